@@ -1,0 +1,1 @@
+"""regbot: Lua scripts on a schedule that look after container registries."""

@@ -1,0 +1,1 @@
+"""The YAML file: read with line marks, templates filled in, validated."""

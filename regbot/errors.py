@@ -1,0 +1,180 @@
+"""Every error regbot raises on purpose, as one tree.
+
+RegbotError
+├── UsageError            a wrong call of the command; exit code 2
+│   └── ConfigError       all that is wrong with a config, one line a problem
+├── InvalidValue          text that does not parse: a reference, digest, duration, ...
+├── ScriptError           a script failed; the message carries its name and line
+│   ├── ScriptTimeout     it ran longer than its timeout
+│   └── ScriptMemory      it wanted more memory than its limit
+├── Stopped               SIGTERM or Ctrl-C asked the run to end
+├── CredentialError       credentials can't be had, or a helper failed
+├── ContentError          bytes that are not what their descriptor says
+│   ├── DigestMismatch
+│   ├── SizeMismatch
+│   └── Malformed         not JSON, not a manifest, HTML from a captive portal, ...
+├── StorageError          a file of a layout folder can't be read or written
+├── NotFound              no such repository, tag, manifest or blob
+├── NotSupported          the store does not offer this call, or has it switched off
+└── RequestError          an exchange with a registry failed: method and redacted URL
+    ├── ConnectionFailed  no whole answer: name, connection, TLS, time-out, broken off
+    └── RegistryError     an answer with an error status and OCI error codes
+        ├── Unauthorized        401
+        ├── Forbidden           403
+        ├── RegistryNotFound    404, also a NotFound
+        ├── RegistryUnsupported 405 or code UNSUPPORTED, also a NotSupported
+        ├── TooManyRequests     429
+        └── ServerFault         5xx
+
+The text of every error is one line that says what failed and why, for the
+person who reads the log; it never holds a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class RegbotError(Exception):
+    """The root: whatever regbot raises on purpose."""
+
+
+class UsageError(RegbotError):
+    """The command was called in a way that can't work."""
+
+
+class ConfigError(UsageError):
+    """Everything that is wrong with a config, found in one pass.
+
+    ``problems`` are lines of the form ``file:line:column: what (what to do)``.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class InvalidValue(RegbotError):
+    """A text does not parse as what it should be."""
+
+
+class ScriptError(RegbotError):
+    """A Lua script failed."""
+
+
+class ScriptTimeout(ScriptError):
+    """A script ran longer than its timeout."""
+
+
+class ScriptMemory(ScriptError):
+    """A script wanted more memory than its limit."""
+
+
+class Stopped(RegbotError):
+    """The process was asked to end, so the work in hand was ended."""
+
+
+class CredentialError(RegbotError):
+    """Credentials can't be had: a helper failed, a docker config is broken."""
+
+
+class ContentError(RegbotError):
+    """Content is not what its descriptor says, or can't be understood."""
+
+
+class DigestMismatch(ContentError):
+    """The bytes hash to another digest than the one asked for."""
+
+
+class SizeMismatch(ContentError):
+    """There are more or fewer bytes than the descriptor or header says."""
+
+
+class Malformed(ContentError):
+    """The bytes are not the JSON, manifest or index they should be."""
+
+
+class StorageError(RegbotError):
+    """The file system refused a read or write of a layout folder."""
+
+
+class NotFound(RegbotError):
+    """There is no such repository, tag, manifest or blob."""
+
+
+class NotSupported(RegbotError):
+    """The store does not offer this call, or has it switched off."""
+
+
+class RequestError(RegbotError):
+    """An exchange with a registry failed.
+
+    ``method`` is the HTTP method, ``url`` the URL without query and user part.
+    """
+
+    def __init__(self, why: str, *, method: str, url: str) -> None:
+        self.method = method
+        self.url = url
+        super().__init__(f"{method} {url}: {why}")
+
+
+class ConnectionFailed(RequestError):
+    """No whole answer came back."""
+
+
+class RegistryError(RequestError):
+    """The registry answered with an error.
+
+    ``codes`` are the OCI error codes of the body, upper case, in order
+    (distribution spec, "Error Codes"); empty when the body had none.
+    """
+
+    def __init__(
+        self, why: str, *, method: str, url: str, status: int, codes: tuple[str, ...] = ()
+    ) -> None:
+        self.status = status
+        self.codes = codes
+        super().__init__(why, method=method, url=url)
+
+
+class Unauthorized(RegistryError):
+    """401: credentials are missing or were refused."""
+
+
+class Forbidden(RegistryError):
+    """403: the credentials are good, the permission is missing."""
+
+
+class RegistryNotFound(RegistryError, NotFound):
+    """404."""
+
+
+class RegistryUnsupported(RegistryError, NotSupported):
+    """405, or an answer with the code UNSUPPORTED."""
+
+
+class TooManyRequests(RegistryError):
+    """429, after the retries that pacing allows."""
+
+
+class ServerFault(RegistryError):
+    """5xx, after the retries that pacing allows."""
+
+
+def registry_error(
+    why: str, *, method: str, url: str, status: int, codes: tuple[str, ...] = ()
+) -> RegistryError:
+    """The class of the tree that fits an answer's status and codes."""
+    kind: type[RegistryError] = RegistryError
+    if status == 405 or "UNSUPPORTED" in codes:
+        kind = RegistryUnsupported
+    elif status >= 500:
+        kind = ServerFault
+    else:
+        kind = {
+            401: Unauthorized,
+            403: Forbidden,
+            404: RegistryNotFound,
+            429: TooManyRequests,
+        }.get(status, RegistryError)
+    return kind(why, method=method, url=url, status=status, codes=codes)

@@ -1,0 +1,1 @@
+"""What a script can call: one file a namespace."""

@@ -1,0 +1,1 @@
+"""Values of the OCI specs; no I/O."""

@@ -1,0 +1,316 @@
+"""Manifests, indexes, descriptors and image configs, with the exact bytes kept.
+
+OCI image spec, "Image Manifest", "Image Index", "Descriptor", "Image
+Configuration"; docker's schema 2 has the same shape. Schema 1 is readable only.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from regbot.errors import ContentError, InvalidValue, Malformed, NotFound
+from regbot.oci.digest import Digest
+from regbot.oci.platform import Platform
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
+DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
+IMAGES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
+MEDIA_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST, *sorted(SCHEMA1))
+"""What a client says it accepts, the wanted ones first."""
+
+MEBIBYTE = 1024 * 1024
+DEFAULT_BLOB_LIMIT = 4 * MEBIBYTE
+"""Bytes a manifest or config may have (distribution spec asks registries for 4 MiB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What content is and how to check it. ``data`` is the JSON object it came as."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    data: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def from_json(cls, data: object) -> Descriptor:
+        """Read a descriptor object. Raises Malformed."""
+        if not isinstance(data, dict):
+            raise Malformed("a descriptor is not a JSON object")
+        digest, size = data.get("digest"), data.get("size")
+        media_type = data.get("mediaType", "")
+        if not isinstance(digest, str) or not isinstance(media_type, str):
+            raise Malformed("a descriptor has no digest or media type")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise Malformed(f"the descriptor of {digest} has no size")
+        try:
+            return cls(media_type, Digest.parse(digest), size, data)
+        except InvalidValue as error:
+            raise Malformed(str(error)) from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object, with the fields beside the three kept."""
+        own = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
+        return {**own, **self.data}
+
+    @property
+    def platform(self) -> Platform | None:
+        """The platform said, or None."""
+        data = self.data.get("platform")
+        return Platform.from_json(data) if isinstance(data, dict) else None
+
+    @property
+    def artifact_type(self) -> str:
+        """The ``artifactType`` said, or empty."""
+        value = self.data.get("artifactType")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Annotations with text values; others are left out."""
+        return _texts(self.data.get("annotations"))
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What a registry last said of its pull limit; None where it said nothing.
+
+    ``reset`` is in seconds; ``policies`` are the raw ``limit;w=seconds`` parts.
+    """
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset: int | None = None
+    policies: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the registry said how many pulls remain."""
+        return self.remaining is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a HEAD of a manifest tells."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    rate_limit: RateLimit = RateLimit()
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The same as a descriptor."""
+        return Descriptor(self.media_type, self.digest, self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest or index: the exact bytes, and what they mean.
+
+    Two are equal when bytes and media type are.
+    """
+
+    raw: bytes = field(repr=False)
+    media_type: str
+    digest: Digest
+    data: Mapping[str, Any] = field(compare=False, repr=False)
+    rate_limit: RateLimit = field(default=RateLimit(), compare=False, repr=False)
+
+    @classmethod
+    def parse(
+        cls,
+        raw: bytes,
+        media_type: str = "",
+        *,
+        algorithm: str = "sha256",
+        rate_limit: RateLimit = RateLimit(),
+    ) -> Manifest:
+        """Understand the bytes of a manifest.
+
+        ``media_type`` is what the store said; generic or missing, the body's own
+        field or its shape decides. Raises Malformed.
+        """
+        data = parse_object(raw, "a manifest")
+        found = _media_type(media_type, data)
+        digest = Digest.of(_signed_payload(raw, data) if found in SCHEMA1 else raw, algorithm)
+        manifest = cls(raw, found, digest, data, rate_limit)
+        manifest.check()
+        return manifest
+
+    @classmethod
+    def build(cls, data: Mapping[str, Any]) -> Manifest:
+        """A new manifest from a JSON object that holds its ``mediaType``."""
+        return cls.parse(json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode())
+
+    def check(self) -> None:
+        """Raise Malformed unless every descriptor can be read."""
+        if self.media_type in INDEXES | IMAGES:
+            _ = (self.manifests, self.config, self.layers, self.subject)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.raw)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """A descriptor of this manifest."""
+        return Descriptor(self.media_type, self.digest, self.size)
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it lists other manifests."""
+        return self.media_type in INDEXES
+
+    @property
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """The children of an index; empty for an image."""
+        return self._descriptors("manifests") if self.is_index else ()
+
+    @property
+    def layers(self) -> tuple[Descriptor, ...]:
+        """The layers of an image, the lowest first; empty for an index."""
+        return () if self.is_index else self._descriptors("layers")
+
+    @property
+    def config(self) -> Descriptor | None:
+        """The config of an image; None for an index or schema 1."""
+        data = self.data.get("config")
+        return None if self.is_index or data is None else Descriptor.from_json(data)
+
+    @property
+    def subject(self) -> Descriptor | None:
+        """What this manifest refers to, if anything."""
+        data = self.data.get("subject")
+        return None if data is None else Descriptor.from_json(data)
+
+    @property
+    def artifact_type(self) -> str:
+        """``artifactType``, else the config's media type (image spec, "artifact usage")."""
+        value = self.data.get("artifactType")
+        if isinstance(value, str) and value:
+            return value
+        return self.config.media_type if self.config else ""
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Annotations with text values; others are left out."""
+        return _texts(self.data.get("annotations"))
+
+    def _descriptors(self, key: str) -> tuple[Descriptor, ...]:
+        entries = self.data.get(key)
+        if entries is None:
+            return ()
+        if not isinstance(entries, list):
+            raise Malformed(f"a manifest's {key!r} is not an array")
+        return tuple(Descriptor.from_json(entry) for entry in entries)
+
+    def child_for(self, wanted: Platform | None) -> Descriptor:
+        """The child of an index that suits a platform best.
+
+        Without ``wanted``, the local platform, and when that is missing the one
+        image there is. Raises NotFound that lists what there is.
+        """
+        images = [(child, child.platform) for child in self.manifests]
+        known = [
+            (child, own) for child, own in images if own and own.architecture not in ("", "unknown")
+        ]
+        target = wanted or Platform.local()
+        scored = [(own.suits(target), child) for child, own in known]
+        best = max((score for score, _ in scored), default=0)
+        if best:
+            return next(child for score, child in scored if score == best)
+        if wanted is None and len(known) == 1:
+            return known[0][0]
+        if wanted is None and not known and len(images) == 1:
+            return images[0][0]
+        there = ", ".join(str(own) for _, own in known) or "none"
+        raise NotFound(f"no image for platform {target} in the index (there: {there})")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """The config blob of an image: the exact bytes and the JSON object."""
+
+    raw: bytes = field(repr=False)
+    descriptor: Descriptor
+    data: Mapping[str, Any] = field(compare=False, repr=False)
+
+    @classmethod
+    def parse(cls, raw: bytes, descriptor: Descriptor) -> ImageConfig:
+        """Understand the bytes of a config. Raises Malformed."""
+        return cls(raw, descriptor, parse_object(raw, f"config {descriptor.digest}"))
+
+
+def parse_object(raw: bytes, what: str) -> dict[str, Any]:
+    """The JSON object the bytes hold. Raises Malformed that says what they are instead."""
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Malformed(f"{what} is not JSON but {_glimpse(raw)}") from None
+    if not isinstance(data, dict):
+        raise Malformed(f"{what} is not a JSON object")
+    return data
+
+
+def _media_type(said: str, data: Mapping[str, Any]) -> str:
+    said = said.partition(";")[0].strip().lower()
+    own = data.get("mediaType")
+    own = own if isinstance(own, str) else ""
+    known = set(MEDIA_TYPES)
+    if said in known:
+        if own in known and own != said and said not in SCHEMA1:
+            raise ContentError(f"a manifest was sent as {said} but calls itself {own}")
+        return said
+    if own:
+        return own
+    if data.get("schemaVersion") == 1:
+        return DOCKER_SCHEMA1_SIGNED if "signatures" in data else DOCKER_SCHEMA1
+    if isinstance(data.get("manifests"), list):
+        return OCI_INDEX
+    if isinstance(data.get("config"), dict) or isinstance(data.get("layers"), list):
+        return OCI_MANIFEST
+    raise Malformed("JSON that is no manifest (no mediaType, config, layers or manifests)")
+
+
+def _signed_payload(raw: bytes, data: Mapping[str, Any]) -> bytes:
+    """The bytes a schema 1 digest is of: those before the signatures were added."""
+    signatures: Sequence[Any] = data.get("signatures") or ()
+    try:
+        protected = signatures[0]["protected"]
+        header = json.loads(base64.urlsafe_b64decode(protected + "=" * (-len(protected) % 4)))
+        tail = header["formatTail"]
+        rest = base64.urlsafe_b64decode(tail + "=" * (-len(tail) % 4))
+        return raw[: header["formatLength"]] + rest
+    except (LookupError, TypeError, ValueError):
+        return raw
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {key: text for key, text in value.items() if isinstance(text, str)}
+
+
+def _glimpse(raw: bytes) -> str:
+    start = raw[:200].lstrip().lower()
+    if not raw:
+        return "empty"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
+        return "HTML or XML (a proxy or login page?)"
+    return f"{len(raw)} bytes that don't parse"

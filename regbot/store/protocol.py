@@ -1,0 +1,134 @@
+"""What a repository's content looks like to everybody else.
+
+A registry, a layout folder, a cache and a simulated future all answer these
+calls, and nobody asks which one they hold. ``name`` is a tag or a digest as text.
+
+Every store raises: NotFound for what is not there, NotSupported for a call it
+does not offer, ContentError for bytes that are not what they should be, and
+RequestError or StorageError when it can't be reached. None of them is ever to be
+taken as "it is not there" but NotFound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from regbot.errors import SizeMismatch
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import Descriptor, Head, Manifest
+from regbot.oci.reference import Reference
+
+Chunks = Callable[[], Iterable[bytes]]
+"""Content that can be read from its start more than once, for a second try."""
+
+
+class ReadStore(Protocol):
+    """The content of one repository, for reading."""
+
+    @property
+    def repository(self) -> Reference:
+        """The repository this is, without tag and digest."""
+        ...
+
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The tags after ``last``, all of them or the first ``limit``.
+
+        A listing that breaks off raises; a part is never taken for the whole.
+        """
+        ...
+
+    def head(self, name: str) -> Head:
+        """Digest, size and media type of a manifest, as cheaply as the store can."""
+        ...
+
+    def manifest(self, name: str) -> Manifest:
+        """A manifest or index with its exact bytes, checked against its digest."""
+        ...
+
+    def blob_size(self, digest: Digest) -> int:
+        """Bytes of a blob."""
+        ...
+
+    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
+        """The chunks of a blob; the end raises unless digest and size fit.
+
+        To be read to the end or closed.
+        """
+        ...
+
+    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
+        """What refers to a digest by ``subject`` (distribution spec, "Listing Referrers")."""
+        ...
+
+
+class Store(ReadStore, Protocol):
+    """The content of one repository, for reading and writing.
+
+    Only executors hold one.
+    """
+
+    def put_manifest(self, name: str, manifest: Manifest) -> None:
+        """Store a manifest's exact bytes under a tag or under its own digest.
+
+        Keeps the referrers of its ``subject`` up to date.
+        """
+        ...
+
+    def delete_manifest(self, digest: Digest) -> None:
+        """Delete a manifest by digest, and with it every tag on it."""
+        ...
+
+    def delete_tag(self, tag: str) -> None:
+        """Delete one tag and nothing else.
+
+        Other tags of the digest stay. When it can't be done the tag is as before
+        and NotSupported or the registry's own error is raised.
+        """
+        ...
+
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
+        """Store a blob; nothing is sent when it is there already."""
+        ...
+
+    def mount_blob(self, digest: Digest, source: Reference) -> bool:
+        """Take a blob over from another repository of the same host without moving bytes.
+
+        False when the store can't; then nothing is left half-done.
+        """
+        ...
+
+
+class ReadStores(Protocol):
+    """Opens repositories for reading, and lists those of a registry."""
+
+    def open(self, reference: Reference) -> ReadStore:
+        """The store of the reference's repository. Nothing is asked of it yet."""
+        ...
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The names of a registry's repositories (distribution spec, ``_catalog``)."""
+        ...
+
+
+class Stores(ReadStores, Protocol):
+    """Opens repositories for reading and writing. Only executors hold one."""
+
+    def open(self, reference: Reference) -> Store:
+        """The store of the reference's repository. Nothing is asked of it yet."""
+        ...
+
+
+def read_blob(store: ReadStore, digest: Digest, *, size: int | None = None, limit: int) -> bytes:
+    """A small blob as a whole. Raises SizeMismatch when it has more than ``limit`` bytes."""
+    what = f"blob {digest} of {store.repository}"
+    if size is not None and size > limit:
+        raise SizeMismatch(f"{what}: {size} bytes are more than the limit of {limit}")
+    parts: list[bytes] = []
+    seen = 0
+    for chunk in store.blob(digest, size):
+        seen += len(chunk)
+        if seen > limit:
+            raise SizeMismatch(f"{what}: more than the limit of {limit} bytes")
+        parts.append(chunk)
+    return b"".join(parts)
