@@ -1,0 +1,24 @@
+FROM python:3.12-slim AS build
+
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY regbot ./regbot
+RUN python -m venv --without-pip /opt/regbot \
+    && pip --python /opt/regbot/bin/python install --no-cache-dir .
+
+
+FROM python:3.12-slim
+
+LABEL org.opencontainers.image.title="regbot" \
+      org.opencontainers.image.description="Lua scripts on a schedule that clean up, mirror and check container registries" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+RUN useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin regbot
+
+COPY --from=build /opt/regbot /opt/regbot
+ENV PATH="/opt/regbot/bin:$PATH"
+
+USER 10001:10001
+WORKDIR /config
+ENTRYPOINT ["regbot", "server"]
+CMD ["-c", "/config/regbot.yml"]

@@ -1,0 +1,119 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it, from the project's folder: `bootstrap dev`
+# makes .venv and installs regbot there with the tools of that name, `bootstrap run`
+# installs regbot alone. What is installed already is not asked for again, so a
+# second run needs no network. $PYTHON names the interpreter to use.
+
+venv=.venv
+
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+is_recent_python() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+minor_version() {
+  "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+}
+
+find_python() {
+  local candidate
+  if [ -n "${PYTHON:-}" ]; then
+    is_recent_python "$PYTHON" || fail "PYTHON=$PYTHON does not run as Python 3.11 or later"
+    printf '%s\n' "$PYTHON"
+    return
+  fi
+  for candidate in python3 python3.13 python3.12 python3.11; do
+    if is_recent_python "$candidate"; then
+      printf '%s\n' "$candidate"
+      return
+    fi
+  done
+  fail "Python 3.11 or later was not found; install it, or set PYTHON to where it is"
+}
+
+# Runs a command as root where that needs no password.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+can_apt() {
+  command -v apt-get >/dev/null 2>&1 && as_root true 2>/dev/null
+}
+
+# Installs Debian packages without asking anything; fails when it can't.
+apt_install() {
+  local quiet=(-qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
+  say "Installing Debian packages: $*"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" update </dev/null >/dev/null ||
+    say "The package lists could not be brought up to date; trying with those at hand"
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get "${quiet[@]}" install --yes --no-install-recommends "$@" </dev/null >/dev/null
+}
+
+# Debian keeps what `python -m venv` needs in a package of its own.
+require_venv_module() {
+  local python=$1 package
+  "$python" -c 'import ensurepip, venv' 2>/dev/null && return
+  package="python$(minor_version "$python")-venv"
+  if can_apt && apt_install "$package"; then
+    return
+  fi
+  fail "$python can't make virtual environments; try: apt install $package (or python3-venv)"
+}
+
+venv_works() {
+  is_recent_python "$venv/bin/python" || return 1
+  [ -z "${PYTHON:-}" ] || [ "$(minor_version "$PYTHON")" = "$(minor_version "$venv/bin/python")" ]
+}
+
+make_venv() {
+  local python
+  python=$(find_python) || exit 1
+  require_venv_module "$python"
+  say "Making $venv with $("$python" --version)"
+  "$python" -m venv --clear "$venv" || fail "$python could not make $venv"
+}
+
+# What an installation depends on: the declared dependencies, and the folder.
+fingerprint() {
+  { cat pyproject.toml && pwd; } | cksum
+}
+
+is_installed() {
+  local what
+  for what in "$@"; do
+    if [ "$(cat "$venv/.installed-$what" 2>/dev/null)" = "$(fingerprint)" ]; then
+      return
+    fi
+  done
+  return 1
+}
+
+bootstrap() {
+  local what=$1 target=. enough=(run dev)
+  if [ "$what" = dev ]; then
+    target='.[dev]' enough=(dev)
+  fi
+  if venv_works; then
+    is_installed "${enough[@]}" && return
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || make_venv
+  else
+    make_venv
+  fi
+  say "Installing regbot and what it needs into $venv"
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable "$target" ||
+    fail "pip could not install $target; its lines above say why"
+  fingerprint >"$venv/.installed-$what"
+}

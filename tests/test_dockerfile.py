@@ -1,0 +1,70 @@
+"""The image: built in one stage, run in another, by a user who is not root."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    words = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
+    return [(name.upper(), rest) for name, rest in words]
+
+
+@pytest.fixture(scope="module")
+def stages() -> list[list[tuple[str, str]]]:
+    found: list[list[tuple[str, str]]] = []
+    for name, rest in instructions((ROOT / "Dockerfile").read_text()):
+        if name == "FROM":
+            found.append([])
+        found[-1].append((name, rest))
+    return found
+
+
+def last(stage: list[tuple[str, str]], name: str) -> str:
+    return [rest for own, rest in stage if own == name][-1]
+
+
+def test_the_tools_of_the_build_stay_in_their_own_stage(stages):
+    build, final = stages
+    assert "pip" in " ".join(rest for name, rest in build if name == "RUN")
+    copies = [rest for name, rest in final if name == "COPY"]
+    assert copies
+    assert all(copy.startswith("--from=build ") for copy in copies)
+
+
+def test_every_base_has_a_tag_of_python_that_regbot_runs_on(stages):
+    for stage in stages:
+        image, _, tag = stage[0][1].split()[0].partition(":")
+        version = tag.removesuffix("-slim").split(".")
+        assert image == "python"
+        assert tuple(map(int, version)) >= (3, 11)
+
+
+def test_it_runs_as_a_user_who_is_not_root_by_number(stages):
+    user, _, group = last(stages[-1], "USER").partition(":")
+    assert int(user) > 0
+    assert int(group) > 0
+
+
+def test_arguments_go_to_regbot_server_without_a_shell(stages):
+    assert json.loads(last(stages[-1], "ENTRYPOINT")) == ["regbot", "server"]
+    assert json.loads(last(stages[-1], "CMD")) == ["-c", "/config/regbot.yml"]
+
+
+def test_what_the_build_copies_is_there_and_not_ignored(stages):
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = [
+        source for name, rest in stages[0] if name == "COPY" for source in shlex.split(rest)[:-1]
+    ]
+    assert "regbot" in copied
+    for source in copied:
+        assert (ROOT / source).exists()
+        assert f"!{source}" in ignore

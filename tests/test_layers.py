@@ -1,0 +1,181 @@
+"""Imports inside regbot point one way, and a library stays in the room made for it.
+
+The two tables are the rule. A room is a module or a package of regbot, the longest
+name that fits; it may import what it rests on, what that rests on, and itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    "version": (),
+    "errors": (),
+    "events": (),
+    "units": ("errors",),
+    "stopping": ("units",),
+    "oci": ("units", "stopping", "events", "version"),
+    "http.hosts": ("oci",),
+    "http": ("http.hosts",),
+    "store": ("http",),
+    "image": ("store",),
+    "plan": ("image",),
+    "lua": ("units", "stopping", "events"),
+    "lua.api": ("plan", "lua"),
+    "schedule": ("units", "stopping", "events"),
+    "config": ("http.hosts", "schedule"),
+    "job": ("lua.api", "config"),
+    "scheduler": ("job",),
+    "server": ("scheduler",),
+    "logs": ("events",),
+    "assembly": ("scheduler", "logs"),
+    "cli": ("assembly", "server"),
+}
+
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "requests": ("http.transport",),
+    "lupa": ("lua.runtime", "lua.worker"),
+}
+
+PACKAGE = Path(__file__).parents[1] / "regbot"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    line: int
+    target: str
+
+
+def reachable(room: str) -> set[str]:
+    """The room, and all it stands on."""
+    return {room}.union(*(reachable(below) for below in RESTS_ON[room]))
+
+
+def room_of(module: str) -> str | None:
+    fitting = [room for room in RESTS_ON if f"{module}.".startswith(f"{room}.")]
+    return max(fitting, key=len, default=None)
+
+
+def imports_of(source: str, module: str, *, is_package: bool) -> Iterator[Import]:
+    """Every import anywhere in a file, late ones and those for type checkers too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (Import(node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                parts = f"regbot.{module}".split(".")
+                kept = parts[: len(parts) - node.level + is_package]
+                origin = ".".join([*kept, origin] if origin else kept)
+            yield from (Import(node.lineno, f"{origin}.{alias.name}") for alias in node.names)
+
+
+def problem_with(target: str, module: str) -> str | None:
+    top, _, inner = target.partition(".")
+    if top in LIBRARIES and module not in LIBRARIES[top]:
+        return f"only {', '.join(LIBRARIES[top])} may import {top}"
+    if top != "regbot":
+        return None
+    own, other = room_of(module), room_of(inner)
+    if own is None:
+        return f"room {module} is missing from RESTS_ON in tests/test_layers.py"
+    allowed = reachable(own)
+    if other in allowed:
+        return None
+    return f"{own} may import {', '.join(sorted(allowed))}"
+
+
+def violations(source: str, module: str, where: str, *, is_package: bool = False) -> list[str]:
+    return [
+        f"{where}:{found.line}: imports {found.target}, but {problem}"
+        for found in imports_of(source, module, is_package=is_package)
+        if (problem := problem_with(found.target, module))
+    ]
+
+
+def violations_of_package(package: Path) -> Iterator[str]:
+    for path in sorted(package.rglob("*.py")):
+        inside = path.relative_to(package).with_suffix("")
+        is_package = inside.name == "__init__"
+        module = ".".join(inside.parent.parts if is_package else inside.parts)
+        where = str(path.relative_to(package.parent))
+        yield from violations(
+            path.read_text(encoding="utf-8"), module, where, is_package=is_package
+        )
+
+
+def test_regbot_keeps_to_its_layers():
+    found = list(violations_of_package(PACKAGE))
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_no_room_rests_on_itself():
+    order = list(TopologicalSorter(RESTS_ON).static_order())
+    assert order.index("errors") < order.index("oci") < order.index("cli")
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("oci.manifest", "from regbot.http.exchange import Request"),
+        ("oci.manifest", "from regbot import store"),
+        ("oci.manifest", "from ..store import protocol"),
+        ("oci.manifest", "def late():\n    import regbot.store.remote"),
+        ("errors", "from regbot.units import parse_duration"),
+        ("store.remote", "if TYPE_CHECKING:\n    from regbot.plan.action import Action"),
+        ("plan.executor", "from regbot.lua.values import to_lua"),
+        ("lua.binding", "from regbot.lua.api.tag import BINDINGS"),
+        ("lua.values", "from regbot.oci.manifest import Manifest"),
+        ("config.schema", "from regbot.http.transport import Transport"),
+        ("job", "from regbot.cli import main"),
+        ("http.hosts", "from regbot.http.auth import challenge"),
+        ("store.remote", "import requests"),
+        ("http.auth", "from requests.auth import AuthBase"),
+        ("lua.values", "from lupa.luajit21 import LuaRuntime"),
+        ("attic", "from regbot.errors import NotFound"),
+    ],
+)
+def test_an_import_against_the_direction_is_found(module, source):
+    assert len(violations(source, module, "some.py")) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("oci.manifest", "from regbot.errors import Malformed"),
+        ("oci.manifest", "from regbot.oci import digest"),
+        ("oci.manifest", "from . import digest"),
+        ("http.transport", "import requests.adapters"),
+        ("config.schema", "from regbot.http import hosts"),
+        ("lua.api.tag", "from regbot.plan.action import DeleteTag"),
+        ("lua.runtime", "import lupa"),
+        ("cli", "from regbot.version import __version__"),
+        ("job", "import json"),
+    ],
+)
+def test_an_import_along_the_direction_is_fine(module, source):
+    assert violations(source, module, "some.py") == []
+
+
+def test_a_violation_names_file_line_import_and_what_is_allowed():
+    source = "import json\n\nfrom regbot.cli import main\n"
+    (text,) = violations(source, "units", "regbot/units.py")
+    assert text == "regbot/units.py:3: imports regbot.cli.main, but units may import errors, units"
+
+
+def test_files_of_a_package_are_read_with_their_place_in_it(tmp_path):
+    room = tmp_path / "regbot" / "oci"
+    room.mkdir(parents=True)
+    (room / "__init__.py").write_text("from ..cli import main\n")
+    (room / "digest.py").write_text("import requests\n")
+    found = list(violations_of_package(tmp_path / "regbot"))
+    assert [line.partition(", ")[0] for line in found] == [
+        "regbot/oci/__init__.py:1: imports regbot.cli.main",
+        "regbot/oci/digest.py:1: imports requests",
+    ]
