@@ -52,12 +52,19 @@ class Stop:
             return None
         return max(0.0, self._deadline - self._clock())
 
+    @property
+    def late(self) -> str:
+        """What is said when the timeout is over; empty without one."""
+        if self._timeout is None:
+            return ""
+        return f"ran longer than its timeout of {format_duration(self._timeout)}"
+
     def reason(self) -> RegbotError | None:
         """Why the work must end now, or None."""
         if self.asked:
             return Stopped("stopped")
-        if self._timeout is not None and self.remaining == 0.0:
-            return ScriptTimeout(f"ran longer than its timeout of {format_duration(self._timeout)}")
+        if self.remaining == 0.0:
+            return ScriptTimeout(self.late)
         return None
 
     def check(self) -> None:

@@ -64,8 +64,9 @@ class Descriptor:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object, with the fields beside the three kept."""
-        own = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
-        return {**own, **self.data}
+        own: dict[str, Any] = {"digest": str(self.digest), "size": self.size}
+        own = {"mediaType": self.media_type, **own} if self.media_type else own
+        return {**self.data, **own}
 
     @property
     def platform(self) -> Platform | None:
@@ -147,20 +148,33 @@ class Manifest:
         """
         data = parse_object(raw, "a manifest")
         found = _media_type(media_type, data)
-        digest = Digest.of(_signed_payload(raw, data) if found in SCHEMA1 else raw, algorithm)
-        manifest = cls(raw, found, digest, data, rate_limit)
+        payload = raw
+        if found in SCHEMA1:
+            payload = _signed_payload(raw, data)
+            data = parse_object(payload, "a manifest")
+        manifest = cls(raw, found, Digest.of(payload, algorithm), data, rate_limit)
         manifest.check()
         return manifest
 
     @classmethod
     def build(cls, data: Mapping[str, Any]) -> Manifest:
         """A new manifest from a JSON object that holds its ``mediaType``."""
-        return cls.parse(json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode())
+        return cls.parse(encode(data))
 
     def check(self) -> None:
-        """Raise Malformed unless every descriptor can be read."""
-        if self.media_type in INDEXES | IMAGES:
-            _ = (self.manifests, self.config, self.layers, self.subject)
+        """Raise Malformed unless it is one thing only and every descriptor can be read.
+
+        Bytes that one client takes for an image and another for an index would
+        pass as both (image spec, "Image Manifest" > security considerations).
+        """
+        if self.media_type in SCHEMA1:
+            return
+        image = bool(self.data.get("config") or self.data.get("layers"))
+        if self.is_index and (image or "manifests" not in self.data):
+            raise Malformed("an index has no 'manifests', or has the fields of an image")
+        if self.media_type in IMAGES and (self.data.get("manifests") or self.config is None):
+            raise Malformed("an image manifest has no 'config', or has the fields of an index")
+        _ = (self.manifests, self.config, self.layers, self.subject)
 
     @property
     def size(self) -> int:
@@ -235,7 +249,7 @@ class Manifest:
         best = max((score for score, _ in scored), default=0)
         if best:
             return next(child for score, child in scored if score == best)
-        if wanted is None and len(known) == 1:
+        if wanted is None and len({own for _, own in known}) == 1:
             return known[0][0]
         if wanted is None and not known and len(images) == 1:
             return images[0][0]
@@ -268,6 +282,15 @@ def parse_object(raw: bytes, what: str) -> dict[str, Any]:
     return data
 
 
+def encode(data: Mapping[str, Any]) -> bytes:
+    """Compact JSON in UTF-8; escaped where a text holds half a surrogate pair."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(data, separators=(",", ":")).encode()
+
+
 def _media_type(said: str, data: Mapping[str, Any]) -> str:
     said = said.partition(";")[0].strip().lower()
     own = data.get("mediaType")
@@ -297,7 +320,7 @@ def _signed_payload(raw: bytes, data: Mapping[str, Any]) -> bytes:
         tail = header["formatTail"]
         rest = base64.urlsafe_b64decode(tail + "=" * (-len(tail) % 4))
         return raw[: header["formatLength"]] + rest
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, RecursionError):
         return raw
 
 

@@ -28,6 +28,7 @@ _ARCHITECTURES = {
 _OPERATING_SYSTEMS = {"macos": "darwin"}
 _USUAL_VARIANT = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 _RUNS_OLDER_VARIANTS = frozenset({"arm", "amd64"})
+_VARIANT_NUMBER = re.compile(r"v([0-9]{1,2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +89,28 @@ class Platform:
         """How well an image of this platform suits who wants ``wanted``.
 
         0 is not at all, more is better: the variant asked for beats an older one
-        that still runs, and the OS version asked for beats another of its build.
+        that still runs; the OS version asked for beats another of its build, and
+        that one an image that says no OS version.
         """
         if (self.os, self.architecture) != (wanted.os, wanted.architecture):
             return 0
         usual = _USUAL_VARIANT.get(self.architecture, "")
-        own, asked = self.variant or usual, wanted.variant or usual
-        older = self.architecture in _RUNS_OLDER_VARIANTS and own < asked
-        if own != asked and not older:
+        age = _age(self.variant or usual, wanted.variant or usual)
+        if age is None or (age > 0 and self.architecture not in _RUNS_OLDER_VARIANTS):
             return 0
-        score = 100 if own == asked else 50 - (ord(asked[-1]) - ord(own[-1]))
-        if wanted.os_version:
-            if self.os_version == wanted.os_version:
-                return score + 100
-            same_build = self.os_version.rpartition(".")[0] == wanted.os_version.rpartition(".")[0]
-            return score if same_build else 0
-        return score
+        score = 200 - age
+        if not wanted.os_version or not self.os_version:
+            return score
+        if self.os_version == wanted.os_version:
+            return score + 400
+        same_build = self.os_version.rpartition(".")[0] == wanted.os_version.rpartition(".")[0]
+        return score + 200 if same_build else 0
+
+
+def _age(own: str, asked: str) -> int | None:
+    """How many versions a variant is behind the one asked for; None when it isn't."""
+    if own == asked:
+        return 0
+    old, new = _VARIANT_NUMBER.fullmatch(own), _VARIANT_NUMBER.fullmatch(asked)
+    behind = int(new[1]) - int(old[1]) if old and new else 0
+    return behind if behind > 0 else None

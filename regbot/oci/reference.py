@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 from typing import Literal
 
 from regbot.errors import InvalidValue
@@ -21,7 +22,8 @@ DEFAULT_TAG = "latest"
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{{1,5}}))?")
+_ADDRESS = rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])"
+_HOST = re.compile(rf"{_ADDRESS}(?::(?P<port>[0-9]{{1,5}}))?")
 _LAYOUT_PREFIX = "ocidir://"
 _NAME_LENGTH = 255
 
@@ -42,13 +44,14 @@ class Reference:
     digest: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Reference:
+    def parse(cls, text: str, *, default_tag: str = DEFAULT_TAG) -> Reference:
         """Read a reference and fill in docker's defaults.
 
-        Raises InvalidValue that says what is wrong and where.
+        ``default_tag`` is taken where there is neither tag nor digest. Raises
+        InvalidValue that says what is wrong and where.
         """
         if text.startswith(_LAYOUT_PREFIX):
-            return cls._parse_layout(text)
+            return cls._parse_layout(text, default_tag)
         if "://" in text:
             raise InvalidValue(f"reference {text!r}: remove the scheme before ://")
         name, at, digest = text.partition("@")
@@ -65,19 +68,25 @@ class Reference:
             Digest.parse(digest)
         if tag is not None:
             _check_tag(text, tag)
-        return cls("registry", registry, repository, tag or ("" if at else DEFAULT_TAG), digest)
+        return cls("registry", registry, repository, tag or ("" if at else default_tag), digest)
 
     @classmethod
-    def _parse_layout(cls, text: str) -> Reference:
-        name, at, digest = text.removeprefix(_LAYOUT_PREFIX).partition("@")
+    def _parse_layout(cls, text: str, default_tag: str) -> Reference:
+        name, at, digest = text.removeprefix(_LAYOUT_PREFIX).rpartition("@")
+        if not at or "/" in digest:
+            name, at, digest = text.removeprefix(_LAYOUT_PREFIX), "", ""
         path, tag = _split_tag(name)
-        if not path or "\0" in path:
+        if not path:
             raise InvalidValue(f"reference {text!r}: the folder after {_LAYOUT_PREFIX} is missing")
+        if not path.isprintable() or ":" in path.rpartition("/")[2]:
+            raise InvalidValue(
+                f"reference {text!r}: a folder's name can't hold a colon or a control character"
+            )
         if at:
             Digest.parse(digest)
         if tag is not None:
             _check_tag(text, tag)
-        return cls("ocidir", "", path, tag or ("" if at else DEFAULT_TAG), digest)
+        return cls("ocidir", "", path, tag or ("" if at else default_tag), digest)
 
     @property
     def name(self) -> str:
@@ -115,10 +124,27 @@ def parse_registry(text: str, *, within: str = "") -> str:
     ``within`` is the reference it stands in, for the error. Raises InvalidValue.
     """
     match = _HOST.fullmatch(text)
-    if match is None or (match["port"] and not 0 < int(match["port"]) < 65536):
+    port = match["port"] if match else None
+    if match is None or (port and not 0 < int(port) < 65536) or not _is_address(text):
         where = f" in {within!r}" if within and within != text else ""
         raise InvalidValue(f"registry {text!r}{where} is not a host name with an optional :port")
     return DOCKER_HUB if text.lower() in DOCKER_HUB_NAMES else text
+
+
+def is_tag(text: str) -> bool:
+    """Whether a text can be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def _is_address(host: str) -> bool:
+    """Whether what is in brackets, if anything, is an IPv6 address."""
+    if not host.startswith("["):
+        return True
+    try:
+        IPv6Address(host[1:].partition("]")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _split_tag(name: str) -> tuple[str, str | None]:
@@ -149,7 +175,7 @@ def _check_repository(text: str, repository: str) -> None:
 
 
 def _check_tag(text: str, tag: str) -> None:
-    if _TAG.fullmatch(tag):
+    if is_tag(tag):
         return
     what = f"reference {text!r}: tag" if text != tag else "tag"
     if not tag:

@@ -1,0 +1,60 @@
+"""What the bindings of one run share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from regbot.events import Emit
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+from regbot.plan.executor import Executor
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStores
+
+
+class Seen:
+    """What a script has seen of the registries: tags, and the digests on them.
+
+    A delete is decided on what was seen, so it is compared with it.
+    """
+
+    def __init__(self) -> None:
+        self._digests: dict[Reference, dict[str, Digest | None]] = {}
+
+    def tags(self, repository: Reference, tags: Iterable[str]) -> None:
+        """The script listed these tags."""
+        known = self._digests.setdefault(repository.without_name, {})
+        for tag in tags:
+            known.setdefault(tag)
+
+    def digest(self, reference: Reference, digest: Digest) -> None:
+        """The script saw this digest on the reference's tag."""
+        if reference.tag:
+            self._digests.setdefault(reference.without_name, {})[reference.tag] = digest
+
+    def was_listed(self, reference: Reference) -> bool:
+        """Whether the script saw the reference's tag."""
+        return reference.tag in self._digests.get(reference.without_name, {})
+
+    def digest_of(self, reference: Reference) -> Digest | None:
+        """The digest last seen on the reference's tag."""
+        return self._digests.get(reference.without_name, {}).get(reference.tag)
+
+
+@dataclass(slots=True)
+class Context:
+    """One run of one script, as its bindings see it.
+
+    ``stores`` can only read; whatever changes something goes to ``executor``.
+    ``blob_limit`` is in bytes. ``last_message`` is the script's latest log line.
+    """
+
+    script: str
+    stores: ReadStores
+    executor: Executor
+    emit: Emit
+    stop: Stop
+    blob_limit: int
+    seen: Seen = field(default_factory=Seen)
+    last_message: str = ""

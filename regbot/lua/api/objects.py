@@ -1,0 +1,163 @@
+"""The objects scripts hold, on their way in and out, and the types that take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from regbot.errors import InvalidValue
+from regbot.lua.binding import Passed, Type, describe
+from regbot.lua.wire import to_bytes, to_text
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit
+from regbot.oci.platform import Platform
+from regbot.oci.reference import Reference, parse_registry
+
+OBJECT_KINDS = ("reference", "manifest", "config")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldManifest:
+    """A manifest, or what a HEAD told of it, and the reference it came from."""
+
+    reference: Reference
+    head: Head
+    manifest: Manifest | None
+
+
+def give_reference(reference: Reference) -> Passed:
+    """A reference for the script."""
+    return Passed("reference", _reference_fields(reference))
+
+
+def update_reference(reference: Reference) -> Passed:
+    """The reference that the script's own one becomes."""
+    return Passed("update", _reference_fields(reference))
+
+
+def _reference_fields(reference: Reference) -> dict[str, str]:
+    return {"text": str(reference)}
+
+
+def give_manifest(reference: Reference, manifest: Manifest) -> Passed:
+    """A manifest for the script, with its exact bytes."""
+    fields = _head_fields(reference, manifest)
+    return Passed(
+        "manifest",
+        {**fields, "raw": to_text(manifest.raw), "shape": manifest_shape(manifest)},
+    )
+
+
+def give_head(reference: Reference, head: Head) -> Passed:
+    """A manifest without body for the script; it reads like its descriptor."""
+    fields = _head_fields(reference, head)
+    body = f'{{"mediaType":"{head.media_type}","digest":"{head.digest}","size":{head.size}}}'
+    return Passed("manifest", {**fields, "raw": body, "shape": "Descriptor", "bodyless": True})
+
+
+def give_config(reference: Reference, config: ImageConfig) -> Passed:
+    """An image config for the script, with its exact bytes."""
+    fields = {
+        "reference": str(reference),
+        "raw": to_text(config.raw),
+        "shape": "Image",
+        "mediaType": config.descriptor.media_type,
+        "digest": str(config.descriptor.digest),
+    }
+    return Passed("config", fields)
+
+
+def give_descriptor(descriptor: Descriptor) -> Passed:
+    """A descriptor for the script, as a table."""
+    return Passed("Descriptor", descriptor.to_json())
+
+
+def manifest_shape(manifest: Manifest) -> str:
+    """The name of the shape that a manifest's JSON has."""
+    if manifest.is_index:
+        return "Index"
+    return "Schema1" if manifest.data.get("schemaVersion") == 1 else "Manifest"
+
+
+def _head_fields(reference: Reference, head: Head | Manifest) -> dict[str, Any]:
+    rate = head.rate_limit
+    return {
+        "reference": str(reference),
+        "mediaType": head.media_type,
+        "digest": str(head.digest),
+        "size": head.size,
+        "rate": {
+            "limit": rate.limit,
+            "remaining": rate.remaining,
+            "reset": rate.reset,
+            "policies": list(rate.policies),
+        },
+    }
+
+
+def _read_reference(passed: Passed) -> Reference:
+    if passed.kind == "reference":
+        return Reference.parse(passed.value["text"])
+    if passed.kind in OBJECT_KINDS:
+        return Reference.parse(passed.value["reference"])
+    if passed.kind or not isinstance(passed.value, str):
+        raise InvalidValue(f"expected a reference, got {describe(passed)}")
+    return Reference.parse(passed.value)
+
+
+def _read_tagged(passed: Passed) -> Reference:
+    reference = (
+        Reference.parse(passed.value, default_tag="")
+        if not passed.kind and isinstance(passed.value, str)
+        else _read_reference(passed)
+    )
+    if not reference.tag:
+        raise InvalidValue(f"{reference} names no tag")
+    return reference
+
+
+def _read_manifest(passed: Passed) -> HeldManifest | None:
+    if passed.kind != "manifest":
+        return None
+    fields = passed.value
+    rate = fields["rate"]
+    limit = RateLimit(
+        rate.get("limit"),
+        rate.get("remaining"),
+        rate.get("reset"),
+        tuple(rate.get("policies") or ()),
+    )
+    digest = Digest.parse(fields["digest"])
+    manifest = None
+    if not fields.get("bodyless"):
+        manifest = Manifest.parse(
+            to_bytes(fields["raw"]),
+            fields["mediaType"],
+            algorithm=digest.algorithm,
+            rate_limit=limit,
+        )
+    head = Head(fields["mediaType"], digest, fields["size"], limit)
+    return HeldManifest(Reference.parse(fields["reference"]), head, manifest)
+
+
+def _read_manifest_or_reference(passed: Passed) -> HeldManifest | Reference:
+    return _read_manifest(passed) or _read_reference(passed)
+
+
+def _read_platform(passed: Passed) -> Platform:
+    if passed.kind or not isinstance(passed.value, str):
+        raise InvalidValue(f"expected a platform such as linux/amd64, got {describe(passed)}")
+    return Platform.parse(passed.value)
+
+
+def _read_registry(passed: Passed) -> str:
+    if passed.kind or not isinstance(passed.value, str):
+        raise InvalidValue(f"expected a registry's host name, got {describe(passed)}")
+    return parse_registry(passed.value)
+
+
+REFERENCE = Type("reference", _read_reference)
+TAGGED = Type("reference with a tag", _read_tagged)
+MANIFEST = Type("manifest or reference", _read_manifest_or_reference)
+PLATFORM = Type("platform", _read_platform)
+REGISTRY = Type("registry", _read_registry)

@@ -1,0 +1,69 @@
+"""``reference.*``: names of images, taken apart and put together."""
+
+from __future__ import annotations
+
+from regbot.lua.api.context import Context
+from regbot.lua.api.objects import REFERENCE, give_reference, update_reference
+from regbot.lua.binding import STRING, Binding, Parameter, Passed, plain
+from regbot.oci.reference import Reference
+
+_REF = Parameter("ref", REFERENCE, "the reference")
+
+
+def _new(_context: Context, reference: Reference) -> Passed:
+    return give_reference(reference)
+
+
+def _tag(_context: Context, reference: Reference, tag: str | None) -> Passed:
+    return plain(reference.tag) if tag is None else update_reference(reference.with_tag(tag))
+
+
+def _digest(_context: Context, reference: Reference, digest: str | None) -> Passed:
+    if digest is None:
+        return plain(reference.digest)
+    return update_reference(reference.with_digest(digest))
+
+
+def _close(_context: Context, _reference: Reference) -> Passed:
+    return plain(None)
+
+
+BINDINGS = (
+    Binding(
+        name="reference.new",
+        doc="A reference from text, with docker.io, library and latest filled in as docker does;"
+        " from another reference, a copy.",
+        parameters=(Parameter("ref", REFERENCE, "text or a reference"),),
+        run=_new,
+        result="reference",
+    ),
+    Binding(
+        name="reference.tag",
+        doc="Get the tag, empty when unset; or set it, which clears the digest, and give the"
+        " reference back.",
+        parameters=(_REF, Parameter("tag", STRING, "the new tag", optional=True)),
+        run=_tag,
+        result="string or reference",
+        method_of=("reference",),
+        method="tag",
+    ),
+    Binding(
+        name="reference.digest",
+        doc="Get the digest, empty when unset; or set it, which clears the tag, and give the"
+        " reference back.",
+        parameters=(_REF, Parameter("digest", STRING, "the new digest", optional=True)),
+        run=_digest,
+        result="string or reference",
+        method_of=("reference",),
+        method="digest",
+    ),
+    Binding(
+        name="reference.close",
+        doc="Say that the work on a reference is done. Layout folders are cleaned up at the end"
+        " of the run.",
+        parameters=(_REF,),
+        run=_close,
+        method_of=("reference",),
+        method="close",
+    ),
+)

@@ -1,0 +1,77 @@
+"""``repo.*`` and ``tag.*``: what there is, and taking tags away."""
+
+from __future__ import annotations
+
+from regbot.lua.api.context import Context
+from regbot.lua.api.objects import REFERENCE, REGISTRY, TAGGED
+from regbot.lua.binding import COUNT, STRING, Binding, Parameter, Passed, plain
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+from regbot.plan.action import DeleteTag
+
+_PAGE = (
+    Parameter("limit", COUNT, "how many names at the most"),
+    Parameter("last", STRING, "the name after which to begin", default=""),
+)
+
+
+def _repositories(context: Context, registry: str, *, limit: int | None, last: str) -> Passed:
+    return plain(context.stores.repositories(registry, limit=limit, last=last))
+
+
+def _tags(context: Context, repository: Reference, *, limit: int | None, last: str) -> Passed:
+    tags = context.stores.open(repository).tags(limit=limit, last=last)
+    context.seen.tags(repository, tags)
+    return plain(tags)
+
+
+def _delete_tag(context: Context, reference: Reference, *, reason: str) -> Passed:
+    decided_on = (
+        Digest.parse(reference.digest) if reference.digest else context.seen.digest_of(reference)
+    )
+    context.executor.execute(
+        DeleteTag(
+            reference=reference,
+            reason=reason or context.last_message,
+            digest=decided_on,
+            listed=context.seen.was_listed(reference),
+        )
+    )
+    return plain(None)
+
+
+BINDINGS = (
+    Binding(
+        name="repo.ls",
+        doc="The repositories of a registry. Not every registry lists them: Docker Hub does not.",
+        parameters=(Parameter("host", REGISTRY, "the registry, host[:port]"),),
+        options=_PAGE,
+        run=_repositories,
+        result="array of names",
+    ),
+    Binding(
+        name="tag.ls",
+        doc="The tags of a repository, all pages of them unless limit is given.",
+        parameters=(Parameter("repo", REFERENCE, "the repository; a tag in it is ignored"),),
+        options=_PAGE,
+        run=_tags,
+        result="array of tags",
+    ),
+    Binding(
+        name="tag.delete",
+        doc="Delete one tag. Other tags of the digest stay; a tag that moved since the script"
+        " looked at it is skipped with a warning; where the registry refuses, the tag stays as"
+        " it was and an error is raised.",
+        parameters=(Parameter("ref", TAGGED, "the tag; it has to be named"),),
+        options=(
+            Parameter(
+                "reason",
+                STRING,
+                "why, for the report; the latest log line when not given",
+                default="",
+            ),
+        ),
+        run=_delete_tag,
+        changes=True,
+    ),
+)

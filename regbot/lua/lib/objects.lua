@@ -1,0 +1,215 @@
+-- What scripts hold: references, manifests, configs and blobs as userdata, and
+-- JSON objects as tables that also answer to their Go names.
+--
+--   call(name, ...)  a binding: true, kind and value, or false and a text
+--   decode(raw)      JSON text as Lua tables
+--   pretty(raw)      JSON text, indented
+--   shapes           fields of each JSON object: {go, json, type}, by shape
+--   functions        names of bindings, dotted
+--   methods          binding names by kind and method
+-- Gives construct(kind, fields) and describe(userdata) -> kind, fields.
+
+local call, decode, pretty, shapes, functions, methods, newproxy = ...
+
+local error, type, tostring, select, setmetatable, getmetatable, rawget, rawset =
+  error, type, tostring, select, setmetatable, getmetatable, rawget, rawset
+local pairs, ipairs = pairs, ipairs
+local concat = table.concat
+
+local state = setmetatable({}, { __mode = "k" })
+local construct, update
+
+local bound = {}
+for _, name in ipairs(functions) do
+  bound[name] = function(...)
+    local ok, kind, value = call(name, ...)
+    if not ok then error(kind, 2) end
+    if kind == "" then return value end
+    if kind == "update" then return update((...), value) end
+    return construct(kind, value)
+  end
+end
+
+-- JSON objects -------------------------------------------------------------
+
+local shaped
+
+-- A time as Go prints it, which is what scripts compare: 2021-01-01 00:00:00 +0000 UTC.
+local function go_time(text)
+  local day, clock, fraction, zone =
+    text:match("^(%d%d%d%d%-%d%d%-%d%d)[Tt](%d%d:%d%d:%d%d)(%.?%d*)([Zz+-].*)$")
+  if not day then return text end
+  local short = fraction:gsub("0+$", ""):gsub("%.$", "")
+  local offset = zone:gsub(":", "")
+  local name = offset:find("^[Zz]") or offset:find("^[+-]0+$")
+  local suffix = name and "+0000 UTC" or offset .. " " .. offset
+  return day .. " " .. clock .. short .. " " .. suffix
+end
+
+local function shape_value(value, kind)
+  if kind == "time" and type(value) == "string" then return go_time(value) end
+  if type(value) ~= "table" then return value end
+  local element = kind:match("^%[%](.+)$")
+  if element then
+    for index = 1, #value do value[index] = shape_value(value[index], element) end
+    return value
+  end
+  local name = kind:gsub("%?$", "")
+  return shapes[name] and shaped(value, name) or value
+end
+
+local function zero(kind)
+  if kind:sub(-1) == "?" or kind == "time" then return nil end
+  if kind == "string" then return "" end
+  if kind == "integer" then return 0 end
+  if kind == "boolean" then return false end
+  return shape_value({}, kind)
+end
+
+local metatables = {}
+for name, fields in pairs(shapes) do
+  local by_name = {}
+  for _, field in ipairs(fields) do
+    local entry = { json = field[2], type = field[3] }
+    by_name[field[1]] = entry
+    by_name[field[2]] = entry
+  end
+  metatables[name] = {
+    by_name = by_name,
+    __metatable = false,
+    __index = function(object, key)
+      local field = by_name[key]
+      if not field then return nil end
+      local value = rawget(object, field.json)
+      if value == nil then
+        value = zero(field.type)
+        if type(value) == "table" then rawset(object, field.json, value) end
+      end
+      return value
+    end,
+    __newindex = function(object, key, value)
+      local field = by_name[key]
+      rawset(object, field and field.json or key, value)
+    end,
+  }
+end
+
+function shaped(object, name)
+  local metatable = metatables[name]
+  for _, field in ipairs(shapes[name]) do
+    local value = rawget(object, field[2])
+    if value ~= nil then rawset(object, field[2], shape_value(value, field[3])) end
+  end
+  return setmetatable(object, metatable)
+end
+
+-- Userdata -----------------------------------------------------------------
+
+local function document(fields)
+  if fields.document == nil then
+    fields.document = shaped(decode(fields.raw), fields.shape)
+  end
+  return fields.document
+end
+
+-- `m.config` is the descriptor and `m:config()` the method: one table for both.
+local function both(value, method)
+  if type(value) ~= "table" or getmetatable(value) ~= false then return method end
+  local view = {}
+  return setmetatable(view, {
+    __metatable = false,
+    __call = function(_, ...) return method(...) end,
+    __index = value,
+    __newindex = value,
+  })
+end
+
+local function index(self, key)
+  local fields = state[self]
+  local method = methods[fields.kind][key]
+  method = method and bound[method]
+  if not fields.raw then return method end
+  local known = metatables[fields.shape].by_name[key]
+  local value = (known or not method) and document(fields)[key]
+  if method then return both(value, method) end
+  return value
+end
+
+local function assign(self, key, value)
+  local fields = state[self]
+  if not fields.raw then error("a " .. fields.kind .. " has no field to set: " .. tostring(key), 2) end
+  document(fields)[key] = value
+end
+
+local function describe_as_text(self)
+  local fields = state[self]
+  return fields.text or pretty(fields.raw)
+end
+
+local template = newproxy(true)
+local metatable = getmetatable(template)
+metatable.__index = index
+metatable.__newindex = assign
+metatable.__tostring = describe_as_text
+metatable.__metatable = false
+metatable.__eq = function(a, b) return tostring(a) == tostring(b) end
+
+local function list_of(kind, values)
+  for position, value in ipairs(values) do values[position] = construct(kind, value) end
+  return values
+end
+
+function construct(kind, fields)
+  local element = kind:match("^%[%](.+)$")
+  if element then return list_of(element, fields) end
+  if shapes[kind] then return shaped(fields, kind) end
+  local object = newproxy(template)
+  fields.kind = kind
+  state[object] = fields
+  return object
+end
+
+function update(self, fields)
+  local own = state[self]
+  fields.kind = own.kind
+  state[self] = fields
+  return self
+end
+
+local function describe(object)
+  local fields = state[object]
+  if not fields then return nil end
+  return fields.kind, fields
+end
+
+-- Globals ------------------------------------------------------------------
+
+for _, name in ipairs(functions) do
+  local namespace, member = name:match("^([^.]+)%.(.+)$")
+  if namespace then
+    local own = rawget(_G, namespace) or {}
+    rawset(_G, namespace, own)
+    own[member] = bound[name]
+  end
+end
+
+local function logger(level)
+  return function(message, fields)
+    local ok, problem = call("log", level, tostring(message), fields)
+    if not ok then error(problem, 2) end
+  end
+end
+
+local info = logger("info")
+log = setmetatable(
+  { debug = logger("debug"), info = info, warn = logger("warn"), error = logger("error") },
+  { __call = function(_, ...) return info(...) end, __metatable = false }
+)
+
+function print(...)
+  local parts = {}
+  for position = 1, select("#", ...) do parts[position] = tostring((select(position, ...))) end
+  info(concat(parts, "\t"))
+end
+
+return construct, describe

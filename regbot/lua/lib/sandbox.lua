@@ -1,0 +1,137 @@
+-- Leaves a script what it may have, with a hook that ends it for good.
+--
+-- tick() gives the reason why the script must end, or nil.
+-- Gives run(source, name): true and results, or false and a message.
+
+local tick = ...
+
+local sethook, getinfo, loadstring, pcall, error =
+  debug.sethook, debug.getinfo, loadstring, pcall, error
+local select, type, tostring, unpack, pairs = select, type, tostring, unpack, pairs
+local concat, byte = table.concat, string.byte
+local create, resume = coroutine.create, coroutine.resume
+local count_memory = collectgarbage
+
+local script_name
+local TICK = 10000 -- instructions between two looks at the clock
+
+local kept = {
+  _G = true, _VERSION = true, assert = true, error = true, getfenv = true, getmetatable = true,
+  ipairs = true, next = true, pairs = true, pcall = true, rawequal = true, rawget = true,
+  rawset = true, select = true, setfenv = true, setmetatable = true, tonumber = true,
+  tostring = true, type = true, unpack = true,
+  coroutine = { create = true, resume = true, running = true, status = true, wrap = true,
+    yield = true, isyieldable = true },
+  math = "all",
+  os = { clock = true, date = true, difftime = true, time = true },
+  string = { byte = true, char = true, find = true, format = true, gmatch = true, gsub = true,
+    len = true, lower = true, match = true, rep = true, reverse = true, sub = true, upper = true,
+    gfind = true },
+  table = "all",
+}
+
+-- Where the script is: the nearest caller that is not one of ours.
+local function place_in_script()
+  for level = 3, 50 do
+    local place = getinfo(level, "Sl")
+    if not place then break end
+    if place.currentline > 0 and place.short_src ~= "regbot" then
+      return place.short_src .. ":" .. place.currentline .. ": "
+    end
+  end
+  return script_name .. ": "
+end
+
+-- The reason sticks: from then on every instruction raises it again, so that no
+-- pcall and no coroutine carries on.
+local final
+local function hook()
+  if not final then
+    local why = tick()
+    if not why then return end
+    final = place_in_script() .. why
+  end
+  sethook(hook, "", 1)
+  error(final, 0)
+end
+
+local function keep_only(container, names)
+  for name, value in pairs(container) do
+    local wanted = names[name]
+    if not wanted then
+      container[name] = nil
+    elseif type(wanted) == "table" then
+      keep_only(value, wanted)
+    end
+  end
+end
+
+keep_only(_G, kept)
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+-- A hook belongs to a thread in Lua 5.1, so each new one gets its own.
+function coroutine.create(body)
+  local thread = create(body)
+  sethook(thread, hook, "", TICK)
+  return thread
+end
+
+local function resumed(thread, ok, ...)
+  if not ok then error((...), 0) end
+  return ...
+end
+
+function coroutine.wrap(body)
+  local thread = coroutine.create(body)
+  return function(...) return resumed(thread, resume(thread, ...)) end
+end
+
+-- The real xpcall runs its handler inside the hook that raised, where no hook fires.
+function xpcall(body, handler, ...)
+  local results = pack(pcall(body, ...))
+  if results[1] then return unpack(results, 1, results.n) end
+  return false, select(2, pcall(handler, results[2]))
+end
+
+local function text_of(chunk)
+  if type(chunk) ~= "function" then return chunk end
+  local pieces = {}
+  for piece in chunk do
+    if piece == "" then break end
+    pieces[#pieces + 1] = piece
+  end
+  return concat(pieces)
+end
+
+-- Bytecode could break out of the interpreter: text alone is loaded.
+local function load_text(chunk, name)
+  local text = text_of(chunk)
+  if type(text) ~= "string" then
+    error("load: text or a function that gives text is expected", 3)
+  end
+  if byte(text, 1) == 27 then return nil, "load: bytecode is not allowed" end
+  return loadstring(text, name or "=(load)")
+end
+
+_G.loadstring = function(chunk, name) return load_text(chunk, name) end
+_G.load = function(chunk, name) return load_text(chunk, name) end
+
+function collectgarbage(what)
+  if what == "count" then return count_memory("count") end
+  if what == nil or what == "collect" or what == "step" then return 0 end
+  error("collectgarbage: " .. tostring(what) .. " is not allowed", 2)
+end
+
+return function(source, name)
+  script_name = name
+  local chunk, problem = load_text(source, "=" .. name)
+  if not chunk then return false, "syntax", problem end
+  sethook(hook, "", TICK)
+  local results = pack(pcall(chunk))
+  sethook()
+  if results[1] then return true, unpack(results, 2, results.n) end
+  return false, "script", tostring(results[2])
+end

@@ -1,0 +1,190 @@
+"""Runs one script in a process of its own and answers its calls.
+
+The script's process can be killed at any moment, which is what makes the limits
+hold: a timeout, a stop, memory, an interpreter that breaks.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from regbot.errors import RegbotError, ScriptError, ScriptMemory, ScriptTimeout, Stopped
+from regbot.lua import wire
+from regbot.lua.runtime import Interface
+from regbot.stopping import Stop
+from regbot.units import format_size
+
+_LOOK_FOR_STOP = 0.2
+_GRACE = 1.0
+_STDERR_SHOWN = 300
+
+Dispatch = Callable[[str, list[Any]], tuple[str, Any]]
+"""A binding's name and its arguments, each ``[kind, value]``, to a result of the
+same form. Raises RegbotError for what the script gets as a Lua error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A script and its limits. ``memory`` is in bytes."""
+
+    name: str
+    source: bytes
+    memory: int
+    flavour: str
+
+
+def run(program: Program, interface: Interface, dispatch: Dispatch, stop: Stop) -> list[Any]:
+    """Run a script to its end and give what it returned.
+
+    Raises ScriptError (with script name and line), ScriptTimeout, ScriptMemory or
+    Stopped.
+    """
+    process = _spawn()
+    try:
+        return _Conversation(process, program, dispatch, stop).hold(interface)
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                _close(stream)
+
+
+def _close(stream: Any) -> None:  # noqa: ANN401 - any of Popen's streams
+    try:
+        stream.close()
+    except BrokenPipeError:
+        return
+
+
+def _spawn() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-m", "regbot.lua.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_plain_environment(os.environ),
+        start_new_session=True,
+    )
+
+
+def _plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    wanted = ("LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
+    kept = {name: environment[name] for name in wanted if name in environment}
+    return {"LANG": "C.UTF-8", **kept}
+
+
+class _Conversation:
+    """The frames between regbot and one script's process."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], program: Program, dispatch: Dispatch, stop: Stop
+    ) -> None:
+        self._process = process
+        self._program = program
+        self._dispatch = dispatch
+        self._stop = stop
+
+    def hold(self, interface: Interface) -> list[Any]:
+        self._send(self._start(interface))
+        while True:
+            message = self._receive()
+            if "call" not in message:
+                return self._ended(message)
+            self._send(self._answer(message["call"], message["arguments"]))
+
+    def _start(self, interface: Interface) -> dict[str, Any]:
+        program = self._program
+        return {
+            "source": wire.to_text(program.source),
+            "name": program.name,
+            "memory": program.memory,
+            "flavour": program.flavour,
+            "parent": os.getpid(),
+            "seconds": self._stop.remaining,
+            "late": self._stop.late,
+            "interface": asdict(interface),
+        }
+
+    def _answer(self, name: str, arguments: list[Any]) -> dict[str, Any]:
+        try:
+            self._stop.check()
+            kind, value = self._dispatch(name, arguments)
+        except (ScriptTimeout, Stopped) as error:
+            return {"error": str(error), "end": True}
+        except RegbotError as error:
+            return {"error": f"{name}: {error}"}
+        return {"kind": kind, "value": value}
+
+    def _send(self, message: dict[str, Any]) -> None:
+        stream = self._process.stdin
+        if stream is None:
+            raise ScriptError(f"{self._program.name}: its process can't be spoken to")
+        try:
+            stream.write(wire.encode(message))
+            stream.flush()
+        except BrokenPipeError:
+            raise self._broken() from None
+        except ValueError as error:
+            raise ScriptError(f"{self._program.name}: {error}") from None
+
+    def _receive(self) -> dict[str, Any]:
+        header = self._read(wire.HEADER_SIZE)
+        return wire.decode(self._read(wire.frame_length(header)))
+
+    def _read(self, size: int) -> bytes:
+        stream = self._process.stdout
+        if stream is None:
+            raise ScriptError(f"{self._program.name}: its process can't be heard")
+        parts: list[bytes] = []
+        missing = size
+        while missing:
+            self._await_readable(stream.fileno())
+            part = os.read(stream.fileno(), min(missing, 1 << 20))
+            if not part:
+                raise self._broken()
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+    def _await_readable(self, descriptor: int) -> None:
+        late = 0.0
+        while not select.select([descriptor], [], [], _LOOK_FOR_STOP)[0]:
+            reason = self._stop.reason()
+            late += _LOOK_FOR_STOP if isinstance(reason, ScriptTimeout) else 0.0
+            if isinstance(reason, Stopped) or (reason and late > _GRACE):
+                raise type(reason)(f"{self._program.name}: {reason}")
+
+    def _ended(self, message: dict[str, Any]) -> list[Any]:
+        outcome, value = message["outcome"], message["value"]
+        if outcome == "ok":
+            return list(value)
+        if outcome == "memory":
+            raise self._out_of_memory()
+        if outcome == "stopped":
+            raise (Stopped if self._stop.asked else ScriptTimeout)(value)
+        raise ScriptError(value)
+
+    def _out_of_memory(self) -> ScriptMemory:
+        limit = format_size(self._program.memory)
+        return ScriptMemory(f"{self._program.name}: used more than its memory of {limit}")
+
+    def _broken(self) -> ScriptError:
+        status = self._process.wait()
+        said = self._process.stderr.read(65536) if self._process.stderr else b""
+        if status == -signal.SIGABRT or b"not enough memory" in said or b"MemoryError" in said:
+            return self._out_of_memory()
+        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][:_STDERR_SHOWN]
+        return ScriptError(f"{self._program.name}: its process ended with status {status}: {last}")
+
+
+def environment_for(names: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:
+    """What ``os.getenv`` answers: the listed names alone."""
+    return {name: environment[name] for name in names if name in environment}

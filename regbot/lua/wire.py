@@ -1,0 +1,66 @@
+"""Messages between regbot and the process a script runs in.
+
+A frame is its length, four bytes big-endian, then JSON. Lua strings are bytes:
+they travel as text decoded with surrogateescape, so every byte comes back as it
+was.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, BinaryIO
+
+_LENGTH = struct.Struct(">I")
+MAX_FRAME = 256 * 1024 * 1024
+"""Bytes; a longer frame is refused where it is written."""
+
+
+def to_text(value: bytes) -> str:
+    """Bytes of a Lua string as text that gives them back exactly."""
+    return value.decode("utf-8", "surrogateescape")
+
+
+def to_bytes(text: str) -> bytes:
+    """The bytes of a text, whatever it holds."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One frame. Raises ValueError when the message is longer than MAX_FRAME."""
+    body = to_bytes(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+    if len(body) > MAX_FRAME:
+        raise ValueError(f"{len(body)} bytes are more than a call can carry ({MAX_FRAME})")
+    return _LENGTH.pack(len(body)) + body
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The message of a frame's body."""
+    message = json.loads(to_text(body))
+    if not isinstance(message, dict):
+        raise TypeError("a frame is not an object")
+    return message
+
+
+def frame_length(header: bytes) -> int:
+    """The length a frame's first four bytes announce."""
+    (length,) = _LENGTH.unpack(header)
+    return int(length)
+
+
+HEADER_SIZE = _LENGTH.size
+
+
+def read(stream: BinaryIO) -> dict[str, Any]:
+    """The next message of a stream. Raises EOFError where it ends."""
+    header = stream.read(HEADER_SIZE)
+    if len(header) < HEADER_SIZE:
+        raise EOFError
+    body = stream.read(frame_length(header))
+    return decode(body)
+
+
+def write(stream: BinaryIO, message: dict[str, Any]) -> None:
+    """Send a message at once."""
+    stream.write(encode(message))
+    stream.flush()

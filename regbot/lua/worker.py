@@ -1,0 +1,77 @@
+"""The process a script runs in: one frame in to start it, calls out, one frame to end.
+
+Started by ``sandbox``, never by hand. It holds no credentials and opens no
+connection; what it wants done, it asks for. It goes when its parent goes.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+import time
+from typing import Any, BinaryIO
+
+from regbot.lua import wire
+from regbot.lua.runtime import Interface, Runtime
+
+_PARENT_CHECK = 1.0
+_MEMORY_FACTOR = 6
+_MEMORY_BASE = 1024 * 1024 * 1024
+
+
+def main() -> None:
+    """Run the script that standard input brings."""
+    incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    start = wire.read(incoming)
+    _limit_process(start["memory"])
+    _leave_with(start["parent"])
+    wire.write(outgoing, _run(start, incoming, outgoing))
+
+
+def _run(start: dict[str, Any], incoming: BinaryIO, outgoing: BinaryIO) -> dict[str, Any]:
+    seconds: float | None = start["seconds"]
+    deadline = None if seconds is None else time.monotonic() + seconds
+    ending: list[str] = []
+
+    def tick() -> str | None:
+        if ending:
+            return ending[0]
+        if deadline is not None and time.monotonic() >= deadline:
+            return str(start["late"])
+        return None
+
+    def call(name: str, arguments: list[Any]) -> dict[str, Any]:
+        wire.write(outgoing, {"call": name, "arguments": arguments})
+        reply = wire.read(incoming)
+        if reply.get("end"):
+            ending.append(reply["error"])
+        return reply
+
+    runtime = Runtime(flavour=start["flavour"], memory=start["memory"], tick=tick, call=call)
+    runtime.install(Interface(**start["interface"]))
+    outcome, value = runtime.run(wire.to_bytes(start["source"]), start["name"])
+    return {"outcome": outcome, "value": value}
+
+
+def _limit_process(memory: int) -> None:
+    """Bound the whole process too: Python's copies of what a script hands over."""
+    bound = memory * _MEMORY_FACTOR + _MEMORY_BASE
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or bound < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _leave_with(parent: int) -> None:
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_CHECK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The referrers tag: a list of what refers to a manifest, kept by clients.
+
+Stores without a referrers API hold the list as an index at a tag made of the
+subject's digest. Distribution spec, "Referrers Tag Schema", "Pushing Manifests
+with Subject", "Deleting Manifests".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regbot.errors import Malformed
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import OCI_INDEX, Descriptor, Manifest
+
+
+def fallback_tag(subject: Digest) -> str:
+    """The tag of the list of a subject's referrers."""
+    return f"{subject.algorithm[:32]}-{subject.hex[:64]}"
+
+
+def as_referrer(manifest: Manifest) -> Descriptor:
+    """How a manifest stands in a list of referrers: with its type and annotations."""
+    data: dict[str, Any] = {
+        "mediaType": manifest.media_type,
+        "digest": str(manifest.digest),
+        "size": manifest.size,
+    }
+    if manifest.artifact_type:
+        data["artifactType"] = manifest.artifact_type
+    if manifest.annotations:
+        data["annotations"] = manifest.annotations
+    return Descriptor.from_json(data)
+
+
+def with_referrer(listing: Manifest | None, referrer: Manifest) -> Manifest:
+    """The list with a referrer added; the same list when it is there already.
+
+    Raises Malformed when ``listing`` is no index.
+    """
+    if listing is None:
+        new = {"schemaVersion": 2, "mediaType": OCI_INDEX}
+        return Manifest.build({**new, "manifests": [as_referrer(referrer).to_json()]})
+    entries = _entries(listing)
+    if any(entry.digest == referrer.digest for entry in listing.manifests):
+        return listing
+    return Manifest.build(
+        {**_typed(listing), "manifests": [*entries, as_referrer(referrer).to_json()]}
+    )
+
+
+def without_referrer(listing: Manifest, referrer: Digest) -> Manifest | None:
+    """The list without a referrer; None when nothing is left in it.
+
+    Raises Malformed when ``listing`` is no index.
+    """
+    entries = _entries(listing)
+    left = [entry for entry in entries if entry.get("digest") != str(referrer)]
+    if len(left) == len(entries):
+        return listing
+    return Manifest.build({**_typed(listing), "manifests": left}) if left else None
+
+
+def _entries(listing: Manifest) -> list[dict[str, Any]]:
+    if not listing.is_index:
+        raise Malformed(f"the list of referrers {listing.digest} is no index")
+    return list(listing.data.get("manifests") or ())
+
+
+def _typed(listing: Manifest) -> dict[str, Any]:
+    return {**listing.data, "mediaType": listing.media_type}

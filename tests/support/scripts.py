@@ -1,0 +1,93 @@
+"""Runs a script's text the way regbot does, and keeps what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from regbot.errors import RegbotError
+from regbot.events import Event, Message
+from regbot.lua import sandbox
+from regbot.lua.api.catalogue import dispatcher, interface
+from regbot.lua.api.context import Context
+from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
+from regbot.oci.reference import Reference
+from regbot.plan.action import Outcome
+from regbot.plan.executor import DryRunExecutor, Ledger, LiveExecutor
+from regbot.stopping import Stop
+from regbot.store.ocidir import OciDirStore
+from regbot.store.protocol import Store, Stores
+
+MEMORY = 64 * 1024 * 1024
+
+
+class Folders:
+    """Stores of layout folders alone, one store a folder."""
+
+    def __init__(self) -> None:
+        self._open: dict[Reference, OciDirStore] = {}
+
+    def open(self, reference: Reference) -> Store:
+        key = reference.without_name
+        return self._open.setdefault(key, OciDirStore(key))
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        raise AssertionError(f"{registry} was asked for its repositories")
+
+
+@dataclass
+class Ran:
+    """What a script returned, or why it ended, with its actions and log lines."""
+
+    value: list[Any] = field(default_factory=list)
+    error: RegbotError | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    messages: list[Message] = field(default_factory=list)
+
+    @property
+    def logged(self) -> list[str]:
+        return [message.text for message in self.messages]
+
+
+def run_script_text(
+    source: str | bytes,
+    *,
+    flavour: str,
+    stores: Stores | None = None,
+    dry_run: bool = False,
+    timeout: float | None = 30.0,
+    memory: int = MEMORY,
+    arguments: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    stop: Stop | None = None,
+) -> Ran:
+    """Run a script in its own process. What it fails with is in the result."""
+    ran = Ran()
+    ledger = Ledger()
+    stop = stop or Stop(timeout=timeout)
+    opened = stores or Folders()
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Message):
+            ran.messages.append(event)
+
+    make = DryRunExecutor if dry_run else LiveExecutor
+    context = Context(
+        script="test",
+        stores=opened,
+        executor=make("test", opened, ledger, emit),
+        emit=emit,
+        stop=stop,
+        blob_limit=DEFAULT_BLOB_LIMIT,
+    )
+    text = source.encode() if isinstance(source, str) else source
+    program = sandbox.Program("test", text, memory, flavour)
+    try:
+        ran.value = sandbox.run(
+            program, interface(environment or {}, arguments or {}), dispatcher(context), stop
+        )
+    except RegbotError as error:
+        ran.error = error
+    ran.outcomes = ledger.outcomes
+    return ran
