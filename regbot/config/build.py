@@ -1,0 +1,147 @@
+"""Puts the models' values together: defaults filled in, hosts merged, warnings noted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from regbot.config.document import Document, Mark, Problem, Scalar, shown
+from regbot.config.fields import Surroundings
+from regbot.config.schema import Creds, DefaultsModel, File, ScriptModel
+from regbot.config.values import Config, Defaults, Script
+from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
+from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
+
+_TEMPLATES = {
+    "user": "user",
+    "pass": "password",
+    "token": "token",
+    "regcert": "regcert",
+    "clientCert": "client_cert",
+    "clientKey": "client_key",
+}
+
+
+def build(document: Document, file: File, around: Surroundings) -> Config:
+    """The Config of a valid file."""
+    warnings: list[Problem] = []
+    defaults = _defaults(file.defaults, around.base)
+    hosts = _hosts(document, file.creds, warnings)
+    scripts = tuple(
+        _script(document, number, script, defaults) for number, script in enumerate(file.scripts)
+    )
+    if not scripts:
+        what = "there are no scripts, so nothing will run (add scripts)"
+        warnings.append(Problem(Mark(1, 1), what))
+    client = ClientSettings(
+        hosts=hosts,
+        user_agent=defaults.user_agent,
+        blob_limit=defaults.blob_limit,
+        use_docker_config=not defaults.skip_docker_config,
+        environment=dict(around.environ),
+    )
+    lines = tuple(document.line(warning) for warning in sorted(set(warnings)))
+    return Config(client, defaults, scripts, lines)
+
+
+def _defaults(model: DefaultsModel, base: Path) -> Defaults:
+    return Defaults(
+        parallel=model.parallel,
+        interval=model.interval,
+        schedule=model.schedule or None,
+        timeout=model.timeout,
+        skip_docker_config=model.skip_docker_config,
+        user_agent=model.user_agent,
+        blob_limit=model.blob_limit,
+        timezone=model.timezone,
+        memory=model.memory,
+        env=tuple(dict.fromkeys(model.env)),
+        lua_path=tuple(model.lua_path),
+        work_dir=model.work_dir or base,
+    )
+
+
+def _hosts(
+    document: Document, entries: list[Creds], warnings: list[Problem]
+) -> tuple[HostSettings, ...]:
+    """One host for each registry; where one is named again, its later fields win."""
+    merged: dict[str, Creds] = {}
+    lines: dict[str, int] = {}
+    for number, creds in enumerate(entries):
+        name = creds.registry
+        mark, _ = document.find(("creds", number, "registry"))
+        warnings += _entry_warnings(document, number, creds)
+        earlier = merged.get(name)
+        if earlier is not None:
+            what = f"registry {shown(name)} is at line {lines[name]} already; what is said here"
+            warnings.append(Problem(mark, f"{what} wins (join the two entries)"))
+            said = {field: getattr(creds, field) for field in creds.model_fields_set}
+            creds = earlier.model_copy(update=said)
+        merged[name] = creds
+        lines.setdefault(name, mark.line)
+    return tuple(_host(creds) for creds in merged.values())
+
+
+def _entry_warnings(document: Document, number: int, creds: Creds) -> list[Problem]:
+    warnings = []
+    if creds.scheme:
+        mark = document.key(("creds", number, "scheme"))
+        word = "disabled" if creds.scheme == "http" else "enabled"
+        warnings.append(Problem(mark, f"scheme is deprecated (write tls: {word} instead)"))
+    for key, field in _TEMPLATES.items():
+        mark, node = document.find(("creds", number, key))
+        if isinstance(node, Scalar) and "{{" in node.text and not getattr(creds, field):
+            what = f"{key}: the template gives nothing (is the variable or file filled?)"
+            warnings.append(Problem(mark, what))
+    return warnings
+
+
+def _host(creds: Creds) -> HostSettings:
+    is_hub = creds.registry == DOCKER_HUB and creds.hostname.lower() in DOCKER_HUB_NAMES
+    return HostSettings(
+        name=creds.registry,
+        hostname="" if is_hub else creds.hostname,
+        user=creds.user,
+        password=creds.password,
+        token=creds.token,
+        cred_helper=creds.cred_helper,
+        cred_expire=creds.cred_expire,
+        cred_host=creds.cred_host,
+        tls=creds.tls or ("disabled" if creds.scheme == "http" else None),
+        ca_certificate=creds.regcert,
+        client_certificate=creds.client_cert,
+        client_key=creds.client_key,
+        path_prefix=creds.path_prefix.strip("/"),
+        mirrors=tuple(dict.fromkeys(creds.mirrors)),
+        priority=creds.priority,
+        repo_auth=creds.repo_auth,
+        blob_chunk=creds.blob_chunk or None,
+        blob_max=creds.blob_max or None,
+        requests_per_second=creds.req_per_sec,
+        concurrency=creds.req_concurrent or DEFAULT_CONCURRENCY,
+        disable_head=creds.api_opts.disable_head,
+    )
+
+
+def _script(document: Document, number: int, model: ScriptModel, defaults: Defaults) -> Script:
+    schedule, interval = model.schedule or None, model.interval
+    if schedule is None and interval is None:
+        schedule, interval = defaults.schedule, defaults.interval
+    _, inline = document.find(("scripts", number, "script"))
+    file = model.file
+    return Script(
+        name=model.name,
+        text=file.content if file else model.script.encode(),
+        chunk_name=file.name if file else model.name,
+        line=inline.first_line if isinstance(inline, Scalar) and not file else 1,
+        schedule=schedule,
+        interval=None if schedule else interval,
+        timeout=defaults.timeout if model.timeout is None else model.timeout,
+        args=model.args,
+        enabled=model.enabled,
+        env=tuple(dict.fromkeys((*defaults.env, *model.env))),
+        memory=defaults.memory,
+        lua_path=defaults.lua_path,
+        work_dir=defaults.work_dir,
+        timezone=defaults.timezone,
+        place=document.where(document.find(("scripts", number, "name"))[0]),
+    )

@@ -1,0 +1,115 @@
+"""Turns what a model found wrong into problems with a place, in words for people."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from regbot.config.document import Document, Mark, Path, Problem, Scalar, shown
+from regbot.config.schema import ApiOpts, Creds, DefaultsModel, File, ScriptModel, keys
+
+_OTHER_NAMES = {
+    "frequency": "interval",
+    "every": "interval",
+    "cron": "schedule",
+    "password": "pass",
+    "username": "user",
+    "login": "user",
+    "cert": "regcert",
+    "cacert": "regcert",
+    "ca": "regcert",
+    "host": "registry",
+    "url": "registry",
+    "server": "registry",
+    "credentials": "creds",
+    "auth": "creds",
+    "jobs": "scripts",
+    "tasks": "scripts",
+    "lua": "script",
+    "path": "file",
+    "scriptfile": "file",
+    "environment": "env",
+    "arguments": "args",
+    "params": "args",
+    "tz": "timezone",
+    "ratelimit": "reqPerSec",
+    "concurrency": "reqConcurrent",
+    "insecure": "tls",
+}
+_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): File,
+    ("defaults",): DefaultsModel,
+    ("creds",): Creds,
+    ("creds", "apiOpts"): ApiOpts,
+    ("scripts",): ScriptModel,
+}
+_NEEDED = {"registry": "a creds entry", "name": "a script"}
+
+
+def explain(document: Document, error: ValidationError) -> list[Problem]:
+    """Every error of a validation as a problem with its place."""
+    return [_problem(document, each) for each in error.errors(include_url=False)]
+
+
+def _problem(document: Document, error: ErrorDetails) -> Problem:
+    path: Path = error["loc"]
+    kind = error["type"]
+    mark, node = document.find(path)
+    if kind == "extra_forbidden":
+        return Problem(document.key(path), _unknown_key(path))
+    if kind == "missing":
+        return Problem(mark, _missing(str(path[-1])))
+    if kind == "mistake":
+        return Problem(_within(document, mark, node, error), _named(path, error["ctx"]["what"]))
+    wanted = "a list" if kind == "list_type" else "a mapping of keys and values"
+    hint = "begin each entry with -" if kind == "list_type" else "write key: value"
+    return Problem(mark, _named(path, f"expected {wanted}{_seen(node)} ({hint})"))
+
+
+def _within(document: Document, mark: Mark, node: object, error: ErrorDetails) -> Mark:
+    offset = error["ctx"]["offset"]
+    if offset is None or not isinstance(node, Scalar):
+        return mark
+    return document.place(node, offset)
+
+
+def _named(path: Path, what: str) -> str:
+    """What is wrong, after the key it is wrong with."""
+    names = [step for step in path if isinstance(step, str)]
+    return f"{names[-1]}: {what}" if names else what
+
+
+def _missing(key: str) -> str:
+    return f"{_NEEDED.get(key, 'this')} needs {key} (add {key}: ...)"
+
+
+def _seen(node: object) -> str:
+    return ", not a text" if isinstance(node, Scalar) and not node.is_null else ""
+
+
+def _unknown_key(path: Path) -> str:
+    key = str(path[-1])
+    place = tuple(step for step in path[:-1] if isinstance(step, str))
+    known = keys(_MODELS[place])
+    return f"unknown key {shown(key)} ({_advice(key, place, known)})"
+
+
+def _advice(key: str, place: tuple[str, ...], known: list[str]) -> str:
+    plain_names = {_simple(name): name for name in known}
+    simple = _simple(key)
+    other = _OTHER_NAMES.get(simple)
+    if simple in plain_names or other in known:
+        return f"did you mean {plain_names.get(simple, other)}?"
+    for where, model in _MODELS.items():
+        if where != place and key in keys(model):
+            return f"it belongs under {'.'.join(where)}" if where else "it belongs at the top"
+    near = get_close_matches(simple, plain_names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {plain_names[near[0]]}?"
+    return f"known here: {', '.join(known)}; own keys begin with x-"
+
+
+def _simple(key: str) -> str:
+    return key.lower().replace("-", "").replace("_", "")

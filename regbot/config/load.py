@@ -1,0 +1,75 @@
+"""From the bytes of a YAML file to a Config, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from regbot.config.build import build
+from regbot.config.checks import check
+from regbot.config.compose import compose
+from regbot.config.document import plain
+from regbot.config.explain import explain
+from regbot.config.fields import Surroundings
+from regbot.config.schema import File
+from regbot.config.values import Config
+from regbot.errors import ConfigError
+
+MAX_BYTES = 16 * 1024 * 1024
+
+_STDIN_NAME = "(standard input)"
+
+
+def read_config(path: str, *, environ: Mapping[str, str], stdin: IO[bytes]) -> Config:
+    """Load a config file, or standard input for ``-``.
+
+    Names in the file are relative to its folder; for standard input, to the working
+    directory. Raises ConfigError, of one line when the file can't be read at all.
+    """
+    if path == "-":
+        return load_config(
+            _limited(stdin, _STDIN_NAME), filename=_STDIN_NAME, environ=environ, base=Path.cwd()
+        )
+    try:
+        file = Path(path)
+        if stat.S_ISDIR(file.stat().st_mode):
+            raise ConfigError([f"{path}: this is a directory (name the YAML file in it)"])
+        with file.open("rb") as stream:
+            data = _limited(stream, path)
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: there is no such file (check the name after -c)"]) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "its name is not valid"
+        raise ConfigError([f"{path}: can't read the file: {why}"]) from None
+    return load_config(data, filename=path, environ=environ, base=file.parent)
+
+
+def load_config(
+    text: bytes | str, *, filename: str, environ: Mapping[str, str], base: Path
+) -> Config:
+    """Read and check a whole config; ``filename`` is only shown, ``base`` starts relative names.
+
+    Raises ConfigError with all problems, each ``file:line:column: what (what to do)``.
+    """
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    document = compose(data, filename)
+    problems = [*document.problems, *check(document)]
+    around = Surroundings(environ, base)
+    try:
+        file = File.model_validate(plain(document.root), context=around)
+    except ValidationError as error:
+        raise document.error([*problems, *explain(document, error)]) from None
+    if problems:
+        raise document.error(problems)
+    return build(document, file, around)
+
+
+def _limited(stream: IO[bytes], name: str) -> bytes:
+    data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ConfigError([f"{name}: larger than 16MiB (is it the right file?)"])
+    return data

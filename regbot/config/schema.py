@@ -1,0 +1,155 @@
+"""What may stand in the YAML: one model for each kind of mapping.
+
+A field's name in the file is its name here in camel case. Empty means not said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from regbot.config.document import Scalar
+from regbot.config.fields import (
+    Arguments,
+    Count,
+    Cron,
+    Duration,
+    Flag,
+    Folder,
+    Header,
+    Memory,
+    Name,
+    Rate,
+    Size,
+    SizeOrNever,
+    Source,
+    Template,
+    Text,
+    Timezone,
+    Variable,
+    Version,
+)
+from regbot.config.hostfields import (
+    Host,
+    Mirror,
+    Pem,
+    Registry,
+    Scheme,
+    SecretPem,
+    SecretText,
+    TlsWord,
+)
+from regbot.http.hosts import Secret
+
+MIB = 1024 * 1024
+
+
+class Model(BaseModel):
+    """A mapping: unknown keys are mistakes, ``x-`` keys are the user's own."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        arbitrary_types_allowed=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra={"patternProperties": {"^x-": {}}},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_what_says_nothing(cls, data: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
+        if not isinstance(data, dict):
+            return data
+        known = keys(cls)
+        return {
+            key: value
+            for key, value in data.items()
+            if not key.startswith("x-")
+            and not (key in known and isinstance(value, Scalar) and value.is_null)
+        }
+
+
+def keys(model: type[BaseModel]) -> list[str]:
+    """The keys a model knows, as they are written in the file."""
+    return [str(field.alias) for field in model.model_fields.values()]
+
+
+class ApiOpts(Model):
+    """Switches of single calls of the registry's API."""
+
+    disable_head: Flag = False
+
+
+class Creds(Model):
+    """How to speak with one registry."""
+
+    registry: Registry
+    hostname: Host = ""
+    user: Template = ""
+    password: SecretText = Field(default_factory=Secret, alias="pass")
+    token: SecretText = Field(default_factory=Secret)
+    cred_helper: Text = ""
+    cred_expire: Duration = None
+    cred_host: Text = ""
+    tls: TlsWord = None
+    scheme: Scheme = ""
+    regcert: Pem = ""
+    client_cert: Pem = ""
+    client_key: SecretPem = Field(default_factory=Secret)
+    path_prefix: Text = ""
+    mirrors: list[Mirror] = []
+    priority: Count = 0
+    repo_auth: Flag = False
+    blob_chunk: Size = 0
+    blob_max: SizeOrNever = 0
+    req_per_sec: Rate = 0.0
+    req_concurrent: Count = 0
+    api_opts: ApiOpts = ApiOpts()
+
+
+class DefaultsModel(Model):
+    """What holds for every script and registry."""
+
+    parallel: Count = 1
+    interval: Duration = None
+    schedule: Cron = ""
+    timeout: Duration = None
+    skip_docker_config: Flag = False
+    user_agent: Header = ""
+    blob_limit: Size = 4 * MIB
+    timezone: Timezone = "UTC"
+    memory: Memory = 256 * MIB
+    env: list[Variable] = []
+    lua_path: list[Folder] = []
+    work_dir: Folder | None = None
+
+
+class ScriptModel(Model):
+    """One script and when it runs."""
+
+    name: Name
+    script: Text = ""
+    file: Source | None = None
+    schedule: Cron = ""
+    interval: Duration = None
+    timeout: Duration = None
+    args: Arguments = {}
+    enabled: Flag = True
+    env: list[Variable] = []
+
+
+class File(Model):
+    """The whole file."""
+
+    version: Version = 1
+    creds: list[Creds] = []
+    defaults: DefaultsModel = DefaultsModel()
+    scripts: list[ScriptModel] = []
+
+
+def json_schema() -> dict[str, Any]:
+    """The file's JSON Schema, for editors."""
+    return {**File.model_json_schema(by_alias=True), "title": "regbot"}

@@ -1,0 +1,244 @@
+"""Templates in Go's syntax, as far as a config needs them.
+
+Functions, strings, pipes, parentheses, comments and trim markers; no data, no
+variables, no control words. As in Go, a piped value becomes the last argument.
+Nothing that was read from the environment or a file shows up in an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from regbot.errors import InvalidValue
+
+Value = str | list[str]
+
+_OPEN = re.compile(r"\{\{(?:-(?=\s))?")
+_CLOSE = re.compile(r"(?P<trim>\s+-)?\}\}")
+_COMMENT = re.compile(r"\s*/\*.*?\*/(?=\s+-\}\}|\}\})", re.DOTALL)
+_TOKEN = re.compile(
+    r'(?P<space>\s+)|(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<raw>`[^`]*`)'
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[|()])"
+)
+_ESCAPE = re.compile(
+    r"\\(?:(?P<plain>[abfnrtv\\\"])|(?P<octal>[0-3][0-7]{2})|x(?P<hex>[0-9a-fA-F]{2})"
+    r"|u(?P<short>[0-9a-fA-F]{4})|U(?P<long>[0-9a-fA-F]{8}))|(?P<bad>\\)|(?P<text>[^\\]+)"
+)
+_PLAIN = dict(zip('abfnrtv\\"', '\a\b\f\n\r\t\v\\"', strict=True))
+_MAX_FILE = 1024 * 1024
+_MAX_NESTING = 20
+
+
+class TemplateMistake(InvalidValue):
+    """A template can't be rendered; ``offset`` is the place in its text."""
+
+    def __init__(self, text: str, offset: int) -> None:
+        super().__init__(text)
+        self.offset = offset
+
+
+def render(text: str, environ: Mapping[str, str]) -> str:
+    """The text with its ``{{ }}`` replaced.
+
+    Files are looked up from the working directory. Raises TemplateMistake.
+    """
+    parts: list[str] = []
+    position = 0
+    trim = False
+    functions = _functions(environ)
+    while (opening := _OPEN.search(text, position)) is not None:
+        literal = text[position : opening.start()]
+        literal = literal.lstrip() if trim else literal
+        parts.append(literal.rstrip() if opening[0].endswith("-") else literal)
+        action = _Action(text, opening, functions)
+        parts.append(action.render())
+        position, trim = action.end, action.trims
+    rest = text[position:]
+    parts.append(rest.lstrip() if trim else rest)
+    return "".join(parts)
+
+
+class _Action:
+    """What stands between one ``{{`` and its ``}}``."""
+
+    def __init__(self, text: str, opening: re.Match[str], functions: _Functions) -> None:
+        self._functions = functions
+        self._start = opening.start()
+        self._tokens: list[tuple[str, str, int]] = []
+        self._next = 0
+        comment = _COMMENT.match(text, opening.end())
+        self._is_comment = comment is not None
+        position = comment.end() if comment else opening.end()
+        while (closing := _CLOSE.match(text, position)) is None:
+            token = _TOKEN.match(text, position)
+            if token is None and position >= len(text.rstrip()):
+                raise TemplateMistake("template: {{ without }} (close it)", self._start)
+            if token is None:
+                raise TemplateMistake(
+                    "template: this is not understood (write functions, strings, | and brackets)",
+                    position,
+                )
+            if token.lastgroup != "space":
+                self._tokens.append((token.lastgroup or "", token[0], position))
+            position = token.end()
+        self.end = closing.end()
+        self.trims = closing["trim"] is not None
+
+    def render(self) -> str:
+        """The text this action stands for."""
+        if self._is_comment:
+            return ""
+        value = self._pipeline(0)
+        if self._next < len(self._tokens):
+            raise TemplateMistake("template: ) without ( (remove it)", self._place())
+        if not isinstance(value, str):
+            raise TemplateMistake("template: a list can't be shown (use join)", self._start)
+        return value
+
+    def _pipeline(self, nesting: int) -> Value:
+        if nesting > _MAX_NESTING:
+            raise TemplateMistake(
+                "template: brackets inside brackets (make it simpler)", self._place()
+            )
+        value = self._command(nesting, ())
+        while self._peek() == "|":
+            self._next += 1
+            value = self._command(nesting, (value,))
+        return value
+
+    def _command(self, nesting: int, piped: tuple[Value, ...]) -> Value:
+        if self._peek() in ("", "|", ")"):
+            raise TemplateMistake(
+                "template: a value is missing (such as env `NAME`)", self._place()
+            )
+        kind, name, place = self._tokens[self._next]
+        if kind == "name":
+            self._next += 1
+            return self._call(name, place, nesting, piped)
+        value = self._operand(nesting)
+        if piped or self._peek() not in ("", "|", ")"):
+            raise TemplateMistake(
+                "template: only a function takes arguments (remove the rest)", place
+            )
+        return value
+
+    def _call(self, name: str, place: int, nesting: int, piped: tuple[Value, ...]) -> Value:
+        if name not in self._functions:
+            known = ", ".join(self._functions)
+            raise TemplateMistake(f"template: no such function (there are {known})", place)
+        arguments: list[Value] = []
+        while self._peek() not in ("", "|", ")"):
+            arguments.append(self._operand(nesting))
+        count, function = self._functions[name]
+        arguments.extend(piped)
+        if len(arguments) != count:
+            raise TemplateMistake(
+                f"template: {name} takes {count} argument{'s' if count > 1 else ''},"
+                f" not {len(arguments)} (they come after its name or through |)",
+                place,
+            )
+        try:
+            return function(*arguments)
+        except InvalidValue as error:
+            raise TemplateMistake(f"template: {name}: {error}", place) from None
+
+    def _operand(self, nesting: int) -> Value:
+        kind, text, place = self._tokens[self._next]
+        self._next += 1
+        if kind == "string":
+            return _unescape(text[1:-1], place)
+        if kind == "raw":
+            return text[1:-1]
+        if text != "(":
+            raise TemplateMistake(
+                "template: a call within a call needs brackets (put it between them)", place
+            )
+        value = self._pipeline(nesting + 1)
+        if self._peek() != ")":
+            raise TemplateMistake("template: ( without ) (close it)", place)
+        self._next += 1
+        return value
+
+    def _peek(self) -> str:
+        return self._tokens[self._next][1] if self._next < len(self._tokens) else ""
+
+    def _place(self) -> int:
+        return self._tokens[self._next][2] if self._next < len(self._tokens) else self._start
+
+
+def _unescape(body: str, place: int) -> str:
+    r"""A Go interpreted string; ``\xff`` and octal escapes are bytes of UTF-8."""
+    out = bytearray()
+    try:
+        for part in _ESCAPE.finditer(body):
+            code = part["short"] or part["long"]
+            if part["bad"]:
+                raise TemplateMistake(
+                    "template: unknown escape in a string (use backquotes)", place
+                )
+            if code:
+                out += chr(int(code, 16)).encode()
+            elif part["hex"] or part["octal"]:
+                out.append(int(part["hex"], 16) if part["hex"] else int(part["octal"], 8))
+            else:
+                out += (part["text"] or _PLAIN[part["plain"]]).encode()
+        return out.decode()
+    except (ValueError, OverflowError):
+        raise TemplateMistake(
+            "template: a string's escapes are not UTF-8 (use backquotes)", place
+        ) from None
+
+
+_Functions = dict[str, tuple[int, Callable[..., Value]]]
+
+
+def _functions(environ: Mapping[str, str]) -> _Functions:
+    """Name, number of arguments, and the function."""
+    return {
+        "env": (1, lambda name: environ.get(_text(name), "")),
+        "file": (1, _file),
+        "default": (2, lambda fallback, value: value or fallback),
+        "lower": (1, lambda value: _text(value).lower()),
+        "upper": (1, lambda value: _text(value).upper()),
+        "trimSpace": (1, lambda value: _text(value).strip()),
+        "join": (2, lambda parts, separator: _text(separator).join(_list(parts))),
+        "split": (2, _split),
+        "json": (1, lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))),
+    }
+
+
+def _text(value: Value) -> str:
+    if not isinstance(value, str):
+        raise InvalidValue("expected a text, not a list (use join)")
+    return value
+
+
+def _list(value: Value) -> list[str]:
+    if isinstance(value, str):
+        raise InvalidValue("expected a list first, then the text between (split gives a list)")
+    return value
+
+
+def _split(value: Value, separator: Value) -> list[str]:
+    text = _text(value)
+    return text.split(separator) if (separator := _text(separator)) else list(text)
+
+
+def _file(name: Value) -> str:
+    """A file's text without the space around it, as secrets mounted in containers need."""
+    try:
+        with Path(_text(name)).open("rb") as stream:
+            content = stream.read(_MAX_FILE + 1)
+    except OSError as error:
+        raise InvalidValue(f"can't read the file: {error.strerror} (check its name)") from None
+    except ValueError:
+        raise InvalidValue("can't read the file: its name is not valid (correct it)") from None
+    if len(content) > _MAX_FILE:
+        raise InvalidValue("can't read the file: it is larger than 1MiB (name another)")
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError:
+        raise InvalidValue("can't read the file: it is not UTF-8 text (name another)") from None

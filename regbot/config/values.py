@@ -1,0 +1,78 @@
+"""A config as the rest of regbot sees it: checked, complete, unchanging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from regbot.errors import ConfigError
+from regbot.http.hosts import ClientSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for all. Times in seconds, sizes in bytes; None means not said.
+
+    ``parallel`` is how many scripts run at once; 0 and 1 both mean one after the other.
+    """
+
+    parallel: int
+    interval: float | None
+    schedule: str | None
+    timeout: float | None
+    skip_docker_config: bool
+    user_agent: str
+    blob_limit: int
+    timezone: str
+    memory: int
+    env: tuple[str, ...]
+    lua_path: tuple[Path, ...]
+    work_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script with the defaults filled in: schedule or interval, never both.
+
+    ``text`` is Lua source; ``chunk_name`` is its name in Lua's errors and ``line``
+    where it begins in the YAML (1 for a file of its own). ``place`` is the
+    ``file:line:column`` of the script in the config.
+    """
+
+    name: str
+    text: bytes
+    chunk_name: str
+    line: int
+    schedule: str | None
+    interval: float | None
+    timeout: float | None
+    args: Mapping[str, object]
+    enabled: bool
+    env: tuple[str, ...]
+    memory: int
+    lua_path: tuple[Path, ...]
+    work_dir: Path
+    timezone: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole config. ``warnings`` are lines like a ConfigError's, but nothing is broken."""
+
+    client: ClientSettings
+    defaults: Defaults
+    scripts: tuple[Script, ...]
+    warnings: tuple[str, ...] = ()
+
+    def require_schedules(self) -> None:
+        """Raise a ConfigError that names every enabled script that would never run."""
+        problems = [
+            f"{script.place}: script {script.name!r} has neither schedule nor interval"
+            " (add one to it or to defaults, or run it with once)"
+            for script in self.scripts
+            if script.enabled and script.schedule is None and script.interval is None
+        ]
+        if problems:
+            raise ConfigError(problems)

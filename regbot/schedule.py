@@ -1,0 +1,160 @@
+"""When something is due: cron expressions in a time zone, and plain intervals.
+
+Expressions are those of the Go program: five fields, ``@daily`` and its like,
+``@every 1h30m``, with ``CRON_TZ=Europe/Paris`` (or ``TZ=``) in front. When clocks
+change, a job with hours given runs once that day: a time that is left out moves
+on by the gap, a time that comes twice counts the first time. A job of every hour
+follows real time.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from regbot.errors import InvalidValue
+from regbot.units import parse_duration
+
+_PREFIX = re.compile(r"(?:CRON_)?TZ=(\S+)\s+")
+_FIELD = re.compile(
+    r"(?:[0-9*,/-]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)+"
+)
+_NAMED = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_FORM = 'five fields such as "15 3 * * *", @daily or @every 1h'
+_LONGEST_GAP = timedelta(hours=3)
+_SOME_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 - a wall clock's time
+
+
+class Due(Protocol):
+    """What says when the next run is due."""
+
+    def next(self, after: datetime) -> datetime:
+        """The first time later than ``after``, which has a time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Due again so many seconds later."""
+
+    seconds: float
+
+    def next(self, after: datetime) -> datetime:
+        """The time one interval later."""
+        return (after.astimezone(UTC) + timedelta(seconds=self.seconds)).astimezone(after.tzinfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """Due when the wall clock of a zone matches five fields."""
+
+    fields: str
+    zone: tzinfo
+
+    def next(self, after: datetime) -> datetime:
+        """The first match later than ``after``, in the schedule's zone."""
+        if self.fields.split()[1] == "*":
+            return _next_match(self.fields, after.astimezone(self.zone))
+        before = (after.astimezone(UTC) - _LONGEST_GAP).astimezone(self.zone)
+        local = after.astimezone(self.zone)
+        clocks_changed = before.utcoffset() != local.utcoffset()
+        wall = (before if clocks_changed else local).replace(tzinfo=None)
+        while True:
+            wall = _next_match(self.fields, wall)
+            due = wall.replace(tzinfo=self.zone).astimezone(UTC)
+            if due > after:
+                return due.astimezone(self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule as written, and the rule it stands for."""
+
+    text: str
+    rule: Due
+
+    @classmethod
+    def parse(cls, text: str, timezone: str = "UTC") -> Schedule:
+        """Read a schedule; ``timezone`` counts where the text names none.
+
+        Raises InvalidValue, also for a schedule that never comes, such as 31 February.
+        """
+        body = text.strip()
+        prefix = _PREFIX.match(body)
+        zone = parse_timezone(prefix[1] if prefix else timezone)
+        body = body[prefix.end() :] if prefix else body
+        if body.startswith("@every "):
+            return cls(text, Every(_interval(body)))
+        if body.startswith("@") and body not in _NAMED:
+            raise InvalidValue(f"{_shown(body)} is not a schedule ({', '.join(_NAMED)}, @every)")
+        cron = Cron(_normal(_NAMED.get(body, body)), zone)
+        _check(cron.fields, body)
+        return cls(text, cron)
+
+    def next(self, after: datetime) -> datetime:
+        """The first time later than ``after``, which has a time zone."""
+        return self.rule.next(after)
+
+
+def parse_timezone(text: str) -> tzinfo:
+    """The zone of a name such as Europe/Paris. Raises InvalidValue."""
+    if text == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(text)
+    except (OSError, ValueError, KeyError):
+        raise InvalidValue(
+            f"{_shown(text)} is not a known time zone (write one such as UTC or Europe/Paris)"
+        ) from None
+
+
+def _interval(body: str) -> float:
+    try:
+        seconds = parse_duration(body.removeprefix("@every "))
+    except InvalidValue:
+        raise InvalidValue(f"{_shown(body)} has no duration (write @every 1h30m)") from None
+    if seconds <= 0:
+        raise InvalidValue(f"{_shown(body)} needs a duration of more than 0 (such as 1h)")
+    return max(1.0, float(int(seconds)))
+
+
+def _normal(body: str) -> str:
+    fields = body.lower().replace("?", "*").split()
+    if len(fields) != 5 or not all(_FIELD.fullmatch(each) for each in fields):
+        raise InvalidValue(f"{_shown(body)} is not a schedule ({_FORM})")
+    return " ".join(fields)
+
+
+def _check(fields: str, body: str) -> None:
+    from croniter import CroniterBadDateError, CroniterError
+
+    try:
+        _next_match(fields, _SOME_DAY)
+    except CroniterBadDateError:
+        raise InvalidValue(f"{_shown(body)} never comes (no such day)") from None
+    except (CroniterError, ValueError, OverflowError):
+        raise InvalidValue(
+            f"{_shown(body)} has a field that is out of range (minute 0-59, hour 0-23,"
+            " day 1-31, month 1-12, weekday 0-7)"
+        ) from None
+
+
+def _next_match(fields: str, after: datetime) -> datetime:
+    from croniter import croniter
+
+    found: datetime = croniter(fields, after).get_next(datetime)
+    return found
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,0 +1,313 @@
+"""Each mistake, with the place it is reported at and what is said."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support.configs import problems
+
+SCRIPT = "scripts: [{name: a, script: x()}]\n"
+
+
+def creds(line: str) -> str:
+    return f"creds:\n  - registry: r.example\n    {line}\n{SCRIPT}"
+
+
+def defaults(line: str) -> str:
+    return f"defaults:\n  {line}\n{SCRIPT}"
+
+
+def script(line: str) -> str:
+    return f"scripts:\n  - name: a\n    script: x()\n    {line}\n"
+
+
+MISTAKES = {
+    # unknown keys
+    script("frequency: 1h"): "4:5: unknown key 'frequency' (did you mean interval?)",
+    script("cron: '@daily'"): "4:5: unknown key 'cron' (did you mean schedule?)",
+    script("intervall: 1h"): "4:5: unknown key 'intervall' (did you mean interval?)",
+    script("Timeout: 1h"): "4:5: unknown key 'Timeout' (did you mean timeout?)",
+    script("parallel: 2"): "4:5: unknown key 'parallel' (it belongs under defaults)",
+    script("1: 2"): (
+        "4:5: unknown key '1' (known here: name, script, file, schedule, interval, timeout,"
+        " args, enabled, env; own keys begin with x-)"
+    ),
+    creds("password: hunter2"): "3:5: unknown key 'password' (did you mean pass?)",
+    creds("username: me"): "3:5: unknown key 'username' (did you mean user?)",
+    creds("cert: x"): "3:5: unknown key 'cert' (did you mean regcert?)",
+    creds("client-cert: x"): "3:5: unknown key 'client-cert' (did you mean clientCert?)",
+    creds("apiOpts: {disablehead: true}"): (
+        "3:15: unknown key 'disablehead' (did you mean disableHead?)"
+    ),
+    defaults("skip_docker_config: true"): (
+        "2:3: unknown key 'skip_docker_config' (did you mean skipDockerConfig?)"
+    ),
+    f"default: {{}}\n{SCRIPT}": "1:1: unknown key 'default' (did you mean defaults?)",
+    f"interval: 1h\n{SCRIPT}": "1:1: unknown key 'interval' (it belongs under defaults)",
+    # duplicates
+    script("name: b"): "4:5: key 'name' is here twice, first at line 2, column 5 (remove one)",
+    SCRIPT + SCRIPT: "2:1: key 'scripts' is here twice, first at line 1, column 1 (remove one)",
+    "scripts:\n  - {name: a, script: x}\n  - {name: ' a', script: y}\n": (
+        "3:12: a script named 'a' is at line 2 already (give it its own name)"
+    ),
+    # scripts
+    "scripts:\n  - name: a\n": (
+        "2:5: a script needs script or file (add script: | and the Lua text)"
+    ),
+    "scripts:\n  - {name: a, script: '  '}\n": (
+        "2:5: a script needs script or file (add script: | and the Lua text)"
+    ),
+    "scripts:\n  - script: x()\n": "2:5: a script needs name (add name: ...)",
+    "scripts:\n  - name:\n    script: x()\n": "2:5: a script needs name (add name: ...)",
+    "scripts:\n  - name: ''\n    script: x()\n": (
+        "2:11: name: the name is empty (give the script a name)"
+    ),
+    "scripts:\n  - name: a\n    file: missing.lua\n": (
+        "3:11: file: there is no file 'missing.lua' (names count from the config's folder)"
+    ),
+    "scripts:\n  - name: a\n    file: .\n": (
+        "3:11: file: can't read '.': it is not a file (name a Lua file)"
+    ),
+    "scripts: x\n": "1:10: scripts: expected a list, not a text (begin each entry with -)",
+    "scripts:\n  - x\n": (
+        "2:5: scripts: expected a mapping of keys and values, not a text (write key: value)"
+    ),
+    script(
+        "args: [1]"
+    ): "4:11: args: expected a mapping, not a list (write one such as {days: 30})",
+    script("enabled: maybe"): (
+        "4:14: enabled: expected true or false, not 'maybe' (write true or false)"
+    ),
+    script("env: [A B]"): (
+        "4:11: env: expected the name of an environment variable, not 'A B'"
+        " (write one such as MY_NAME)"
+    ),
+    script("env: HOME"): "4:10: env: expected a list, not a text (begin each entry with -)",
+    # when
+    script("interval: 30"): (
+        "4:15: interval: '30' is a duration without a unit (for seconds write 30s)"
+    ),
+    script("interval: soon"): (
+        "4:15: interval: expected a duration such as 30s, not 'soon'"
+        " (write one such as 30s, 1h15m or 7d)"
+    ),
+    script("timeout: [1s]"): (
+        "4:14: timeout: expected a duration such as 30s, not a list"
+        " (write one such as 30s, 1h15m or 7d)"
+    ),
+    defaults("timeout: -5s"): (
+        "2:12: timeout: '-5s' is negative (write one such as 30s, 1h15m or 7d)"
+    ),
+    script("schedule: often"): (
+        "4:15: schedule: 'often' is not a schedule"
+        ' (five fields such as "15 3 * * *", @daily or @every 1h)'
+    ),
+    script("schedule: 0 0 31 2 *"): "4:15: schedule: '0 0 31 2 *' never comes (no such day)",
+    script("schedule: 0 25 * * *"): (
+        "4:15: schedule: '0 25 * * *' has a field that is out of range (minute 0-59, hour 0-23,"
+        " day 1-31, month 1-12, weekday 0-7)"
+    ),
+    defaults("timezone: Mars/Base"): (
+        "2:13: timezone: 'Mars/Base' is not a known time zone"
+        " (write one such as UTC or Europe/Paris)"
+    ),
+    # defaults
+    defaults("parallel: -1"): "2:13: parallel: '-1' is negative (write 0 or more)",
+    defaults("parallel: two"): "2:13: parallel: expected a number, not 'two' (write 0 or more)",
+    defaults("blobLimit: 4 stones"): (
+        "2:14: blobLimit: expected a size, not '4 stones'"
+        " (write bytes, or one such as 512KiB or 4MiB)"
+    ),
+    defaults("memory: 1KiB"): (
+        "2:11: memory: Lua does not start in less than 1MiB (write a size such as 256MiB)"
+    ),
+    defaults("luaPath: [no/such]"): (
+        "2:13: luaPath: there is no folder 'no/such' (create it, or name another)"
+    ),
+    defaults("workDir: no/such"): (
+        "2:12: workDir: there is no folder 'no/such' (create it, or name another)"
+    ),
+    defaults("userAgent: bøt"): (
+        "2:14: userAgent: a user agent holds only ASCII (leave the other characters out)"
+    ),
+    f"version: 2\n{SCRIPT}": (
+        "1:10: version: version 2 is newer than this regbot knows (write version: 1)"
+    ),
+    f"version: new\n{SCRIPT}": (
+        "1:10: version: expected the number 1, not 'new' (write version: 1)"
+    ),
+    f"defaults: 5\n{SCRIPT}": (
+        "1:11: defaults: expected a mapping of keys and values, not a text (write key: value)"
+    ),
+    # creds
+    f"creds: [{{user: me}}]\n{SCRIPT}": "1:9: a creds entry needs registry (add registry: ...)",
+    f"creds: [{{registry: ''}}]\n{SCRIPT}": (
+        "1:20: registry: the registry is empty (write its host name, or docker.io)"
+    ),
+    f"creds: [{{registry: '{{{{env \"NO\"}}}}'}}]\n{SCRIPT}": (
+        "1:20: registry: the registry is empty (write its host name, or docker.io)"
+    ),
+    f"creds: [{{registry: 'https://u:hunter2@r.example'}}]\n{SCRIPT}": (
+        "1:20: registry: expected a host name with an optional :port alone"
+        " (remove what is before ://)"
+    ),
+    f"creds: [{{registry: 'u:hunter2@r.example'}}]\n{SCRIPT}": (
+        "1:20: registry: expected a host name with an optional :port"
+        " (write one such as registry.example.org:5000)"
+    ),
+    creds("hostname: a/b"): (
+        "3:15: hostname: expected a host name with an optional :port, not 'a/b'"
+        " (write one such as registry.example.org:5000)"
+    ),
+    creds("mirrors: [ok.example, 'bad host']"): (
+        "3:27: mirrors: expected a host name with an optional :port, not 'bad host'"
+        " (write one such as registry.example.org:5000)"
+    ),
+    creds("tls: off"): (
+        "3:10: tls: expected enabled, insecure or disabled, not 'off'"
+        " (write one of the three words)"
+    ),
+    creds("scheme: ftp"): (
+        "3:13: scheme: expected http or https, not 'ftp' (better write tls instead)"
+    ),
+    creds("pass: [hunter2]"): "3:11: pass: expected a text, not a list (put it between quotes)",
+    creds("regcert: /etc/ca.pem"): (
+        "3:14: regcert: expected PEM text that begins with -----BEGIN"
+        " (to read a file, write '{{file \"/path\"}}')"
+    ),
+    creds("clientCert: -----BEGIN X"): "3:5: clientCert without clientKey (add clientKey)",
+    creds("clientKey: -----BEGIN X"): "3:5: clientKey without clientCert (add clientCert)",
+    creds("reqPerSec: -1"): (
+        "3:16: reqPerSec: '-1' is negative (write one such as 0.5; 0 for no limit)"
+    ),
+    creds("reqPerSec: fast"): (
+        "3:16: reqPerSec: expected a number, not 'fast' (write one such as 0.5; 0 for no limit)"
+    ),
+    creds("reqConcurrent: -1"): "3:20: reqConcurrent: '-1' is negative (write 0 or more)",
+    creds("priority: 1.5"): "3:15: priority: expected a number, not '1.5' (write 0 or more)",
+    creds("blobChunk: -1"): (
+        "3:16: blobChunk: expected a size, not '-1' (write bytes, or one such as 512KiB or 4MiB)"
+    ),
+    creds("blobMax: -2"): (
+        "3:14: blobMax: expected a size, not '-2' (write bytes, or one such as 512KiB or 4MiB)"
+    ),
+    creds("pass: '{{enw \"X\"}}'"): (
+        "3:14: pass: template: no such function (there are env, file, default, lower, upper,"
+        " trimSpace, join, split, json)"
+    ),
+    creds("token: '{{env \"X\"'"): "3:13: token: template: {{ without }} (close it)",
+    creds("user: '{{file \"/no/such\"}}'"): (
+        "3:14: user: template: file: can't read the file: No such file or directory"
+        " (check its name)"
+    ),
+    creds("user: |\n      first\n      {{env}}"): (
+        "5:9: user: template: env takes 1 argument, not 0 (they come after its name or through |)"
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), MISTAKES.items(), ids=MISTAKES.values())
+def test_a_mistake_is_named_with_its_place(text, problem, tmp_path):
+    assert problems(text, base=tmp_path) == [f"bot.yml:{problem}"]
+
+
+def test_script_and_file_are_not_both_taken(tmp_path):
+    (tmp_path / "x.lua").write_text("x()")
+    assert problems(script("file: x.lua"), base=tmp_path) == [
+        "bot.yml:4:5: a script has script or file, not both (remove one)"
+    ]
+
+
+def test_an_empty_value_in_a_list_is_a_mistake():
+    assert problems("scripts:\n  -\n") == [
+        "bot.yml:2:4: scripts: expected a mapping of keys and values (write key: value)",
+    ]
+
+
+def test_a_script_file_that_can_not_be_read_is_a_mistake(tmp_path):
+    (tmp_path / "loop.lua").symlink_to("loop.lua")
+    for name in ("loop.lua", "x" * 300, "/dev/null"):
+        (found,) = problems(f"scripts: [{{name: a, file: {name}}}]", base=tmp_path)
+        assert found.startswith("bot.yml:1:27: file: can't read ")
+
+
+BIG = """\
+version: 7
+creds:
+  - registry: r.example
+    pasword: hunter2
+    tls: sometimes
+    clientCert: -----BEGIN CERTIFICATE-----
+  - registry: ""
+    pass: '{{ env "X" | shout }}'
+defaults:
+  timeout: 10 minutes
+  parallel: 1
+  parallel: 2
+scripts:
+  - name: one
+    frequency: 1h
+    script: x()
+    file: missing.lua
+  - name: one
+    schedule: 61 * * * *
+  - script: !!python/name:os.system x()
+extra: 1
+"""
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file():
+    found = problems(BIG, environ={"X": "t0psecret"})
+    places = [re.match(r"bot\.yml:(\d+):(\d+): ", line) for line in found]
+    assert [(int(place[1]), int(place[2])) for place in places if place] == [
+        (1, 10),
+        (4, 5),
+        (5, 10),
+        (6, 5),
+        (7, 15),
+        (8, 25),
+        (10, 12),
+        (12, 3),
+        (15, 5),
+        (17, 5),
+        (17, 11),
+        (18, 5),
+        (18, 11),
+        (19, 15),
+        (20, 5),
+        (20, 13),
+        (21, 1),
+    ]
+    text = "\n".join(found)
+    assert "hunter2" not in text
+    assert "t0psecret" not in text
+
+
+def test_a_mistake_behind_an_alias_is_told_once():
+    text = "x-a: &a {interval: soon}\nscripts:\n"
+    text += "".join(f"  - {{<<: *a, name: {name}, script: x}}\n" for name in "bc")
+    (found,) = problems(text)
+    assert found.startswith("bot.yml:1:20: interval: ")
+
+
+def test_long_and_many_lined_texts_do_not_flood_the_log():
+    long, lines = "x" * 100_000, "a\\nb"
+    for line in problems(
+        f'{long}: 1\n"{lines}": 2\ndefaults: {{timeout: {long}, timezone: "{lines}"}}',
+        base=Path(),
+    ):
+        assert len(line) < 300
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize("field", ["pass", "token", "clientKey"])
+def test_a_broken_template_does_not_show_what_is_around_it(field):
+    text = f"creds: [{{registry: a.example, {field}: 'hunter2{{{{ hunter2 }}}}hunter2'}}]"
+    assert "hunter2" not in "".join(problems(text))
+
+
+def test_a_registry_from_the_environment_is_not_shown():
+    text = "creds: [{registry: '{{env \"R\"}}'}]"
+    assert "t0p secret" not in "".join(problems(text, environ={"R": "t0p secret"}))

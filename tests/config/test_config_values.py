@@ -1,0 +1,343 @@
+"""What a valid file means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.configs import load
+
+from regbot.config.values import Script
+from regbot.errors import ConfigError
+from regbot.http.hosts import HostSettings, Secret
+
+
+def one_script(text: str, **around: object) -> Script:
+    (script,) = load(text, **around).scripts  # type: ignore[arg-type]
+    return script
+
+
+def one_host(fields: str, **around: object) -> HostSettings:
+    text = "creds:\n  - registry: r.example\n" + "".join(
+        f"    {line}\n" for line in fields.splitlines()
+    )
+    (host,) = load(text, **around).client.hosts  # type: ignore[arg-type]
+    return host
+
+
+def test_a_file_of_the_go_program_loads_unchanged():
+    config = load(
+        """
+        version: 1
+        creds:
+          - registry: docker.io
+            user: "{{env \\"HUB_USER\\"}}"
+            pass: '{{file "/nowhere/but/default" | default "x"}}'
+        """.replace('{{file "/nowhere/but/default" | default "x"}}', '{{env "HUB_PASS"}}')
+        + """
+        defaults:
+          parallel: 2
+          interval: 60m
+          timeout: 600s
+        scripts:
+          - name: hello
+            timeout: 1m
+            script: |
+              log("hello")
+        """,
+        environ={"HUB_USER": "me", "HUB_PASS": "pw"},
+    )
+    (host,) = config.client.hosts
+    assert (host.name, host.user, host.password) == ("docker.io", "me", Secret("pw"))
+    assert (config.defaults.parallel, config.defaults.timeout) == (2, 600.0)
+    (script,) = config.scripts
+    assert (script.interval, script.timeout, script.schedule) == (3600.0, 60.0, None)
+    assert script.text == b'log("hello")\n'
+
+
+def test_what_is_not_said_has_its_default():
+    config = load("scripts: [{name: a, script: x()}]", base=Path("/some/where"))
+    defaults = config.defaults
+    assert (defaults.parallel, defaults.blob_limit, defaults.memory) == (1, 4 << 20, 256 << 20)
+    assert (defaults.timezone, defaults.work_dir) == ("UTC", Path("/some/where"))
+    assert defaults.interval is None
+    assert defaults.timeout is None
+    assert config.client.use_docker_config
+    assert config.client.hosts == ()
+    assert config.warnings == ()
+
+
+def test_every_field_of_defaults(tmp_path):
+    (tmp_path / "lua").mkdir()
+    (tmp_path / "out").mkdir()
+    config = load(
+        """
+        defaults:
+          parallel: 0
+          schedule: "15 3 * * *"
+          interval: 1h
+          timeout: 90s
+          skipDockerConfig: true
+          userAgent: acme-bot/2
+          blobLimit: 8MiB
+          timezone: Europe/Paris
+          memory: 64MiB
+          env: [HOME, REGION, HOME]
+          luaPath: [lua]
+          workDir: out
+        scripts: [{name: a, script: x(), env: [OWN, HOME]}]
+        """,
+        environ={"HOME": "/h"},
+        base=tmp_path,
+    )
+    client, (script,) = config.client, config.scripts
+    assert config.defaults.parallel == 0
+    assert (client.user_agent, client.blob_limit) == ("acme-bot/2", 8 << 20)
+    assert not client.use_docker_config
+    assert client.environment == {"HOME": "/h"}
+    assert (script.schedule, script.interval, script.timeout) == ("15 3 * * *", None, 90.0)
+    assert script.env == ("HOME", "REGION", "OWN")
+    assert (script.memory, script.timezone) == (64 << 20, "Europe/Paris")
+    assert (script.lua_path, script.work_dir) == ((tmp_path / "lua",), tmp_path / "out")
+
+
+def test_every_field_of_creds():
+    host = one_host(
+        """\
+hostname: other.host:5000
+user: 007
+pass: 0123
+token: yes
+credHelper: docker-credential-x
+credExpire: 1h
+credHost: https://helper.example
+tls: Insecure
+pathPrefix: /hub/
+mirrors: [mirror.example.org, localhost:5000]
+priority: 3
+repoAuth: on
+blobChunk: 1MiB
+blobMax: -1
+reqPerSec: 0.5
+reqConcurrent: 4
+apiOpts: {disableHead: "true"}
+"""
+    )
+    assert host == HostSettings(
+        name="r.example",
+        hostname="other.host:5000",
+        user="007",
+        password=Secret("0123"),
+        token=Secret("yes"),
+        cred_helper="docker-credential-x",
+        cred_expire=3600.0,
+        cred_host="https://helper.example",
+        tls="insecure",
+        path_prefix="hub",
+        mirrors=("mirror.example.org", "localhost:5000"),
+        priority=3,
+        repo_auth=True,
+        blob_chunk=1 << 20,
+        blob_max=-1,
+        requests_per_second=0.5,
+        concurrency=4,
+        disable_head=True,
+    )
+
+
+def test_certificates_come_as_text_or_from_a_template(tmp_path):
+    pem = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
+    (tmp_path / "ca.pem").write_text(pem)
+    host = one_host(
+        f"regcert: '{{{{file \"{tmp_path}/ca.pem\"}}}}'\n"
+        "clientCert: |\n  -----BEGIN CERTIFICATE-----\n  x\n"
+        "clientKey: '{{env \"KEY\"}}'",
+        environ={"KEY": "-----BEGIN PRIVATE KEY-----\nsecret\n"},
+    )
+    assert host.ca_certificate == pem
+    assert host.client_certificate == "-----BEGIN CERTIFICATE-----\nx\n"
+    assert host.client_key == Secret("-----BEGIN PRIVATE KEY-----\nsecret\n")
+
+
+@pytest.mark.parametrize("name", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_docker_hub_has_one_name(name):
+    (host,) = load(f"creds: [{{registry: {name}, hostname: {name}}}]").client.hosts
+    assert (host.name, host.address) == ("docker.io", "registry-1.docker.io")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("", ("0 3 * * *", None)),
+        ("interval: 5m", (None, 300.0)),
+        ("schedule: '@daily'", ("@daily", None)),
+        ("{interval: 5m, schedule: '@daily'}", ("@daily", None)),
+        ("interval: 0s", ("0 3 * * *", None)),
+    ],
+)
+def test_a_schedule_beats_an_interval_and_a_script_its_defaults(own, expected):
+    fields = own.strip("{}").replace(", ", "\n    ")
+    script = one_script(
+        "defaults: {schedule: 0 3 * * *, interval: 1h}\n"
+        f"scripts:\n  - name: a\n    script: x()\n    {fields}\n"
+    )
+    assert (script.schedule, script.interval) == expected
+
+
+def test_args_keep_numbers_booleans_and_texts_apart():
+    script = one_script(
+        """
+        scripts:
+          - name: a
+            script: x()
+            args:
+              days: 30
+              share: 0.5
+              big: 1e3
+              dry: true
+              none: ~
+              word: yes
+              on: off
+              time: 1:30
+              id: 0123
+              long: 12345678901234567890
+              quoted: "30"
+              date: 2021-01-01
+              list: [1, [a]]
+              map: {deep: {er: -1}}
+        """
+    )
+    assert script.args == {
+        "days": 30,
+        "share": 0.5,
+        "big": 1000.0,
+        "dry": True,
+        "none": None,
+        "word": "yes",
+        "on": "off",
+        "time": "1:30",
+        "id": "0123",
+        "long": "12345678901234567890",
+        "quoted": "30",
+        "date": "2021-01-01",
+        "list": [1, ["a"]],
+        "map": {"deep": {"er": -1}},
+    }
+    assert script.args["dry"] is True
+
+
+def test_a_script_knows_the_line_its_text_begins_at():
+    config = load("scripts:\n  - name: a\n    script: |\n      x()\n  - {name: b, script: y()}\n")
+    assert [script.line for script in config.scripts] == [4, 5]
+    assert [script.chunk_name for script in config.scripts] == ["a", "b"]
+    assert config.scripts[0].place == "bot.yml:2:11"
+
+
+def test_a_script_file_is_read_beside_the_config(tmp_path):
+    (tmp_path / "lua").mkdir()
+    (tmp_path / "lua" / "clean.lua").write_bytes(b"-- \xff\nx()\n")
+    script = one_script("scripts: [{name: a, file: lua/clean.lua}]", base=tmp_path)
+    assert (script.text, script.chunk_name, script.line) == (b"-- \xff\nx()\n", "lua/clean.lua", 1)
+
+
+def test_a_switched_off_script_is_there_but_not_enabled():
+    assert not one_script("scripts: [{name: a, script: x(), enabled: false}]").enabled
+
+
+def test_own_keys_and_nulls_are_passed_over():
+    config = load(
+        """
+        x-shared: &shared {timeout: 5m, x-note: mine}
+        defaults:
+          interval:
+          schedule: null
+          <<: *shared
+        creds: ~
+        scripts:
+          - &first
+            name: a
+            x-owner: me
+            script: &text x()
+            interval: 1h
+          - <<: [{name: c, enabled: no}, *first]
+            name: b
+            script: *text
+        """
+    )
+    first, second = config.scripts
+    assert (first.name, first.interval, first.timeout, first.enabled) == ("a", 3600.0, 300.0, True)
+    assert (second.name, second.interval, second.text) == ("b", 3600.0, b"x()")
+    assert not second.enabled
+
+
+def test_scheme_is_taken_with_a_warning():
+    config = load(
+        "creds:\n  - registry: a.example\n    scheme: http\nscripts:\n  - {name: a, script: x}"
+    )
+    assert config.client.hosts[0].tls == "disabled"
+    assert config.warnings == ("bot.yml:3:5: scheme is deprecated (write tls: disabled instead)",)
+
+
+def test_a_registry_said_twice_is_one_host_with_a_warning():
+    config = load(
+        """\
+        creds:
+          - {registry: docker.io, user: a, pass: b}
+          - {registry: index.docker.io, user: c, reqPerSec: 1}
+        scripts: [{name: a, script: x()}]
+        """
+    )
+    (host,) = config.client.hosts
+    assert (host.user, host.password, host.requests_per_second) == ("c", Secret("b"), 1.0)
+    assert list(config.warnings) == [
+        (
+            "bot.yml:3:16: registry 'docker.io' is at line 2 already; what is said here wins"
+            " (join the two entries)"
+        )
+    ]
+
+
+def test_an_empty_template_is_a_warning():
+    config = load(
+        "creds:\n  - registry: a.example\n    pass: '{{env \"UNSET\"}}'\n"
+        "scripts: [{name: a, script: x}]"
+    )
+    assert config.warnings == (
+        "bot.yml:3:11: pass: the template gives nothing (is the variable or file filled?)",
+    )
+
+
+def test_nothing_to_run_is_a_warning():
+    assert load("version: 1").warnings == (
+        "bot.yml:1:1: there are no scripts, so nothing will run (add scripts)",
+    )
+
+
+def test_a_server_needs_to_know_when():
+    config = load(
+        """\
+        scripts:
+          - {name: a, script: x()}
+          - {name: b, script: x(), interval: 1h}
+          - {name: c, script: x(), enabled: false}
+          - {name: d, script: x(), interval: 0s}
+        """
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.require_schedules()
+    advice = "(add one to it or to defaults, or run it with once)"
+    assert caught.value.problems == (
+        f"bot.yml:2:12: script 'a' has neither schedule nor interval {advice}",
+        f"bot.yml:5:12: script 'd' has neither schedule nor interval {advice}",
+    )
+    load("scripts: [{name: a, script: x(), schedule: '@daily'}]").require_schedules()
+
+
+def test_no_secret_is_in_the_repr_of_a_config():
+    config = load(
+        "creds: [{registry: a.example, user: u, pass: hunter2, token: '{{env \"T\"}}'}]",
+        environ={"T": "t0psecret"},
+    )
+    shown = repr(config.client.hosts)
+    assert "hunter2" not in shown
+    assert "t0psecret" not in shown
