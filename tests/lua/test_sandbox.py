@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from support.scripts import run_script_text
@@ -90,7 +91,10 @@ ENDLESS = {
         while true do
           coroutine.resume(coroutine.create(function() while true do end end))
         end""",
-    "wrapped coroutine": "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+    "wrapped coroutine": """
+        while true do
+          pcall(coroutine.wrap(function() while true do end end))
+        end""",
     "handler": """
         while true do
           xpcall(function() while true do end end, function() while true do end end)
@@ -130,8 +134,11 @@ GREEDY = {
     "table": "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
     "string": "local s = 'x' while true do s = s .. s end",
     "rep": "return #('x'):rep(2^30)",
-    "recursion": "local function f(n) return 1 + f(n + 1) + #tostring(n) end local ok, e = pcall(f, 1) "
-    "local t = {} while true do t[#t + 1] = ('y'):rep(1000) .. #t end",
+    "recursion": """
+        local function f(n) return 1 + f(n + 1) + #tostring(n) end
+        pcall(f, 1)
+        local t = {}
+        while true do t[#t + 1] = ('y'):rep(1000) .. #t end""",
 }
 
 
@@ -219,39 +226,44 @@ def test_a_stop_ends_a_script_at_once(flavour):
     assert isinstance(results[0].error, Stopped)
 
 
-def test_a_script_goes_when_regbot_is_killed(flavour, tmp_path):
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys; sys.path.insert(0, sys.argv[1])\n"
-            "from support.scripts import run_script_text\n"
-            "import subprocess as s\n"
-            "real = s.Popen.__init__\n"
-            "def spy(self, *a, **k):\n"
-            "    real(self, *a, **k); print(self.pid, flush=True)\n"
-            "s.Popen.__init__ = spy\n"
-            "run_script_text('while true do end', flavour=sys.argv[2], timeout=None)",
-            os.path.dirname(os.path.dirname(__file__)),
-            flavour,
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
+ORPHAN = """
+import subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from support.scripts import run_script_text
+
+begin = subprocess.Popen.__init__
+
+def announced(self, *arguments, **options):
+    begin(self, *arguments, **options)
+    print(self.pid, flush=True)
+
+subprocess.Popen.__init__ = announced
+run_script_text("while true do end", flavour=sys.argv[2], timeout=None)
+"""
+
+
+def test_a_script_goes_when_regbot_is_killed(flavour):
+    tests = str(Path(__file__).parents[1])
+    bot = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, tests, flavour], stdout=subprocess.PIPE, text=True
     )
-    worker = int(child.stdout.readline())
-    child.kill()
-    child.communicate()
+    worker = int(bot.stdout.readline())
+    bot.kill()
+    bot.communicate()
     for _ in range(300):
-        try:
-            os.kill(worker, 0)
-        except ProcessLookupError:
+        if not is_running(worker):
             return
-        with open(f"/proc/{worker}/stat") as stat:
-            if stat.read().rpartition(")")[2].split()[0] == "Z":
-                return
         threading.Event().wait(0.1)
     os.kill(worker, 9)
     pytest.fail("the script's process is still there")
+
+
+def is_running(process):
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def test_a_huge_argument_is_refused_not_copied_about(flavour):
