@@ -119,7 +119,11 @@ class RequestError(RegbotError):
 
 
 class ConnectionFailed(RequestError):
-    """No whole answer came back."""
+    """No whole answer came back. ``retry``: trying again may help."""
+
+    def __init__(self, why: str, *, method: str, url: str, retry: bool = True) -> None:
+        self.retry = retry
+        super().__init__(why, method=method, url=url)
 
 
 class RegistryError(RequestError):

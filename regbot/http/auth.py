@@ -1,0 +1,252 @@
+"""Answers to challenges: basic, and bearer tokens (distribution's token protocol).
+
+The flows are generators: they yield the requests a token server is to be asked,
+are sent its answers, and return the Authorization header. They do no I/O, so the
+caller decides how requests are paced and tried again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from regbot.http.challenges import Challenge
+from regbot.http.credentials import Credentials
+from regbot.http.exchange import Scope
+from regbot.http.tokens import (
+    LoginRefused,
+    Realm,
+    Token,
+    TokenAnswer,
+    TokenFlow,
+    TokenRequest,
+    fetch_token,
+    parse_scopes,
+    united,
+)
+from regbot.stopping import Clock
+
+Flow = Generator[TokenRequest, TokenAnswer, str]
+"""Yields requests for a token server, returns an Authorization header."""
+
+REFUSED_FOR = 300.0
+MOST_SCOPES = 16
+"""Scopes that one token is asked for; more make headers that servers refuse."""
+
+_MOST_TOKENS = 64
+_MOST_REMEMBERED = 1000
+
+
+@dataclass(slots=True)
+class Jar:
+    """Tokens that are fetched one at a time, under the lock: newest first."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    tokens: tuple[Token, ...] = ()
+    scopes: tuple[Scope, ...] = ()
+
+    def find(self, scopes: Iterable[Scope], now: float) -> Token | None:
+        """A token that allows the scopes and has not ended."""
+        wanted = tuple(scopes)
+        return next((x for x in self.tokens if now < x.good_until and x.covers(wanted)), None)
+
+    def add(self, token: Token, now: float) -> None:
+        """Keep a token, and forget those that ended."""
+        alive = (x for x in self.tokens if now < x.good_until)
+        self.tokens = (token, *alive)[:_MOST_TOKENS]
+
+    def drop(self, header: str) -> None:
+        """Forget a token that was refused, and those that are older."""
+        headers = [x.header for x in self.tokens]
+        if header in headers:
+            self.tokens = self.tokens[: headers.index(header)]
+
+
+class Authenticator:
+    """What one host wants to see, shared by all threads.
+
+    The flows are to be run with the ``lock`` of the ``jar`` of their scopes held, so
+    that requests at the same time share one token.
+    """
+
+    def __init__(self, *, secure: bool, repo_auth: bool, clock: Clock, wall: Clock) -> None:
+        self._secure = secure
+        self._repo_auth = repo_auth
+        self._clock = clock
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._jars: dict[str, Jar] = {}
+        self._asks: Realm | str | None = None
+        self._refused: dict[frozenset[Scope] | None, tuple[float, str]] = {}
+        self._worked: set[frozenset[Scope]] = set()
+
+    def jar(self, scopes: Sequence[Scope]) -> Jar:
+        """Where the tokens for these scopes are: one jar a host, or one a repository."""
+        key = " ".join(sorted(x.name for x in scopes)) if self._repo_auth else ""
+        with self._lock:
+            return self._jars.setdefault(key, Jar())
+
+    def ready(self, scopes: Sequence[Scope]) -> str | None:
+        """The header that needs nothing more done, empty for none; None: run ``prepare``."""
+        if self._asks is None:
+            return ""
+        if not isinstance(self._asks, Realm) or self._refused:
+            return None
+        token = self.jar(scopes).find(scopes, self._clock())
+        return token.header if token else None
+
+    def prepare(self, scopes: Sequence[Scope], credentials: Credentials) -> Flow:
+        """The header for a request, from what was asked before.
+
+        Raises LoginRefused without asking again when it was refused of late.
+        """
+        self._recall(scopes)
+        if isinstance(self._asks, Realm):
+            token = self.jar(scopes).find(scopes, self._clock())
+            if token:
+                return token.header
+            return (yield from self._fetch(self._asks, scopes, credentials))
+        if self._asks == "basic":
+            return credentials.basic
+        return _direct(credentials) if self._asks else ""
+
+    def answer(
+        self,
+        challenges: Sequence[Challenge],
+        scopes: Sequence[Scope],
+        credentials: Credentials,
+        *,
+        refused: str,
+    ) -> Flow:
+        """The header to try after a 401 to a request that carried ``refused``.
+
+        Raises LoginRefused when there is nothing else to try, CredentialError when
+        the token server makes no sense or must not be trusted.
+        """
+        self.jar(scopes).drop(refused)
+        self._recall(scopes)
+        bearer = next((x for x in challenges if x.scheme == "bearer"), None)
+        realm = bearer.parameters.get("realm") if bearer else ""
+        direct = _direct(credentials)
+        fits = (bearer or not challenges) and (credentials.registry_token or not realm)
+        if fits and direct not in {"", refused}:
+            self._asks = "bearer"
+            return direct
+        if bearer and realm:
+            return (yield from self._bearer(bearer, scopes, credentials, refused))
+        if any(x.scheme == "basic" for x in challenges):
+            return self._basic(credentials, scopes, refused)
+        why = _no_way(challenges, direct)
+        if direct:
+            self._remember(frozenset(scopes) if self._worked else None, why)
+        raise LoginRefused(why)
+
+    def rounds(self, scopes: Sequence[Scope]) -> int:
+        """How many 401 to answer: a token that worked before may end early, twice."""
+        return 2 if frozenset(scopes) in self._worked else 1
+
+    def accepted(self, scopes: Sequence[Scope], header: str) -> None:
+        """The host took the header, so a later refusal is not about the login."""
+        if header and len(self._worked) < _MOST_REMEMBERED:
+            self._worked.add(frozenset(scopes))
+
+    def rejected(self, scopes: Sequence[Scope], header: str, why: str) -> None:
+        """The host answered 401 even to a fresh header: don't try again for a while."""
+        self.jar(scopes).drop(header)
+        key = frozenset(scopes)
+        if key not in self._worked:
+            self._remember(key, why)
+
+    def pardon(self) -> None:
+        """Forget refusals, since the credentials are others now."""
+        with self._lock:
+            self._refused.clear()
+
+    def _bearer(
+        self, challenge: Challenge, scopes: Sequence[Scope], credentials: Credentials, refused: str
+    ) -> Flow:
+        realm = Realm.of(challenge, secure=self._secure)
+        wanted = united((*scopes, *parse_scopes(challenge.parameters.get("scope", ""))))
+        found = self.jar(scopes).find(wanted, self._clock())
+        self._asks = realm
+        if found:
+            return found.header
+        try:
+            return (yield from self._fetch(realm, wanted, credentials))
+        except LoginRefused:
+            direct = _direct(credentials)
+            if not direct or direct == refused:
+                raise
+        self.pardon()
+        self._asks = "bearer"
+        return direct
+
+    def _basic(self, credentials: Credentials, scopes: Sequence[Scope], refused: str) -> str:
+        header = credentials.basic
+        if not header:
+            raise LoginRefused("the registry asks for a user and password, and none are set")
+        if header == refused:
+            why = "the user or password was refused"
+            self._remember(frozenset(scopes) if self._worked else None, why)
+            raise LoginRefused(why)
+        self._asks = "basic"
+        return header
+
+    def _fetch(self, realm: Realm, scopes: Sequence[Scope], credentials: Credentials) -> Flow:
+        jar = self.jar(scopes)
+        now = self._clock()
+        merged = united((*scopes, *jar.scopes))[: max(MOST_SCOPES, len(scopes))]
+        try:
+            token = yield from self._ask(realm, merged, scopes, credentials)
+        except LoginRefused as error:
+            login = error.login and credentials and not self._worked
+            self._remember(None if login else frozenset(scopes), str(error))
+            raise
+        jar.scopes = token.scopes
+        jar.add(token, now)
+        return token.header
+
+    def _ask(
+        self,
+        realm: Realm,
+        merged: tuple[Scope, ...],
+        own: Sequence[Scope],
+        credentials: Credentials,
+    ) -> TokenFlow:
+        now, wall = self._clock(), self._wall()
+        try:
+            return (yield from fetch_token(realm, merged, credentials, now=now, wall=wall))
+        except LoginRefused:
+            if len(merged) <= len(own):
+                raise
+        return (yield from fetch_token(realm, united(own), credentials, now=now, wall=wall))
+
+    def _remember(self, key: frozenset[Scope] | None, why: str) -> None:
+        with self._lock:
+            if len(self._refused) >= _MOST_REMEMBERED:
+                self._refused.clear()
+            self._refused[key] = (self._clock() + REFUSED_FOR, why)
+
+    def _recall(self, scopes: Sequence[Scope]) -> None:
+        with self._lock:
+            now = self._clock()
+            self._refused = {k: v for k, v in self._refused.items() if now < v[0]}
+            refused = self._refused.get(None) or self._refused.get(frozenset(scopes))
+        if refused:
+            raise LoginRefused(f"{refused[1]} (not asked again for a while)")
+
+
+def _direct(credentials: Credentials) -> str:
+    """The header that sends a token as it is, or empty."""
+    token = credentials.registry_token or credentials.identity_token
+    return f"Bearer {token.reveal()}" if token else ""
+
+
+def _no_way(challenges: Sequence[Challenge], direct: str) -> str:
+    if not challenges:
+        return "401 without a challenge, so there is no way to log in"
+    if direct:
+        return "the token was refused"
+    schemes = ", ".join(sorted({x.scheme for x in challenges}))
+    return f"the registry asks for {schemes} authentication, which can't be answered"

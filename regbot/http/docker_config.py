@@ -1,0 +1,169 @@
+"""Docker's client configuration: logins, identity tokens and credential helpers.
+
+Read from ``config.json`` in ``$DOCKER_CONFIG`` or ``~/.docker``, and from the
+JSON text in ``$DOCKER_AUTH_CONFIG``, which wins. What can't be read is a warning
+that names the place; the rest of it still counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regbot.events import Emit, Message
+from regbot.http.hosts import DockerLogin, Secret
+from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
+
+HUB_KEY = "https://index.docker.io/v1/"
+"""What docker's files and helpers call Docker Hub."""
+
+IDENTITY_USER = "<token>"
+_PROGRAM = "docker-credential-"
+_LARGEST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DockerConfig:
+    """Logins by registry name, helpers by registry name, and the store of the rest."""
+
+    logins: Mapping[str, DockerLogin] = field(default_factory=dict)
+    helpers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    store: str = ""
+
+    def login(self, registry: str) -> DockerLogin:
+        """How to log in to a registry: its own helper, the store, or a login as text."""
+        login = self.logins.get(registry, DockerLogin())
+        if registry in self.helpers:
+            helper, key = self.helpers[registry]
+            return DockerLogin(helper=helper, helper_key=key)
+        if not self.store:
+            return login
+        key = HUB_KEY if registry == DOCKER_HUB else registry
+        return DockerLogin(
+            login.user,
+            login.password,
+            login.identity_token,
+            login.registry_token,
+            helper=self.store,
+            helper_key=key,
+            helper_optional=True,
+        )
+
+
+def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
+    """What the environment points at; empty when there is nothing."""
+    found = _from_file(environ, emit)
+    text = environ.get("DOCKER_AUTH_CONFIG", "")
+    if not text.strip():
+        return found
+    own = _parse(text.encode("utf-8", "surrogateescape"), "$DOCKER_AUTH_CONFIG", emit)
+    helpers = {k: v for k, v in found.helpers.items() if k not in own.logins}
+    return DockerConfig(
+        {**found.logins, **own.logins}, {**helpers, **own.helpers}, own.store or found.store
+    )
+
+
+def _from_file(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
+    folder, home = environ.get("DOCKER_CONFIG", ""), environ.get("HOME", "")
+    if not folder and not home:
+        return DockerConfig()
+    path = (Path(folder) if folder else Path(home) / ".docker") / "config.json"
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return DockerConfig()
+    except (OSError, ValueError) as error:
+        _warn(emit, str(path), f"can't be read: {getattr(error, 'strerror', None) or error}")
+        return DockerConfig()
+    return _parse(raw, str(path), emit)
+
+
+def _parse(raw: bytes, place: str, emit: Emit) -> DockerConfig:
+    try:
+        data = json.loads(raw) if len(raw) <= _LARGEST else None
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        _warn(emit, place, "is not a JSON object")
+        return DockerConfig()
+    store = data.get("credsStore")
+    return DockerConfig(
+        _logins(_section(data, "auths", place, emit), place, emit),
+        {
+            _registry(key): (_PROGRAM + name, HUB_KEY if _registry(key) == DOCKER_HUB else key)
+            for key, name in _section(data, "credHelpers", place, emit).items()
+            if isinstance(name, str) and name
+        },
+        _PROGRAM + store if isinstance(store, str) and store else "",
+    )
+
+
+def _section(data: Mapping[str, Any], name: str, place: str, emit: Emit) -> dict[str, Any]:
+    section = data.get(name)
+    if section is None:
+        return {}
+    if not isinstance(section, dict):
+        _warn(emit, place, f"{name} is not a JSON object")
+        return {}
+    return section
+
+
+def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, DockerLogin]:
+    found: dict[str, DockerLogin] = {}
+    exact: set[str] = set()
+    for key, entry in auths.items():
+        registry = _registry(key)
+        if not registry or registry in exact:
+            continue
+        login = _login(entry)
+        if login is None:
+            _warn(emit, place, f"the login of {key!r} can't be read")
+        elif login != DockerLogin():
+            found[registry] = login
+            exact |= {registry} if key in {registry, HUB_KEY} else set()
+    return found
+
+
+def _login(entry: object) -> DockerLogin | None:
+    if not isinstance(entry, dict):
+        return None
+    names = ("username", "password", "identitytoken", "registrytoken", "auth")
+    values = [entry.get(name) or "" for name in names]
+    if not all(isinstance(value, str) for value in values):
+        return None
+    user, password, identity, registry, auth = values
+    if auth:
+        pair = _decoded(auth)
+        if pair is None:
+            return None
+        user, password = pair
+    if user == IDENTITY_USER:
+        user, password, identity = "", "", identity or password
+    return DockerLogin(user, Secret(password), Secret(identity), Secret(registry))
+
+
+def _decoded(auth: str) -> tuple[str, str] | None:
+    try:
+        text = base64.b64decode(auth.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, password = text.partition(":")
+    return (user, password.strip("\0")) if colon else None
+
+
+def _registry(key: str) -> str:
+    """The registry a key stands for; empty for a path within one, as other tools write."""
+    host, _, path = key.removeprefix("https://").removeprefix("http://").partition("/")
+    if path.strip("/") not in {"", "v1", "v2"}:
+        return ""
+    return DOCKER_HUB if host in DOCKER_HUB_NAMES else host
+
+
+def _warn(emit: Emit, place: str, what: str) -> None:
+    emit(Message("warn", f"docker config {place}: {what}; going on without it"))

@@ -1,0 +1,209 @@
+"""How fast one host is asked: rate, concurrency, and slowing down when it suffers.
+
+All scripts of a process share one pace a host. Nothing here knows HTTP beyond a
+status and Retry-After (RFC 9110, section 10.2.3).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from regbot.events import Delayed, Emit
+from regbot.stopping import Clock, Stop
+
+OVERLOADED = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses that may be gone on the next try."""
+
+LONGEST_RETRY_AFTER = 300.0
+_POLL = 0.1
+_MOST_STEPS = 12
+
+Wait = Callable[[Stop, float], None]
+"""Sleeps for seconds, or raises what the Stop says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often to try, and seconds of the first and the longest back-off."""
+
+    tries: int = 5
+    first: float = 0.25
+    longest: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a pace needs of the world outside: time, chance, and who listens.
+
+    ``wall`` is seconds since 1970, for dates that servers send.
+    """
+
+    clock: Clock
+    wall: Clock
+    wait: Wait
+    chance: Callable[[], float]
+    emit: Emit
+
+
+class Pace:
+    """When the next request may start.
+
+    A failure doubles the time between the requests of the whole host, a success
+    halves it; the failures of requests that were under way together count once.
+    """
+
+    def __init__(
+        self, host: str, world: Surroundings, *, rate: float = 0.0, patience: Patience = Patience()
+    ) -> None:
+        self._host = host
+        self._world = world
+        self._patience = patience
+        self._gap = 1 / rate if rate > 0 else 0.0
+        self._steps = 0
+        self._slowed_at = float("-inf")
+        self._next = float("-inf")
+        self._held_until = float("-inf")
+        self._why = "requests per second"
+        self._lock = threading.Lock()
+
+    def start(self, stop: Stop) -> float:
+        """Wait for this request's turn. Gives the time it starts at."""
+        while True:
+            stop.check()
+            with self._lock:
+                now = self._world.clock()
+                delay = self._next - now
+                why = self._why
+                if delay <= 0:
+                    self._next = now + max(self._gap, self._spacing())
+                    self._why = "slowed down" if self._steps else "requests per second"
+                    return now
+            self._world.emit(Delayed(self._host, delay, why))
+            self._world.wait(stop, delay)
+
+    def failed(self, began: float, why: str, retry_after: float | None = None) -> None:
+        """Slow down after a request that began at ``began``.
+
+        ``retry_after`` is what the server asked for, in seconds.
+        """
+        with self._lock:
+            now = self._world.clock()
+            delay = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+            if began >= self._slowed_at:
+                self._steps = min(self._steps + 1, _MOST_STEPS)
+                self._slowed_at = now
+                delay = max(delay, self._spacing() * (0.5 + self._world.chance() / 2))
+            self._held_until = max(self._held_until, now + delay)
+            if now + delay > self._next:
+                self._next, self._why = now + delay, why
+
+    @property
+    def held(self) -> bool:
+        """Whether the host is left alone for now, after a failure."""
+        return self._world.clock() < self._held_until
+
+    def succeeded(self) -> None:
+        """Speed up again, one step."""
+        with self._lock:
+            self._steps = max(0, self._steps - 1)
+
+    def _spacing(self) -> float:
+        if not self._steps:
+            return 0.0
+        return float(min(self._patience.first * 2 ** (self._steps - 1), self._patience.longest))
+
+
+class Holders:
+    """Which threads hold a slot of any host."""
+
+    def __init__(self) -> None:
+        self._held: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def holds(self, thread: int) -> bool:
+        """Whether a thread holds one."""
+        with self._lock:
+            return self._held[thread] > 0
+
+    def change(self, thread: int, by: int) -> None:
+        """A thread takes (1) or gives back (-1) one."""
+        with self._lock:
+            self._held[thread] += by
+            if self._held[thread] <= 0:
+                del self._held[thread]
+
+
+class Slots:
+    """How many requests of a host may be open at once, until their answer is closed.
+
+    A thread that holds a slot of any host is given more without waiting: it may be
+    sending to one host what it reads from another, and two such threads would wait
+    for each other forever. So only threads that hold nothing wait.
+    """
+
+    def __init__(self, host: str, count: int, world: Surroundings, holders: Holders) -> None:
+        self._host = host
+        self._world = world
+        self._count = count
+        self._free = threading.Semaphore(count)
+        self._holders = holders
+
+    def take(self, stop: Stop) -> Callable[[], None]:
+        """Wait for a slot. Call what comes back once to give it back, from any thread."""
+        thread = threading.get_ident()
+        borrowed = self._holders.holds(thread)
+        if not borrowed and not self._free.acquire(blocking=False):
+            began = self._world.clock()
+            acquire(self._free, stop)
+            waited = self._world.clock() - began
+            self._world.emit(Delayed(self._host, waited, f"{self._count} requests at once"))
+        self._holders.change(thread, 1)
+
+        def give_back() -> None:
+            self._holders.change(thread, -1)
+            if not borrowed:
+                self._free.release()
+
+        return give_back
+
+
+def acquire(lock: threading.Lock | threading.Semaphore, stop: Stop) -> None:
+    """Take a lock, but raise as soon as the Stop says so."""
+    stop.check()
+    while not lock.acquire(timeout=_POLL):
+        stop.check()
+
+
+@contextmanager
+def turn(lock: threading.Lock, stop: Stop) -> Iterator[None]:
+    """Hold a lock for a block."""
+    acquire(lock, stop)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """Seconds to wait, from seconds or an HTTP date; ``now`` is seconds since 1970.
+
+    None for what is neither.
+    """
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    try:
+        return max(0.0, date.timestamp() - now)
+    except (ValueError, OverflowError):
+        return None

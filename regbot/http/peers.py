@@ -1,0 +1,167 @@
+"""The hosts a process speaks with, and what all its threads share of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from regbot.http.auth import Authenticator
+from regbot.http.credentials import Keyring
+from regbot.http.cutting import Cutter
+from regbot.http.docker_config import DockerConfig, load
+from regbot.http.helper import Helper
+from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, DockerLogin, HostSettings, merge
+from regbot.http.mirrors import DOWN_FOR
+from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
+from regbot.http.proxies import Proxies
+from regbot.http.tls import context_for
+from regbot.http.wire import Timeouts, Wire
+from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a transport is built with beside the settings."""
+
+    world: Surroundings
+    environ: Mapping[str, str]
+    patience: Patience
+    timeouts: Timeouts
+    certificates: Path
+    user_agent: str
+
+
+class Peer:
+    """One host: its settings, connections, pace and login."""
+
+    def __init__(
+        self,
+        settings: HostSettings,
+        options: Options,
+        proxies: Proxies,
+        holders: Holders,
+        cutter: Cutter,
+        certificates: Path | None,
+    ) -> None:
+        world = options.world
+        at_once = settings.concurrency if settings.concurrency > 0 else DEFAULT_CONCURRENCY
+        self.settings = settings
+        self.pace = Pace(
+            settings.name, world, rate=settings.requests_per_second, patience=options.patience
+        )
+        self.slots = Slots(settings.name, at_once, world, holders)
+        self.auth = Authenticator(
+            secure=settings.scheme == "https",
+            repo_auth=settings.repo_auth,
+            clock=world.clock,
+            wall=world.wall,
+        )
+        program = settings.cred_helper
+        helper = Helper(program, options.environ, world.clock) if program else None
+        self.keyring = Keyring(settings, helper=helper, clock=world.clock, emit=world.emit)
+        self._options = options
+        self._proxies = proxies
+        self._cutter = cutter
+        self._certificates = certificates
+        self._size = 2 * at_once
+        self._lock = threading.Lock()
+        self._wire: Wire | None = None
+        self._down_until = float("-inf")
+
+    @property
+    def wire(self) -> Wire:
+        """The connections, made ready at first use. Raises CredentialError."""
+        with self._lock:
+            if self._wire is None:
+                self._wire = Wire(
+                    self.settings.name,
+                    context=context_for(self.settings, self._certificates),
+                    proxies=self._proxies,
+                    timeouts=self._options.timeouts,
+                    user_agent=self._options.user_agent,
+                    cutter=self._cutter,
+                    size=self._size,
+                )
+            return self._wire
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it failed a short while ago."""
+        return self._options.world.clock() < self._down_until
+
+    def went_down(self) -> None:
+        """Ask it last for a while."""
+        self._down_until = self._options.world.clock() + DOWN_FOR
+
+    def close(self) -> None:
+        """Close its connections."""
+        with self._lock:
+            if self._wire is not None:
+                self._wire.close()
+                self._wire = None
+
+
+class Peers:
+    """Finds the peer of a registry, made at first use."""
+
+    def __init__(self, settings: ClientSettings, options: Options) -> None:
+        self._settings = settings
+        self._options = options
+        self._proxies = Proxies.from_environment(options.environ)
+        named = (replace(host, name=_name(host.name)) for host in settings.hosts)
+        self._said = {host.name: host for host in named}
+        self._peers: dict[str, Peer] = {}
+        self._paces: dict[str, Pace] = {}
+        self._docker: DockerConfig | None = None
+        self._holders = Holders()
+        self._cutter = Cutter(options.world.clock, options.timeouts.grace)
+        self._lock = threading.Lock()
+
+    def get(self, registry: str) -> Peer:
+        """The peer of a registry, by its name in references."""
+        name = _name(registry)
+        with self._lock:
+            if name not in self._peers:
+                docker = self._settings.use_docker_config
+                self._peers[name] = Peer(
+                    self._merged(name),
+                    self._options,
+                    self._proxies,
+                    self._holders,
+                    self._cutter,
+                    self._options.certificates if docker else None,
+                )
+            return self._peers[name]
+
+    def pace(self, place: str) -> Pace:
+        """The pace of a host that is no registry, such as a token server."""
+        with self._lock:
+            if place not in self._paces:
+                self._paces[place] = Pace(
+                    place, self._options.world, patience=self._options.patience
+                )
+            return self._paces[place]
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for peer in self._peers.values():
+                peer.close()
+
+    def _merged(self, name: str) -> HostSettings:
+        said = self._said.get(name, HostSettings(name))
+        if not self._settings.use_docker_config:
+            return said
+        emit = self._options.world.emit
+        if self._docker is None:
+            self._docker = load(self._options.environ, emit)
+        login = self._docker.login(name)
+        if login == DockerLogin() and said.address != name:
+            login = self._docker.login(said.address)
+        return merge(said, login, emit)
+
+
+def _name(registry: str) -> str:
+    return DOCKER_HUB if registry in DOCKER_HUB_NAMES else registry

@@ -1,0 +1,90 @@
+"""Why a connection failed, in words: from the exceptions of sockets, TLS and HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator
+
+_PLAIN = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+)
+_NAME_UNKNOWN = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+
+def explain(error: BaseException, registry: str) -> tuple[str, bool]:
+    """What went wrong, and whether trying again may help.
+
+    ``registry`` is the name to set things for in the config.
+    """
+    chain = [x for x in _chain(error) if not _wraps(x)]
+    for kind in (ssl.SSLError, socket.gaierror, http.client.HTTPException, OSError):
+        found = next((x for x in chain if isinstance(x, kind)), None)
+        if found is not None:
+            return _explain(found, registry)
+    return "no answer that can be understood as HTTP came back", True
+
+
+def _explain(error: BaseException, registry: str) -> tuple[str, bool]:
+    match error:
+        case ssl.SSLError():
+            return _tls(error, registry)
+        case socket.gaierror():
+            unknown = error.errno in _NAME_UNKNOWN
+            return f"the name can't be resolved: {error.strerror or error}", not unknown
+        case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
+            return "the connection was closed before an answer came", True
+        case http.client.IncompleteRead():
+            return "the answer broke off before its end", True
+        case http.client.HTTPException():
+            return "what came back is not HTTP (does it speak TLS? then set tls: enabled)", True
+        case ConnectionRefusedError():
+            return "connection refused: nothing listens there", True
+        case TimeoutError():
+            return "timed out", True
+        case OSError() if error.strerror:
+            return error.strerror.lower(), True
+        case _:
+            return "the connection failed", True
+
+
+def _tls(error: ssl.SSLError, registry: str) -> tuple[str, bool]:
+    reason = error.reason or ""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted: {error.verify_message or 'it does not verify'} "
+            f"(set regcert to its authority, or tls: insecure, for {registry})"
+        ), False
+    if reason in _PLAIN:
+        return (
+            "server gave HTTP response to HTTPS client: it does not speak TLS "
+            f"(set tls: disabled for {registry})"
+        ), False
+    if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
+        return (
+            "the server did not take our client certificate, or wants one "
+            f"(set clientCert and clientKey for {registry})"
+        ), False
+    if isinstance(error, ssl.SSLEOFError):
+        hint = f"set tls: disabled for {registry} if it speaks plain HTTP"
+        return f"the connection was closed during TLS ({hint})", True
+    return f"TLS failed: {reason.replace('_', ' ').lower() or 'no reason given'}", False
+
+
+def _wraps(error: BaseException) -> bool:
+    """Whether it is an OSError in name only, made by a library around the real one."""
+    return isinstance(error, OSError) and type(error).__module__.startswith("requests")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those it was made from, in all the ways libraries keep them."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        found = waiting.pop(0)
+        if not isinstance(found, BaseException) or id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        waiting += [*found.args, getattr(found, "reason", None), found.__cause__, found.__context__]

@@ -1,0 +1,236 @@
+"""Sends one request to one host: pace -> login -> redirects -> retry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from regbot.errors import (
+    ConnectionFailed,
+    CredentialError,
+    InvalidValue,
+    RegistryError,
+    SizeMismatch,
+    registry_error,
+)
+from regbot.events import Exchanged
+from regbot.http.auth import Flow
+from regbot.http.challenges import parse_challenges
+from regbot.http.credentials import Credentials
+from regbot.http.exchange import Scope
+from regbot.http.faults import MOST_OF_A_BODY, fault
+from regbot.http.outgoing import MOST_REDIRECTS, REDIRECTS, Outgoing, redirected
+from regbot.http.pacing import OVERLOADED, Pace, Surroundings, parse_retry_after, turn
+from regbot.http.peers import Peer, Peers
+from regbot.http.tokens import LoginRefused, TokenAnswer, TokenRequest
+from regbot.http.urls import origin, redacted
+from regbot.http.wire import WireResponse
+from regbot.stopping import Stop
+
+_LARGEST_TOKEN = 1024 * 1024
+_NONE: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request ready for one peer. ``login`` False: it carries no credentials."""
+
+    outgoing: Outgoing
+    scopes: tuple[Scope, ...]
+    expect: frozenset[int]
+    tries: int
+    login: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends for one run, until its Stop says so.
+
+    ``limit`` bounds what ``Response.read`` takes, in bytes.
+    """
+
+    peers: Peers
+    world: Surroundings
+    stop: Stop
+    tries: int
+    limit: int
+
+    def send(self, peer: Peer, prepared: Prepared) -> WireResponse:
+        """An answer with an expected status; any other raises its error."""
+        attempt = self._authorized if prepared.login else self._anonymous
+        answer = self._persist(
+            peer.pace, lambda: attempt(peer, prepared), prepared.expect, prepared.tries
+        )
+        if answer.status in prepared.expect:
+            return answer
+        raise self._fault(answer)
+
+    def _persist(
+        self, pace: Pace, attempt: Callable[[], WireResponse], expect: frozenset[int], tries: int
+    ) -> WireResponse:
+        """Try until there is an answer that another try would not change."""
+        while True:
+            tries -= 1
+            began = pace.start(self.stop)
+            try:
+                answer = attempt()
+            except ConnectionFailed as error:
+                if error.retry:
+                    pace.failed(began, "the connection failed")
+                if tries <= 0 or not error.retry:
+                    raise
+                continue
+            if answer.status in expect or answer.status not in OVERLOADED:
+                pace.succeeded()
+                return answer
+            after = parse_retry_after(answer.headers.get("Retry-After", ""), self.world.wall())
+            pace.failed(began, f"status {answer.status}", after)
+            error_answer = self._fault(answer)
+            if tries <= 0:
+                raise error_answer
+
+    def _anonymous(self, peer: Peer, prepared: Prepared) -> WireResponse:
+        return self._follow(peer, prepared.outgoing, prepared.expect)
+
+    def _authorized(self, peer: Peer, prepared: Prepared) -> WireResponse:
+        """Send with what the host is known to want; on 401 with what it asks for."""
+        scopes, auth = prepared.scopes, peer.auth
+        header = auth.ready(scopes)
+        if header is None:
+            header = self._login(peer, prepared, lambda c: auth.prepare(scopes, c))
+        answer = self._signed(peer, prepared, header)
+        for _ in range(auth.rounds(scopes)):
+            if not _wants_login(answer, prepared):
+                break
+            header = self._answered(peer, prepared, answer, header)
+            peer.pace.start(self.stop)
+            answer = self._signed(peer, prepared, header)
+        if _wants_login(answer, prepared):
+            auth.rejected(scopes, header, "the registry refused the login")
+            raise self._fault(answer)
+        if answer.status < 500 and answer.status != 401:
+            auth.accepted(scopes, header)
+        return answer
+
+    def _signed(self, peer: Peer, prepared: Prepared, header: str) -> WireResponse:
+        return self._follow(peer, prepared.outgoing.signed(header), prepared.expect)
+
+    def _answered(self, peer: Peer, prepared: Prepared, answer: WireResponse, sent: str) -> str:
+        """The header that answers the challenges of a 401."""
+        challenges = parse_challenges(answer.headers.get("WWW-Authenticate", ""))
+        denied = self._fault(answer)
+
+        def flow(credentials: Credentials) -> Flow:
+            return peer.auth.answer(challenges, prepared.scopes, credentials, refused=sent)
+
+        return self._login(peer, prepared, flow, denied.codes)
+
+    def _login(
+        self,
+        peer: Peer,
+        prepared: Prepared,
+        flow: Callable[[Credentials], Flow],
+        codes: tuple[str, ...] = (),
+    ) -> str:
+        """The Authorization header that a flow comes to.
+
+        Raises Unauthorized with the ``codes`` of the answer that asked for a login.
+        """
+        credentials = peer.keyring.get(self.stop)
+        try:
+            with turn(peer.auth.jar(prepared.scopes).lock, self.stop):
+                try:
+                    return self._drive(peer, flow(credentials))
+                except LoginRefused:
+                    fresh = peer.keyring.renew(credentials, self.stop)
+                    if fresh is None:
+                        raise
+                    peer.auth.pardon()
+                    return self._drive(peer, flow(fresh))
+        except LoginRefused as error:
+            why = f"401 Unauthorized: {error}"
+            raise _registry_error(prepared.outgoing, why, 401, codes) from None
+
+    def _drive(self, peer: Peer, flow: Flow) -> str:
+        try:
+            asked = next(flow)
+            while True:
+                asked = flow.send(self._token(peer, asked))
+        except StopIteration as done:
+            return str(done.value)
+
+    def _token(self, peer: Peer, asked: TokenRequest) -> TokenAnswer:
+        """Ask a token server. It takes no slot, since others wait for its answer."""
+        outgoing = Outgoing(asked.method, asked.url, asked.headers, asked.body)
+        answer = self._persist(
+            self.peers.pace(origin(asked.url)[1]),
+            lambda: self._follow(peer, outgoing, _NONE, slots=False),
+            _NONE,
+            self.tries,
+        )
+        if answer.status >= 300:
+            return TokenAnswer(answer.status, answer.peek(MOST_OF_A_BODY))
+        try:
+            return TokenAnswer(answer.status, answer.read(_LARGEST_TOKEN))
+        except SizeMismatch:
+            raise CredentialError(
+                f"the token server {redacted(asked.url)} answered with more than a token"
+            ) from None
+
+    def _follow(
+        self, peer: Peer, outgoing: Outgoing, expect: frozenset[int], *, slots: bool = True
+    ) -> WireResponse:
+        """Send, and go where redirects lead."""
+        for _ in range(MOST_REDIRECTS + 1):
+            answer = self._once(peer, outgoing, slots=slots)
+            if answer.status in expect or answer.status not in REDIRECTS:
+                return answer
+            answer.close()
+            try:
+                location = answer.headers.get("Location", "")
+                outgoing = redirected(outgoing, answer.status, location)
+            except InvalidValue as error:
+                raise _registry_error(outgoing, str(error), answer.status) from None
+        why = f"is redirected more than {MOST_REDIRECTS} times"
+        raise _registry_error(outgoing, why, answer.status)
+
+    def _once(self, peer: Peer, outgoing: Outgoing, *, slots: bool) -> WireResponse:
+        wire = peer.wire
+        give_back = peer.slots.take(self.stop) if slots else _nothing
+        began = self.world.clock()
+        status = 0
+        try:
+            answer = wire.send(outgoing, self.stop, limit=self.limit)
+            status = answer.status
+        except BaseException:
+            give_back()
+            raise
+        finally:
+            seconds = self.world.clock() - began
+            name, url = peer.settings.name, redacted(outgoing.url)
+            self.world.emit(Exchanged(name, outgoing.method, url, status, seconds))
+        answer.hold(give_back)
+        return answer
+
+    def _fault(self, answer: WireResponse) -> RegistryError:
+        sent = answer.sent
+        body = answer.peek(MOST_OF_A_BODY)
+        return fault(sent.method, sent.url, answer.status, body, sent.secrets())
+
+
+def _wants_login(answer: WireResponse, prepared: Prepared) -> bool:
+    """Whether the registry itself, and not a place it redirects to, wants a login."""
+    if answer.status != 401 or 401 in prepared.expect:
+        return False
+    return origin(answer.url) == origin(prepared.outgoing.url)
+
+
+def _registry_error(
+    outgoing: Outgoing, why: str, status: int, codes: Sequence[str] = ()
+) -> RegistryError:
+    url = redacted(outgoing.url)
+    return registry_error(why, method=outgoing.method, url=url, status=status, codes=tuple(codes))
+
+
+def _nothing() -> None:
+    """Gives nothing back."""

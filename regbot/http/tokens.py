@@ -1,0 +1,218 @@
+"""Fetching a bearer token from a token server (distribution spec's token protocol).
+
+https://distribution.github.io/distribution/spec/auth/token/ and .../oauth/
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from regbot.errors import CredentialError, InvalidValue
+from regbot.http.challenges import Challenge
+from regbot.http.credentials import Credentials, basic
+from regbot.http.docker_config import IDENTITY_USER
+from regbot.http.exchange import Scope
+from regbot.http.faults import summary
+from regbot.http.urls import origin, printable, redacted
+
+CLIENT_ID = "regbot"
+SHORTEST_LIFE = 60.0
+"""Seconds a token lives at least, whatever the server says."""
+
+_RENEWED_AT = 0.9
+_LONGEST_LIFE = 86400.0 * 365
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What to ask of a token server."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """What it answered."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
+TokenFlow = Generator[TokenRequest, TokenAnswer, "Token"]
+
+
+class LoginRefused(Exception):
+    """Credentials were refused, or none fit. ``login``: it is they that are wrong."""
+
+    def __init__(self, why: str, *, login: bool = False) -> None:
+        self.login = login
+        super().__init__(why)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token, what it was asked for, and the monotonic time to renew it at."""
+
+    header: str = field(repr=False)
+    scopes: tuple[Scope, ...]
+    good_until: float
+
+    def covers(self, wanted: Iterable[Scope]) -> bool:
+        """Whether it was asked for all of these."""
+        held = {(x.kind, x.name): set(x.actions) for x in self.scopes}
+        for scope in wanted:
+            actions = held.get((scope.kind, scope.name), set())
+            if "*" not in actions and not actions.issuperset(scope.actions):
+                return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """A token server as a registry names it."""
+
+    url: str
+    service: str = ""
+
+    @classmethod
+    def of(cls, challenge: Challenge, *, secure: bool) -> Realm:
+        """The realm of a bearer challenge, which anybody in between may have written.
+
+        Credentials go there, so it has to be https unless the registry itself is not
+        (``secure`` False). Raises CredentialError.
+        """
+        realm = challenge.parameters.get("realm", "")
+        try:
+            scheme, _, _ = origin(realm)
+        except InvalidValue as error:
+            raise CredentialError(f"the registry names a token server, but {error}") from None
+        if "@" in urlsplit(realm).netloc:
+            raise CredentialError("the registry names a token server with a user in its URL")
+        if secure and scheme != "https":
+            raise CredentialError(
+                f"the registry names the token server {redacted(realm)}, and credentials "
+                "of an https registry are not sent to an http one"
+            )
+        return cls(realm, challenge.parameters.get("service", ""))
+
+    def get(self, scopes: Iterable[Scope], user: str, authorization: str) -> TokenRequest:
+        """The request by GET, with basic authentication or without any."""
+        parts = urlsplit(self.url)
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        query += [("service", self.service)] if self.service else []
+        query += [("scope", str(scope)) for scope in scopes]
+        query += [("account", user)] if user else []
+        query.append(("client_id", CLIENT_ID))
+        url = urlunsplit(parts._replace(query=urlencode(query), fragment=""))
+        headers = {"Accept": "application/json"}
+        return TokenRequest(
+            "GET", url, {**headers, "Authorization": authorization} if authorization else headers
+        )
+
+    def post(self, scopes: Iterable[Scope], refresh_token: str) -> TokenRequest:
+        """The request that exchanges an identity token (OAuth 2, section 6)."""
+        form = {
+            "grant_type": "refresh_token",
+            "service": self.service,
+            "client_id": CLIENT_ID,
+            "scope": " ".join(map(str, scopes)),
+            "refresh_token": refresh_token,
+        }
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return TokenRequest("POST", self.url, headers, urlencode(form).encode("ascii"))
+
+
+def fetch_token(
+    realm: Realm, scopes: tuple[Scope, ...], credentials: Credentials, *, now: float, wall: float
+) -> TokenFlow:
+    """Ask for a token: by POST with an identity token, else by GET.
+
+    Raises LoginRefused, or CredentialError when the answer is no token.
+    """
+    identity = credentials.identity_token
+    if identity:
+        answer = yield realm.post(scopes, identity.reveal())
+        if answer.status < 300:
+            return _token(realm, answer, scopes, now=now, wall=wall)
+        if answer.status in {401, 403} and not credentials.basic:
+            raise _refused(realm, answer, credentials)
+    header = credentials.basic
+    if identity and not credentials.password:
+        header = basic(credentials.user or IDENTITY_USER, identity)
+    answer = yield realm.get(scopes, credentials.user, header)
+    if answer.status < 300:
+        return _token(realm, answer, scopes, now=now, wall=wall)
+    raise _refused(realm, answer, credentials)
+
+
+def _refused(realm: Realm, answer: TokenAnswer, credentials: Credentials) -> LoginRefused:
+    said = summary(answer.body)
+    for secret in credentials.secrets():
+        said = said.replace(printable(secret), "***")
+    who = "the login" if credentials else "an anonymous token"
+    why = f"the token server {redacted(realm.url)} refused {who} ({answer.status})"
+    return LoginRefused(f"{why}: {said}" if said else why, login=answer.status == 401)
+
+
+def _token(
+    realm: Realm, answer: TokenAnswer, scopes: tuple[Scope, ...], *, now: float, wall: float
+) -> Token:
+    try:
+        data = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        data = None
+    data = data if isinstance(data, dict) else {}
+    value = data.get("token") or data.get("access_token")
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise CredentialError(f"the token server {redacted(realm.url)} answered without a token")
+    age = max(0.0, wall - _time(data.get("issued_at"), wall))
+    life = _number(data.get("expires_in"))
+    left = max(SHORTEST_LIFE, life - age if age < life else life)
+    return Token(f"Bearer {value}", scopes, now + left * _RENEWED_AT)
+
+
+def _number(value: object) -> float:
+    try:
+        seconds = float(value) if isinstance(value, (int, float, str)) else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(seconds, _LONGEST_LIFE) if seconds > 0 else 0.0
+
+
+def _time(value: object, default: float) -> float:
+    try:
+        date = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if date is None:
+            return default
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return default
+
+
+def parse_scopes(text: str) -> tuple[Scope, ...]:
+    """The scopes of a challenge: ``repository:app:pull,push`` parted by spaces."""
+    found = []
+    for part in text.split():
+        kind, _, rest = part.partition(":")
+        name, colon, actions = rest.rpartition(":")
+        if colon and kind and name:
+            found.append(Scope(kind, name, tuple(x for x in actions.split(",") if x)))
+    return tuple(found)
+
+
+def united(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
+    """Scopes with the actions of the same thing put together, the first ones first."""
+    held: dict[tuple[str, str], dict[str, None]] = {}
+    for scope in scopes:
+        held.setdefault((scope.kind, scope.name), {}).update(dict.fromkeys(scope.actions))
+    return tuple(Scope(kind, name, tuple(actions)) for (kind, name), actions in held.items())

@@ -1,0 +1,243 @@
+"""The files of an OCI layout folder: read, write, lock.
+
+OCI image spec, "Image Layout": ``oci-layout``, ``index.json`` and
+``blobs/<algorithm>/<hex>``. Every file is written beside its place, synced and
+renamed, so a killed process leaves the old or the new one, never a part. Writers
+take turns through a lock on ``.regbot.lock``, which the system frees when its
+holder dies. Readers need no lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from regbot.errors import Malformed, NotFound, SizeMismatch, StorageError
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import parse_object
+from regbot.stopping import Stop
+from regbot.store.layout_files import (
+    TEMPORARY_PREFIX,
+    Signature,
+    read_whole,
+    reading,
+    replace_file,
+    signature_of,
+    sync_folder,
+    temporary_file,
+    write_all,
+    writing,
+)
+from regbot.store.layout_index import Index
+
+INDEX_NAME = "index.json"
+LAYOUT_NAME = "oci-layout"
+LOCK_NAME = ".regbot.lock"
+CHUNK_SIZE = 256 * 1024
+LOCK_TIMEOUT = 60.0
+"""Seconds to wait for another writer."""
+
+
+class Layout:
+    """One layout folder. Safe to share between threads."""
+
+    def __init__(self, folder: Path, *, stop: Stop) -> None:
+        self.folder = folder
+        self._stop = stop
+        self._cached: tuple[Signature, Index] | None = None
+
+    def index(self) -> Index:
+        """What ``index.json`` says, parsed again only when the file has changed.
+
+        Raises NotFound when there is no layout, Malformed when the folder holds
+        something else or a broken one.
+        """
+        path = self.folder / INDEX_NAME
+        with reading(path):
+            try:
+                signature = signature_of(path.stat())
+                if self._cached and self._cached[0] == signature:
+                    return self._cached[1]
+                raw, signature = read_whole(path)
+            except (FileNotFoundError, NotADirectoryError):
+                problem = self._why_no_index()
+                if path.exists():
+                    return self.index()  # made by another writer in this moment
+                raise problem from None
+            self._check_version()
+        index = Index.parse(raw, f"{INDEX_NAME} of {self}")
+        self._cached = (signature, index)
+        return index
+
+    def write_index(self, index: Index) -> None:
+        """Replace ``index.json``. To be called within ``locked``."""
+        path = self.folder / INDEX_NAME
+        with writing(path):
+            self._cached = (replace_file(path, index.render()), index)
+
+    @contextmanager
+    def locked(self, *, create: bool) -> Iterator[None]:
+        """Be the only writer. ``create`` makes the layout where there is none.
+
+        Raises NotFound without ``create``, StorageError when another process holds
+        the lock for a minute, and what the Stop gives.
+        """
+        with writing(self.folder):
+            if create:
+                self.folder.mkdir(parents=True, exist_ok=True)
+        self._require(create=create)
+        with writing(self.folder):
+            lock = os.open(self.folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self._acquire(lock)
+            if create:
+                self._create()
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            os.close(lock)
+
+    def path(self, digest: Digest) -> Path:
+        """Where a blob is or would be."""
+        return self.folder / "blobs" / digest.algorithm / digest.hex
+
+    def blob_size(self, digest: Digest) -> int:
+        """Bytes of a blob. Raises NotFound."""
+        path = self.path(digest)
+        with reading(path):
+            try:
+                found = path.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                raise NotFound(f"{digest} is not in {self}") from None
+        if not stat.S_ISREG(found.st_mode):
+            raise StorageError(f"{path} is not a regular file")
+        return found.st_size
+
+    def blob(self, digest: Digest) -> Iterator[bytes]:
+        """The chunks of a blob, not checked. Raises NotFound."""
+        self.blob_size(digest)
+        path = self.path(digest)
+        with reading(path), path.open("rb") as file:
+            while chunk := file.read(CHUNK_SIZE):
+                yield chunk
+
+    def read_blob(self, digest: Digest, limit: int) -> bytes:
+        """A small blob as a whole, not checked. Raises NotFound, SizeMismatch over the limit."""
+        size = self.blob_size(digest)
+        if size > limit:
+            raise SizeMismatch(f"{digest} of {self}: {size} bytes, the limit is {limit}")
+        return b"".join(self.blob(digest))
+
+    def add_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
+        """Write a blob; the chunks raise when they are not what the digest says."""
+        path = self.path(digest)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_file(path.parent) as (descriptor, temporary):
+            for chunk in chunks:
+                with writing(path):
+                    write_all(descriptor, chunk)
+            with writing(path):
+                os.fsync(descriptor)
+                temporary.rename(path)
+                sync_folder(path.parent)
+
+    def link_blob(self, digest: Digest, source: Layout) -> bool:
+        """Share a blob's file with another layout; False when the file systems don't let it."""
+        origin, path = source.path(digest), self.path(digest)
+        if self.touch_blob(digest, source.blob_size(digest)):
+            return True
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if origin.is_symlink():
+                return False
+            try:
+                path.hardlink_to(origin)
+            except OSError:
+                return False
+            with suppress(PermissionError):
+                os.utime(path)
+            sync_folder(path.parent)
+        return True
+
+    def remove_blob(self, digest: Digest) -> None:
+        """Remove a blob's file, if it is there."""
+        path = self.path(digest)
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+    def touch_blob(self, digest: Digest, size: int) -> bool:
+        """Whether a blob of this size is there; if so its age begins anew.
+
+        Clean-up spares young blobs, so the caller has time to refer to it.
+        """
+        try:
+            if self.blob_size(digest) != size:
+                return False
+        except NotFound:
+            return False
+        with suppress(PermissionError), reading(self.path(digest)):
+            os.utime(self.path(digest))
+        return True
+
+    def __str__(self) -> str:
+        return f"ocidir://{self.folder}"
+
+    def _require(self, *, create: bool) -> None:
+        try:
+            self.index()
+        except NotFound:
+            if not create:
+                raise
+
+    def _create(self) -> None:
+        with writing(self.folder):
+            marker, index = self.folder / LAYOUT_NAME, self.folder / INDEX_NAME
+            if not index.exists():
+                if not marker.exists():
+                    replace_file(marker, json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
+                replace_file(index, Index.new().render())
+
+    def _why_no_index(self) -> NotFound | Malformed:
+        """Why there is no ``index.json``: nothing here yet, or something else."""
+        if not self.folder.exists():
+            return NotFound(f"{self}: there is no such folder")
+        if not self.folder.is_dir():
+            return Malformed(f"{self} is a file, not an OCI layout folder")
+        names = {path.name for path in self.folder.iterdir()}
+        others = {name for name in names if not name.startswith(TEMPORARY_PREFIX)}
+        if not others - {LOCK_NAME, LAYOUT_NAME}:
+            return NotFound(f"{self}: the folder is empty")
+        what = "its index.json is missing" if LAYOUT_NAME in names else "no oci-layout file"
+        return Malformed(f"{self} is not an OCI layout folder: {what}")
+
+    def _check_version(self) -> None:
+        path = self.folder / LAYOUT_NAME
+        try:
+            raw, _ = read_whole(path)
+        except FileNotFoundError:
+            raise Malformed(f"{self} is not an OCI layout folder: no oci-layout file") from None
+        version = parse_object(raw, f"{LAYOUT_NAME} of {self}").get("imageLayoutVersion")
+        if not isinstance(version, str) or not version.startswith("1."):
+            raise Malformed(f"{self} has layout version {version!r}; regbot knows 1.x")
+
+    def _acquire(self, lock: int) -> None:
+        patience = self._stop.within(LOCK_TIMEOUT)
+        pause = 0.001
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if patience.remaining == 0.0:
+                    raise StorageError(f"{self} is locked by another process") from None
+                self._stop.wait(pause)
+                pause = min(pause * 2, 0.05)
+            except OSError as error:
+                raise StorageError(f"can't lock {self}: {error.strerror}") from error
+            else:
+                return

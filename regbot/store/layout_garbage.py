@@ -1,0 +1,152 @@
+"""Clean-up of an OCI layout folder: remove blobs that nothing refers to.
+
+Every entry of ``index.json`` is kept, with or without tag, and everything a kept
+manifest names but its ``subject``. What can't be read may refer to anything, so
+then nothing is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from regbot.errors import InvalidValue, Malformed, NotFound, SizeMismatch
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, parse_object
+from regbot.stopping import Stop
+from regbot.store.layout import Layout
+from regbot.store.layout_files import TEMPORARY_PREFIX, reading, sync_folder, writing
+
+WallClock = Callable[[], float]
+"""Seconds since 1970."""
+
+_NOT_CONTENT = frozenset({"subject", "annotations"})
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a clean-up removed: how many blobs, and their bytes."""
+
+    blobs: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Content that a manifest names. ``listed``: as another manifest."""
+
+    digest: str
+    media_type: str
+    listed: bool
+
+
+def collect_garbage(layout: Layout, *, before: float, limit: int, stop: Stop) -> Collected:
+    """Remove unreferenced blobs and left-over temporary files not touched since ``before``.
+
+    ``before`` is in seconds since 1970, ``limit`` the bytes a manifest may have.
+    Raises ContentError or StorageError, with nothing removed, when a kept manifest
+    can't be read.
+    """
+    with layout.locked(create=False):
+        kept = _reachable(layout, limit=limit, stop=stop)
+        with writing(layout.folder):
+            sync_folder(layout.folder)
+        blobs = size = 0
+        for digest, path in _ours(layout.folder):
+            stop.check()
+            with writing(path):
+                found = path.lstat()
+                if digest in kept or found.st_mtime >= before:
+                    continue
+                path.unlink()
+            if digest:
+                blobs, size = blobs + 1, size + found.st_size
+        return Collected(blobs, size)
+
+
+def _reachable(layout: Layout, *, limit: int, stop: Stop) -> set[str]:
+    """The digests of all content that ``index.json`` leads to."""
+    index = layout.index()
+    waiting = [
+        *_names(index.rest, listed=False),
+        *(named for entry in index.entries for named in _names(entry.data, listed=True)),
+    ]
+    roots = {entry.digest for entry in index.entries}
+    kept: set[str] = set()
+    followed: set[str] = set()
+    while waiting:
+        stop.check()
+        named = waiting.pop()
+        kept.add(named.digest)
+        is_manifest = named.listed or named.media_type in MEDIA_TYPES
+        if not is_manifest or named.digest in followed:
+            continue
+        followed.add(named.digest)
+        try:
+            waiting += _follow(layout, named, limit=limit)
+        except NotFound:
+            if named.digest in roots:
+                raise Malformed(
+                    f"no clean-up of {layout}: {named.digest} is in index.json, but its file"
+                    " is missing, so what it needs is not known"
+                ) from None
+    return kept
+
+
+def _follow(layout: Layout, named: _Named, *, limit: int) -> list[_Named]:
+    """What a manifest names. A list may hold other things too: they name nothing."""
+    surely_manifest = named.media_type in MEDIA_TYPES
+    try:
+        digest = Digest.parse(named.digest)
+        raw = layout.read_blob(digest, limit)
+        if named.media_type not in SCHEMA1:
+            digest.check(raw, f"{digest} of {layout}")
+        return list(_names(parse_object(raw, f"{digest} of {layout}"), listed=False))
+    except InvalidValue as error:
+        raise Malformed(f"no clean-up of {layout}: {error}") from None
+    except (Malformed, SizeMismatch):
+        if surely_manifest:
+            raise
+        return []
+
+
+def _names(data: object, *, listed: bool) -> Iterator[_Named]:
+    """Every descriptor anywhere in a JSON value, known fields or not."""
+    if isinstance(data, list):
+        for item in data:
+            yield from _names(item, listed=listed)
+    elif isinstance(data, dict):
+        digest = data.get("digest", data.get("blobSum"))
+        if isinstance(digest, str):
+            yield _Named(digest, str(data.get("mediaType", "")), listed)
+        for key, value in data.items():
+            if key not in _NOT_CONTENT:
+                yield from _names(value, listed=key == "manifests")
+
+
+def _ours(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Each blob's digest and file, and each temporary file with an empty digest."""
+    with reading(folder):
+        algorithms = list(_entries(folder / "blobs"))
+        files = [("", path) for path in _entries(folder)]
+        files += [
+            (algorithm.name, path) for algorithm in algorithms for path in _entries(algorithm)
+        ]
+    for algorithm, path in files:
+        if path.name.startswith(TEMPORARY_PREFIX):
+            yield "", path
+        elif algorithm and _is_digest(f"{algorithm}:{path.name}"):
+            yield f"{algorithm}:{path.name}", path
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        Digest.parse(text)
+    except InvalidValue:
+        return False
+    return True

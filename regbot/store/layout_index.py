@@ -1,0 +1,171 @@
+"""``index.json`` of an OCI layout folder, as a value.
+
+OCI image spec, "Image Layout" > "index.json". Fields and entries regbot does
+not know are kept. A layout can hold ten thousand tags and is written anew for
+each change, so every entry carries its JSON text and only new ones are encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from regbot.errors import Malformed, NotSupported
+from regbot.oci.manifest import OCI_INDEX, Descriptor, encode, parse_object
+from regbot.oci.reference import is_tag
+
+REF_NAME = "org.opencontainers.image.ref.name"
+_BARE = frozenset({"mediaType", "digest", "size"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One descriptor of an index: its JSON object, the same as text, and its names.
+
+    ``name`` is the annotation as it is: a tag, or a full name that ends with one
+    such as ``docker.io/library/app:v1``, as some tools write it. ``tag`` and
+    ``digest`` are empty when there is none.
+    """
+
+    data: Mapping[str, Any]
+    text: bytes
+    digest: str
+    name: str
+    tag: str
+
+    @classmethod
+    def of(cls, data: object) -> Entry:
+        """An entry of its JSON object. Raises Malformed when it is none."""
+        if not isinstance(data, dict):
+            raise Malformed("an entry of index.json is not a JSON object")
+        annotations = data.get("annotations")
+        name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+        name = name if isinstance(name, str) else ""
+        tag = name.partition("@")[0].rpartition(":")[2] if "/" in name or ":" in name else name
+        digest = str(data.get("digest", ""))
+        return cls(data, encode(data), digest, name, tag if is_tag(tag) else "")
+
+    @classmethod
+    def tagged(cls, descriptor: Descriptor, tag: str) -> Entry:
+        """A new entry of a manifest under a tag."""
+        return cls.of({**descriptor.to_json(), "annotations": {REF_NAME: tag}})
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The entry understood. Raises Malformed."""
+        return Descriptor.from_json(self.data)
+
+    @property
+    def bare(self) -> bool:
+        """Whether it says nothing beside what the content is.
+
+        Such an entry only keeps content that nothing else reaches.
+        """
+        return self.data.keys() <= _BARE
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """All of ``index.json``: other fields, entries in order, and the entry of each tag.
+
+    Where several entries have one tag the first counts (image spec, "Image
+    Index" > ``manifests``), and a plain tag before the end of a full name.
+    ``unclear`` are the tags that stand for several names.
+    """
+
+    rest: Mapping[str, Any]
+    entries: tuple[Entry, ...]
+    tags: Mapping[str, Entry]
+    unclear: frozenset[str]
+
+    @classmethod
+    def new(cls) -> Index:
+        """The index of a layout without content."""
+        return cls.of({"schemaVersion": 2, "mediaType": OCI_INDEX}, ())
+
+    @classmethod
+    def of(cls, rest: Mapping[str, Any], entries: Iterable[Entry]) -> Index:
+        """An index of its parts."""
+        entries = tuple(entries)
+        tags: dict[str, Entry] = {}
+        unclear = set()
+        for entry in entries:
+            if not entry.tag:
+                continue
+            first = tags.setdefault(entry.tag, entry)
+            if first.name != entry.name:
+                unclear.add(entry.tag)
+                if entry.name == entry.tag:
+                    tags[entry.tag] = entry
+        return cls(rest, entries, tags, frozenset(unclear))
+
+    @classmethod
+    def parse(cls, raw: bytes, what: str) -> Index:
+        """Understand the bytes of ``index.json``. Raises Malformed."""
+        data = parse_object(raw, what)
+        entries = data.pop("manifests", what)
+        if not isinstance(entries, list | None):
+            raise Malformed(f"{what} has no array 'manifests'")
+        return cls.of(data, map(Entry.of, entries or ()))
+
+    def render(self) -> bytes:
+        """The bytes to write."""
+        head = encode(self.rest)[:-1]
+        comma = b"," if self.rest else b""
+        entries = b",".join([entry.text for entry in self.entries])
+        return b"".join((head, comma, b'"manifests":[', entries, b"]}"))
+
+    def find(self, digest: str) -> Entry | None:
+        """The first entry of a digest."""
+        return next((entry for entry in self.entries if entry.digest == digest), None)
+
+    def digests(self) -> set[str]:
+        """The digests of all entries."""
+        return {entry.digest for entry in self.entries}
+
+    def with_tag(self, tag: str, descriptor: Descriptor) -> Index:
+        """The tag on other content, in the place of its old entry.
+
+        An entry that has the content already stays as it is, with all it says.
+        Raises NotSupported for a tag that ends several full names.
+        """
+        self._one_name(tag)
+        old = self.tags.get(tag)
+        if old is not None and old.digest == str(descriptor.digest):
+            return self._keeping(lambda entry: entry is old or entry.tag != tag)
+        new = Entry.tagged(descriptor, tag)
+        if old is None:
+            return Index.of(self.rest, (*self.entries, new))
+        replaced = [new if entry is old else entry for entry in self.entries]
+        return Index.of(
+            self.rest, (entry for entry in replaced if entry is new or entry.tag != tag)
+        )
+
+    def with_untagged(self, descriptor: Descriptor) -> Index:
+        """An entry without tag for content that has no entry yet."""
+        if self.find(str(descriptor.digest)):
+            return self
+        return Index.of(self.rest, (*self.entries, Entry.of(descriptor.to_json())))
+
+    def without_tag(self, tag: str) -> Index:
+        """All entries but the tag's. Raises NotSupported as ``with_tag`` does."""
+        self._one_name(tag)
+        return self._keeping(lambda entry: entry.tag != tag)
+
+    def without_digest(self, digest: str) -> Index:
+        """All entries but those of a digest."""
+        return self._keeping(lambda entry: entry.digest != digest)
+
+    def without_bare(self, digests: frozenset[str]) -> Index:
+        """Without the bare entries of content that something else reaches now."""
+        return self._keeping(lambda entry: entry.digest not in digests or not entry.bare)
+
+    def _one_name(self, tag: str) -> None:
+        if tag in self.unclear:
+            names = sorted({entry.name for entry in self.entries if entry.tag == tag})
+            raise NotSupported(f"tag {tag!r} can't be changed: it could mean {' or '.join(names)}")
+
+    def _keeping(self, kept: Callable[[Entry], bool]) -> Index:
+        entries = [entry for entry in self.entries if kept(entry)]
+        return self if len(entries) == len(self.entries) else Index.of(self.rest, entries)

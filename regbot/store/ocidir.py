@@ -1,0 +1,301 @@
+"""An OCI layout folder as a store.
+
+What a registry has and a layout folder has not is done as other tools do it:
+
+- A manifest lives as long as something leads to it. Putting another manifest on
+  a tag, or deleting the tag, leaves the old one to ``collect_garbage``, unless
+  another entry or a kept index holds it.
+- A manifest put by digest gets an entry without tag, which goes when an index
+  that lists the manifest, or a tag, is put: from then on those hold it.
+- Referrers are listed in an index at the tag ``sha256-<hex>`` of their subject
+  (distribution spec, "Referrers Tag Schema"). Entries without tag whose manifest
+  has the subject are listed too, as some tools write them.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from regbot.errors import (
+    ContentError,
+    DigestMismatch,
+    InvalidValue,
+    NotFound,
+    NotSupported,
+    ScriptTimeout,
+    SizeMismatch,
+    Stopped,
+)
+from regbot.oci.digest import Digest, verified
+from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, SCHEMA1, Descriptor, Head, Manifest
+from regbot.oci.reference import Reference, is_tag
+from regbot.oci.referrers import as_referrer, fallback_tag, with_referrer, without_referrer
+from regbot.stopping import Stop
+from regbot.store.layout import Layout
+from regbot.store.layout_garbage import Collected, WallClock, collect_garbage
+from regbot.store.layout_index import Entry, Index
+from regbot.store.protocol import Chunks
+
+GRACE = 3600.0
+"""Seconds a blob is spared by clean-up after it was put: its manifest comes last."""
+
+
+class OciDirStore:
+    """The content of one layout folder; it is made by the first write.
+
+    Keep one for all work on a folder: it remembers the parsed ``index.json``.
+    Safe to share between threads.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        *,
+        blob_limit: int = DEFAULT_BLOB_LIMIT,
+        stop: Stop | None = None,
+        clock: WallClock = time.time,
+    ) -> None:
+        if reference.scheme != "ocidir":
+            raise InvalidValue(f"{reference} is not the name of a layout folder (ocidir://path)")
+        self.repository = reference.without_name
+        self._stop = stop or Stop()
+        self._layout = Layout(Path(reference.repository), stop=self._stop)
+        self._limit = blob_limit
+        self._clock = clock
+        self._untidy = False
+
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The tags of ``index.json``, sorted; those of referrer lists are among them."""
+        tags = sorted(self._layout.index().tags)
+        start = bisect_right(tags, last) if last else 0
+        return tags[start:] if limit is None else tags[start : start + max(limit, 0)]
+
+    def head(self, name: str) -> Head:
+        """What ``index.json`` says of a tag, else what the manifest's file says.
+
+        A tag whose file is missing still has an answer, so that it can be deleted.
+        """
+        entry = self._entry(name)
+        described = entry.descriptor if entry else None
+        if described and described.media_type:
+            return Head(described.media_type, described.digest, described.size)
+        manifest = self.manifest(name)
+        return Head(manifest.media_type, manifest.digest, manifest.size)
+
+    def manifest(self, name: str) -> Manifest:
+        """A manifest by tag, or by digest whether or not ``index.json`` lists it itself."""
+        entry = self._entry(name)
+        return self._read(Digest.parse(name)) if entry is None else self._read_entry(entry)
+
+    def blob_size(self, digest: Digest) -> int:
+        """Bytes of a blob's file."""
+        return self._layout.blob_size(digest)
+
+    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
+        """The chunks of a blob, checked on the way."""
+        return verified(
+            self._layout.blob(digest), digest=digest, size=size, what=self._what(digest)
+        )
+
+    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
+        """The list at the referrers tag, and the untagged manifests with this subject."""
+        index = self._layout.index()
+        listing = self._listing(index, fallback_tag(digest))
+        found = {child.digest: child for child in listing.manifests} if listing else {}
+        for entry in index.entries:
+            if not entry.tag:
+                referrer = self._referrer(entry, digest)
+                if referrer and referrer.digest not in found:
+                    found[referrer.digest] = referrer
+        return [
+            referrer
+            for referrer in found.values()
+            if not artifact_type or referrer.artifact_type == artifact_type
+        ]
+
+    def put_manifest(self, name: str, manifest: Manifest) -> None:
+        """Write the manifest, then ``index.json`` with its tag and its subject's referrers.
+
+        Raises DigestMismatch when ``name`` is the digest of something else, and
+        NotSupported for docker's schema 1.
+        """
+        if manifest.media_type in SCHEMA1:
+            raise NotSupported(f"docker schema 1 is not written to {self._layout}")
+        digest = Digest.parse(name) if ":" in name else manifest.digest
+        if ":" not in name and not is_tag(name):
+            raise InvalidValue(f"{name!r} is neither a tag nor a digest")
+        digest.check(manifest.raw, f"manifest for {self._layout}")
+        manifest = replace(manifest, digest=digest)
+        with self._layout.locked(create=True):
+            old = self._layout.index()
+            new = self._with_manifest(old, name, manifest)
+            self._add_manifest(manifest)
+            self._write(old, new)
+            held = {str(child.digest) for child in manifest.manifests}
+            if old.digests() - new.digests() - held:
+                self._untidy = True
+
+    def delete_manifest(self, digest: Digest) -> None:
+        """Remove a manifest's file, its entries and tags, and its place among referrers."""
+        with self._layout.locked(create=False):
+            index = self._layout.index()
+            subject = self._subject(digest, index.find(str(digest)))
+            left = index.without_digest(str(digest))
+            if subject:
+                left = self._without_referrer(left, subject.digest, digest)
+            self._write(index, left)
+            self._layout.remove_blob(digest)
+            self._untidy = True
+
+    def delete_tag(self, tag: str) -> None:
+        """Remove a tag's entry. Its manifest stays until clean-up, or as long as it is used.
+
+        Raises NotSupported when the tag ends several full names.
+        """
+        with self._layout.locked(create=False):
+            index = self._layout.index()
+            if tag not in index.tags:
+                raise NotFound(f"there is no tag {tag!r} in {self._layout}")
+            self._write(index, index.without_tag(tag))
+            self._untidy = True
+
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
+        """Write a blob; only its age begins anew when it is there already."""
+        with self._layout.locked(create=True):
+            there = self._layout.touch_blob(digest, size)
+        if not there:
+            what = f"blob {digest} for {self._layout}"
+            chunks = verified(content(), digest=digest, size=size, what=what)
+            self._layout.add_blob(digest, chunks)
+
+    def mount_blob(self, digest: Digest, source: Reference) -> bool:
+        """Hard-link a blob of another layout folder; False when that can't be done."""
+        if source.scheme != "ocidir":
+            return False
+        other = Layout(Path(source.repository), stop=self._stop)
+        try:
+            other.blob_size(digest)
+        except NotFound:
+            return False
+        with self._layout.locked(create=True):
+            return self._layout.link_blob(digest, other)
+
+    def collect_garbage(self, *, grace: float = GRACE) -> Collected:
+        """Remove the blobs nothing refers to that are older than ``grace`` seconds.
+
+        Raises ContentError or StorageError, with nothing removed, when something
+        that is kept can't be read.
+        """
+        before = self._clock() - grace
+        found = collect_garbage(self._layout, before=before, limit=self._limit, stop=self._stop)
+        self._untidy = False
+        return found
+
+    def close(self) -> None:
+        """End the work: clean up if this store took something out of ``index.json``.
+
+        A run that has to end leaves the clean-up, or the rest of it, to a later one.
+        """
+        if self._untidy and self._stop.reason() is None:
+            with suppress(Stopped, ScriptTimeout):
+                self.collect_garbage()
+
+    def _entry(self, name: str) -> Entry | None:
+        index = self._layout.index()
+        if ":" in name:
+            return index.find(str(Digest.parse(name)))
+        if name not in index.tags:
+            raise NotFound(f"there is no tag {name!r} in {self._layout}")
+        return index.tags[name]
+
+    def _what(self, digest: Digest) -> str:
+        return f"{digest} of {self._layout}"
+
+    def _read(self, digest: Digest, media_type: str = "") -> Manifest:
+        raw = self._layout.read_blob(digest, self._limit)
+        if media_type not in SCHEMA1:
+            digest.check(raw, self._what(digest))
+        manifest = Manifest.parse(raw, media_type, algorithm=digest.algorithm)
+        if manifest.digest != digest:
+            raise DigestMismatch(f"{self._what(digest)}: digest is {manifest.digest}")
+        return manifest
+
+    def _read_entry(self, entry: Entry) -> Manifest:
+        said = entry.descriptor
+        manifest = self._read(said.digest, said.media_type)
+        if manifest.size != said.size:
+            raise SizeMismatch(
+                f"{self._what(said.digest)}: {manifest.size} bytes, index.json says {said.size}"
+            )
+        return manifest
+
+    def _write(self, old: Index, new: Index) -> None:
+        if new is not old:
+            self._layout.write_index(new)
+
+    def _add_manifest(self, manifest: Manifest) -> None:
+        digest = manifest.digest
+        there = self._layout.touch_blob(digest, manifest.size)
+        if not there or self._layout.read_blob(digest, manifest.size) != manifest.raw:
+            self._layout.add_blob(digest, [manifest.raw])
+
+    def _with_manifest(self, index: Index, name: str, manifest: Manifest) -> Index:
+        """The index once a manifest is put; writes the new list of referrers, if any."""
+        held = {str(child.digest) for child in manifest.manifests}
+        if manifest.subject:
+            tag = fallback_tag(manifest.subject.digest)
+            listing = with_referrer(self._listing(index, tag), manifest)
+            self._add_manifest(listing)
+            index = index.with_tag(tag, listing.descriptor)
+            held.add(str(manifest.digest))
+        if ":" not in name:
+            index = index.with_tag(name, manifest.descriptor)
+            held.add(str(manifest.digest))
+        elif not manifest.subject:
+            index = index.with_untagged(manifest.descriptor)
+        return index.without_bare(frozenset(held)) if held else index
+
+    def _without_referrer(self, index: Index, subject: Digest, referrer: Digest) -> Index:
+        tag = fallback_tag(subject)
+        old = self._listing(index, tag)
+        if old is None:
+            return index
+        new = without_referrer(old, referrer)
+        if new is None:
+            return index.without_tag(tag)
+        self._add_manifest(new)
+        return index.with_tag(tag, new.descriptor)
+
+    def _listing(self, index: Index, tag: str) -> Manifest | None:
+        """The list of referrers at a tag; None when there is none."""
+        entry = index.tags.get(tag)
+        try:
+            return self._read_entry(entry) if entry else None
+        except NotFound:
+            return None
+
+    def _subject(self, digest: Digest, entry: Entry | None) -> Descriptor | None:
+        """What a manifest refers to. A broken one, if it has an entry, refers to nothing."""
+        try:
+            return self._read_entry(entry).subject if entry else self._read(digest).subject
+        except (NotFound, ContentError):
+            if entry is None:
+                raise
+            return None
+
+    def _referrer(self, entry: Entry, subject: Digest) -> Descriptor | None:
+        """An entry as a referrer, when its manifest has this subject."""
+        said = entry.descriptor
+        if said.media_type and not said.media_type.endswith("json"):
+            return None
+        try:
+            manifest = self._read_entry(entry)
+        except NotFound:
+            return None
+        found = manifest.subject
+        return as_referrer(manifest) if found and found.digest == subject else None

@@ -1,0 +1,86 @@
+"""Opens repositories, each once a run: registries and layout folders."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from regbot.errors import RegbotError
+from regbot.events import Emit, Message, ignore
+from regbot.http.exchange import Exchange
+from regbot.oci.reference import Reference
+from regbot.stopping import Stop
+from regbot.store.listing import list_repositories
+from regbot.store.ocidir import OciDirStore
+from regbot.store.protocol import Store
+from regbot.store.remote import RemoteStore
+
+
+class OpenStores:
+    """The repositories of one run; threads may share it.
+
+    A repository is opened once, so what was learned of it (whether it deletes
+    tags, whether it lists referrers) is learned once. ``finishing`` and
+    ``mirrors`` are RemoteStore's.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        stop: Stop | None = None,
+        emit: Emit = ignore,
+        mirrors: bool = True,
+        finishing: Callable[[], Exchange] | None = None,
+    ) -> None:
+        self._exchange = exchange
+        self._stop = stop or Stop()
+        self._emit = emit
+        self._mirrors = mirrors
+        self._finishing = finishing
+        self._lock = threading.Lock()
+        self._remote: dict[Reference, RemoteStore] = {}
+        self._folders: dict[Reference, OciDirStore] = {}
+
+    def open(self, reference: Reference) -> Store:
+        """The store of the reference's repository."""
+        key = reference.without_name
+        with self._lock:
+            if key.scheme == "ocidir":
+                if key not in self._folders:
+                    self._folders[key] = self._folder(key)
+                return self._folders[key]
+            if key not in self._remote:
+                self._remote[key] = self._registry(key)
+            return self._remote[key]
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The names of a registry's repositories. Raises NotSupported without a catalog."""
+        return list_repositories(self._exchange, registry, limit=limit, last=last)
+
+    def close(self) -> None:
+        """Clean up the layout folders that something was taken out of.
+
+        What can't be cleaned up now is said, and left to the next run.
+        """
+        with self._lock:
+            folders = list(self._folders.values())
+        for folder in folders:
+            try:
+                folder.close()
+            except RegbotError as error:
+                text = f"{folder.repository} was not cleaned up: {error}"
+                self._emit(Message("warn", text))
+
+    def _folder(self, key: Reference) -> OciDirStore:
+        return OciDirStore(key, blob_limit=self._exchange.blob_limit, stop=self._stop)
+
+    def _registry(self, key: Reference) -> RemoteStore:
+        return RemoteStore(
+            self._exchange,
+            key,
+            emit=self._emit,
+            mirrors=self._mirrors,
+            wait=self._stop.wait,
+            finishing=self._finishing,
+        )

@@ -1,0 +1,324 @@
+"""What reads would see if the planned writes had happened.
+
+An overlay takes every call of a Store. Its base is only ever read, and what is
+written changes this memory alone, so a dry run runs the very code of a live one.
+It does what a registry with deleting switched on does (distribution spec,
+"Content Management"): a deleted tag leaves its manifest, a deleted digest takes
+its tags.
+
+What can't be known without writing is taken to go well: that the store deletes
+tags, takes a manifest whose blobs it lacks, and has the permission given. The tag
+that stands in for a list of referrers is not shown; ``referrers`` tells its content.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from heapq import merge
+from pathlib import Path
+
+from regbot.errors import (
+    NotFound,
+    NotSupported,
+    RegistryError,
+    ServerFault,
+    TooManyRequests,
+    Unauthorized,
+)
+from regbot.oci.digest import Digest, verified
+from regbot.oci.manifest import MEBIBYTE, SCHEMA1, Descriptor, Head, Manifest
+from regbot.oci.reference import Reference
+from regbot.oci.referrers import as_referrer
+from regbot.store.protocol import Chunks, ReadStore, ReadStores
+
+CHECKED_AT_ONCE = MEBIBYTE
+"""Bytes up to which a planned blob is read and checked when it is put.
+
+A bigger one is trusted until somebody reads it: a dry run is no transfer.
+"""
+
+_LARGEST_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """A planned blob: its bytes stay where they come from until they are read."""
+
+    content: Chunks
+    size: int
+
+
+class Overlay:
+    """One repository as it would be; threads may share it.
+
+    ``others`` opens the repositories that blobs can be mounted from; without it
+    nothing can be mounted.
+    """
+
+    def __init__(
+        self, base: ReadStore, *, others: Callable[[Reference], ReadStore] | None = None
+    ) -> None:
+        self.repository = base.repository
+        self._base = base
+        self._others = others
+        self._lock = threading.RLock()
+        self._made = False
+        self._tags: dict[str, Digest | None] = {}
+        self._manifests: dict[Digest, Manifest] = {}
+        self._deleted: set[Digest] = set()
+        self._seen: dict[str, Digest] = {}
+        self._blobs: dict[Digest, _Blob] = {}
+
+    @property
+    def made(self) -> bool:
+        """Whether a planned manifest would make the repository if it is not there."""
+        return self._made
+
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The base's tags without the deleted ones, the new ones in their places.
+
+        A listing does not tell which tags are on a deleted digest: once a digest
+        was deleted, every tag whose digest is not known yet is asked for it, once.
+        """
+        with self._lock:
+            changed = self._made or self._tags or self._deleted
+            new = {tag for tag, digest in self._tags.items() if digest}
+        if not changed:
+            return self._base.tags(limit=limit, last=last)
+        if limit is None:
+            return _with_new(list(filter(self._lists, self._listed(None, last))), new, last)
+        return self._first(limit, last, new)
+
+    def head(self, name: str) -> Head:
+        """Of the planned manifest, else the base's."""
+        planned = self._planned(name)
+        if planned is not None:
+            return Head(planned.media_type, planned.digest, planned.size)
+        head = self._base.head(name)
+        self._see(name, head.digest)
+        return head
+
+    def manifest(self, name: str) -> Manifest:
+        """The planned manifest, else the base's."""
+        planned = self._planned(name)
+        if planned is not None:
+            return planned
+        manifest = self._base.manifest(name)
+        self._see(name, manifest.digest)
+        return manifest
+
+    def blob_size(self, digest: Digest) -> int:
+        """Bytes of a planned blob, else the base's answer."""
+        planned = self._blobs.get(digest)
+        return planned.size if planned else self._base.blob_size(digest)
+
+    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
+        """The chunks of a planned blob from where it would have come, else the base's."""
+        planned = self._blobs.get(digest)
+        if planned is None:
+            return self._base.blob(digest, size)
+        expected = planned.size if size is None else size
+        return verified(planned.content(), digest=digest, size=expected, what=self._what(digest))
+
+    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
+        """The base's referrers that are not deleted, then the planned ones."""
+        try:
+            there = self._base.referrers(digest, artifact_type)
+        except NotFound:
+            if not self._made:
+                raise
+            there = []
+        with self._lock:
+            found = {one.digest: one for one in there if one.digest not in self._deleted}
+            for manifest in self._manifests.values():
+                if manifest.subject and manifest.subject.digest == digest:
+                    found.setdefault(manifest.digest, as_referrer(manifest))
+        return [one for one in found.values() if artifact_type in ("", one.artifact_type)]
+
+    def put_manifest(self, name: str, manifest: Manifest) -> None:
+        """Plan a manifest. Raises DigestMismatch, and NotSupported for docker's schema 1."""
+        what = self._called(name)
+        if manifest.media_type in SCHEMA1:
+            raise NotSupported(f"{what}: manifests of schema 1 are not written")
+        digest = Digest.parse(name) if ":" in name else self._own_digest(manifest)
+        digest.check(manifest.raw, what)
+        with self._lock:
+            self._made = True
+            self._manifests[digest] = Manifest(
+                manifest.raw, manifest.media_type, digest, manifest.data
+            )
+            if ":" not in name:
+                self._tags[name] = digest
+
+    def delete_manifest(self, digest: Digest) -> None:
+        """Plan that a manifest goes with all its tags. Raises NotFound."""
+        self.head(str(digest))
+        with self._lock:
+            self._planned(str(digest))
+            self._manifests.pop(digest, None)
+            self._deleted.add(digest)
+            for tag, target in self._tags.items():
+                if target == digest:
+                    self._tags[tag] = None
+
+    def delete_tag(self, tag: str) -> None:
+        """Plan that a tag goes and its manifest stays. Raises NotFound."""
+        self.repository.with_tag(tag)
+        with self._lock:
+            known = self._seen.get(tag)
+        if known is None:
+            self.head(tag)
+        with self._lock:
+            self._planned(tag)
+            if known:
+                self._see(tag, known)
+            self._tags[tag] = None
+
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
+        """Plan a blob. A small one is read and checked, a big one trusted until it is read."""
+        try:
+            if self.blob_size(digest) == size:
+                return
+        except (Unauthorized, TooManyRequests, ServerFault):
+            raise
+        except (NotFound, NotSupported, RegistryError):
+            pass
+        if size <= CHECKED_AT_ONCE:
+            for _ in verified(content(), digest=digest, size=size, what=self._what(digest)):
+                continue
+        self._blobs[digest] = _Blob(content, size)
+
+    def mount_blob(self, digest: Digest, source: Reference) -> bool:
+        """Plan to take a blob over, when another repository of the same host has it."""
+        own = self.repository
+        if self._others is None or (source.scheme, source.registry) != (own.scheme, own.registry):
+            return False
+        other = self._others(source)
+        try:
+            size = other.blob_size(digest)
+        except (TooManyRequests, ServerFault):
+            raise
+        except (NotFound, NotSupported, RegistryError):
+            return False
+        self._blobs[digest] = _Blob(lambda: other.blob(digest, size), size)
+        return True
+
+    def _planned(self, name: str) -> Manifest | None:
+        """What is planned under a name; None when only the base knows.
+
+        Raises NotFound for what is planned to be gone.
+        """
+        with self._lock:
+            digest = Digest.parse(name) if ":" in name else self._tags.get(name)
+            if digest is None:
+                if name in self._tags:
+                    raise self._gone(name)
+                return None
+            if digest in self._deleted and digest not in self._manifests:
+                raise self._gone(name)
+            return self._manifests.get(digest)
+
+    def _see(self, name: str, digest: Digest) -> None:
+        """Remember a tag's digest in the base. Raises NotFound when it is to be deleted."""
+        if ":" in name:
+            return
+        with self._lock:
+            self._seen[name] = digest
+            if digest in self._deleted and not self._tags.get(name):
+                raise self._gone(name)
+
+    def _lists(self, tag: str) -> bool:
+        """Whether a tag that the base lists would still be listed."""
+        with self._lock:
+            if tag in self._tags:
+                return self._tags[tag] is not None
+            if not self._deleted:
+                return True
+            digest = self._seen.get(tag)
+        if digest is None:
+            try:
+                digest = self._base.head(tag).digest
+            except NotFound:
+                return True
+            self._seen[tag] = digest
+        return digest not in self._deleted
+
+    def _listed(self, limit: int | None, last: str) -> list[str]:
+        try:
+            return self._base.tags(limit=limit, last=last)
+        except NotFound:
+            if not self._made:
+                raise
+            return []
+
+    def _first(self, limit: int, last: str, new: Collection[str]) -> list[str]:
+        """The first tags after ``last``; the base is asked on while deleted ones fill it."""
+        found: list[str] = []
+        size, more = limit, True
+        while more and len(found) < limit:
+            page = self._listed(size, last)
+            more = len(page) >= size
+            kept = list(filter(self._lists, page))
+            found += _with_new(kept, new, last, page[-1] if more else None)
+            last = page[-1] if page else last
+            size = max(size, min(2 * size, _LARGEST_PAGE))
+        return found[: max(limit, 0)]
+
+    def _own_digest(self, manifest: Manifest) -> Digest:
+        """What a manifest is stored under when it is put on a tag."""
+        is_folder = self.repository.scheme == "ocidir"
+        return manifest.digest if is_folder else Digest.of(manifest.raw)
+
+    def _called(self, name: str) -> str:
+        """The full name of a tag or digest. Raises InvalidValue for what is neither."""
+        own = self.repository
+        return str(own.with_digest(name) if ":" in name else own.with_tag(name))
+
+    def _what(self, digest: Digest) -> str:
+        return f"blob {digest} of {self.repository}"
+
+    def _gone(self, name: str) -> NotFound:
+        return NotFound(f"{self._called(name)} is planned to be deleted")
+
+
+class OverlayStores:
+    """The repositories of one dry run, each with what is planned for it."""
+
+    def __init__(self, base: ReadStores) -> None:
+        self._base = base
+        self._lock = threading.Lock()
+        self._overlays: dict[Reference | Path, Overlay] = {}
+
+    def open(self, reference: Reference) -> Overlay:
+        """The overlay of the reference's repository, the same one each time."""
+        repository = reference.without_name
+        is_folder = repository.scheme == "ocidir"
+        key = Path(repository.repository).resolve() if is_folder else repository
+        with self._lock:
+            if key not in self._overlays:
+                self._overlays[key] = Overlay(self._base.open(repository), others=self.open)
+            return self._overlays[key]
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The base's repositories and those that planned manifests would make."""
+        with self._lock:
+            own = [overlay.repository for overlay in self._overlays.values() if overlay.made]
+        new = {one.repository for one in own if one.registry == registry}
+        page = self._base.repositories(registry, limit=limit, last=last)
+        more = limit is not None and 0 < len(page) >= limit
+        return _with_new(page, new, last, page[-1] if more else None)[:limit]
+
+
+def _with_new(
+    page: list[str], new: Collection[str], after: str, before: str | None = None
+) -> list[str]:
+    """A page of a list with the new names that belong on it; all to the end by default."""
+    there = frozenset(page)
+    added = [
+        name
+        for name in new
+        if name > after and name not in there and (before is None or name < before)
+    ]
+    return list(merge(page, sorted(added)))

@@ -1,0 +1,61 @@
+"""A small image of its own, to be put on a tag and deleted with it.
+
+It has a layer, since some registries refuse an image without, and is of the
+family (OCI or docker) of what it replaces.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import (
+    DOCKER_CONFIG,
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_MANIFEST,
+    Manifest,
+)
+
+_OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+_EMPTY_TAR = bytes(1024)
+_LAYER = gzip.compress(_EMPTY_TAR, mtime=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """The manifest and the blobs it needs, by digest."""
+
+    manifest: Manifest
+    blobs: Mapping[Digest, bytes]
+
+
+def placeholder(media_type: str, note: str) -> Placeholder:
+    """One for a manifest of ``media_type``; another ``note`` gives another digest."""
+    docker = media_type in (DOCKER_MANIFEST, DOCKER_INDEX)
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Labels": {"regbot": note}},
+            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(_EMPTY_TAR))]},
+        }
+    ).encode()
+    data = {
+        "schemaVersion": 2,
+        "mediaType": DOCKER_MANIFEST if docker else OCI_MANIFEST,
+        "config": _descriptor(DOCKER_CONFIG if docker else OCI_CONFIG, config),
+        "layers": [_descriptor(_DOCKER_LAYER if docker else _OCI_LAYER, _LAYER)],
+    }
+    blobs = {Digest.of(content): content for content in (config, _LAYER)}
+    return Placeholder(Manifest.build(data), blobs)
+
+
+def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": str(Digest.of(content)), "size": len(content)}

@@ -1,0 +1,149 @@
+"""Referrers: the registry's own list of them, or the tag that stands in for it.
+
+Distribution spec, "Listing Referrers" and "Referrers Tag Schema". Where there is
+no API, the tag ``sha256-<hex>`` holds an index that clients have to keep up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from regbot.errors import (
+    ConnectionFailed,
+    ContentError,
+    Malformed,
+    NotFound,
+    NotSupported,
+    RegistryError,
+    ServerFault,
+    TooManyRequests,
+    Unauthorized,
+)
+from regbot.http.exchange import Response
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import OCI_INDEX, Descriptor, Manifest
+from regbot.oci.referrers import fallback_tag, with_referrer, without_referrer
+from regbot.store.endpoint import Ask, Endpoint
+from regbot.store.listing import pages
+
+_TRIES = 3
+
+
+class Tags(Protocol):
+    """The calls of a store that the fallback tag is kept up with."""
+
+    def original(self, name: str) -> Manifest:
+        """A manifest as the registry itself has it, no mirror."""
+        ...
+
+    def write(self, name: str, manifest: Manifest) -> None:
+        """PUT a manifest and nothing else."""
+        ...
+
+    def delete_tag(self, tag: str) -> None:
+        """Delete one tag."""
+        ...
+
+
+class Referrers:
+    """The referrers in one repository. Threads may share it."""
+
+    def __init__(self, endpoint: Endpoint, tags: Tags) -> None:
+        self._endpoint = endpoint
+        self._tags = tags
+        self._has_api: bool | None = None
+        self._lock = threading.Lock()
+
+    def of(self, subject: Digest, artifact_type: str = "") -> list[Descriptor]:
+        """The descriptors of what refers to ``subject``, each once."""
+        found = self._by_api(subject, artifact_type)
+        if found is None:
+            listing = self._listing(fallback_tag(subject))
+            found = list(listing.manifests) if listing else []
+        unique = {descriptor.digest: descriptor for descriptor in found}
+        return [one for one in unique.values() if artifact_type in ("", one.artifact_type)]
+
+    def has_api(self, subject: Digest) -> bool:
+        """Whether the registry lists referrers itself; asked once a repository.
+
+        An answer that is no index, such as a web page, is not an API.
+        """
+        if self._has_api is None:
+            try:
+                self._by_api(subject, "")
+            except ContentError:
+                self._has_api = False
+        return bool(self._has_api)
+
+    def add(self, manifest: Manifest, subject: Digest) -> None:
+        """List a manifest on the fallback tag of its subject."""
+        self._change(fallback_tag(subject), lambda listing: with_referrer(listing, manifest))
+
+    def remove(self, digest: Digest, subject: Digest) -> None:
+        """Take a deleted manifest off the fallback tag; a tag left empty goes."""
+        self._change(
+            fallback_tag(subject),
+            lambda listing: listing and without_referrer(listing, digest),
+        )
+
+    def _by_api(self, subject: Digest, artifact_type: str) -> list[Descriptor] | None:
+        """None where there is no API, which is what a 404 means."""
+        query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
+        what = f"referrers of {subject} in {self._endpoint.reference}"
+        found: list[Descriptor] = []
+        try:
+            for data, _ in pages(self._send, f"referrers/{subject}{query}", what):
+                found += _descriptors(data, what)
+                self._has_api = True
+        except (Unauthorized, TooManyRequests, ServerFault):
+            raise
+        except RegistryError:
+            if self._has_api:
+                raise
+            self._has_api = False
+            return None
+        return found
+
+    def _send(self, url: str) -> Response:
+        return self._endpoint.send(Ask("GET", url, headers={"Accept": OCI_INDEX}))
+
+    def _listing(self, tag: str) -> Manifest | None:
+        """The index on a fallback tag; None when there is no such tag."""
+        try:
+            listing = self._tags.original(tag)
+        except NotFound:
+            return None
+        if not listing.is_index:
+            raise Malformed(f"{self._endpoint.reference}:{tag} is not an index of referrers")
+        return listing
+
+    def _change(self, tag: str, change: Callable[[Manifest | None], Manifest | None]) -> None:
+        """Write the tag and read it back: another client may write it at the same time."""
+        with self._lock:
+            for _ in range(_TRIES):
+                listing = self._listing(tag)
+                wanted = change(listing)
+                if wanted == listing:
+                    return
+                if wanted is not None:
+                    self._tags.write(tag, wanted)
+                elif listing is not None:
+                    self._empty(tag, listing)
+
+    def _empty(self, tag: str, listing: Manifest) -> None:
+        """Leave an empty index on the tag, and delete the tag where that can be done."""
+        self._tags.write(tag, Manifest.build({**listing.data, "manifests": []}))
+        try:
+            self._tags.delete_tag(tag)
+        except (NotFound, NotSupported, RegistryError, ConnectionFailed):
+            return
+
+
+def _descriptors(data: dict[str, Any], what: str) -> list[Descriptor]:
+    entries = data.get("manifests", False)
+    if entries is not None and not isinstance(entries, list):
+        raise Malformed(f"{what}: the answer is not an index")
+    return [Descriptor.from_json(entry) for entry in entries or ()]

@@ -1,0 +1,275 @@
+"""A repository of a registry as a store (OCI distribution spec)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from regbot.errors import (
+    ContentError,
+    DigestMismatch,
+    NotSupported,
+    RegistryError,
+    RegistryUnsupported,
+    RequestError,
+    ServerFault,
+    TooManyRequests,
+    Unauthorized,
+)
+from regbot.events import Emit, Message, ignore
+from regbot.http.exchange import Exchange, Response, Scope
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, Descriptor, Head, Manifest
+from regbot.oci.reference import Reference
+from regbot.store.answers import (
+    digest_said,
+    head_said,
+    media_type_said,
+    rate_limit_said,
+    size_said,
+)
+from regbot.store.download import download
+from regbot.store.endpoint import DELETE, OK, PULL, PUSH, Ask, Endpoint, fetch, location_of
+from regbot.store.listing import list_names
+from regbot.store.protocol import Chunks
+from regbot.store.referrer_tags import Referrers
+from regbot.store.tag_removal import TagRemoval
+from regbot.store.upload import Upload, cancel
+
+_ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
+
+
+class RemoteStore:
+    """One repository of one registry; threads may share it.
+
+    ``mirrors``: manifests and blobs may come from the host's mirrors. Lists of tags
+    never do: a mirror that knows a part of them would change what is the newest.
+    ``wait`` sleeps for some seconds or raises when the run ends. ``finishing`` opens
+    an exchange that outlives the run's stop by a few seconds, for the one step that
+    must not be left half done.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        reference: Reference,
+        *,
+        emit: Emit = ignore,
+        mirrors: bool = True,
+        wait: Callable[[float], None] = time.sleep,
+        finishing: Callable[[], Exchange] | None = None,
+    ) -> None:
+        self.repository = reference.without_name
+        self._endpoint = Endpoint(exchange, self.repository)
+        self._emit = emit
+        self._mirrors = mirrors
+        self._referrers = Referrers(self._endpoint, self)
+        self._removal = TagRemoval(
+            self,
+            finishing=lambda: self._through(finishing() if finishing else exchange),
+            wait=wait,
+            emit=emit,
+        )
+
+    def _through(self, exchange: Exchange) -> RemoteStore:
+        return RemoteStore(exchange, self.repository, emit=self._emit, mirrors=False)
+
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The tags after ``last``, page by page; see ``listing``."""
+        return list_names(self._get, "tags/list", "tags", limit=limit, last=last)
+
+    def head(self, name: str) -> Head:
+        """HEAD of a manifest; a GET where the host or its answer asks for one."""
+        return self._head(name, mirrors=self._mirrors)
+
+    def original_head(self, name: str) -> Head:
+        """The same, and never from a mirror."""
+        return self._head(name, mirrors=False)
+
+    def manifest(self, name: str) -> Manifest:
+        """GET of a manifest with its exact bytes, checked."""
+        return self._manifest(name, mirrors=self._mirrors)
+
+    def original(self, name: str) -> Manifest:
+        """The same, and never from a mirror."""
+        return self._manifest(name, mirrors=False)
+
+    def blob_size(self, digest: Digest) -> int:
+        """Content-Length of a blob."""
+        return self._blob_size(digest, actions=PULL, mirrors=self._mirrors)
+
+    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
+        """The chunks of a blob; a broken connection is gone on with."""
+        return download(self._endpoint, digest, size, mirrors=self._mirrors)
+
+    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
+        """From the referrers API, else from the fallback tag."""
+        return self._referrers.of(digest, artifact_type)
+
+    def put_manifest(self, name: str, manifest: Manifest) -> None:
+        """PUT the exact bytes; the fallback tag of a subject is kept up where needed."""
+        taken_up = self._put(name, manifest)
+        if manifest.subject is not None and not taken_up:
+            self._referrers.add(manifest, manifest.subject.digest)
+
+    def write(self, name: str, manifest: Manifest) -> None:
+        """PUT the exact bytes and nothing else."""
+        self._put(name, manifest)
+
+    def delete_manifest(self, digest: Digest) -> None:
+        """DELETE by digest; the fallback tag of its subject is kept up where needed."""
+        subject = self._subject_listed_by_tag(digest)
+        self.remove(str(digest))
+        if subject is None:
+            return
+        try:
+            self._referrers.remove(digest, subject)
+        except (RequestError, ContentError, NotSupported) as error:
+            text = f"{digest} is deleted, but still listed as a referrer of {subject}: {error}"
+            self._emit(Message("warn", text))
+
+    def delete_tag(self, tag: str) -> None:
+        """Delete one tag; see ``tag_removal``."""
+        self._removal.delete(tag)
+
+    def remove(self, name: str) -> None:
+        """DELETE a tag or digest and nothing else."""
+        ask = Ask("DELETE", f"manifests/{name}", expect=frozenset({200, 202, 204}), actions=DELETE)
+        self._endpoint.send(ask).close()
+
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
+        """Upload a blob; nothing is sent when it is there."""
+        try:
+            if self._blob_size(digest, actions=PUSH, mirrors=False) == size:
+                return
+        except (Unauthorized, TooManyRequests, ServerFault):
+            raise
+        except (RegistryError, NotSupported):
+            pass
+        Upload(self._endpoint, content, digest=digest, size=size).run()
+
+    def mount_blob(self, digest: Digest, source: Reference) -> bool:
+        """Ask for a cross-repository mount (distribution spec, "Mounting a blob")."""
+        own = self.repository
+        if source.scheme != "registry" or source.registry != own.registry:
+            return False
+        ask = Ask(
+            "POST",
+            f"blobs/uploads/?mount={digest}&from={source.repository}",
+            expect=frozenset({201, 202}),
+            actions=PUSH,
+            body=b"",
+            also=(Scope("repository", source.repository, PULL),),
+        )
+        try:
+            with self._endpoint.send(ask) as response:
+                if response.status == 201:
+                    return True
+                session = location_of(response, f"blob {digest} to {own}")
+        except (TooManyRequests, ServerFault):
+            raise
+        except RegistryError:
+            return False
+        cancel(self._endpoint, session)
+        return False
+
+    def _called(self, name: str) -> str:
+        """The full name of a tag or digest. Raises InvalidValue for what is neither."""
+        own = self.repository
+        return str(own.with_digest(name) if ":" in name else own.with_tag(name))
+
+    def _get(self, path: str) -> Response:
+        return self._endpoint.send(Ask("GET", path))
+
+    def _head(self, name: str, *, mirrors: bool) -> Head:
+        self._called(name)
+        if not self._endpoint.settings.disable_head:
+            ask = Ask("HEAD", f"manifests/{name}", headers=_ACCEPT, mirrors=mirrors)
+            try:
+                with self._endpoint.send(ask) as response:
+                    head = head_said(response.headers)
+            except RegistryUnsupported:
+                head = None
+            if head is not None and _fits(name, head.digest):
+                return head
+        manifest = self._manifest(name, mirrors=mirrors)
+        return Head(manifest.media_type, manifest.digest, manifest.size, manifest.rate_limit)
+
+    def _manifest(self, name: str, *, mirrors: bool) -> Manifest:
+        what = self._called(name)
+        ask = Ask("GET", f"manifests/{name}", headers=_ACCEPT, mirrors=mirrors)
+        answer = fetch(partial(self._endpoint.send, ask), self._endpoint.exchange.blob_limit)
+        asked = Digest.parse(name) if ":" in name else None
+        try:
+            manifest = Manifest.parse(
+                answer.body,
+                media_type_said(answer.headers),
+                algorithm=asked.algorithm if asked else "sha256",
+                rate_limit=rate_limit_said(answer.headers),
+            )
+        except ContentError as error:
+            raise type(error)(f"{what}: {error}") from None
+        _check(manifest, asked or digest_said(answer.headers), what)
+        return manifest
+
+    def _put(self, name: str, manifest: Manifest) -> bool:
+        """Whether the registry lists it as a referrer of its subject itself."""
+        what = self._called(name)
+        if manifest.media_type in SCHEMA1:
+            raise NotSupported(f"{what}: manifests of schema 1 are not written")
+        if ":" in name:
+            Digest.parse(name).check(manifest.raw, what)
+        ask = Ask(
+            "PUT",
+            f"manifests/{name}",
+            expect=frozenset({200, 201, 202, 204}),
+            actions=PUSH,
+            headers={"Content-Type": manifest.media_type},
+            body=manifest.raw,
+            length=manifest.size,
+        )
+        with self._endpoint.send(ask) as response:
+            _check(manifest, digest_said(response.headers), what)
+            return "OCI-Subject" in response.headers
+
+    def _subject_listed_by_tag(self, digest: Digest) -> Digest | None:
+        """The subject of a manifest, where a fallback tag lists what refers to it."""
+        if self._referrers.has_api(digest):
+            return None
+        try:
+            subject = self.original(str(digest)).subject
+        except ContentError:
+            return None
+        return subject.digest if subject else None
+
+    def _blob_size(self, digest: Digest, *, actions: tuple[str, ...], mirrors: bool) -> int:
+        path = f"blobs/{digest}"
+        methods = ("GET",) if self._endpoint.settings.disable_head else ("HEAD", "GET")
+        for method in methods:
+            ask = Ask(method, path, expect=OK, actions=actions, mirrors=mirrors)
+            try:
+                with self._endpoint.send(ask) as response:
+                    size = size_said(response.headers)
+            except RegistryUnsupported:
+                continue
+            if size is not None:
+                return size
+        raise NotSupported(f"{self.repository} does not tell the size of blob {digest}")
+
+
+def _fits(name: str, said: Digest) -> bool:
+    """Whether a digest said for a name can be taken: the same one, or a tag's sha256."""
+    return str(said) == name if ":" in name else said.algorithm == "sha256"
+
+
+def _check(manifest: Manifest, expected: Digest | None, what: str) -> None:
+    """Raise DigestMismatch when the bytes have another digest than the expected."""
+    if expected is None or manifest.digest == expected:
+        return
+    if manifest.media_type in SCHEMA1:
+        found = str(manifest.digest)
+        if expected.algorithm == manifest.digest.algorithm:
+            raise DigestMismatch(f"{what}: digest is {found}, expected {expected}")
+        return
+    expected.check(manifest.raw, what)

@@ -1,0 +1,112 @@
+"""Runs that have to end while a registry keeps silent."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.certificates import Authority
+from support.httpclient import Web, plain, web
+
+from regbot.errors import Stopped
+from regbot.http.hosts import HostSettings
+from regbot.http.wire import Timeouts
+from regbot.stopping import Stop
+
+PATIENT = Timeouts(connect=10.0, read=600.0, grace=0.1)
+HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+
+
+class Silent:
+    """A server that says a little and then waits until the client goes."""
+
+    def __init__(self) -> None:
+        self.spoke = threading.Event()
+        self.left = threading.Event()
+        self.host = ""
+
+
+@contextmanager
+def silent(words: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Silent]:
+    server = Silent()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        server.host = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            connection.settimeout(30)
+            with tls.wrap_socket(connection, server_side=True) if tls else connection as client:
+                client.recv(65536)
+                client.sendall(words)
+                server.spoke.set()
+                try:
+                    while client.recv(65536):
+                        continue
+                except (ssl.SSLError, ConnectionResetError):
+                    pass
+                except TimeoutError:
+                    return
+                server.left.set()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server
+        thread.join(40)
+
+
+def ended(server: Silent, own: Web, stop: Stop, call: Callable[[], object]) -> None:
+    """Run the call until it hangs, ask it to stop, and see that it ends."""
+    seen: list[BaseException] = []
+
+    def run() -> None:
+        with pytest.raises(Stopped) as caught:
+            call()
+        seen.append(caught.value)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert server.spoke.wait(20)
+    stop.ask()
+    assert server.left.wait(20), "the connection was not cut"
+    thread.join(20)
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("words", [b"", HALF], ids=["no answer", "half a body"])
+def test_a_silent_registry_does_not_hold_up_the_end(words: bytes) -> None:
+    stop = Stop()
+    with silent(words) as server, web(plain(server.host), stop=stop, timeouts=PATIENT) as own:
+        ended(server, own, stop, lambda: own.get(server.host, "/v2/"))
+
+
+@pytest.mark.parametrize("words", [b"", HALF], ids=["no answer", "half a body"])
+def test_nor_does_a_silent_one_behind_tls(words: bytes, tmp_path: Path) -> None:
+    authority, stop = Authority.make(tmp_path), Stop()
+    with silent(words, authority.server()) as server:
+        settings = HostSettings(server.host, ca_certificate=authority.certificate)
+        with web(settings, stop=stop, timeouts=PATIENT) as own:
+            ended(server, own, stop, lambda: own.get(server.host, "/v2/"))
+
+
+def test_other_runs_on_the_same_transport_go_on() -> None:
+    first, second = Stop(), Stop()
+    with silent(HALF) as server, web(plain(server.host), timeouts=PATIENT, stop=second) as own:
+        answer = own.send(server.host, "/v2/")
+        assert server.spoke.wait(20)
+        first.ask()
+        with pytest.raises(Stopped):
+            own.transport.bind(first).send(server.host, _get())
+        assert not server.left.wait(0.6)
+        answer.close()
+
+
+def _get() -> object:
+    from regbot.http.exchange import Request
+
+    return Request("GET", "/v2/", frozenset({200}))

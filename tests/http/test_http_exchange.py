@@ -1,0 +1,360 @@
+"""What one request does on the wire: statuses, retries, bodies, redirects, errors."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from support.httpclient import OK, plain, web
+from support.registry import TestRegistry
+from support.scripted import Asked, Said, scripted
+from support.servers import free_port
+
+from regbot.errors import (
+    ConnectionFailed,
+    Forbidden,
+    NotFound,
+    NotSupported,
+    RegistryError,
+    ScriptTimeout,
+    ServerFault,
+    SizeMismatch,
+    Stopped,
+    TooManyRequests,
+)
+from regbot.events import Delayed, Exchanged
+from regbot.http.exchange import Request
+from regbot.http.wire import Timeouts
+from regbot.stopping import Stop
+from regbot.version import __version__
+
+
+def always(status: int = 200, body: bytes = b"", **headers: str) -> Callable[[Asked], Said]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _: Said(status, named, body)
+
+
+def then(*answers: Said) -> Callable[[Asked], Said]:
+    """One answer after the other, the last one for ever."""
+    waiting = list(answers)
+    return lambda _: waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+
+def test_a_request_says_who_asks_and_gets_status_headers_and_body() -> None:
+    with scripted(always(200, b"hello", X_Thing="a")) as server, web(plain(server.host)) as own:
+        with own.send(server.host, "/v2/?n=1", headers={"Accept": "x/y"}) as response:
+            assert (response.status, response.headers["x-thing"]) == (200, "a")
+            assert response.url == f"http://{server.host}/v2/?n=1"
+            assert response.read() == b"hello"
+        asked = server.asked[0]
+        assert asked.headers["user-agent"] == f"regbot/{__version__}"
+        assert asked.headers["accept"] == "x/y"
+        assert asked.headers["accept-encoding"] == "identity"
+        assert own.events[-1].status == 200  # type: ignore[union-attr]
+
+
+def test_the_user_agent_of_the_config_is_sent() -> None:
+    with (
+        scripted(always()) as server,
+        web(plain(server.host), client={"user_agent": "mine/1"}) as own,
+    ):
+        own.get(server.host, "/v2/")
+        assert server.asked[0].headers["user-agent"] == "mine/1"
+
+
+def test_an_unknown_host_is_asked_by_https() -> None:
+    with web() as own:
+        assert own.exchange.host("r.example").scheme == "https"
+        assert own.exchange.host("index.docker.io").address == "registry-1.docker.io"
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 408])
+def test_an_overloaded_registry_is_asked_again(status: int) -> None:
+    script = then(Said(status), Said(status), Said(200, body=b"at last"))
+    with scripted(script) as server, web(plain(server.host)) as own:
+        assert own.get(server.host, "/v2/") == b"at last"
+        assert len(server.asked) == 3
+        assert next(x.why for x in own.events if isinstance(x, Delayed)) == f"status {status}"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(503, ServerFault), (500, ServerFault), (429, TooManyRequests)]
+)
+def test_after_five_tries_the_error_is_raised(status: int, kind: type[Exception]) -> None:
+    with scripted(always(status)) as server, web(plain(server.host)) as own:
+        with pytest.raises(kind):
+            own.get(server.host, "/v2/")
+        assert len(server.asked) == 5
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 416])
+def test_an_answer_that_will_not_change_is_not_asked_for_again(status: int) -> None:
+    with scripted(always(status)) as server, web(plain(server.host)) as own:
+        with pytest.raises(RegistryError) as caught:
+            own.get(server.host, "/v2/")
+        assert caught.value.status == status
+        assert len(server.asked) == 1
+
+
+def test_what_must_not_be_sent_twice_is_sent_once() -> None:
+    with scripted(always(503)) as server, web(plain(server.host)) as own:
+        with pytest.raises(ServerFault):
+            own.send(server.host, "/v2/a/blobs/uploads/1", "PATCH", body=b"x", retry=False)
+        assert len(server.asked) == 1
+
+
+def test_retry_after_is_waited_for() -> None:
+    waits: list[float] = []
+    script = then(Said(429, {"Retry-After": "7"}), Said())
+    with (
+        scripted(script) as server,
+        web(plain(server.host), wait=lambda _, s: waits.append(s), clock=lambda: sum(waits)) as own,
+    ):
+        own.get(server.host, "/v2/")
+        assert waits == [7.0]
+
+
+def test_a_body_that_is_a_function_is_sent_from_its_start_on_each_try() -> None:
+    with scripted(then(Said(503), Said(201))) as server, web(plain(server.host)) as own:
+        request = Request(
+            "PUT", "/v2/x", frozenset({201}), body=lambda: iter([b"ab", b"cd"]), length=4
+        )
+        own.exchange.send(server.host, request).close()
+        assert [x.body for x in server.asked] == [b"abcd", b"abcd"]
+        assert server.asked[0].headers["content-length"] == "4"
+        assert "transfer-encoding" not in server.asked[0].headers
+
+
+@pytest.mark.parametrize("chunks", [[b"abc"], [b"abcde"]])
+def test_content_of_another_length_than_said_is_an_error(chunks: list[bytes]) -> None:
+    with scripted(always(201)) as server, web(plain(server.host)) as own:
+        request = Request("PUT", "/v2/x", OK, body=lambda: iter(chunks), length=4)
+        with pytest.raises(SizeMismatch, match="not 4 bytes"):
+            own.exchange.send(server.host, request)
+
+
+def test_an_error_says_method_url_status_codes_and_messages_without_query() -> None:
+    body = json.dumps(
+        {"errors": [{"code": "denied", "message": "no\nway \x1b[31m", "detail": {"a": 1}}]}
+    ).encode()
+    with scripted(always(403, body)) as server, web(plain(server.host)) as own:
+        with pytest.raises(Forbidden) as caught:
+            own.get(server.host, "/v2/app/tags/list?sig=geheim")
+        assert caught.value.codes == ("DENIED",)
+        assert str(caught.value) == (
+            f"GET http://{server.host}/v2/app/tags/list: 403 Forbidden: DENIED no way \\x1b[31m"
+        )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html>Login</html>", "404 Not Found: an HTML page came back"),
+        (b"plain words\n", "404 Not Found: plain words"),
+        (b'{"message": "gone"}', "404 Not Found: gone"),
+        (b'{"errors": [5, {"code": 7}]}', "404 Not Found"),
+        (b'{"errors": "x"}', "404 Not Found"),
+        (b"[" * 60_000, "404 Not Found: \\["),
+        (b"", "404 Not Found$"),
+        (b"\xff\xfe\x00", "404 Not Found: "),
+    ],
+)
+def test_odd_error_bodies_are_still_one_line(body: bytes, said: str) -> None:
+    with scripted(always(404, body)) as server, web(plain(server.host)) as own:
+        with pytest.raises(NotFound, match=said) as caught:
+            own.get(server.host, "/v2/")
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 500
+
+
+def test_unsupported_is_known_by_status_or_code() -> None:
+    body = b'{"errors": [{"code": "UNSUPPORTED"}]}'
+    for answer in (Said(405), Said(400, body=body)):
+        with scripted(then(answer)) as server, web(plain(server.host)) as own:
+            request = Request("DELETE", "/v2/a/manifests/x", OK)
+            with pytest.raises(NotSupported):
+                own.exchange.send(server.host, request)
+
+
+def test_a_huge_error_body_is_not_read_to_its_end() -> None:
+    with scripted(always(404, b"x" * 30_000_000)) as server, web(plain(server.host)) as own:
+        with pytest.raises(NotFound) as caught:
+            own.get(server.host, "/v2/")
+        assert len(str(caught.value)) < 500
+
+
+def test_a_body_over_the_limit_is_refused() -> None:
+    with (
+        scripted(always(200, b"x" * 2000)) as server,
+        web(plain(server.host), client={"blob_limit": 1999}) as own,
+    ):
+        assert own.exchange.blob_limit == 1999
+        with pytest.raises(SizeMismatch, match=r"more than 1\.95 KiB"):
+            own.get(server.host, "/v2/")
+        with own.send(server.host, "/v2/") as response:
+            assert len(response.read(2000)) == 2000
+        with own.send(server.host, "/v2/") as response:
+            assert sum(map(len, response.chunks())) == 2000
+
+
+def test_the_limit_is_four_mebibytes_by_default() -> None:
+    with web() as own:
+        assert own.exchange.blob_limit == 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("take", [lambda r: r.read(), lambda r: list(r.chunks())])
+def test_an_answer_that_breaks_off_is_an_error(take: Callable[[Any], object]) -> None:
+    script = then(Said(200, body=b"x" * 100, length=1000))
+    with (
+        scripted(script) as server,
+        web(plain(server.host)) as own,
+        own.send(server.host, "/v2/") as response,
+        pytest.raises(ConnectionFailed, match="broke off"),
+    ):
+        take(response)
+
+
+@contextmanager
+def raw(*answers: bytes) -> Iterator[str]:
+    """A server that sends bytes, one answer a connection, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    if connection.recv(65536):
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            thread.join(30)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
+    ],
+)
+def test_broken_framing_is_an_error_not_a_short_body(body: bytes) -> None:
+    with (
+        raw(body) as host,
+        web(plain(host)) as own,
+        own.send(host, "/v2/") as response,
+        pytest.raises(ConnectionFailed),
+    ):
+        response.read()
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"\x00\x01\x02\x03\r\n\r\n"])
+def test_what_is_no_http_is_one_clear_error_after_all_tries(answer: bytes) -> None:
+    with raw(*[answer] * 5) as host, web(plain(host)) as own:
+        with pytest.raises(ConnectionFailed) as caught:
+            own.get(host, "/v2/")
+        assert str(caught.value).startswith(f"GET http://{host}/v2/: ")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_connection_that_breaks_is_tried_again() -> None:
+    with TestRegistry() as registry, web(plain(registry.host)) as own:
+        registry.break_next("drop", times=2)
+        own.get(registry.host, "/v2/")
+        assert len(registry.requests) == 3
+        assert [x.status for x in own.events if isinstance(x, Exchanged)] == [0, 0, 200]
+
+
+def test_nobody_listens() -> None:
+    host = f"127.0.0.1:{free_port()}"
+    with web(plain(host)) as own, pytest.raises(ConnectionFailed, match="connection refused"):
+        own.get(host, "/v2/")
+
+
+@pytest.mark.parametrize(("number", "tries"), [(socket.EAI_NONAME, 1), (socket.EAI_AGAIN, 5)])
+def test_a_name_that_can_not_be_resolved(
+    monkeypatch: pytest.MonkeyPatch, number: int, tries: int
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(number, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with web(plain("registry.example")) as own:
+        with pytest.raises(ConnectionFailed, match="name can't be resolved: Name or service"):
+            own.get("registry.example", "/v2/")
+        assert len([x for x in own.events if isinstance(x, Exchanged)]) == tries
+
+
+def test_silence_ends_in_a_time_out() -> None:
+    with TestRegistry() as registry:
+        registry.break_next("stall", times=9, seconds=30.0)
+        with web(plain(registry.host), timeouts=Timeouts(5.0, 0.1)) as own:
+            with pytest.raises(ConnectionFailed, match=r"nothing came back for 0\.1s"):
+                own.get(registry.host, "/v2/")
+            assert len(registry.requests) == 5
+
+
+def test_a_script_out_of_time_does_not_wait_for_a_silent_registry() -> None:
+    with TestRegistry() as registry:
+        registry.break_next("stall", times=9, seconds=30.0)
+        with (
+            web(plain(registry.host), stop=Stop(timeout=0.2)) as own,
+            pytest.raises(ScriptTimeout),
+        ):
+            own.get(registry.host, "/v2/")
+
+
+def test_a_stop_ends_the_tries() -> None:
+    stop = Stop()
+
+    def stopping(_: Asked) -> Said:
+        stop.ask()
+        return Said(503)
+
+    with scripted(stopping) as server, web(plain(server.host), stop=stop) as own:
+        with pytest.raises(Stopped):
+            own.get(server.host, "/v2/")
+        assert len(server.asked) == 1
+
+
+def test_content_encoding_from_a_proxy_in_between_is_undone() -> None:
+    import gzip
+
+    body = gzip.compress(b"hello " * 1000)
+    with (
+        scripted(always(200, body, Content_Encoding="gzip")) as server,
+        web(plain(server.host)) as own,
+    ):
+        assert own.get(server.host, "/v2/") == b"hello " * 1000
+        with own.send(server.host, "/v2/") as response, pytest.raises(SizeMismatch):
+            response.read(5999)
+
+
+def test_cookies_are_not_kept() -> None:
+    with (
+        scripted(always(200, Set_Cookie="a=b; Path=/")) as server,
+        web(plain(server.host)) as own,
+    ):
+        own.get(server.host, "/v2/")
+        own.get(server.host, "/v2/")
+        assert "cookie" not in server.asked[1].headers
+
+
+def test_connections_are_used_again() -> None:
+    ports: set[int] = set()
+    with TestRegistry() as registry, web(plain(registry.host)) as own:
+        for _ in range(5):
+            own.get(registry.host, "/v2/")
+        listener = registry._listeners["registry"]
+        ports = {x.getpeername()[1] for x in listener._open}
+        assert len(ports) == 1

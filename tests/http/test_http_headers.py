@@ -1,0 +1,104 @@
+"""Link and WWW-Authenticate headers, in every form that registries write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regbot.http.challenges import Challenge, parse_challenges
+from regbot.http.links import Link, next_link, parse_links
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,10}", fullmatch=True)
+VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("header", "target"),
+    [
+        ('</v2/app/tags/list?last=b&n=2>; rel="next"', "/v2/app/tags/list?last=b&n=2"),
+        ("</v2/app/tags/list?n=2>; rel=next", "/v2/app/tags/list?n=2"),
+        ("<https://h.example/v2/_catalog?n=1>;rel=next", "https://h.example/v2/_catalog?n=1"),
+        ('<list?last=x,y;z>; title="a, b; c"; rel="next"', "list?last=x,y;z"),
+        ('</first>; rel="first", </second>; rel="next"', "/second"),
+        ('</a>; rel="prev next"', "/a"),
+        ('</a>; REL="NEXT"', "/a"),
+        ('</a> ; rel = "next" ; x', "/a"),
+        ('</a>; x="\\"; rel=next"; rel="prev", </b>; rel=next', "/b"),
+        ('</a>; rel="prev"; rel="next"', None),
+        ("</a>", None),
+        ("", None),
+        ("rel=next", None),
+        ("</a; rel=next", None),
+    ],
+)
+def test_the_next_page_is_the_link_with_that_relation(header: str, target: str | None) -> None:
+    assert next_link(header) == target
+
+
+@given(
+    st.lists(
+        st.builds(
+            Link,
+            st.from_regex(r"[!-;=?-~]{0,30}", fullmatch=True),
+            st.dictionaries(NAMES, VALUES, max_size=3),
+        ),
+        max_size=4,
+    )
+)
+def test_links_that_are_written_read_back_the_same(links: list[Link]) -> None:
+    assert list(parse_links(", ".join(map(str, links)))) == links
+
+
+@given(st.text(max_size=200) | st.text('<>;,="\\ relnxt', max_size=80))
+def test_rubbish_is_no_link_and_no_crash(text: str) -> None:
+    assert all(isinstance(link, Link) for link in parse_links(text))
+
+
+def test_a_bearer_challenge_gives_its_parameters() -> None:
+    header = (
+        'Bearer realm="https://auth.example/token",service="reg",scope="repository:a/b:pull,push"'
+    )
+    assert parse_challenges(header) == (
+        Challenge(
+            "bearer",
+            {
+                "realm": "https://auth.example/token",
+                "service": "reg",
+                "scope": "repository:a/b:pull,push",
+            },
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "schemes"),
+    [
+        ('Basic realm="a, b", Bearer realm="c"', ["basic", "bearer"]),
+        ('Negotiate, BASIC realm="x"', ["negotiate", "basic"]),
+        ("Basic", ["basic"]),
+        ('Bearer realm="x" service="y"', ["bearer"]),
+        ("Bearer realm=https://a.example/t,service=s", ["bearer"]),
+        (' , Basic realm="a\\"b" , ', ["basic"]),
+        ("", []),
+    ],
+)
+def test_several_challenges_in_one_header(header: str, schemes: list[str]) -> None:
+    assert [x.scheme for x in parse_challenges(header)] == schemes
+
+
+def test_quotes_and_commas_inside_quoted_values_stay() -> None:
+    (challenge,) = parse_challenges('Basic realm="say \\"hi\\", \\\\ friend", charset=UTF-8')
+    assert challenge.parameters == {"realm": 'say "hi", \\ friend', "charset": "UTF-8"}
+
+
+@given(
+    st.lists(st.builds(Challenge, NAMES, st.dictionaries(NAMES, VALUES, max_size=4)), max_size=4)
+)
+def test_challenges_that_are_written_read_back_the_same(challenges: list[Challenge]) -> None:
+    assert parse_challenges(", ".join(map(str, challenges))) == tuple(challenges)
+
+
+@given(st.text(max_size=200) | st.text('Bearer ,="\\x', max_size=80))
+def test_rubbish_challenges_do_not_crash(text: str) -> None:
+    assert all(x.scheme == x.scheme.lower() for x in parse_challenges(text))

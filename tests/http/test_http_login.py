@@ -1,0 +1,424 @@
+"""Logins as they go over the wire: basic, tokens, identity tokens, refusals."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.httpclient import OK, Web, plain, pull, web
+from support.registry import ACR, GCR, GITLAB, Quirks, TestRegistry
+from support.scripted import Asked, Said, scripted
+
+from regbot.errors import CredentialError, ServerFault, Unauthorized
+from regbot.http.exchange import Request, Scope
+from regbot.http.hosts import HostSettings, Secret
+
+USERS = {"joe": "geheim"}
+BEARER = Quirks(auth="bearer", users=USERS)
+
+
+def joe(registry: TestRegistry, **more: Any) -> HostSettings:
+    return plain(registry.host, user="joe", password=Secret("geheim"), **more)
+
+
+def fill(registry: TestRegistry, *names: str) -> None:
+    for name in names or ("app",):
+        registry.put_image(name, "v1")
+
+
+def tags(own: Web, registry: TestRegistry, name: str = "app") -> Any:
+    return json.loads(own.get(registry.host, f"/v2/{name}/tags/list", scopes=pull(name)))["tags"]
+
+
+def test_basic_is_sent_when_asked_for_and_then_at_once() -> None:
+    with TestRegistry(auth="basic", users=USERS) as registry, web(joe(registry)) as own:
+        fill(registry)
+        assert tags(own, registry) == ["v1"]
+        assert tags(own, registry) == ["v1"]
+        sent = ["authorization" in x.headers for x in registry.requests]
+        assert sent == [False, True, True]
+
+
+def test_a_refused_password_is_not_tried_again_and_again() -> None:
+    with TestRegistry(auth="basic", users=USERS) as registry:
+        wrong = plain(registry.host, user="joe", password=Secret("falsch"))
+        with web(wrong) as own:
+            for _ in range(20):
+                with pytest.raises(Unauthorized) as caught:
+                    tags(own, registry)
+                assert "falsch" not in str(caught.value)
+            assert len(registry.requests) <= 3
+
+
+def test_a_refused_password_is_tried_again_after_a_while() -> None:
+    now = [0.0]
+    with TestRegistry(auth="basic", users=USERS) as registry:
+        wrong = plain(registry.host, user="joe", password=Secret("falsch"))
+        with web(wrong, clock=lambda: now[0]) as own:
+            for _ in range(3):
+                with pytest.raises(Unauthorized):
+                    tags(own, registry)
+            before = len(registry.requests)
+            now[0] += 301
+            with pytest.raises(Unauthorized):
+                tags(own, registry)
+            assert len(registry.requests) > before
+
+
+def test_without_credentials_the_error_says_what_is_missing() -> None:
+    with (
+        TestRegistry(auth="basic", users=USERS) as registry,
+        web(plain(registry.host)) as own,
+        pytest.raises(Unauthorized, match="asks for a user and password, and none are set"),
+    ):
+        tags(own, registry)
+
+
+@pytest.mark.parametrize("switches", [{}, {"own_token_server": True}, {"two_challenges": True},
+                                      {"token_field": "access_token"},
+                                      {"scope_in_challenge": False}])  # fmt: skip
+def test_a_token_is_fetched_once_and_used_again(switches: dict[str, Any]) -> None:
+    with TestRegistry(replace(BEARER, **switches)) as registry, web(joe(registry)) as own:
+        fill(registry)
+        for _ in range(5):
+            assert tags(own, registry) == ["v1"]
+        token = registry.asked(part="/token", role="token" if switches.get("own_token_server")
+                               else "registry")  # fmt: skip
+        assert len(token) == 1
+        assert "scope=repository%3Aapp%3Apull" in token[0].path
+        assert "service=test+registry" in token[0].path
+        assert "account=joe" in token[0].path
+
+
+def test_an_anonymous_token_is_enough_for_public_content() -> None:
+    with TestRegistry(GCR) as registry, web(plain(registry.host)) as own:
+        fill(registry)
+        assert tags(own, registry) == ["v1"]
+        assert "authorization" not in registry.asked(part="/token")[0].headers
+
+
+def test_scopes_of_a_host_are_asked_for_together() -> None:
+    with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
+        fill(registry, "a", "b")
+        for name in ("a", "b", "a", "b"):
+            tags(own, registry, name)
+        tokens = registry.asked(part="/token")
+        assert len(tokens) == 2
+        assert "repository%3Ab%3Apull" in tokens[1].path
+        assert "repository%3Aa%3Apull" in tokens[1].path
+
+
+def test_repo_auth_asks_for_one_token_a_repository() -> None:
+    quirks = replace(BEARER, scope_limit=1)
+    with TestRegistry(quirks) as registry, web(joe(registry, repo_auth=True)) as own:
+        fill(registry, "a", "b")
+        for name in ("a", "b", "a", "b"):
+            tags(own, registry, name)
+        tokens = registry.asked(part="/token")
+        assert [x.path.count("scope=") for x in tokens] == [1, 1]
+
+
+def test_a_server_that_chokes_on_many_scopes_is_asked_for_fewer() -> None:
+    with TestRegistry(replace(ACR, users=USERS)) as registry, web(joe(registry)) as own:
+        names = [f"repo{n}" for n in range(6)]
+        fill(registry, *names)
+        for name in names:
+            assert tags(own, registry, name) == ["v1"]
+
+
+def test_more_actions_need_another_token() -> None:
+    with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
+        fill(registry)
+        tags(own, registry)
+        own.send(registry.host, "/v2/app/blobs/uploads/", "POST", expect=frozenset({202}),
+                 scopes=pull("app", "pull", "push")).close()  # fmt: skip
+        assert len(registry.asked(part="/token")) == 2
+        tags(own, registry)
+        assert len(registry.asked(part="/token")) == 2
+
+
+def test_the_scope_of_the_challenge_counts_when_it_differs() -> None:
+    with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
+        fill(registry)
+        assert b"v1" in own.get(registry.host, "/v2/app/tags/list")
+
+
+def test_a_token_is_renewed_before_its_end() -> None:
+    now = [0.0]
+    with TestRegistry(replace(BEARER, token_seconds=100)) as registry:
+        registry.door.clock = lambda: now[0]
+        with web(joe(registry), clock=lambda: now[0]) as own:
+            fill(registry)
+            tags(own, registry)
+            now[0] = 89.0
+            tags(own, registry)
+            assert len(registry.asked(part="/token")) == 1
+            now[0] = 91.0
+            tags(own, registry)
+            assert len(registry.asked(part="/token")) == 2
+            refused = [x for x in registry.asked(part="/tags/") if "authorization" in x.headers]
+            assert len(refused) == 3
+
+
+def test_a_token_that_ends_early_is_replaced() -> None:
+    with TestRegistry(replace(BEARER, short_token_uses=2)) as registry, web(joe(registry)) as own:
+        fill(registry)
+        for _ in range(7):
+            assert tags(own, registry) == ["v1"]
+
+
+def test_concurrent_requests_share_one_token_fetch() -> None:
+    with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
+        fill(registry)
+        registry.break_next("stall", path="/token", seconds=0.3)
+        found: list[Any] = []
+        threads = [
+            threading.Thread(target=lambda: found.append(tags(own, registry))) for _ in range(12)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [["v1"]] * 12
+        assert len(registry.asked(part="/token")) == 1
+
+
+def test_an_identity_token_is_exchanged_by_post() -> None:
+    quirks = replace(BEARER, identity_tokens={"idt/+=": "joe"})
+    settings = {"token": Secret("idt/+=")}
+    with TestRegistry(quirks) as registry, web(plain(registry.host, **settings)) as own:
+        fill(registry)
+        assert tags(own, registry) == ["v1"]
+        (post,) = registry.asked("POST", "/token")
+        assert post.headers["content-type"] == "application/x-www-form-urlencoded"
+        assert registry.asked("GET", "/token") == []
+
+
+def test_where_post_is_not_known_get_is_taken() -> None:
+    quirks = replace(BEARER, token_post=False)
+    with TestRegistry(quirks) as registry, web(joe(registry, token=Secret("idt"))) as own:
+        fill(registry)
+        assert tags(own, registry) == ["v1"]
+
+
+def test_a_wrong_identity_token_is_refused_once() -> None:
+    with TestRegistry(BEARER) as registry, web(plain(registry.host, token=Secret("idt"))) as own:
+        for _ in range(10):
+            with pytest.raises(Unauthorized, match=r"refused|UNAUTHORIZED"):
+                tags(own, registry)
+        assert len(registry.asked("POST", "/token")) == 1
+
+
+def test_a_token_server_may_redirect() -> None:
+    with TestRegistry(replace(GITLAB, users=USERS)) as registry, web(joe(registry)) as own:
+        fill(registry)
+        assert tags(own, registry) == ["v1"]
+
+
+def test_a_token_server_in_trouble_is_tried_again_and_then_named() -> None:
+    with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
+        fill(registry)
+        registry.break_next(path="/token", times=3)
+        assert tags(own, registry) == ["v1"]
+    with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
+        registry.break_next(path="/token", times=99)
+        with pytest.raises(ServerFault, match="/token"):
+            tags(own, registry)
+
+
+def test_refused_tokens_are_not_asked_for_again_and_again() -> None:
+    with TestRegistry(BEARER) as registry:
+        with web(plain(registry.host, user="joe", password=Secret("falsch"))) as own:
+            for name in ("a", "b", "c") * 5:
+                with pytest.raises(Unauthorized, match="refused the login") as caught:
+                    tags(own, registry, name)
+                assert "falsch" not in str(caught.value)
+        assert len(registry.asked(part="/token")) == 1
+
+
+def test_a_refusal_for_one_repository_leaves_the_others_alone() -> None:
+    def answers(asked: Asked) -> Said:
+        if asked.path.startswith("/token"):
+            return Said(body=json.dumps({"token": "b" if "own" in asked.path else "a"}).encode())
+        good = "own" in asked.path and asked.headers.get("authorization", "") == "Bearer b"
+        challenge = f'Bearer realm="http://{asked.headers["host"]}/token"'
+        return Said(200) if good else Said(401, {"WWW-Authenticate": challenge})
+
+    with scripted(answers) as server, web(plain(server.host)) as own:
+        for _ in range(5):
+            with pytest.raises(Unauthorized):
+                own.get(server.host, "/v2/other/x", scopes=pull("other"))
+            own.get(server.host, "/v2/own/x", scopes=pull("own"))
+        assert len([x for x in server.lines if "other/x" in x]) == 2
+
+
+def challenge(realm: str) -> Callable[[Asked], Said]:
+    return lambda _: Said(401, {"WWW-Authenticate": f'Bearer realm="{realm}",service="s"'})
+
+
+@pytest.mark.parametrize(
+    ("realm", "why"),
+    [
+        ("ftp://h/token", "not an http or https URL"),
+        ("/token", "not an http or https URL"),
+        ("https:///token", "not an http or https URL"),
+        ("https://[x/token", "can't be read"),
+        ("https://h:99999/token", "can't be read"),
+        ("https://u:p@h/token", "user in its URL"),
+        ("file:///etc/passwd", "not an http or https URL"),
+    ],
+)
+def test_a_realm_that_makes_no_sense_is_an_error(realm: str, why: str) -> None:
+    with (
+        scripted(challenge(realm)) as server,
+        web(plain(server.host, user="joe", password=Secret("geheim"))) as own,
+        pytest.raises(CredentialError, match=why),
+    ):
+        own.get(server.host, "/v2/a/x", scopes=pull("a"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"null", b"<html>", b'{"token": 5}', b'{"token": ""}', b'{"token": "a\\nb"}',
+     b'{"token": "\\u00e4"}', b"[" * 100_000, b'{"x": "' + b"x" * 2_000_000 + b'"}'],
+)  # fmt: skip
+def test_a_token_server_with_odd_json_is_one_clear_error(body: bytes) -> None:
+    def answers(asked: Asked) -> Said:
+        if asked.path.startswith("/token"):
+            return Said(body=body)
+        return challenge(f"http://{asked.headers['host']}/token")(asked)
+
+    with (
+        scripted(answers) as server,
+        web(plain(server.host)) as own,
+        pytest.raises(CredentialError, match=r"the token server http://.*/token answered"),
+    ):
+        own.get(server.host, "/v2/a/x", scopes=pull("a"))
+
+
+def accepting(wanted: str, scheme: str = "Bearer") -> Callable[[Asked], Said]:
+    def answers(asked: Asked) -> Said:
+        if asked.headers.get("authorization") == wanted:
+            return Said(200, body=b"in")
+        return Said(401, {"WWW-Authenticate": f'{scheme} error="x"'} if scheme else {})
+
+    return answers
+
+
+@pytest.mark.parametrize("settings", [{"token": Secret("t")}, {"registry_token": Secret("t")}])
+@pytest.mark.parametrize("scheme", ["Bearer", ""])
+def test_a_token_that_the_registry_takes_itself_is_sent_as_it_is(
+    settings: dict[str, Secret], scheme: str
+) -> None:
+    with (
+        scripted(accepting("Bearer t", scheme)) as server,
+        web(plain(server.host, **settings)) as own,
+    ):
+        assert own.get(server.host, "/v2/a/x") == b"in"
+        assert own.get(server.host, "/v2/a/x") == b"in"
+        assert len(server.asked) == 3
+
+
+def test_a_refused_registry_token_is_not_tried_again_and_again() -> None:
+    with (
+        scripted(accepting("Bearer other")) as server,
+        web(plain(server.host, registry_token=Secret("geheim"))) as own,
+    ):
+        for _ in range(10):
+            with pytest.raises(Unauthorized) as caught:
+                own.get(server.host, "/v2/a/x")
+            assert "geheim" not in str(caught.value)
+        assert len(server.asked) <= 3
+
+
+def test_challenges_in_several_headers() -> None:
+    def answers(asked: Asked) -> Said:
+        if asked.headers.get("authorization", "").startswith("Basic "):
+            return Said(200, body=b"in")
+        return Said(401, {"WWW-Authenticate": ["Negotiate", 'Basic realm="x, Bearer"']})
+
+    with (
+        scripted(answers) as server,
+        web(plain(server.host, user="joe", password=Secret("geheim"))) as own,
+    ):
+        assert own.get(server.host, "/v2/") == b"in"
+        user = base64.b64decode(server.asked[1].headers["authorization"].split()[1])
+        assert user == b"joe:geheim"
+
+
+def test_an_unknown_scheme_is_named() -> None:
+    with (
+        scripted(accepting("x", "Negotiate")) as server,
+        web(plain(server.host)) as own,
+        pytest.raises(Unauthorized, match="asks for negotiate authentication"),
+    ):
+        own.get(server.host, "/v2/")
+
+
+def test_a_server_that_repeats_secrets_does_not_get_them_into_errors() -> None:
+    def answers(asked: Asked) -> Said:
+        sent = asked.headers.get("authorization", "")
+        text = base64.b64decode(sent.split()[1]).decode() if sent else ""
+        body = json.dumps({"errors": [{"code": "DENIED", "message": f"{sent} {text}"}]})
+        status = 403 if sent else 401
+        return Said(status, {"WWW-Authenticate": 'Basic realm="x"'}, body.encode())
+
+    with (
+        scripted(answers) as server,
+        web(plain(server.host, user="joe", password=Secret("geheim"))) as own,
+    ):
+        with pytest.raises(Exception, match="DENIED") as caught:
+            own.get(server.host, "/v2/")
+        encoded = base64.b64encode(b"joe:geheim").decode()
+        assert "geheim" not in str(caught.value)
+        assert encoded not in str(caught.value)
+
+
+def test_no_event_shows_a_secret() -> None:
+    with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
+        fill(registry)
+        tags(own, registry)
+        shown = repr(own.events)
+        assert len(own.events) >= 3
+        assert "geheim" not in shown
+        assert not any(token in shown for token in registry.door.tokens)
+
+
+def test_a_write_is_sent_again_after_a_login() -> None:
+    with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
+        request = Request(
+            "POST", "/v2/app/blobs/uploads/", frozenset({202}),
+            scopes=(Scope("repository", "app", ("pull", "push")),), retry=False,
+        )  # fmt: skip
+        own.exchange.send(registry.host, request).close()
+        assert len(registry.asked("POST", "/uploads")) == 2
+
+
+def test_401_that_is_expected_comes_back() -> None:
+    with (
+        TestRegistry(BEARER) as registry,
+        web(plain(registry.host)) as own,
+        own.send(registry.host, "/v2/", expect=OK | {401}) as response,
+    ):
+        assert response.status == 401
+
+
+def test_docker_auth_config_logs_in() -> None:
+    with TestRegistry(auth="basic", users=USERS) as registry:
+        fill(registry)
+        auth = base64.b64encode(b"joe:geheim").decode()
+        environ = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {registry.host: {"auth": auth}}})}
+        with web(plain(registry.host), environ=environ) as own:
+            assert tags(own, registry) == ["v1"]
+            assert own.exchange.host(registry.host).user == "joe"
+        settings = {"use_docker_config": False}
+        with (
+            web(plain(registry.host), environ=environ, client=settings) as own,
+            pytest.raises(Unauthorized),
+        ):
+            tags(own, registry)

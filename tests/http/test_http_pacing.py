@@ -1,0 +1,219 @@
+"""The pace of a host, on a clock that only waiting moves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regbot.errors import ScriptTimeout, Stopped
+from regbot.events import Delayed, Event
+from regbot.http.pacing import (
+    Holders,
+    Pace,
+    Patience,
+    Slots,
+    Surroundings,
+    parse_retry_after,
+)
+from regbot.stopping import Stop
+
+
+class World:
+    """Time that passes when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.events: list[Event] = []
+
+    def wait(self, stop: Stop, seconds: float) -> None:
+        stop.check()
+        self.now += seconds
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(
+            lambda: self.now, lambda: self.now, self.wait, lambda: 1.0, self.events.append
+        )
+
+
+def pace(world: World, rate: float = 0.0) -> Pace:
+    return Pace("r.example", world.surroundings(), rate=rate, patience=Patience(5, 1.0, 30.0))
+
+
+def test_requests_per_second_space_requests_out() -> None:
+    world = World()
+    own = pace(world, rate=0.5)
+    assert [own.start(Stop()) for _ in range(3)] == [100.0, 102.0, 104.0]
+    assert world.events[0] == Delayed("r.example", 2.0, "requests per second")
+
+
+def test_without_a_rate_nothing_waits() -> None:
+    world = World()
+    own = pace(world)
+    assert [own.start(Stop()) for _ in range(3)] == [100.0] * 3
+
+
+def test_failures_double_the_wait_and_successes_halve_it() -> None:
+    world = World()
+    own = pace(world)
+    waits = []
+    for _ in range(4):
+        began = own.start(Stop())
+        own.failed(began, "status 503")
+        before = world.now
+        own.start(Stop())
+        waits.append(world.now - before)
+    assert waits == [1.0, 2.0, 4.0, 8.0]
+    for _ in range(4):
+        own.succeeded()
+    own.start(Stop())
+    now = world.now
+    assert own.start(Stop()) == now
+
+
+def test_a_failure_slows_every_thread_of_the_host() -> None:
+    world = World()
+    own = pace(world)
+    own.failed(own.start(Stop()), "status 429")
+    assert own.start(Stop()) == 101.0
+    assert own.start(Stop()) == 102.0
+
+
+def test_requests_that_failed_together_count_once() -> None:
+    world = World()
+    own = pace(world)
+    began = [own.start(Stop()) for _ in range(16)]
+    world.now += 0.5
+    for start in began:
+        own.failed(start, "status 503")
+    assert own.start(Stop()) == 101.5
+
+
+def test_retry_after_is_obeyed_up_to_five_minutes() -> None:
+    world = World()
+    own = pace(world)
+    own.failed(own.start(Stop()), "status 429", 60.0)
+    assert own.start(Stop()) == 160.0
+    own.failed(160.0, "status 429", 86400.0)
+    assert own.start(Stop()) == 460.0
+
+
+def test_the_longest_wait_is_bounded() -> None:
+    world = World()
+    own = pace(world)
+    for _ in range(40):
+        own.failed(own.start(Stop()), "status 503")
+    before = world.now
+    own.start(Stop())
+    assert world.now - before == 30.0
+
+
+def test_a_stop_ends_the_wait() -> None:
+    world = World()
+    own = pace(world)
+    own.failed(own.start(Stop()), "status 503", 100.0)
+    stop = Stop()
+    stop.ask()
+    with pytest.raises(Stopped):
+        own.start(stop)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120.0),
+        (" 5 ", 5.0),
+        ("0", 0.0),
+        (formatdate(1_000_090, usegmt=True), 90.0),
+        (formatdate(999_000, usegmt=True), 0.0),
+        ("Mon, 12 Jan 1970 13:48:10 -0000", 90.0),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        ("٣", None),
+    ],
+)
+def test_retry_after_in_both_forms(value: str, seconds: float | None) -> None:
+    assert parse_retry_after(value, 1_000_000.0) == seconds
+
+
+@given(st.text(max_size=60) | st.text("0123456789 :,GMTJan-+", max_size=40))
+def test_rubbish_in_retry_after_does_not_crash(text: str) -> None:
+    seconds = parse_retry_after(text, 1_000_000.0)
+    assert seconds is None or seconds >= 0
+
+
+def other_thread(call: object) -> None:
+    thread = threading.Thread(target=call)  # type: ignore[arg-type]
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def once(slots: Slots, stop: Stop | None = None) -> Callable[[], None]:
+    """Takes a slot and gives it back."""
+
+    def take() -> None:
+        give_back = slots.take(stop or Stop(timeout=30))
+        give_back()
+
+    return take
+
+
+def test_a_slot_is_waited_for_by_other_threads() -> None:
+    world = World()
+    slots = Slots("r.example", 1, world.surroundings(), Holders())
+    give_back = slots.take(Stop())
+    refused: list[BaseException] = []
+    stop = Stop(timeout=0.3)
+
+    def want() -> None:
+        with pytest.raises(ScriptTimeout) as caught:
+            slots.take(stop)
+        refused.append(caught.value)
+
+    other_thread(want)
+    assert len(refused) == 1
+    give_back()
+    other_thread(once(slots))
+
+
+def test_a_thread_that_holds_a_slot_never_waits_for_another() -> None:
+    world = World()
+    holders = Holders()
+    one = Slots("a.example", 1, world.surroundings(), holders)
+    two = Slots("b.example", 1, world.surroundings(), holders)
+    stop = Stop(timeout=30)
+    taken = [one.take(stop), two.take(stop), one.take(stop)]
+    for give_back in taken:
+        give_back()
+    other_thread(once(one))
+
+
+class Watched(Stop):
+    """Tells when somebody found that there is something to wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = threading.Event()
+
+    def check(self) -> None:
+        self.waiting.set()
+        super().check()
+
+
+def test_waiting_for_a_slot_is_told() -> None:
+    world, stop = World(), Watched()
+    slots = Slots("r.example", 1, world.surroundings(), Holders())
+    give_back = slots.take(Stop())
+    thread = threading.Thread(target=once(slots, stop))
+    thread.start()
+    assert stop.waiting.wait(30)
+    give_back()
+    thread.join()
+    assert [x.why for x in world.events if isinstance(x, Delayed)] == ["1 requests at once"]

@@ -1,0 +1,140 @@
+"""References: docker's defaults, layout folders, and clear errors."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regbot.errors import InvalidValue
+from regbot.oci.reference import Reference, is_tag, parse_registry
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("alpine", "docker.io/library/alpine:latest"),
+        ("alpine:3.20", "docker.io/library/alpine:3.20"),
+        ("team/app", "docker.io/team/app:latest"),
+        ("docker.io/alpine", "docker.io/library/alpine:latest"),
+        ("index.docker.io/library/alpine", "docker.io/library/alpine:latest"),
+        ("registry-1.docker.io/team/app:v1", "docker.io/team/app:v1"),
+        ("localhost/app", "localhost/app:latest"),
+        ("localhost:5000/app", "localhost:5000/app:latest"),
+        ("registry:5000/app:v1", "registry:5000/app:v1"),
+        ("Registry/app", "Registry/app:latest"),
+        ("registry.example.org/a/b/c:v1", "registry.example.org/a/b/c:v1"),
+        ("[::1]:5000/app", "[::1]:5000/app:latest"),
+        ("[2001:db8::1]/app:v1", "[2001:db8::1]/app:v1"),
+        ("127.0.0.1:5000/app", "127.0.0.1:5000/app:latest"),
+        (f"app@{DIGEST}", f"docker.io/library/app@{DIGEST}"),
+        (f"app:v1@{DIGEST}", f"docker.io/library/app:v1@{DIGEST}"),
+        ("a__b/c.d/e--f:T_-.x", "docker.io/a__b/c.d/e--f:T_-.x"),
+        ("ocidir://path", "ocidir://path:latest"),
+        ("ocidir:///abs/path:v1", "ocidir:///abs/path:v1"),
+        ("ocidir://../up/x:v1", "ocidir://../up/x:v1"),
+        (f"ocidir://path@{DIGEST}", f"ocidir://path@{DIGEST}"),
+        (f"ocidir://a:b/path:v1@{DIGEST}", f"ocidir://a:b/path:v1@{DIGEST}"),
+        ("ocidir:///home/me@work/images:v1", "ocidir:///home/me@work/images:v1"),
+        ("ocidir://My Images/é:v1", "ocidir://My Images/é:v1"),
+    ],
+)
+def test_what_is_left_out_is_filled_in(text: str, whole: str) -> None:
+    assert str(Reference.parse(text)) == whole
+    assert Reference.parse(whole) == Reference.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "repository is missing"),
+        ("docker.io/", "repository is missing"),
+        ("App", "'A' at column 1"),
+        ("registry.example.org/team/aPp", "'P' at column 28"),
+        ("team//app", "empty part"),
+        ("app:", "tag is empty"),
+        ("app:-x", "not beginning with"),
+        ("app:" + "x" * 129, "longer than 128"),
+        ("a/" + "x" * 260, "longer than 255"),
+        ("app@sha256:12", "64 lower-case hex digits"),
+        ("app@md5:12", "digest 'md5:12' does not start with"),
+        ("https://registry.example.org/app", "remove the scheme"),
+        ("registry.example.org:99999/app", "host name"),
+        ("-bad-.org/app", "host name"),
+        ("[::zz]:5000/app", "host name"),
+        ("[1:2:3]/app", "host name"),
+        ("registry.example.org:٣/app", "host name"),
+        ("app\n", "not allowed"),
+        ("app name", "not allowed"),
+        ("ocidir://", "folder"),
+        ("ocidir://:v1", "folder"),
+        ("ocidir://a:b:c", "colon"),
+        ("ocidir://a\x00b", "control character"),
+        ("ocidir://a\nb", "control character"),
+        ("ocidir://a:", "tag is empty"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, why: str) -> None:
+    with pytest.raises(InvalidValue, match=why) as caught:
+        Reference.parse(text)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text())
+def test_rubbish_is_refused_or_understood(text: str) -> None:
+    for candidate in (text, f"ocidir://{text}", f"localhost/{text}", f"app:{text}", f"a@{text}"):
+        try:
+            reference = Reference.parse(candidate)
+        except InvalidValue:
+            continue
+        assert Reference.parse(str(reference)) == reference
+
+
+component = st.from_regex(r"[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}", fullmatch=True)
+host = st.one_of(
+    st.just("localhost"),
+    st.from_regex(r"[a-z0-9]{1,8}\.[a-z]{2,5}(:[1-9][0-9]{0,3})?", fullmatch=True),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]:5000"),
+)
+tag = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
+
+
+@given(host, st.lists(component, min_size=1, max_size=4), tag, st.booleans(), st.booleans())
+def test_parse_and_print_agree(
+    host: str, components: list[str], tag: str, tagged: bool, digested: bool
+) -> None:
+    path = "/".join(components)
+    text = f"{host}/{path}" + (f":{tag}" if tagged else "") + (f"@{DIGEST}" if digested else "")
+    reference = Reference.parse(text)
+    assert (reference.registry, reference.repository) == (host, path)
+    assert reference.name == (DIGEST if digested else tag if tagged else "latest")
+    assert Reference.parse(str(reference)) == reference
+
+
+def test_another_name_in_the_same_repository() -> None:
+    reference = Reference.parse(f"localhost/app:v1@{DIGEST}")
+    assert str(reference.with_tag("v2")) == "localhost/app:v2"
+    assert str(reference.with_digest(DIGEST)) == f"localhost/app@{DIGEST}"
+    assert str(reference.without_name) == "localhost/app"
+    with pytest.raises(InvalidValue):
+        reference.with_tag("a/b")
+    with pytest.raises(InvalidValue):
+        reference.with_digest("sha256:1")
+
+
+def test_a_default_tag_can_be_left_out() -> None:
+    assert Reference.parse("localhost/app", default_tag="").tag == ""
+
+
+@pytest.mark.parametrize("name", ["docker.io", "index.docker.io", "Registry-1.docker.io"])
+def test_docker_hub_has_one_name(name: str) -> None:
+    assert parse_registry(name) == "docker.io"
+
+
+@given(tag)
+def test_tags_can_end_in_no_newline(tag: str) -> None:
+    assert is_tag(tag)
+    assert not is_tag(tag + "\n")
