@@ -77,6 +77,7 @@ def assemble(config: Config, options: Options) -> Iterator[Bot]:
         ledger=Ledger(),
         environment=os.environ,
         flavour=preferred_flavour(),
+        blob_limit=client.blob_limit,
         dry_run=options.dry_run,
     )
     try:

@@ -138,6 +138,29 @@ def _check(config_path: str) -> int:
     return EXIT_OK
 
 
+@main.command("lua-api")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "luals"]),
+    default="text",
+    show_default=True,
+    help="luals is a meta file that gives editors completion and types.",
+)
+def lua_api(form: str) -> None:
+    """Print what a script can call."""
+    from regbot.lua import pages
+    from regbot.lua.api.catalogue import BINDINGS
+    from regbot.lua.values import SHAPES
+
+    page = {
+        "text": lambda: pages.terminal(BINDINGS),
+        "markdown": lambda: pages.markdown(BINDINGS, SHAPES),
+        "luals": lambda: pages.meta(BINDINGS, SHAPES),
+    }
+    click.echo(page[form](), nl=False)
+
+
 @main.command()
 def version() -> None:
     """Print the version."""

@@ -14,12 +14,9 @@ from regbot.http.exchange import Exchange
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
-from regbot.plan.executor import DryRunExecutor, Executor, Ledger, LiveExecutor
+from regbot.plan.executor import Ledger
+from regbot.plan.session import open_session
 from regbot.stopping import Stop
-from regbot.store.opener import OpenStores
-
-_FINISHING_SECONDS = 5.0
-"""What a stopped run may still take to put a tag back that was half deleted."""
 
 RunStatus = Literal["ok", "failed", "stopped"]
 
@@ -40,7 +37,7 @@ class Services:
     """What the runs of a process share.
 
     ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
-    finds the names a script may ask for.
+    finds the names a script may ask for; ``blob_limit`` is in bytes.
     """
 
     bind: Callable[[Stop], Exchange]
@@ -48,6 +45,7 @@ class Services:
     ledger: Ledger
     environment: Mapping[str, str]
     flavour: str
+    blob_limit: int
     dry_run: bool = False
 
 
@@ -79,34 +77,28 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
 
 
 def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
-    exchange = services.bind(stop)
-    stores = OpenStores(exchange, stop=stop, emit=services.emit)
-    written = OpenStores(
-        exchange,
+    with open_session(
+        script.name,
+        services.bind,
         stop=stop,
         emit=services.emit,
-        mirrors=False,
-        finishing=lambda: services.bind(Stop(timeout=_FINISHING_SECONDS)),
-    )
-    context = Context(
-        script=script.name,
-        stores=stores,
-        executor=_executor(script.name, services, written),
-        emit=services.emit,
-        stop=stop,
-        blob_limit=exchange.blob_limit,
-    )
-    program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
-    environment = sandbox.environment_for(script.env, services.environment)
-    try:
-        return sandbox.run(program, interface(environment, script.args), dispatcher(context), stop)
-    finally:
-        written.close()
-
-
-def _executor(script: str, services: Services, stores: OpenStores) -> Executor:
-    make = DryRunExecutor if services.dry_run else LiveExecutor
-    return make(script, stores, services.ledger, services.emit)
+        ledger=services.ledger,
+        dry_run=services.dry_run,
+    ) as session:
+        context = Context(
+            script=script.name,
+            stores=session.stores,
+            executor=session.executor,
+            emit=services.emit,
+            stop=stop,
+            blob_limit=services.blob_limit,
+            lua_path=script.lua_path,
+            work_dir=script.work_dir,
+        )
+        program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
+        environment = sandbox.environment_for(script.env, services.environment)
+        found = interface(environment, script.args)
+        return sandbox.run(program, found, dispatcher(context), stop)
 
 
 def _message(

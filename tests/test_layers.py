@@ -20,13 +20,14 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "events": (),
     "units": ("errors",),
     "stopping": ("units",),
-    "oci": ("units", "stopping", "events", "version"),
+    "moments": ("errors",),
+    "oci": ("units", "moments", "stopping", "events", "version"),
     "http.hosts": ("oci",),
     "http": ("http.hosts",),
     "store": ("http",),
     "image": ("store",),
     "plan": ("image",),
-    "lua": ("units", "stopping", "events"),
+    "lua": ("units", "moments", "stopping", "events"),
     "lua.api": ("plan", "lua"),
     "schedule": ("units", "stopping", "events"),
     "config": ("http.hosts", "schedule"),
@@ -39,7 +40,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
 }
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "requests": ("http.transport",),
+    "requests": ("http.connections", "http.wire"),
+    "urllib3": ("http.connections", "http.wire"),
+    "zstandard": ("image.compression",),
     "lupa": ("lua.runtime", "lua.worker"),
 }
 
@@ -151,7 +154,7 @@ def test_an_import_against_the_direction_is_found(module, source):
         ("oci.manifest", "from regbot.errors import Malformed"),
         ("oci.manifest", "from regbot.oci import digest"),
         ("oci.manifest", "from . import digest"),
-        ("http.transport", "import requests.adapters"),
+        ("http.wire", "import requests.adapters"),
         ("config.schema", "from regbot.http import hosts"),
         ("lua.api.tag", "from regbot.plan.action import DeleteTag"),
         ("lua.runtime", "import lupa"),

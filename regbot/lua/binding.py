@@ -35,11 +35,13 @@ def plain(value: object) -> Passed:
 class Type:
     """What a parameter takes: its name in the docs, and how a passed value is read.
 
-    ``read`` raises InvalidValue that says what is wrong with the value.
+    ``read`` raises InvalidValue that says what is wrong with the value. ``lua`` is
+    the type in LuaLS' words.
     """
 
     name: str
     read: Callable[[Passed], Any]
+    lua: str = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _plain_type(name: str, expected: str, accepts: Callable[[Any], bool]) -> Typ
             raise InvalidValue(f"expected {expected}, got {describe(passed)}")
         return passed.value
 
-    return Type(name, read)
+    return Type(name, read, name)
 
 
 def _is_number(value: object) -> bool:
@@ -177,4 +179,4 @@ def _duration(passed: Passed) -> float:
     return parse_duration(passed.value)
 
 
-DURATION = Type("duration", _duration)
+DURATION = Type("duration", _duration, "string|number")

@@ -19,6 +19,8 @@ MAX_DEPTH = 100
 MAX_ARGUMENT = 64 * 1024 * 1024
 """Bytes that the arguments of one call may have."""
 
+_OWN_FIELDS = ("kind", "document")
+
 Call = Callable[[str, list[Any]], Mapping[str, Any]]
 """A binding's name and arguments to ``{"kind", "value"}`` or ``{"error"}``."""
 
@@ -148,7 +150,9 @@ class Runtime:
             if described is None:
                 raise CannotCross("a foreign userdata can't be used here")
             kind, fields = described
-            plain = {key: self.to_python(item) for key, item in _items(fields) if key != "kind"}
+            plain = {
+                key: self.to_python(item) for key, item in _items(fields) if key not in _OWN_FIELDS
+            }
             return [to_text(kind), plain]
         return ["", self.to_python(value)]
 

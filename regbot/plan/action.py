@@ -6,10 +6,14 @@ A binding builds one and hands it to an executor; nothing else changes anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from regbot.image.copy import CopyOptions
 from regbot.oci.digest import Digest
+from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
+from regbot.store.protocol import Chunks
 
 Status = Literal["done", "planned", "skipped", "failed"]
 
@@ -41,7 +45,73 @@ class DeleteManifest:
     verb = "delete manifest"
 
 
-Action = DeleteTag | DeleteManifest
+@dataclass(frozen=True, slots=True)
+class PutManifest:
+    """Store a manifest under the reference's tag or digest."""
+
+    reference: Reference
+    manifest: Manifest
+    reason: str = ""
+
+    verb = "put manifest"
+
+    @property
+    def digest(self) -> Digest:
+        """The manifest's digest."""
+        return self.manifest.digest
+
+
+@dataclass(frozen=True, slots=True)
+class PutBlob:
+    """Store a blob of ``size`` bytes in the reference's repository."""
+
+    reference: Reference
+    digest: Digest
+    size: int
+    content: Chunks
+    reason: str = ""
+
+    verb = "put blob"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyImage:
+    """Copy an image, with all it consists of, to ``reference``."""
+
+    source: Reference
+    reference: Reference
+    options: CopyOptions
+    reason: str = ""
+    digest: Digest | None = None
+
+    verb = "copy image"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTar:
+    """Write the reference's image to an archive."""
+
+    reference: Reference
+    path: Path
+    reason: str = ""
+    digest: Digest | None = None
+
+    verb = "export tar"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTar:
+    """Copy the image of an archive to the reference."""
+
+    reference: Reference
+    path: Path
+    reason: str = ""
+    digest: Digest | None = None
+
+    verb = "import tar"
+
+
+Action = DeleteTag | DeleteManifest | PutManifest | PutBlob | CopyImage | ExportTar | ImportTar
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,17 @@
-"""The one door to writes: an executor applies actions, or only records them.
+"""The one door to writes: every action passes through an Executor.
 
-Bindings hold an executor and no writable store, so a dry run can't leak.
+Live, its applier holds the real stores. In a dry run it holds overlays, which
+nothing leads out of, so a dry run can't leak; and later reads see its effect.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Protocol
 
-from regbot.errors import NotFound, RegbotError
+from regbot.errors import RegbotError
 from regbot.events import Emit, Level, Message
-from regbot.oci.digest import Digest
-from regbot.plan.action import Action, DeleteManifest, DeleteTag, Outcome, Status
-from regbot.store.protocol import ReadStores, Stores
-
-
-class Executor(Protocol):
-    """Where actions go."""
-
-    @property
-    def dry_run(self) -> bool:
-        """Whether actions are only recorded."""
-        ...
-
-    def execute(self, action: Action) -> Outcome:
-        """Apply or record an action. Raises RegbotError when it can't be done."""
-        ...
+from regbot.plan.action import Action, Outcome, Status
+from regbot.plan.apply import Applier
 
 
 class Ledger:
@@ -48,110 +33,44 @@ class Ledger:
             return tuple(self._outcomes)
 
 
-class _Recorder:
-    """Keeps and announces what became of one script's actions."""
+class Executor:
+    """Applies one script's actions, keeps what became of them, and says so."""
 
-    def __init__(self, script: str, ledger: Ledger, emit: Emit, *, dry_run: bool) -> None:
+    def __init__(
+        self, script: str, applier: Applier, ledger: Ledger, emit: Emit, *, dry_run: bool
+    ) -> None:
         self._script = script
+        self._applier = applier
         self._ledger = ledger
         self._emit = emit
         self._dry_run = dry_run
 
-    def record(
-        self, action: Action, status: Status, digest: Digest | None = None, detail: str = ""
-    ) -> Outcome:
-        outcome = Outcome(self._script, action, status, digest, detail)
+    def execute(self, action: Action) -> Outcome:
+        """Apply an action. What fails is recorded as failed and raised."""
+        try:
+            applied = self._applier.apply(action)
+        except RegbotError as error:
+            self._record(Outcome(self._script, action, "failed", action.digest, str(error)))
+            raise
+        done: Status = "planned" if self._dry_run else "done"
+        status: Status = "skipped" if applied.skipped else done
+        return self._record(Outcome(self._script, action, status, applied.digest, applied.detail))
+
+    def _record(self, outcome: Outcome) -> Outcome:
         self._ledger.add(outcome)
         self._emit(_message(outcome, dry_run=self._dry_run))
         return outcome
 
 
+_LEVELS: dict[Status, Level] = {"failed": "error", "skipped": "warn"}
+
+
 def _message(outcome: Outcome, *, dry_run: bool) -> Message:
     action = outcome.action
     fields: dict[str, str | bool] = {"script": outcome.script, "image": str(action.reference)}
-    if outcome.digest:
-        fields["digest"] = str(outcome.digest)
-    if action.reason:
-        fields["reason"] = action.reason
-    if outcome.detail:
-        fields["detail"] = outcome.detail
-    if dry_run:
-        fields["dry-run"] = True
-    levels: dict[Status, Level] = {"failed": "error", "skipped": "warn"}
-    words = {"done": action.verb, "planned": action.verb}
-    text = words.get(outcome.status, f"{action.verb}: {outcome.status}")
-    return Message(levels.get(outcome.status, "info"), text, fields)
-
-
-class LiveExecutor:
-    """Applies actions at once, and records each."""
-
-    dry_run = False
-
-    def __init__(self, script: str, stores: Stores, ledger: Ledger, emit: Emit) -> None:
-        self._stores = stores
-        self._recorder = _Recorder(script, ledger, emit, dry_run=False)
-
-    def execute(self, action: Action) -> Outcome:
-        """Apply an action. What fails is recorded as failed and raised."""
-        try:
-            match action:
-                case DeleteTag():
-                    return self._delete_tag(action)
-                case DeleteManifest():
-                    return self._delete_manifest(action)
-        except RegbotError as error:
-            self._recorder.record(action, "failed", action.digest, str(error))
-            raise
-
-    def _delete_tag(self, action: DeleteTag) -> Outcome:
-        store = self._stores.open(action.reference)
-        tag = action.reference.tag
-        found: Digest | None = None
-        try:
-            found = store.head(tag).digest
-            if action.digest and found != action.digest:
-                detail = f"moved since the script looked: now {found}"
-                return self._recorder.record(action, "skipped", action.digest, detail)
-            store.delete_tag(tag)
-        except NotFound:
-            if not (action.listed or found):
-                raise
-            return self._recorder.record(action, "done", action.digest or found, "already gone")
-        return self._recorder.record(action, "done", found)
-
-    def _delete_manifest(self, action: DeleteManifest) -> Outcome:
-        self._stores.open(action.reference).delete_manifest(action.digest)
-        return self._recorder.record(action, "done", action.digest)
-
-
-class DryRunExecutor:
-    """Records actions and changes nothing: its stores can only read."""
-
-    dry_run = True
-
-    def __init__(self, script: str, stores: ReadStores, ledger: Ledger, emit: Emit) -> None:
-        self._stores = stores
-        self._recorder = _Recorder(script, ledger, emit, dry_run=True)
-
-    def execute(self, action: Action) -> Outcome:
-        """Record an action, after the same look at the registry as a live run takes."""
-        try:
-            digest = self._stores.open(action.reference).head(_name(action)).digest
-        except NotFound as error:
-            if isinstance(action, DeleteTag) and action.listed:
-                return self._recorder.record(action, "planned", action.digest, "already gone")
-            self._recorder.record(action, "failed", action.digest, str(error))
-            raise
-        if isinstance(action, DeleteTag) and action.digest and digest != action.digest:
-            detail = f"moved since the script looked: now {digest}"
-            return self._recorder.record(action, "skipped", action.digest, detail)
-        return self._recorder.record(action, "planned", digest)
-
-
-def _name(action: Action) -> str:
-    return action.reference.tag if isinstance(action, DeleteTag) else str(action.digest)
-
-
-MakeExecutor = Callable[[str], Executor]
-"""An executor for a script's name."""
+    more = {"digest": outcome.digest, "reason": action.reason, "detail": outcome.detail}
+    fields |= {name: str(value) for name, value in more.items() if value}
+    fields |= {"dry-run": True} if dry_run else {}
+    level = _LEVELS.get(outcome.status, "info")
+    text = action.verb if level == "info" else f"{action.verb}: {outcome.status}"
+    return Message(level, text, fields)

@@ -58,6 +58,18 @@ class OpenStores:
         """The names of a registry's repositories. Raises NotSupported without a catalog."""
         return list_repositories(self._exchange, registry, limit=limit, last=last)
 
+    def for_writing(self, finishing: Callable[[], Exchange]) -> OpenStores:
+        """The same repositories, to be changed: registries answer for themselves there.
+
+        Layout folders are shared with this one. ``finishing`` is RemoteStore's.
+        """
+        other = OpenStores(
+            self._exchange, stop=self._stop, emit=self._emit, mirrors=False, finishing=finishing
+        )
+        other._folders = self._folders
+        other._lock = self._lock
+        return other
+
     def close(self) -> None:
         """Clean up the layout folders that something was taken out of.
 

@@ -49,7 +49,6 @@ def test_standard_input(tmp_path):
         b"- just\n- a list",
         b"a: *nowhere",
         b"\x89PNG\r\n\x1a\n",
-        b"scripts: !!python/object/apply:os.system ['true']",
     ],
 )
 def test_what_is_no_config_is_one_line(write, tmp_path, command, content):

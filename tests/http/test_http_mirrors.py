@@ -186,3 +186,22 @@ def test_when_nobody_is_there_the_upstream_is_named() -> None:
         pytest.raises(ConnectionFailed, match=up),
     ):
         own.exchange.send(up, read())
+
+
+def test_a_mirror_that_asks_for_patience_is_not_waited_for() -> None:
+    waits: list[float] = []
+    busy = Said(429, {"Retry-After": "300"})
+    with ExitStack() as stack:
+        group = Group(stack, says("up"), lambda _: busy)
+        own = stack.enter_context(
+            web(
+                group.upstream(),
+                *map(plain, group.mirrors),
+                clock=lambda: 61.0 * len(group.up.asked),
+                wait=lambda _, seconds: waits.append(seconds),
+            )
+        )
+        for _ in range(4):
+            own.exchange.send(group.up.host, read()).close()
+        assert group.asked == [4, 1]
+        assert waits == []

@@ -77,14 +77,16 @@ def test_the_reason_is_given_or_the_latest_line(flavour, layout):
 
 def test_a_dry_run_records_and_changes_nothing(flavour, layout):
     source = """
-        for _, t in ipairs(tag.ls(args.repo)) do tag.delete(args.repo .. ":" .. t) end
         manifest.delete(args.repo .. ":new")
+        for _, t in ipairs(tag.ls(args.repo)) do tag.delete(args.repo .. ":" .. t) end
+        assert(#tag.ls(args.repo) == 0)
+        assert(not pcall(manifest.get, args.repo .. ":old"))
     """
     before = tags(layout)
     ran = run_script_text(source, flavour=flavour, arguments={"repo": layout}, dry_run=True)
     assert ran.error is None
     assert tags(layout) == before
-    assert [outcome.status for outcome in ran.outcomes] == ["planned"] * 6
+    assert [outcome.status for outcome in ran.outcomes] == ["planned"] * 5
     assert all(message.fields.get("dry-run") for message in ran.messages)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.clients import Client
 from support.images import Image, make_image, make_index, make_referrer, push
@@ -154,7 +154,7 @@ def everything(store: Store) -> dict[str, object]:
             for kind in TYPES
         },
         **{
-            f"blob {digest}": told(lambda s, d=digest: read_blob(s, d, limit=10_000), store)
+            f"blob {digest}": told(lambda s, d=digest: read_blob(s, d, limit=100_000), store)
             for digest in (Digest.of(BLOB), *PLAIN.blobs, *SIGNATURE.blobs)
         },
     }
@@ -211,8 +211,8 @@ def _folder(path: Path) -> OciDirStore:
 
 
 WORLDS = {
-    "referrers API": (lambda: in_a_registry(Quirks(page_size=3)), 60),
-    "distribution 3": (lambda: in_a_registry(DISTRIBUTION_3), 60),
+    "referrers API": (lambda: in_a_registry(Quirks(page_size=3)), 40),
+    "distribution 3": (lambda: in_a_registry(DISTRIBUTION_3), 40),
     "distribution 2": (lambda: in_a_registry(DISTRIBUTION_2, page_size=2), 25),
     "folder": (in_folders, 25),
 }
@@ -224,7 +224,11 @@ def test_reads_are_those_of_the_store_itself(world: str) -> None:
     open_world, examples = WORLDS[world]
     with open_world() as make_twins:
 
-        @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+        @settings(
+            max_examples=examples,
+            phases=[Phase.generate],
+            suppress_health_check=[HealthCheck.too_slow],
+        )
         @given(st.lists(changes, max_size=8), st.lists(st.one_of(changes, reads), max_size=12))
         def check(before: list[Named], after: list[Named]) -> None:
             with make_twins() as twins:

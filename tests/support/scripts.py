@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from regbot.errors import RegbotError
@@ -14,10 +16,12 @@ from regbot.lua.api.context import Context
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import Reference
 from regbot.plan.action import Outcome
-from regbot.plan.executor import DryRunExecutor, Ledger, LiveExecutor
+from regbot.plan.apply import Applier
+from regbot.plan.executor import Executor, Ledger
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
-from regbot.store.protocol import Store, Stores
+from regbot.store.overlay import OverlayStores
+from regbot.store.protocol import ReadStores, Store, Stores
 
 MEMORY = 64 * 1024 * 1024
 
@@ -61,6 +65,8 @@ def run_script_text(
     arguments: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     stop: Stop | None = None,
+    lua_path: tuple[Path, ...] = (),
+    work_dir: Path = Path(),
 ) -> Ran:
     """Run a script in its own process. What it fails with is in the result."""
     ran = Ran()
@@ -72,21 +78,28 @@ def run_script_text(
         if isinstance(event, Message):
             ran.messages.append(event)
 
-    make = DryRunExecutor if dry_run else LiveExecutor
+    read: ReadStores = OverlayStores(opened) if dry_run else opened
+    written = read if isinstance(read, OverlayStores) else opened
+    ending = ExitStack()
+    applier = Applier(
+        written, read, stop, emit, DEFAULT_BLOB_LIMIT, ending, writes_files=not dry_run
+    )
     context = Context(
         script="test",
-        stores=opened,
-        executor=make("test", opened, ledger, emit),
+        stores=read,
+        executor=Executor("test", applier, ledger, emit, dry_run=dry_run),
         emit=emit,
         stop=stop,
         blob_limit=DEFAULT_BLOB_LIMIT,
+        lua_path=lua_path,
+        work_dir=work_dir,
     )
     text = source.encode() if isinstance(source, str) else source
     program = sandbox.Program("test", text, memory, flavour)
+    found = interface(environment or {}, arguments or {})
     try:
-        ran.value = sandbox.run(
-            program, interface(environment or {}, arguments or {}), dispatcher(context), stop
-        )
+        with ending:
+            ran.value = sandbox.run(program, found, dispatcher(context), stop)
     except RegbotError as error:
         ran.error = error
     ran.outcomes = ledger.outcomes

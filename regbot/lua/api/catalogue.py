@@ -6,8 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from regbot.errors import InvalidValue
-from regbot.lua.api import image, log, manifest, reference, repo
+from regbot.lua.api import (
+    blob,
+    copy,
+    image,
+    json,
+    log,
+    manifest,
+    module,
+    reference,
+    referrer,
+    repo,
+    semver,
+    time,
+)
 from regbot.lua.api.context import Context
+from regbot.lua.api.objects import OBJECT_KINDS
 from regbot.lua.binding import Binding, Passed
 from regbot.lua.runtime import Interface
 from regbot.lua.sandbox import Dispatch
@@ -19,9 +33,14 @@ BINDINGS: tuple[Binding, ...] = (
     *repo.BINDINGS,
     *manifest.BINDINGS,
     *image.BINDINGS,
+    *copy.BINDINGS,
+    *blob.BINDINGS,
+    *referrer.BINDINGS,
+    *time.BINDINGS,
+    *semver.BINDINGS,
+    *json.BINDINGS,
+    *module.BINDINGS,
 )
-
-_OBJECT_KINDS = ("reference", "manifest", "config")
 
 
 def interface(environment: Mapping[str, str], arguments: Mapping[str, object]) -> Interface:
@@ -30,7 +49,7 @@ def interface(environment: Mapping[str, str], arguments: Mapping[str, object]) -
         functions=[name for binding in BINDINGS for name in binding.all_names],
         methods={
             kind: {b.method: b.name for b in BINDINGS if kind in b.method_of}
-            for kind in _OBJECT_KINDS
+            for kind in OBJECT_KINDS
         },
         shapes=SHAPES,
         environment=environment,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from regbot.events import Emit
 from regbot.oci.digest import Digest
@@ -47,7 +48,8 @@ class Context:
     """One run of one script, as its bindings see it.
 
     ``stores`` can only read; whatever changes something goes to ``executor``.
-    ``blob_limit`` is in bytes. ``last_message`` is the script's latest log line.
+    ``blob_limit`` is in bytes, ``lua_path`` where modules are, ``work_dir`` where
+    archives are. ``last_message`` is the script's latest log line.
     """
 
     script: str
@@ -56,5 +58,7 @@ class Context:
     emit: Emit
     stop: Stop
     blob_limit: int
+    lua_path: tuple[Path, ...] = ()
+    work_dir: Path = Path()
     seen: Seen = field(default_factory=Seen)
     last_message: str = ""

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from functools import partial
+from typing import Any
 
-from regbot.errors import InvalidValue
 from regbot.events import Level, Message
 from regbot.lua.api.context import Context
 from regbot.lua.binding import STRING, TABLE, Binding, Parameter, Passed, plain
 
-_LEVELS: tuple[Level, ...] = get_args(Level)
+_LEVELS: Mapping[str, Level] = {
+    "log": "info",
+    "log.debug": "debug",
+    "log.info": "info",
+    "log.warn": "warn",
+    "log.error": "error",
+}
 
 
-def _log(context: Context, level: str, text: str, fields: Mapping[str, Any] | None) -> Passed:
+def _log(level: Level, context: Context, text: str, fields: object) -> Passed:
     given = fields if isinstance(fields, Mapping) else {}
-    for known in _LEVELS:
-        if known == level:
-            context.last_message = text
-            context.emit(Message(known, text, {"script": context.script, **_plain_fields(given)}))
-            return plain(None)
-    raise InvalidValue(f"level {level!r} is not one of {', '.join(_LEVELS)}")
+    context.last_message = text
+    context.emit(Message(level, text, {"script": context.script, **_plain_fields(given)}))
+    return plain(None)
 
 
 def _plain_fields(fields: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
@@ -30,16 +33,15 @@ def _plain_fields(fields: Mapping[str, Any]) -> dict[str, str | int | float | bo
     }
 
 
-BINDINGS = (
+BINDINGS = tuple(
     Binding(
-        name="log",
-        doc="Write one line with the script's name; log.debug, log.info, log.warn and log.error"
-        " set the level.",
+        name=name,
+        doc=f"Write one line at level {level}, with the script's name.",
         parameters=(
-            Parameter("level", STRING, "debug, info, warn or error; set by the function's name"),
-            Parameter("message", STRING, "what to say"),
+            Parameter("message", STRING, "what to say; anything else is made text"),
             Parameter("fields", TABLE, "names and values to add to the line", optional=True),
         ),
-        run=_log,
-    ),
+        run=partial(_log, level),
+    )
+    for name, level in _LEVELS.items()
 )

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from regbot.errors import InvalidValue
+from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.objects import (
+    ANY_MANIFEST,
+    FULL_MANIFEST,
     MANIFEST,
     PLATFORM,
     REFERENCE,
@@ -12,12 +19,13 @@ from regbot.lua.api.objects import (
     give_head,
     give_manifest,
 )
-from regbot.lua.binding import Binding, Parameter, Passed, plain
+from regbot.lua.binding import TABLE, Binding, Parameter, Passed, plain
+from regbot.lua.edits import with_edits
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Head, Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
-from regbot.plan.action import DeleteManifest
+from regbot.plan.action import DeleteManifest, PutManifest
 
 _REF = Parameter("ref", REFERENCE, "text, a reference, or an object that came from one")
 
@@ -29,29 +37,10 @@ def read_manifest(context: Context, reference: Reference) -> Manifest:
     return manifest
 
 
-def read_image(
-    context: Context, reference: Reference, platform: Platform | None
-) -> tuple[Reference, Manifest]:
-    """The manifest of a single image: an index is resolved, also a nested one."""
-    return resolve(context, reference, read_manifest(context, reference), platform)
-
-
-def resolve(
-    context: Context, reference: Reference, manifest: Manifest, platform: Platform | None
-) -> tuple[Reference, Manifest]:
-    """The image of a platform that a manifest is or leads to, and where it stands.
-
-    Raises NotFound when no image fits.
-    """
-    while manifest.is_index:
-        child = manifest.child_for(platform)
-        reference = reference.with_digest(str(child.digest))
-        manifest = context.stores.open(reference).manifest(reference.name)
-    return reference, manifest
-
-
 def _get(context: Context, reference: Reference, platform: Platform | None) -> Passed:
-    return give_manifest(reference, read_image(context, reference, platform)[1])
+    manifest = read_manifest(context, reference)
+    image = image_of(context.stores.open(reference), manifest, platform)
+    return give_manifest(reference, image)
 
 
 def _get_list(context: Context, reference: Reference) -> Passed:
@@ -87,6 +76,39 @@ def _delete(context: Context, source: HeldManifest | Reference) -> Passed:
     return plain(None)
 
 
+def _put(context: Context, held: HeldManifest, target: Reference | None) -> Passed:
+    reference = target or held.reference
+    if held.manifest is None:
+        raise InvalidValue("a manifest without body can't be put")
+    context.executor.execute(PutManifest(reference, held.manifest, context.last_message))
+    context.seen.digest(reference, held.manifest.digest)
+    return plain(str(held.manifest.digest))
+
+
+def _export(_context: Context, held: HeldManifest, edited: Mapping[str, Any] | None) -> Passed:
+    if held.manifest is None:
+        raise InvalidValue("a manifest without body can't be exported")
+    if edited is None:
+        return give_manifest(held.reference, held.manifest)
+    data = with_edits(held.manifest.data, edited)
+    if data == held.manifest.data:
+        return give_manifest(held.reference, held.manifest)
+    return give_manifest(held.reference, Manifest.build(data))
+
+
+def _rate_limit(_context: Context, held: HeldManifest) -> Passed:
+    rate = held.head.rate_limit
+    return plain(
+        {
+            "Set": rate.known,
+            "Remain": rate.remaining or 0,
+            "Limit": rate.limit or 0,
+            "Reset": rate.reset or 0,
+            "Policies": list(rate.policies),
+        }
+    )
+
+
 BINDINGS = (
     Binding(
         name="manifest.get",
@@ -97,7 +119,7 @@ BINDINGS = (
             Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
         ),
         run=_get,
-        result="manifest",
+        result="regbot.Manifest",
         names=("image.manifest",),
         method_of=("manifest",),
         method="get",
@@ -107,7 +129,7 @@ BINDINGS = (
         doc="The manifest or index as it is, not resolved.",
         parameters=(_REF,),
         run=_get_list,
-        result="manifest",
+        result="regbot.Manifest",
         names=("image.manifestList",),
     ),
     Binding(
@@ -115,7 +137,7 @@ BINDINGS = (
         doc="Media type, digest, size and rate limit of a manifest, without its body.",
         parameters=(_REF,),
         run=_head,
-        result="manifest",
+        result="regbot.Manifest",
         names=("image.manifestHead",),
         method_of=("manifest",),
         method="head",
@@ -125,7 +147,7 @@ BINDINGS = (
         doc="MediaType, Digest and Size of a manifest, as a table.",
         parameters=(Parameter("ref", MANIFEST, "a manifest, or a reference to one"),),
         run=_descriptor,
-        result="table",
+        result="regbot.DescriptorFields",
         method_of=("manifest",),
         method="descriptor",
     ),
@@ -138,5 +160,44 @@ BINDINGS = (
         method_of=("manifest",),
         method="delete",
         changes=True,
+    ),
+    Binding(
+        name="manifest.put",
+        doc="Store a manifest under a reference's tag or digest, and give its digest. Edits count"
+        " after export. Its blobs and children have to be there.",
+        parameters=(
+            Parameter("manifest", FULL_MANIFEST, "the manifest"),
+            Parameter(
+                "ref", REFERENCE, "where to; where it came from when not given", optional=True
+            ),
+        ),
+        run=_put,
+        result="string",
+        method_of=("manifest",),
+        method="put",
+        changes=True,
+    ),
+    Binding(
+        name="manifest.export",
+        doc="A new manifest with the script's edits, made under Go or JSON names. Fields that were"
+        " not touched keep their exact form. Nothing is stored until put.",
+        parameters=(
+            Parameter("manifest", FULL_MANIFEST, "the manifest"),
+            Parameter("edits", TABLE, "set by the call itself", optional=True),
+        ),
+        run=_export,
+        result="regbot.Manifest",
+        method_of=("manifest",),
+        method="export",
+    ),
+    Binding(
+        name="manifest.ratelimit",
+        doc="The registry's pull limit as it was when the manifest was read: Set, Remain, Limit,"
+        " Reset (seconds), Policies.",
+        parameters=(Parameter("manifest", ANY_MANIFEST, "the manifest"),),
+        run=_rate_limit,
+        result="table",
+        method_of=("manifest",),
+        method="ratelimit",
     ),
 )

@@ -13,7 +13,7 @@ from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLim
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference, parse_registry
 
-OBJECT_KINDS = ("reference", "manifest", "config")
+OBJECT_KINDS = ("reference", "manifest", "config", "blob")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,14 @@ class HeldManifest:
     reference: Reference
     head: Head
     manifest: Manifest | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldConfig:
+    """An image config and the reference of its image."""
+
+    reference: Reference
+    config: ImageConfig
 
 
 def give_reference(reference: Reference) -> Passed:
@@ -62,7 +70,6 @@ def give_config(reference: Reference, config: ImageConfig) -> Passed:
         "raw": to_text(config.raw),
         "shape": "Image",
         "mediaType": config.descriptor.media_type,
-        "digest": str(config.descriptor.digest),
     }
     return Passed("config", fields)
 
@@ -140,6 +147,31 @@ def _read_manifest(passed: Passed) -> HeldManifest | None:
     return HeldManifest(Reference.parse(fields["reference"]), head, manifest)
 
 
+def _read_any_manifest(passed: Passed) -> HeldManifest:
+    held = _read_manifest(passed)
+    if held is None:
+        raise InvalidValue(f"expected a manifest, got {describe(passed)}")
+    return held
+
+
+def _read_full_manifest(passed: Passed) -> HeldManifest:
+    held = _read_manifest(passed)
+    if held is None or held.manifest is None:
+        what = "a manifest without body" if held else describe(passed)
+        raise InvalidValue(f"expected a manifest, got {what}")
+    return held
+
+
+def read_config_object(passed: Passed) -> HeldConfig:
+    """The config that a script hands over. Raises InvalidValue."""
+    if passed.kind != "config":
+        raise InvalidValue(f"expected a config, got {describe(passed)}")
+    fields = passed.value
+    raw = to_bytes(fields["raw"])
+    descriptor = Descriptor(fields["mediaType"], Digest.of(raw), len(raw))
+    return HeldConfig(Reference.parse(fields["reference"]), ImageConfig.parse(raw, descriptor))
+
+
 def _read_manifest_or_reference(passed: Passed) -> HeldManifest | Reference:
     return _read_manifest(passed) or _read_reference(passed)
 
@@ -150,14 +182,29 @@ def _read_platform(passed: Passed) -> Platform:
     return Platform.parse(passed.value)
 
 
+def _read_platforms(passed: Passed) -> tuple[Platform, ...]:
+    if isinstance(passed.value, str) and not passed.kind:
+        return (_read_platform(passed),)
+    values = [] if passed.value == {} else passed.value
+    if passed.kind or not isinstance(values, list):
+        raise InvalidValue(f"expected an array of platforms, got {describe(passed)}")
+    return tuple(_read_platform(Passed("", value)) for value in values)
+
+
 def _read_registry(passed: Passed) -> str:
     if passed.kind or not isinstance(passed.value, str):
         raise InvalidValue(f"expected a registry's host name, got {describe(passed)}")
     return parse_registry(passed.value)
 
 
-REFERENCE = Type("reference", _read_reference)
-TAGGED = Type("reference with a tag", _read_tagged)
-MANIFEST = Type("manifest or reference", _read_manifest_or_reference)
-PLATFORM = Type("platform", _read_platform)
-REGISTRY = Type("registry", _read_registry)
+_NAMED = "string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob"
+
+REFERENCE = Type("reference", _read_reference, _NAMED)
+TAGGED = Type("reference with a tag", _read_tagged, _NAMED)
+ANY_MANIFEST = Type("manifest", _read_any_manifest, "regbot.Manifest")
+FULL_MANIFEST = Type("manifest", _read_full_manifest, "regbot.Manifest")
+CONFIG = Type("config", read_config_object, "regbot.Config")
+MANIFEST = Type("manifest or reference", _read_manifest_or_reference, _NAMED)
+PLATFORM = Type("platform", _read_platform, "string")
+PLATFORMS = Type("array of platforms", _read_platforms, "string[]")
+REGISTRY = Type("registry", _read_registry, "string")

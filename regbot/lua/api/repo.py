@@ -47,7 +47,7 @@ BINDINGS = (
         parameters=(Parameter("host", REGISTRY, "the registry, host[:port]"),),
         options=_PAGE,
         run=_repositories,
-        result="array of names",
+        result="string[]",
     ),
     Binding(
         name="tag.ls",
@@ -55,7 +55,7 @@ BINDINGS = (
         parameters=(Parameter("repo", REFERENCE, "the repository; a tag in it is ignored"),),
         options=_PAGE,
         run=_tags,
-        result="array of tags",
+        result="string[]",
     ),
     Binding(
         name="tag.delete",

@@ -13,7 +13,7 @@ local call, decode, pretty, shapes, functions, methods, newproxy = ...
 
 local error, type, tostring, select, setmetatable, getmetatable, rawget, rawset =
   error, type, tostring, select, setmetatable, getmetatable, rawget, rawset
-local pairs, ipairs = pairs, ipairs
+local pairs, ipairs, unpack, loadstring = pairs, ipairs, unpack, loadstring
 local concat = table.concat
 
 local state = setmetatable({}, { __mode = "k" })
@@ -25,8 +25,20 @@ for _, name in ipairs(functions) do
     local ok, kind, value = call(name, ...)
     if not ok then error(kind, 2) end
     if kind == "" then return value end
+    if kind == "values" then return unpack(value) end
     if kind == "update" then return update((...), value) end
     return construct(kind, value)
+  end
+end
+
+-- The script's edits go along, as a table of their own.
+for _, name in ipairs({ "manifest.export", "config.export" }) do
+  local export = bound[name]
+  if export then
+    bound[name] = function(object)
+      local fields = state[object]
+      return export(object, fields and fields.document)
+    end
   end
 end
 
@@ -193,23 +205,38 @@ for _, name in ipairs(functions) do
   end
 end
 
-local function logger(level)
-  return function(message, fields)
-    local ok, problem = call("log", level, tostring(message), fields)
-    if not ok then error(problem, 2) end
-  end
+local levels = {}
+for _, level in ipairs({ "debug", "info", "warn", "error" }) do
+  local write = bound["log." .. level]
+  levels[level] = function(message, fields) return write(tostring(message), fields) end
 end
 
-local info = logger("info")
-log = setmetatable(
-  { debug = logger("debug"), info = info, warn = logger("warn"), error = logger("error") },
-  { __call = function(_, ...) return info(...) end, __metatable = false }
-)
+local info = levels.info
+log = setmetatable(levels, {
+  __call = function(_, ...) return info(...) end,
+  __metatable = false,
+})
 
 function print(...)
   local parts = {}
   for position = 1, select("#", ...) do parts[position] = tostring((select(position, ...))) end
   info(concat(parts, "\t"))
+end
+
+local modules = {}
+local read_module = bound.require
+
+function require(name)
+  local own = rawget(_G, name)
+  if type(own) == "table" then return own end
+  if modules[name] == nil then
+    local module = read_module(name)
+    local chunk, problem = loadstring(module.source, "=" .. module.name)
+    if not chunk then error(problem, 0) end
+    local value = chunk(name)
+    modules[name] = value == nil and true or value
+  end
+  return modules[name]
 end
 
 return construct, describe

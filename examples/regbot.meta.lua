@@ -1,0 +1,497 @@
+---@meta
+-- Made from regbot's own declarations; for editors, never run.
+
+---@class regbot.DescriptorFields
+---@field MediaType string
+---@field mediaType string
+---@field Digest string
+---@field digest string
+---@field Size integer
+---@field size integer
+---@field URLs string[]
+---@field urls string[]
+---@field Annotations table<string, any>
+---@field annotations table<string, any>
+---@field Data string
+---@field data string
+---@field Platform regbot.PlatformFields?
+---@field platform regbot.PlatformFields?
+---@field ArtifactType string
+---@field artifactType string
+
+---@class regbot.PlatformFields
+---@field Architecture string
+---@field architecture string
+---@field OS string
+---@field os string
+---@field OSVersion string
+---@field ["os.version"] string
+---@field OSFeatures string[]
+---@field ["os.features"] string[]
+---@field Variant string
+---@field variant string
+---@field Features string[]
+---@field features string[]
+
+---@class regbot.ManifestFields
+---@field SchemaVersion integer
+---@field schemaVersion integer
+---@field MediaType string
+---@field mediaType string
+---@field ArtifactType string
+---@field artifactType string
+---@field Config regbot.DescriptorFields
+---@field config regbot.DescriptorFields
+---@field Layers regbot.DescriptorFields[]
+---@field layers regbot.DescriptorFields[]
+---@field Subject regbot.DescriptorFields?
+---@field subject regbot.DescriptorFields?
+---@field Annotations table<string, any>
+---@field annotations table<string, any>
+
+---@class regbot.IndexFields
+---@field SchemaVersion integer
+---@field schemaVersion integer
+---@field MediaType string
+---@field mediaType string
+---@field ArtifactType string
+---@field artifactType string
+---@field Manifests regbot.DescriptorFields[]
+---@field manifests regbot.DescriptorFields[]
+---@field Subject regbot.DescriptorFields?
+---@field subject regbot.DescriptorFields?
+---@field Annotations table<string, any>
+---@field annotations table<string, any>
+
+---@class regbot.Schema1Fields
+---@field SchemaVersion integer
+---@field schemaVersion integer
+---@field Name string
+---@field name string
+---@field Tag string
+---@field tag string
+---@field Architecture string
+---@field architecture string
+---@field FSLayers table<string, any>[]
+---@field fsLayers table<string, any>[]
+---@field History table<string, any>[]
+---@field history table<string, any>[]
+
+---@class regbot.ImageFields
+---@field Created string?
+---@field created string?
+---@field Author string
+---@field author string
+---@field Architecture string
+---@field architecture string
+---@field OS string
+---@field os string
+---@field OSVersion string
+---@field ["os.version"] string
+---@field OSFeatures string[]
+---@field ["os.features"] string[]
+---@field Variant string
+---@field variant string
+---@field Config regbot.ImageConfigFields
+---@field config regbot.ImageConfigFields
+---@field RootFS regbot.RootFSFields
+---@field rootfs regbot.RootFSFields
+---@field History regbot.HistoryFields[]
+---@field history regbot.HistoryFields[]
+
+---@class regbot.ImageConfigFields
+---@field User string
+---@field ExposedPorts table<string, any>
+---@field Env string[]
+---@field Entrypoint string[]
+---@field Cmd string[]
+---@field Volumes table<string, any>
+---@field WorkingDir string
+---@field Labels table<string, any>
+---@field StopSignal string
+---@field StopTimeout integer
+---@field Shell string[]
+---@field ArgsEscaped boolean
+---@field OnBuild string[]
+
+---@class regbot.RootFSFields
+---@field Type string
+---@field type string
+---@field DiffIDs string[]
+---@field diff_ids string[]
+
+---@class regbot.HistoryFields
+---@field Created string?
+---@field created string?
+---@field CreatedBy string
+---@field created_by string
+---@field Author string
+---@field author string
+---@field Comment string
+---@field comment string
+---@field EmptyLayer boolean
+---@field empty_layer boolean
+
+---@class regbot.Reference
+local reference_object = {}
+
+---@class regbot.Manifest : regbot.ManifestFields, regbot.IndexFields
+local manifest_object = {}
+
+---@class regbot.Config : regbot.ImageFields
+local config_object = {}
+
+---@class regbot.Blob
+local blob_object = {}
+
+---@type table<string, any>
+args = {}
+
+blob = {}
+config = {}
+image = {}
+json = {}
+log = {}
+manifest = {}
+reference = {}
+referrer = {}
+repo = {}
+semver = {}
+tag = {}
+time = {}
+
+---Write one line at level info, with the script's name.
+---@param message string what to say; anything else is made text
+---@param fields? table names and values to add to the line
+function log(message, fields) end
+
+---Write one line at level debug, with the script's name.
+---@param message string what to say; anything else is made text
+---@param fields? table names and values to add to the line
+function log.debug(message, fields) end
+
+---Write one line at level info, with the script's name.
+---@param message string what to say; anything else is made text
+---@param fields? table names and values to add to the line
+function log.info(message, fields) end
+
+---Write one line at level warn, with the script's name.
+---@param message string what to say; anything else is made text
+---@param fields? table names and values to add to the line
+function log.warn(message, fields) end
+
+---Write one line at level error, with the script's name.
+---@param message string what to say; anything else is made text
+---@param fields? table names and values to add to the line
+function log.error(message, fields) end
+
+---A reference from text, with docker.io, library and latest filled in as docker does; from another reference, a copy.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text or a reference
+---@return regbot.Reference
+function reference.new(ref) end
+
+---Get the tag, empty when unset; or set it, which clears the digest, and give the reference back.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the reference
+---@param tag? string the new tag
+---@return string|regbot.Reference
+function reference.tag(ref, tag) end
+
+---Get the tag, empty when unset; or set it, which clears the digest, and give the reference back.
+---@param tag? string the new tag
+---@return string|regbot.Reference
+function reference_object:tag(tag) end
+
+---Get the digest, empty when unset; or set it, which clears the tag, and give the reference back.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the reference
+---@param digest? string the new digest
+---@return string|regbot.Reference
+function reference.digest(ref, digest) end
+
+---Get the digest, empty when unset; or set it, which clears the tag, and give the reference back.
+---@param digest? string the new digest
+---@return string|regbot.Reference
+function reference_object:digest(digest) end
+
+---Say that the work on a reference is done. Layout folders are cleaned up at the end of the run.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the reference
+function reference.close(ref) end
+
+---Say that the work on a reference is done. Layout folders are cleaned up at the end of the run.
+function reference_object:close() end
+
+---The repositories of a registry. Not every registry lists them: Docker Hub does not.
+---@param host string the registry, host[:port]
+---@param options? {limit?: integer, last?: string}
+---@return string[]
+function repo.ls(host, options) end
+
+---The tags of a repository, all pages of them unless limit is given.
+---@param repo string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository; a tag in it is ignored
+---@param options? {limit?: integer, last?: string}
+---@return string[]
+function tag.ls(repo, options) end
+
+---Delete one tag. Other tags of the digest stay; a tag that moved since the script looked at it is skipped with a warning; where the registry refuses, the tag stays as it was and an error is raised.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag; it has to be named
+---@param options? {reason?: string}
+function tag.delete(ref, options) end
+
+---The manifest of a single image. An index is resolved to the platform; without one, to the local platform or, when that is missing, to the only image there is.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
+---@param platform? string os/arch[/variant][,osver=<version>]
+---@return regbot.Manifest
+function manifest.get(ref, platform) end
+
+---The manifest of a single image. An index is resolved to the platform; without one, to the local platform or, when that is missing, to the only image there is.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
+---@param platform? string os/arch[/variant][,osver=<version>]
+---@return regbot.Manifest
+function image.manifest(ref, platform) end
+
+---The manifest of a single image. An index is resolved to the platform; without one, to the local platform or, when that is missing, to the only image there is.
+---@param platform? string os/arch[/variant][,osver=<version>]
+---@return regbot.Manifest
+function manifest_object:get(platform) end
+
+---The manifest or index as it is, not resolved.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
+---@return regbot.Manifest
+function manifest.getList(ref) end
+
+---The manifest or index as it is, not resolved.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
+---@return regbot.Manifest
+function image.manifestList(ref) end
+
+---Media type, digest, size and rate limit of a manifest, without its body.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
+---@return regbot.Manifest
+function manifest.head(ref) end
+
+---Media type, digest, size and rate limit of a manifest, without its body.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
+---@return regbot.Manifest
+function image.manifestHead(ref) end
+
+---Media type, digest, size and rate limit of a manifest, without its body.
+---@return regbot.Manifest
+function manifest_object:head() end
+
+---MediaType, Digest and Size of a manifest, as a table.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
+---@return regbot.DescriptorFields
+function manifest.descriptor(ref) end
+
+---MediaType, Digest and Size of a manifest, as a table.
+---@return regbot.DescriptorFields
+function manifest_object:descriptor() end
+
+---Delete a manifest by digest, and with it every tag on it. To take away one tag alone, use tag.delete.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
+function manifest.delete(ref) end
+
+---Delete a manifest by digest, and with it every tag on it. To take away one tag alone, use tag.delete.
+function manifest_object:delete() end
+
+---Store a manifest under a reference's tag or digest, and give its digest. Edits count after export. Its blobs and children have to be there.
+---@param manifest regbot.Manifest the manifest
+---@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to; where it came from when not given
+---@return string
+function manifest.put(manifest, ref) end
+
+---Store a manifest under a reference's tag or digest, and give its digest. Edits count after export. Its blobs and children have to be there.
+---@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to; where it came from when not given
+---@return string
+function manifest_object:put(ref) end
+
+---A new manifest with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Nothing is stored until put.
+---@param manifest regbot.Manifest the manifest
+---@param edits? table set by the call itself
+---@return regbot.Manifest
+function manifest.export(manifest, edits) end
+
+---A new manifest with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Nothing is stored until put.
+---@param edits? table set by the call itself
+---@return regbot.Manifest
+function manifest_object:export(edits) end
+
+---The registry's pull limit as it was when the manifest was read: Set, Remain, Limit, Reset (seconds), Policies.
+---@param manifest regbot.Manifest the manifest
+---@return table
+function manifest.ratelimit(manifest) end
+
+---The registry's pull limit as it was when the manifest was read: Set, Remain, Limit, Reset (seconds), Policies.
+---@return table
+function manifest_object:ratelimit() end
+
+---The config of an image: its labels, when it was created, what it runs.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to an image
+---@param platform? string os/arch[/variant][,osver=<version>]
+---@return regbot.Config
+function image.config(ref, platform) end
+
+---The config of an image: its labels, when it was created, what it runs.
+---@param platform? string os/arch[/variant][,osver=<version>]
+---@return regbot.Config
+function manifest_object:config(platform) end
+
+---A new config with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Store it with blob.put.
+---@param config regbot.Config the config
+---@param edits? table set by the call itself
+---@return regbot.Config
+function config.export(config, edits) end
+
+---A new config with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Store it with blob.put.
+---@param edits? table set by the call itself
+---@return regbot.Config
+function config_object:export(edits) end
+
+---When an image was made, in seconds since 1970: from its config, else from an annotation or label org.opencontainers.image.created. nil when that is missing or before 2013-03-20, as reproducible builds have it.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@return number?
+function image.created(ref) end
+
+---Bytes of the distinct blobs of an image, all platforms of it.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@return integer
+function image.size(ref) end
+
+---Wait until at least so many pulls remain: true then, also where the registry names no limit; false when the timeout is over.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@param remaining number pulls that should remain
+---@param poll? string|number between two looks, 5m
+---@param timeout? string|number 6h
+---@return boolean
+function image.ratelimitWait(ref, remaining, poll, timeout) end
+
+---Wait until at least so many pulls remain: true then, also where the registry names no limit; false when the timeout is over.
+---@param remaining number pulls that should remain
+---@param poll? string|number between two looks, 5m
+---@param timeout? string|number 6h
+---@return boolean
+function manifest_object:ratelimitWait(remaining, poll, timeout) end
+
+---Copy an image with all it consists of: between registries, within one (where no content is moved), to and from ocidir://. What the target has is not sent. The tag is put last, so an interrupted copy leaves none that points at missing content.
+---@param src string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@param dst string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to
+---@param options? {platforms?: string[], digestTags?: boolean, referrers?: boolean, forceRecursive?: boolean, includeExternal?: boolean, fastCheck?: boolean}
+function image.copy(src, dst, options) end
+
+---Write an image to an archive that docker load, podman and skopeo read. Compressed when the name ends with .gz, .tgz or .zst.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@param file string the archive; it has to be in workDir
+function image.exportTar(ref, file) end
+
+---Copy the image of an archive, as docker save, skopeo or buildah write it, plain or compressed, to a reference.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to
+---@param file string the archive; it has to be in workDir
+function image.importTar(ref, file) end
+
+---A blob. Its content is read when it is used, and then checked against its digest.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository, or a reference with the blob's digest
+---@param digest? string the blob's digest
+---@return regbot.Blob
+function blob.get(ref, digest) end
+
+---A blob, to ask for its size.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository, or a reference with the blob's digest
+---@param digest? string the blob's digest
+---@return regbot.Blob
+function blob.head(ref, digest) end
+
+---The content of a blob as a string, up to the config's blobLimit.
+---@param blob regbot.Blob the blob
+---@return string
+function blob.content(blob) end
+
+---The content of a blob as a string, up to the config's blobLimit.
+---@return string
+function blob_object:content() end
+
+---The size of a blob in bytes.
+---@param blob regbot.Blob the blob
+---@return integer
+function blob.size(blob) end
+
+---The size of a blob in bytes.
+---@return integer
+function blob_object:size() end
+
+---Store a blob in a repository; nothing is sent when it is there. Gives its digest and its size.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository
+---@param content string|regbot.Blob|regbot.Config what to store
+---@return string, integer
+function blob.put(ref, content) end
+
+---Store a blob in a repository; nothing is sent when it is there. Gives its digest and its size.
+---@param content string|regbot.Blob|regbot.Config what to store
+---@return string, integer
+function blob_object:put(content) end
+
+---The descriptors of what refers to an image: by the registry's own list, else by the fallback tag.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image, with the digest it is referred by
+---@param options? {artifactType?: string}
+---@return regbot.DescriptorFields[]
+function referrer.ls(ref, options) end
+
+---The time now, in seconds since 1970.
+---@return number
+function time.now() end
+
+---Seconds since 1970 of a time such as 2021-01-01T00:00:00Z, or as Go prints it (2021-01-01 00:00:00 +0000 UTC), or of a date. Without a zone it is UTC.
+---@param text string the time
+---@return number
+function time.parse(text) end
+
+---A time as text in UTC: RFC 3339, or by the letters of strftime.
+---@param seconds number since 1970
+---@param format? string such as %Y-%m-%d
+---@return string
+function time.format(seconds, format) end
+
+---Seconds of a duration such as 30d, 1h15m or 500ms.
+---@param text string|number the duration
+---@return number
+function time.duration(text) end
+
+---The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch, prerelease, build, variant; nil for what is no version. 1.2 stands for 1.2.0.
+---@param text string a tag
+---@param options? {variant?: boolean}
+---@return table?
+function semver.parse(text, options) end
+
+----1, 0 or 1, as a is older than, equal to or newer than b.
+---@param a string a version
+---@param b string a version
+---@param options? {variant?: boolean}
+---@return integer
+function semver.compare(a, b, options) end
+
+---A new array of the versions, oldest first. An error when one is no version.
+---@param versions string[] the versions
+---@param options? {variant?: boolean, newest_first?: boolean}
+---@return string[]
+function semver.sort(versions, options) end
+
+---Whether a version is in a range, such as >=1.2 <2, ^1.2, ~1.2.3, 1.x or two of them with || between. A pre-release is only where the range names one of the same numbers.
+---@param version string a version
+---@param range string the range
+---@param options? {variant?: boolean}
+---@return boolean
+function semver.satisfies(version, range, options) end
+
+---The Lua value of a JSON text. null is nil.
+---@param text string JSON
+---@return any
+function json.decode(text) end
+
+---The JSON text of a value. An empty table is an object.
+---@param value any nil, boolean, number, string or table
+---@param options? {indent?: boolean}
+---@return string
+function json.encode(value, options) end
+
+---The value of a module: a built-in one (such as semver), or NAME.lua in a folder of luaPath; dots are folders. It is run once in a script.
+---@param name string the module's name
+---@return any
+function require(name) end

@@ -1,0 +1,251 @@
+"""Copies an image, byte for byte, from one repository to another.
+
+Blobs go first, then children, then what lists them, the tag at last: whatever
+ends a copy, no tag points at content that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from regbot.errors import (
+    ContentError,
+    DigestMismatch,
+    NotSupported,
+    RegistryError,
+)
+from regbot.events import Emit, Message, ignore
+from regbot.image.crew import Crew
+from regbot.image.graph import Graph, Look, explore, tags_by_subject
+from regbot.image.parts import children_of, is_external, is_referrer_list
+from regbot.image.transfer import NOT_SEEN, Transfer
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import SCHEMA1, Descriptor, Head, Manifest
+from regbot.oci.platform import Platform
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStore, Store
+
+_MEANS_INCOMPLETE = frozenset({400, 404, 412, 422})
+"""Statuses by which registries refuse an index whose children they don't have."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOptions:
+    """What to copy, and how.
+
+    ``platforms``: only these children of an index. The index itself is copied as it
+    is, with the same digest, so that it lists more than the target has; a target
+    that does not take such an index makes the copy fail.
+    ``digest_tags``: also tags made of a digest, such as ``sha256-<hex>.sig``.
+    ``referrers``: also what refers to any of the manifests, and what refers to that.
+    ``force_recursive``: look at every manifest and blob, though the tag is there.
+    ``include_external``: also layers that lie elsewhere, if the source has them.
+    ``fast_check``: be content when the tag has the digest, whatever else is asked.
+    ``workers``: blobs and manifests at once.
+    """
+
+    platforms: tuple[Platform, ...] = ()
+    digest_tags: bool = False
+    referrers: bool = False
+    force_recursive: bool = False
+    include_external: bool = False
+    fast_check: bool = False
+    workers: int = 4
+
+    @property
+    def asks_for_more(self) -> bool:
+        """Whether a tag with the right digest is not the end of it."""
+        more = self.platforms or self.digest_tags or self.referrers
+        return bool(more or self.force_recursive)
+
+
+def copy_image(
+    source: ReadStore,
+    name: str,
+    target: Store,
+    target_name: str,
+    options: CopyOptions = CopyOptions(),
+    *,
+    stop: Stop,
+    emit: Emit = ignore,
+) -> Descriptor:
+    """Copy what ``name`` is to ``target_name``; the copied manifest comes back.
+
+    ``target_name`` is a tag; empty or the digest itself, there will be no tag. What
+    the target has is not sent, and what it has of manifests is not read from the
+    source. ``target`` has to answer for itself: opened with mirrors, it would seem
+    to have what only a mirror has. Raises NotSupported for docker's schema 1, and
+    what the stores raise.
+    """
+    stop.check()
+    head = source.head(name)
+    if head.media_type in SCHEMA1:
+        raise NotSupported(f"{_called(source, name)}: manifests of schema 1 are not copied")
+    if ":" in target_name and target_name != str(head.digest):
+        raise DigestMismatch(f"{_called(source, name)} is {head.digest}, not {target_name}")
+    tag = "" if ":" in target_name else target_name
+    _Copy(source, target, options, Crew(options.workers, stop), emit).run(head, tag)
+    return head.descriptor
+
+
+class _Copy:
+    """One copy on its way."""
+
+    def __init__(
+        self, source: ReadStore, target: Store, options: CopyOptions, crew: Crew, emit: Emit
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._options = options
+        self._crew = crew
+        self._emit = emit
+        self._there: set[Digest] = set()
+
+    def run(self, head: Head, tag: str) -> None:
+        """Copy, unless the tag shows that it is done."""
+        digest = head.digest
+        done = self._digest_at(tag or str(digest)) == digest
+        if done and (self._options.fast_check or (tag and not self._options.asks_for_more)):
+            return
+        if self._source.repository == self._target.repository:
+            if tag and not done:
+                self._target.put_manifest(tag, self._source.manifest(str(digest)))
+            return
+        graph = explore(head.descriptor, self._look(digest), self._crew)
+        self._refuse_schema1(graph)
+        trusted = bool(tag) and done and not self._must_look
+        sent = self._send_blobs(graph, digest, trusted=trusted)
+        self._send_manifests(graph, digest, tag, done=done)
+        source = str(self._source.repository)
+        self._emit(Message("debug", "image copied", {"source": source, "bytes": sent}))
+
+    @property
+    def _must_look(self) -> bool:
+        return self._options.force_recursive or bool(self._options.platforms)
+
+    def _look(self, root: Digest) -> Look:
+        tags = self._source.tags() if self._options.digest_tags else []
+        return Look(
+            self._source,
+            self._read,
+            select=lambda manifest: self._selected(manifest, root),
+            referrers=self._options.referrers,
+            digest_tags=tags_by_subject(tags),
+            emit=self._emit,
+        )
+
+    def _read(self, digest: Digest) -> Manifest:
+        """A manifest from the target, if it has it: registries count what is pulled."""
+        try:
+            found = self._target.manifest(str(digest))
+        except (*NOT_SEEN, ContentError):
+            return self._source.manifest(str(digest))
+        self._there.add(digest)
+        return found
+
+    def _selected(self, manifest: Manifest, root: Digest) -> Sequence[Descriptor]:
+        """The children to copy. Raises NotFound for a platform the index has not."""
+        if not (manifest.is_index and manifest.digest == root and self._options.platforms):
+            return children_of(manifest)
+        chosen: dict[Digest, Descriptor] = {}
+        for wanted in self._options.platforms:
+            best = _suits(manifest.child_for(wanted), wanted)
+            fitting = [child for child in manifest.manifests if _suits(child, wanted) == best]
+            chosen.update({child.digest: child for child in fitting})
+        return list(chosen.values())
+
+    def _refuse_schema1(self, graph: Graph) -> None:
+        for digest, manifest in graph.manifests.items():
+            if manifest.media_type in SCHEMA1:
+                name = _called(self._source, str(digest))
+                raise NotSupported(f"{name}: manifests of schema 1 are not copied")
+
+    def _send_blobs(self, graph: Graph, root: Digest, *, trusted: bool) -> int:
+        """Bytes sent. ``trusted``: what is below the root is there, for its tag is."""
+        passed = self._there.intersection(graph.ordered([root])) if trusted else set()
+        blobs = {
+            blob.digest: blob
+            for digest, found in graph.blobs.items()
+            if digest not in passed
+            for blob in found
+            if self._options.include_external or not is_external(blob)
+        }
+        transfer = Transfer(self._source, self._target, self._crew, self._emit)
+        largest_first = sorted(blobs.values(), key=lambda blob: -blob.size)
+        self._crew.run(transfer.copy, largest_first)
+        return transfer.sent
+
+    def _send_manifests(self, graph: Graph, root: Digest, tag: str, *, done: bool) -> None:
+        """Children before what lists them, the image before its referrers, its tag at last."""
+        tags = self._digest_tags(graph)
+        listed = {digest for children in graph.children.values() for digest in children}
+        by_tag = set(graph.tags.values()) - listed - {root}
+        if tag and len(graph.blobs) == len(graph.ordered([root])):
+            by_tag.add(root)
+        for digest in graph.ordered([root, *graph.manifests]):
+            if digest in graph.manifests and digest not in by_tag:
+                self._put(graph.manifests[digest], root, loose=digest == root and not tag)
+        for name, digest in tags.items():
+            self._put_as(name, graph.manifests[digest], root)
+        if tag and not done:
+            self._put_as(tag, graph.manifests[root], root)
+
+    def _put(self, manifest: Manifest, root: Digest, *, loose: bool) -> None:
+        """Put a manifest by digest, unless it is there.
+
+        ``loose``: nothing else will lead to it. A layout folder may have its file and
+        nothing that keeps it.
+        """
+        kept = not loose or self._target.repository.scheme != "ocidir"
+        if manifest.digest in self._there and kept and self._is_listed(manifest):
+            return
+        self._put_as(str(manifest.digest), manifest, root)
+
+    def _is_listed(self, manifest: Manifest) -> bool:
+        """Whether the target knows what a manifest refers to, if it does."""
+        subject = manifest.subject
+        if subject is None or not self._options.referrers:
+            return True
+        listed = self._target.referrers(subject.digest)
+        return any(entry.digest == manifest.digest for entry in listed)
+
+    def _put_as(self, name: str, manifest: Manifest, root: Digest) -> None:
+        self._crew.check()
+        try:
+            self._target.put_manifest(name, manifest)
+        except RegistryError as error:
+            sparse = manifest.digest == root and manifest.is_index and self._options.platforms
+            if not sparse or error.status not in _MEANS_INCOMPLETE:
+                raise
+            raise NotSupported(
+                f"{_called(self._target, name)}: the registry does not take an index"
+                f" of which only some platforms were copied ({error})"
+            ) from error
+
+    def _digest_tags(self, graph: Graph) -> dict[str, Digest]:
+        """The digest tags to put. Lists of referrers are left to the target's own."""
+        tags: dict[str, Digest] = {}
+        for tag, digest in graph.tags.items():
+            manifest = graph.manifests.get(digest)
+            if manifest is None or self._digest_at(tag) == digest:
+                continue
+            members = [own for own in graph.owned[digest] if own in graph.manifests]
+            if not is_referrer_list(tag, manifest, [graph.manifests[own] for own in members]):
+                tags[tag] = digest
+        return tags
+
+    def _digest_at(self, name: str) -> Digest | None:
+        try:
+            return self._target.head(name).digest
+        except (*NOT_SEEN, ContentError):
+            return None
+
+
+def _suits(child: Descriptor, wanted: Platform) -> int:
+    return child.platform.suits(wanted) if child.platform else 0
+
+
+def _called(store: ReadStore, name: str) -> str:
+    repository = store.repository
+    return str(repository.with_digest(name) if ":" in name else repository.with_tag(name))

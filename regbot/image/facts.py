@@ -1,0 +1,115 @@
+"""What can be told of an image from its manifests and configs: size, date."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from regbot.errors import NotFound
+from regbot.image.graph import DEEPEST, walk
+from regbot.image.parts import blobs_of
+from regbot.oci.manifest import (
+    DEFAULT_BLOB_LIMIT,
+    DOCKER_CONFIG,
+    OCI_CONFIG,
+    ImageConfig,
+    Manifest,
+)
+from regbot.oci.platform import Platform
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStore, read_blob
+
+CREATED = "org.opencontainers.image.created"
+FIRST_DATE = datetime(2013, 3, 20, tzinfo=UTC)
+"""Docker's first release: an earlier date is a placeholder of reproducible builds."""
+
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def image_size(store: ReadStore, name: str, *, workers: int = 1, stop: Stop | None = None) -> int:
+    """Bytes of the distinct configs and layers of an image, over all its platforms.
+
+    Layers that lie elsewhere count with the size said; platforms that are not in
+    the repository don't count. Raises what the store raises.
+    """
+    sizes = {
+        blob.digest: blob.size
+        for _, manifest in walk(store, name, sparse=True, workers=workers, stop=stop)
+        for blob in blobs_of(manifest)
+    }
+    return sum(sizes.values())
+
+
+def created(
+    store: ReadStore,
+    name: str,
+    platform: Platform | None = None,
+    blob_limit: int = DEFAULT_BLOB_LIMIT,
+) -> datetime | None:
+    """When an image was made, in UTC; None when that is not known.
+
+    The config's ``created``, else the annotation or label of that meaning. For an
+    index its annotation; else, or when a platform is asked for, the date of the
+    child that suits it. Without a child for the local platform it is the newest
+    date of all, if all are known. Raises what the store raises, and NotFound for a
+    platform that is asked for and not there.
+    """
+    return _created(store, store.manifest(name), platform, blob_limit, DEEPEST)
+
+
+def parse_date(text: object) -> datetime | None:
+    """An RFC 3339 date in UTC; None for anything else and for what is no real date."""
+    match = _DATE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        return None
+    day, clock, fraction, zone = match.groups(default="")
+    offset = "+00:00" if zone in "Zz" else zone
+    try:
+        found = datetime.fromisoformat(f"{day}T{clock}{fraction[:7]}{offset}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found if found >= FIRST_DATE else None
+
+
+def _created(
+    store: ReadStore, manifest: Manifest, platform: Platform | None, limit: int, levels: int
+) -> datetime | None:
+    annotated = parse_date(manifest.annotations.get(CREATED))
+    if not manifest.is_index:
+        said = _dates_of_config(store, manifest, limit)
+        return next((date for date in (said[0], annotated, said[1]) if date), None)
+    if annotated and platform is None:
+        return annotated
+    if not levels:
+        return None
+    try:
+        children = [manifest.child_for(platform)]
+    except NotFound:
+        if platform is not None:
+            raise
+        children = [
+            child
+            for child in manifest.manifests
+            if child.platform and child.platform.architecture not in ("", "unknown")
+        ]
+    dates = [
+        _created(store, store.manifest(str(child.digest)), platform, limit, levels - 1)
+        for child in children
+    ]
+    known = [date for date in dates if date]
+    return max(known) if known and len(known) == len(dates) else annotated
+
+
+def _dates_of_config(
+    store: ReadStore, manifest: Manifest, limit: int
+) -> tuple[datetime | None, datetime | None]:
+    """``created`` and the label of an image's config; an artifact's tells nothing."""
+    descriptor = manifest.config
+    if descriptor is None or descriptor.media_type not in (OCI_CONFIG, DOCKER_CONFIG):
+        return None, None
+    raw = read_blob(store, descriptor.digest, size=descriptor.size, limit=limit)
+    config = ImageConfig.parse(raw, descriptor).data
+    inner = config.get("config")
+    labels = inner.get("Labels") if isinstance(inner, dict) else None
+    label = labels.get(CREATED) if isinstance(labels, dict) else None
+    return parse_date(config.get("created")), parse_date(label)

@@ -1,0 +1,140 @@
+"""``blob.*``: content by digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from regbot.errors import InvalidValue
+from regbot.lua.api.context import Context
+from regbot.lua.api.objects import (
+    REFERENCE,
+    HeldConfig,
+    read_config_object,
+)
+from regbot.lua.binding import STRING, Binding, Parameter, Passed, Type, describe, plain
+from regbot.lua.wire import to_bytes, to_text
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+from regbot.plan.action import PutBlob
+from regbot.store.protocol import Chunks, read_blob
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBlob:
+    """A blob that a script holds: where it is. Its content is read when it is needed."""
+
+    reference: Reference
+    digest: Digest
+    size: int
+
+
+def _read_blob_object(passed: Passed) -> HeldBlob:
+    if passed.kind != "blob":
+        raise InvalidValue(f"expected a blob, got {describe(passed)}")
+    fields = passed.value
+    return HeldBlob(
+        Reference.parse(fields["reference"]), Digest.parse(fields["digest"]), fields["size"]
+    )
+
+
+def _read_content(passed: Passed) -> bytes | HeldBlob | HeldConfig:
+    if passed.kind == "blob":
+        return _read_blob_object(passed)
+    if passed.kind == "config":
+        return read_config_object(passed)
+    if passed.kind or not isinstance(passed.value, str):
+        raise InvalidValue(f"expected a string, a blob or a config, got {describe(passed)}")
+    return to_bytes(passed.value)
+
+
+BLOB = Type("blob", _read_blob_object, "regbot.Blob")
+CONTENT = Type("string, blob or config", _read_content, "string|regbot.Blob|regbot.Config")
+
+
+def _find(context: Context, reference: Reference, digest: str | None) -> Passed:
+    name = digest or reference.digest
+    if not name:
+        raise InvalidValue(f"{reference} names no digest, and no digest is given")
+    parsed = Digest.parse(name)
+    size = context.stores.open(reference).blob_size(parsed)
+    fields = {"reference": str(reference.without_name), "digest": str(parsed), "size": size}
+    return Passed("blob", {**fields, "text": f"{reference.without_name}@{parsed}"})
+
+
+def _content(context: Context, blob: HeldBlob) -> Passed:
+    store = context.stores.open(blob.reference)
+    raw = read_blob(store, blob.digest, size=blob.size, limit=context.blob_limit)
+    return plain(to_text(raw))
+
+
+def _size(_context: Context, blob: HeldBlob) -> Passed:
+    return plain(blob.size)
+
+
+def _put(context: Context, reference: Reference, content: bytes | HeldBlob | HeldConfig) -> Passed:
+    digest, size, chunks = _chunks(context, content)
+    context.executor.execute(
+        PutBlob(reference.without_name, digest, size, chunks, context.last_message)
+    )
+    return Passed("values", [str(digest), size])
+
+
+def _chunks(context: Context, content: bytes | HeldBlob | HeldConfig) -> tuple[Digest, int, Chunks]:
+    if isinstance(content, HeldBlob):
+        source = context.stores.open(content.reference)
+        return content.digest, content.size, lambda: source.blob(content.digest, content.size)
+    raw = content if isinstance(content, bytes) else content.config.raw
+    return Digest.of(raw), len(raw), lambda: (raw,)
+
+
+_REF = Parameter("ref", REFERENCE, "the repository, or a reference with the blob's digest")
+_DIGEST = Parameter("digest", STRING, "the blob's digest", optional=True)
+
+BINDINGS = (
+    Binding(
+        name="blob.get",
+        doc="A blob. Its content is read when it is used, and then checked against its digest.",
+        parameters=(_REF, _DIGEST),
+        run=_find,
+        result="regbot.Blob",
+    ),
+    Binding(
+        name="blob.head",
+        doc="A blob, to ask for its size.",
+        parameters=(_REF, _DIGEST),
+        run=_find,
+        result="regbot.Blob",
+    ),
+    Binding(
+        name="blob.content",
+        doc="The content of a blob as a string, up to the config's blobLimit.",
+        parameters=(Parameter("blob", BLOB, "the blob"),),
+        run=_content,
+        result="string",
+        method_of=("blob",),
+        method="content",
+    ),
+    Binding(
+        name="blob.size",
+        doc="The size of a blob in bytes.",
+        parameters=(Parameter("blob", BLOB, "the blob"),),
+        run=_size,
+        result="integer",
+        method_of=("blob",),
+        method="size",
+    ),
+    Binding(
+        name="blob.put",
+        doc="Store a blob in a repository; nothing is sent when it is there. Gives its digest and"
+        " its size.",
+        parameters=(
+            Parameter("ref", REFERENCE, "the repository"),
+            Parameter("content", CONTENT, "what to store"),
+        ),
+        run=_put,
+        result="string, integer",
+        method_of=("blob",),
+        method="put",
+        changes=True,
+    ),
+)

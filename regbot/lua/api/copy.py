@@ -1,0 +1,96 @@
+"""``image.copy``, ``image.exportTar``, ``image.importTar``: images from place to place."""
+
+from __future__ import annotations
+
+from regbot.image.copy import CopyOptions
+from regbot.image.workdir import safe_path
+from regbot.lua.api.context import Context
+from regbot.lua.api.objects import PLATFORMS, REFERENCE
+from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
+from regbot.oci.platform import Platform
+from regbot.oci.reference import Reference
+from regbot.plan.action import CopyImage, ExportTar, ImportTar
+
+
+def _copy(
+    context: Context,
+    source: Reference,
+    target: Reference,
+    *,
+    platforms: tuple[Platform, ...],
+    digestTags: bool,  # noqa: N803 - the option's name in scripts
+    referrers: bool,
+    forceRecursive: bool,  # noqa: N803
+    includeExternal: bool,  # noqa: N803
+    fastCheck: bool,  # noqa: N803
+) -> Passed:
+    options = CopyOptions(
+        platforms=platforms,
+        digest_tags=digestTags,
+        referrers=referrers,
+        force_recursive=forceRecursive,
+        include_external=includeExternal,
+        fast_check=fastCheck,
+    )
+    outcome = context.executor.execute(CopyImage(source, target, options, context.last_message))
+    if outcome.digest:
+        context.seen.digest(target, outcome.digest)
+    return plain(None)
+
+
+def _export(context: Context, reference: Reference, file: str) -> Passed:
+    path = safe_path(context.work_dir, file)
+    context.executor.execute(ExportTar(reference, path, context.last_message))
+    return plain(None)
+
+
+def _import(context: Context, reference: Reference, file: str) -> Passed:
+    path = safe_path(context.work_dir, file)
+    context.executor.execute(ImportTar(reference, path, context.last_message))
+    return plain(None)
+
+
+def _switch(name: str, doc: str) -> Parameter:
+    return Parameter(name, BOOLEAN, doc, default=False)
+
+
+_FILE = Parameter("file", STRING, "the archive; it has to be in workDir")
+
+BINDINGS = (
+    Binding(
+        name="image.copy",
+        doc="Copy an image with all it consists of: between registries, within one (where no"
+        " content is moved), to and from ocidir://. What the target has is not sent. The tag is"
+        " put last, so an interrupted copy leaves none that points at missing content.",
+        parameters=(
+            Parameter("src", REFERENCE, "the image"),
+            Parameter("dst", REFERENCE, "where to"),
+        ),
+        options=(
+            Parameter("platforms", PLATFORMS, "only these of an index", default=()),
+            _switch("digestTags", "also tags named after the digest, such as signatures"),
+            _switch("referrers", "also what refers to the image by its subject"),
+            _switch("forceRecursive", "look at all content though the target has the manifest"),
+            _switch("includeExternal", "also layers that are kept elsewhere"),
+            _switch("fastCheck", "do nothing when the tag has the digest already"),
+        ),
+        run=_copy,
+        changes=True,
+    ),
+    Binding(
+        name="image.exportTar",
+        doc="Write an image to an archive that docker load, podman and skopeo read. Compressed"
+        " when the name ends with .gz, .tgz or .zst.",
+        parameters=(Parameter("ref", REFERENCE, "the image"), _FILE),
+        run=_export,
+        changes=True,
+    ),
+    Binding(
+        name="image.importTar",
+        doc="Copy the image of an archive, as docker save, skopeo or buildah write it, plain or"
+        " compressed, to a reference.",
+        parameters=(Parameter("ref", REFERENCE, "where to"), _FILE),
+        run=_import,
+        changes=True,
+    ),
+)

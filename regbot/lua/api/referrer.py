@@ -1,0 +1,38 @@
+"""``referrer.*``: what refers to an image by its subject, such as signatures."""
+
+from __future__ import annotations
+
+from regbot.lua.api.context import Context
+from regbot.lua.api.manifest import read_head
+from regbot.lua.api.objects import MANIFEST, HeldManifest
+from regbot.lua.binding import STRING, Binding, Parameter, Passed
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+
+
+def _list(
+    context: Context,
+    source: HeldManifest | Reference,
+    *,
+    artifactType: str,  # noqa: N803 - the option's name in scripts
+) -> Passed:
+    if isinstance(source, HeldManifest):
+        reference, digest = source.reference, source.head.digest
+    else:
+        reference = source
+        digest = Digest.parse(source.digest) if source.digest else read_head(context, source).digest
+    found = context.stores.open(reference).referrers(digest, artifactType)
+    return Passed("[]Descriptor", [descriptor.to_json() for descriptor in found])
+
+
+BINDINGS = (
+    Binding(
+        name="referrer.ls",
+        doc="The descriptors of what refers to an image: by the registry's own list, else by the"
+        " fallback tag.",
+        parameters=(Parameter("ref", MANIFEST, "the image, with the digest it is referred by"),),
+        options=(Parameter("artifactType", STRING, "only those of this type", default=""),),
+        run=_list,
+        result="regbot.DescriptorFields[]",
+    ),
+)

@@ -1,0 +1,141 @@
+"""What each action does to the stores it is applied to.
+
+The same code runs live, where the stores are the real ones, and in a dry run,
+where they are overlays that only remember.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from regbot.errors import NotFound
+from regbot.events import Emit
+from regbot.image.archive_read import open_archive
+from regbot.image.archive_write import write_archive
+from regbot.image.copy import CopyOptions, copy_image
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+from regbot.plan.action import (
+    Action,
+    CopyImage,
+    DeleteManifest,
+    DeleteTag,
+    ExportTar,
+    ImportTar,
+    PutBlob,
+    PutManifest,
+)
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStores, Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an action was about: ``digest``, and ``skipped`` says why nothing was done."""
+
+    digest: Digest | None = None
+    detail: str = ""
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """Applies actions to ``stores``, with images to copy from ``sources``.
+
+    ``writes_files`` False leaves archives unwritten. ``archives`` keeps those that
+    were read open, since an overlay reads their content when it is asked for.
+    ``blob_limit`` is in bytes.
+    """
+
+    stores: Stores
+    sources: ReadStores
+    stop: Stop
+    emit: Emit
+    blob_limit: int
+    archives: ExitStack
+    writes_files: bool = True
+
+    def apply(self, action: Action) -> Applied:
+        """Do what the action says. Raises RegbotError when it can't be done."""
+        match action:
+            case DeleteTag():
+                return self._delete_tag(action)
+            case DeleteManifest():
+                self.stores.open(action.reference).delete_manifest(action.digest)
+                return Applied(action.digest)
+            case PutManifest():
+                name = action.reference.tag or str(action.digest)
+                self.stores.open(action.reference).put_manifest(name, action.manifest)
+                return Applied(action.digest)
+            case PutBlob():
+                store = self.stores.open(action.reference)
+                store.put_blob(action.content, digest=action.digest, size=action.size)
+                return Applied(action.digest)
+            case CopyImage():
+                return self._copy(action)
+            case ExportTar():
+                return self._export(action)
+            case ImportTar():
+                return self._import(action)
+
+    def _delete_tag(self, action: DeleteTag) -> Applied:
+        store = self.stores.open(action.reference)
+        found: Digest | None = None
+        try:
+            found = store.head(action.reference.tag).digest
+            if action.digest and found != action.digest:
+                detail = f"moved since the script looked: now {found}"
+                return Applied(action.digest, detail, skipped=True)
+            store.delete_tag(action.reference.tag)
+        except NotFound:
+            if not (action.listed or found):
+                raise
+            return Applied(action.digest or found, "already gone")
+        return Applied(found)
+
+    def _copy(self, action: CopyImage) -> Applied:
+        target = action.reference
+        copied = copy_image(
+            self.sources.open(action.source),
+            action.source.name,
+            self.stores.open(target),
+            target.tag,
+            action.options,
+            stop=self.stop,
+            emit=self.emit,
+        )
+        return Applied(copied.digest)
+
+    def _export(self, action: ExportTar) -> Applied:
+        store = self.sources.open(action.reference)
+        digest = store.head(action.reference.name).digest
+        if self.writes_files:
+            write_archive(
+                store,
+                action.reference.name,
+                action.path,
+                repository_name=_docker_name(action.reference),
+                stop=self.stop,
+                emit=self.emit,
+            )
+        return Applied(digest)
+
+    def _import(self, action: ImportTar) -> Applied:
+        archive = self.archives.enter_context(
+            open_archive(action.path, blob_limit=self.blob_limit, stop=self.stop)
+        )
+        copied = copy_image(
+            archive,
+            archive.default_name,
+            self.stores.open(action.reference),
+            action.reference.tag,
+            CopyOptions(),
+            stop=self.stop,
+            emit=self.emit,
+        )
+        return Applied(copied.digest)
+
+
+def _docker_name(reference: Reference) -> str:
+    return "" if reference.scheme == "ocidir" else str(reference.without_name)

@@ -1,0 +1,60 @@
+"""The stores and the executor of one run: live, or in a dry run all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from regbot.events import Emit
+from regbot.http.exchange import Exchange
+from regbot.plan.apply import Applier
+from regbot.plan.executor import Executor, Ledger
+from regbot.stopping import Stop
+from regbot.store.opener import OpenStores
+from regbot.store.overlay import OverlayStores
+from regbot.store.protocol import ReadStores, Stores
+
+_FINISHING_SECONDS = 5.0
+"""What a stopped run may still take to put a tag back that was half deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one run reads from, and the one door through which it changes anything."""
+
+    stores: ReadStores
+    executor: Executor
+
+
+@contextmanager
+def open_session(
+    name: str,
+    bind: Callable[[Stop], Exchange],
+    *,
+    stop: Stop,
+    emit: Emit,
+    ledger: Ledger,
+    dry_run: bool,
+) -> Iterator[Session]:
+    """Open the stores of a run called ``name``, and clean up behind it.
+
+    In a dry run nothing that can write is opened: reads and planned writes meet in
+    an overlay.
+    """
+    exchange = bind(stop)
+    reading = OpenStores(exchange, stop=stop, emit=emit)
+    sources: ReadStores
+    stores: Stores
+    with ExitStack() as ending:
+        if dry_run:
+            sources = stores = OverlayStores(reading)
+        else:
+            sources = reading
+            writing = reading.for_writing(lambda: bind(Stop(timeout=_FINISHING_SECONDS)))
+            ending.callback(writing.close)
+            stores = writing
+        applier = Applier(
+            stores, sources, stop, emit, exchange.blob_limit, ending, writes_files=not dry_run
+        )
+        yield Session(sources, Executor(name, applier, ledger, emit, dry_run=dry_run))

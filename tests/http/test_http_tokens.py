@@ -1,0 +1,138 @@
+"""How long a token holds, and what it is good for; the flow is run without any server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regbot.errors import CredentialError
+from regbot.http.credentials import Credentials
+from regbot.http.exchange import Scope
+from regbot.http.hosts import Secret
+from regbot.http.tokens import Realm, Token, TokenAnswer, fetch_token, parse_scopes, united
+
+REALM = Realm("https://auth.example/token?fixed=1", "service")
+PULL = (Scope("repository", "app", ("pull",)),)
+WALL = 1_700_000_000.0
+
+
+def fetched(answer: dict[str, Any], credentials: Credentials = Credentials()) -> Token:  # noqa: B008
+    flow = fetch_token(REALM, PULL, credentials, now=1000.0, wall=WALL)
+    next(flow)
+    with pytest.raises(StopIteration) as done:
+        flow.send(TokenAnswer(200, json.dumps(answer).encode()))
+    token = done.value.value
+    assert isinstance(token, Token)
+    return token
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        ({}, 60),
+        ({"expires_in": 1}, 60),
+        ({"expires_in": 1000}, 1000),
+        ({"expires_in": "1000"}, 1000),
+        ({"expires_in": -5}, 60),
+        ({"expires_in": None}, 60),
+        ({"expires_in": [1]}, 60),
+        ({"expires_in": 1000, "issued_at": "2023-11-14T22:08:20Z"}, 700),
+        ({"expires_in": 1000, "issued_at": "2023-11-14T22:13:20.123456789Z"}, 1000),
+        ({"expires_in": 1000, "issued_at": "2031-01-01T00:00:00Z"}, 1000),
+        ({"expires_in": 1000, "issued_at": "2001-01-01T00:00:00Z"}, 1000),
+        ({"expires_in": 1000, "issued_at": "yesterday"}, 1000),
+    ],
+)
+def test_a_token_is_renewed_when_nine_tenths_of_its_life_are_over(
+    answer: dict[str, Any], seconds: float
+) -> None:
+    found = fetched({"token": "t", **answer})
+    assert found.good_until == pytest.approx(1000 + 0.9 * seconds, abs=1)
+    assert found.header == "Bearer t"
+
+
+def test_token_beats_access_token_and_either_will_do() -> None:
+    assert fetched({"token": "a", "access_token": "b"}).header == "Bearer a"
+    assert fetched({"token": "", "access_token": "b"}).header == "Bearer b"
+
+
+def test_what_the_realm_says_itself_stays_in_its_query() -> None:
+    request = next(fetch_token(REALM, PULL, Credentials("joe"), now=0, wall=0))
+    assert request.url == (
+        "https://auth.example/token?fixed=1&service=service&scope=repository%3Aapp%3Apull"
+        "&account=joe&client_id=regbot"
+    )
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 501])
+def test_an_identity_token_goes_by_get_where_post_is_unknown(status: int) -> None:
+    flow = fetch_token(REALM, PULL, Credentials(identity_token=Secret("idt")), now=0, wall=0)
+    assert next(flow).method == "POST"
+    request = flow.send(TokenAnswer(status, b""))
+    assert (request.method, request.headers["Authorization"]) == ("GET", "Basic PHRva2VuPjppZHQ=")
+
+
+def test_nothing_shown_of_a_request_or_token_is_secret() -> None:
+    login = Credentials("joe", Secret("geheim"), Secret("idt-geheim"))
+    flow = fetch_token(REALM, PULL, login, now=0, wall=0)
+    shown = repr(next(flow)) + repr(flow.send(TokenAnswer(404, b"geheim"))) + repr(login)
+    assert "geheim" not in shown
+    assert "geheim" not in repr(fetched({"token": "geheim"}))
+
+
+@given(st.binary(max_size=200) | st.recursive(
+    st.none() | st.floats() | st.text() | st.integers(), lambda x: st.lists(x) | st.dictionaries(
+        st.sampled_from(["token", "access_token", "expires_in", "issued_at"]), x)
+).map(lambda x: json.dumps(x).encode()))  # fmt: skip
+def test_any_answer_is_a_token_or_one_clear_error(body: bytes) -> None:
+    flow = fetch_token(REALM, PULL, Credentials(), now=0.0, wall=WALL)
+    next(flow)
+    try:
+        flow.send(TokenAnswer(200, body))
+    except StopIteration as done:
+        token: Token = done.value
+        assert token.header.isprintable()
+        assert token.good_until >= 54
+    except CredentialError as error:
+        said = str(error)
+        assert "answered without a token" in said
+
+
+NAMES = st.from_regex(r"[a-z]{1,5}(/[a-z]{1,3})?(:[0-9]{1,2})?", fullmatch=True)
+ACTIONS = st.lists(st.sampled_from(["pull", "push", "delete", "*"]), min_size=1, unique=True)
+
+
+@given(st.lists(st.builds(Scope, st.just("repository"), NAMES, ACTIONS.map(tuple))))
+def test_scopes_that_are_written_read_back_the_same(scopes: list[Scope]) -> None:
+    assert parse_scopes(" ".join(map(str, scopes))) == tuple(scopes)
+
+
+@given(st.text(max_size=80))
+def test_rubbish_in_scopes_does_not_crash(text: str) -> None:
+    assert all(x.kind and x.name for x in parse_scopes(text))
+
+
+def test_scopes_of_the_same_repository_are_put_together() -> None:
+    both = united(
+        (*PULL, Scope("repository", "b", ("pull",)), *parse_scopes("repository:app:push"))
+    )
+    assert [str(x) for x in both] == ["repository:app:pull,push", "repository:b:pull"]
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "enough"),
+    [
+        ("repository:app:pull,push", "repository:app:pull", True),
+        ("repository:app:pull", "repository:app:pull,push", False),
+        ("repository:app:*", "repository:app:delete", True),
+        ("repository:app:pull", "repository:ap:pull", False),
+        ("registry:app:pull", "repository:app:pull", False),
+        ("repository:app:pull", "", True),
+    ],
+)
+def test_what_a_token_covers(held: str, wanted: str, enough: bool) -> None:
+    assert Token("Bearer t", parse_scopes(held), 0.0).covers(parse_scopes(wanted)) is enough

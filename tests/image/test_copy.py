@@ -1,0 +1,483 @@
+"""image.copy: what arrives, what is not sent, and what each option changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.images import (
+    OCI_LAYER,
+    Image,
+    descriptor,
+    make_image,
+    make_index,
+    make_layer,
+    make_referrer,
+    push,
+)
+from support.pairs import has, layout, side, whole
+from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR
+
+from regbot.errors import DigestMismatch, Malformed, NotFound, NotSupported, Stopped
+from regbot.image.copy import CopyOptions, copy_image
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Manifest
+from regbot.oci.platform import Platform
+from regbot.oci.referrers import fallback_tag
+from regbot.stopping import Stop
+
+
+def copy(source, name, target, target_name, **options):
+    return copy_image(source, name, target, target_name, CopyOptions(**options), stop=Stop())
+
+
+def two_platforms(**how):
+    return {
+        "linux/amd64": make_image(layers=[make_layer("base"), make_layer("amd")], **how),
+        "linux/arm64": make_image(
+            platform="linux/arm64", layers=[make_layer("base"), make_layer("arm")], **how
+        ),
+    }
+
+
+def nested():
+    inner = make_index(two_platforms())
+    entry = inner.manifest.descriptor.to_json()
+    other = make_image(created=None)
+    listed = {"schemaVersion": 2, "mediaType": OCI_INDEX}
+    entries = [entry, other.manifest.descriptor.to_json()]
+    return Image(Manifest.build({**listed, "manifests": entries}), children=(inner, other))
+
+
+def unknown_type():
+    layer = make_layer("data")
+    data = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.example.thing+json",
+        "config": descriptor(b"{}", OCI_EMPTY),
+        "layers": [descriptor(layer, "application/x-thing")],
+        "more": {"kept": [1, 2]},
+    }
+    blobs = {Digest.of(b"{}"): b"{}", Digest.of(layer): layer}
+    return Image(Manifest.build(data), b"{}", blobs)
+
+
+def odd_bytes():
+    image = make_image()
+    raw = b"\n " + json.dumps(dict(image.manifest.data), indent=7).encode() + b"\n\n"
+    return Image(Manifest.parse(raw, OCI_MANIFEST), image.config, image.blobs)
+
+
+IMAGES = {
+    "image": make_image,
+    "docker image": lambda: make_image(docker=True),
+    "index": lambda: make_index(two_platforms()),
+    "docker list": lambda: make_index(two_platforms(docker=True), docker=True),
+    "nested index": nested,
+    "artifact": lambda: make_referrer(make_image().manifest),
+    "unknown media type": unknown_type,
+    "odd bytes": odd_bytes,
+}
+
+
+@pytest.mark.parametrize("kind", sorted(IMAGES))
+@pytest.mark.parametrize("way", ["registries", "to a folder", "from a folder", "folders"])
+def test_the_copy_is_the_same_to_the_byte(kind, way, tmp_path):
+    image = IMAGES[kind]()
+    with side() as here, side(HARBOR, auth="") as there:
+        source = layout(tmp_path / "a") if way in ("from a folder", "folders") else here.store()
+        target = layout(tmp_path / "b") if way in ("to a folder", "folders") else there.store()
+        push(source, image, "v1")
+        found = copy(source, "v1", target, "v2")
+        assert found.digest == image.digest
+        assert target.manifest("v2").raw == image.manifest.raw
+        assert target.manifest("v2").media_type == image.manifest.media_type
+        assert whole(target, "v2") == whole(source, "v1")
+        assert "v2" in target.tags()
+
+
+def test_without_a_target_tag_the_copy_has_its_digest_alone():
+    with side() as here, side() as there:
+        image = make_index(two_platforms())
+        push(here.store(), image, "v1")
+        copy(here.store(), "v1", there.store(), "")
+        assert there.registry.tags("team/app") == {}
+        assert whole(there.store(), str(image.digest))
+
+
+def test_another_digest_as_target_is_refused_before_anything_is_sent():
+    with side() as here, side() as there:
+        push(here.store(), make_image(), "v1")
+        with pytest.raises(DigestMismatch, match="v1 is sha256"):
+            copy(here.store(), "v1", there.store(), str(Digest.of(b"other")))
+        assert there.registry.requests == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"force_recursive": True}, {"referrers": True, "digest_tags": True}, {"fast_check": True}],
+    ids=str,
+)
+@pytest.mark.parametrize("quirks", [DISTRIBUTION_2, HARBOR], ids=["no referrers API", "API"])
+def test_a_second_copy_sends_nothing(options, quirks):
+    with side() as here, side(quirks, auth="") as there:
+        index = make_index(two_platforms())
+        push(here.store(), index, "v1")
+        push(here.store(), make_referrer(index.manifest))
+        push(here.store(), make_image(created=None), f"{fallback_tag(index.digest)}.sig")
+        copy(here.store(), "v1", there.store(), "v1", **options)
+        there.registry.forget()
+        here.registry.forget()
+        copy(here.store(), "v1", there.store(), "v1", **options)
+        assert there.writes() == []
+        assert here.registry.asked("GET", "/blobs/") == []
+
+
+def test_a_second_copy_asks_each_side_once():
+    with side() as here, side() as there:
+        push(here.store(), make_index(two_platforms()), "v1")
+        copy(here.store(), "v1", there.store(), "v1")
+        here.registry.forget()
+        there.registry.forget()
+        copy(here.store(), "v1", there.store(), "v1")
+        asked = [entry.method for entry in here.registry.requests + there.registry.requests]
+        assert asked == ["HEAD", "HEAD"]
+
+
+def test_what_the_target_has_is_neither_sent_nor_read_at_the_source():
+    with side() as here, side() as there:
+        index = make_index(two_platforms())
+        push(here.store(), index, "v1")
+        push(there.store(), index, "other")
+        here.registry.forget()
+        there.registry.forget()
+        copy(here.store(), "v1", there.store(), "v1")
+        assert there.writes() == ["PUT /v2/team/app/manifests/v1"]
+        assert here.registry.asked("GET") == []
+
+
+def test_layers_shared_with_what_is_there_stay_where_they_are():
+    with side() as here, side() as there:
+        first, second = two_platforms().values()
+        push(there.store(), first, "v1")
+        push(here.store(), second, "v2")
+        copy(here.store(), "v2", there.store(), "v2")
+        base = str(Digest.of(make_layer("base")))
+        assert here.registry.asked("GET", base) == []
+        assert len(here.registry.asked("GET", "/blobs/")) == 2
+
+
+def test_within_a_registry_blobs_are_mounted():
+    with side() as here:
+        image = make_index(two_platforms())
+        push(here.store("team/app"), image, "v1")
+        here.registry.forget()
+        copy(here.store("team/app"), "v1", here.store("team/mirror"), "v1")
+        assert whole(here.store("team/mirror"), "v1") == whole(here.store("team/app"), "v1")
+        assert not any(entry.size for entry in here.registry.asked(part="/uploads/"))
+        assert len(here.registry.asked("POST", "mount=")) == 5
+        assert not here.registry.asked("PUT", "/blobs/")
+
+
+def test_a_registry_that_does_not_mount_gets_the_bytes():
+    with side(mounts=False) as here:
+        push(here.store("team/app"), make_image(), "v1")
+        copy(here.store("team/app"), "v1", here.store("team/mirror"), "v1")
+        assert whole(here.store("team/mirror"), "v1") == whole(here.store("team/app"), "v1")
+        assert here.registry.uploads("team/mirror") == []
+
+
+def test_within_a_repository_only_a_tag_is_put():
+    with side() as here:
+        push(here.store(), make_index(two_platforms()), "v1")
+        here.registry.forget()
+        copy(here.store(), "v1", here.store(), "stable")
+        assert here.writes() == ["PUT /v2/team/app/manifests/stable"]
+        assert here.registry.asked("HEAD", "/blobs/") == []
+
+
+def test_layout_folders_share_the_files_of_blobs(tmp_path):
+    source, target = layout(tmp_path / "a"), layout(tmp_path / "b")
+    image = make_image()
+    push(source, image, "v1")
+    copy(source, "v1", target, "v1")
+    layer = image.manifest.layers[0].digest.hex
+    files = [tmp_path / name / "blobs" / "sha256" / layer for name in "ab"]
+    assert files[0].stat().st_ino == files[1].stat().st_ino
+
+
+def test_a_moved_tag_is_moved_at_the_target_too():
+    with side() as here, side() as there:
+        push(here.store(), make_image(labels={"n": "1"}), "v1")
+        copy(here.store(), "v1", there.store(), "v1")
+        second = make_image(labels={"n": "2"})
+        push(here.store(), second, "v1")
+        copy(here.store(), "v1", there.store(), "v1")
+        assert there.registry.tags("team/app") == {"v1": str(second.digest)}
+
+
+def test_force_recursive_brings_back_what_is_missing_below_a_tag():
+    with side() as here, side() as there:
+        index = make_index(two_platforms())
+        push(here.store(), index, "v1")
+        copy(here.store(), "v1", there.store(), "v1")
+        own = there.registry.content.repository("team/app")
+        del own.manifests[str(index.children[0].digest)]
+        del own.blobs[str(Digest.of(make_layer("arm")))]
+        copy(here.store(), "v1", there.store(), "v1")
+        assert not has(there.store(), index.children[0].digest)
+        copy(here.store(), "v1", there.store(), "v1", force_recursive=True)
+        assert whole(there.store(), "v1") == whole(here.store(), "v1")
+
+
+def test_fast_check_is_content_with_the_tag():
+    with side() as here, side() as there:
+        image = make_image()
+        push(here.store(), image, "v1")
+        copy(here.store(), "v1", there.store(), "v1")
+        signature = push(here.store(), make_referrer(image.manifest))
+        more = {"referrers": True, "force_recursive": True}
+        copy(here.store(), "v1", there.store(), "v1", fast_check=True, **more)
+        assert not has(there.store(), signature.digest)
+        copy(here.store(), "v1", there.store(), "v1", **more)
+        assert has(there.store(), signature.digest)
+
+
+def test_platforms_copy_the_index_as_it_is_and_only_their_images():
+    with side() as here, side(checks_references=False) as there:
+        index = make_index(two_platforms())
+        amd, arm = index.children
+        push(here.store(), index, "v1")
+        arm64 = {"platforms": (Platform.parse("linux/arm64"),)}
+        copy(here.store(), "v1", there.store(), "v1", **arm64)
+        assert there.registry.tags("team/app") == {"v1": str(index.digest)}
+        assert whole(there.store(), str(arm.digest))
+        assert not has(there.store(), amd.digest)
+        there.registry.forget()
+        copy(here.store(), "v1", there.store(), "v1", **arm64)
+        assert there.writes() == []
+        copy(here.store(), "v1", there.store(), "v1", platforms=(Platform.parse("linux/amd64"),))
+        assert whole(there.store(), "v1") == whole(here.store(), "v1")
+
+
+def test_a_registry_that_wants_all_platforms_is_named_with_the_reason():
+    with side() as here, side() as there:
+        push(here.store(), make_index(two_platforms()), "v1")
+        with pytest.raises(NotSupported, match="only some platforms were copied"):
+            copy(here.store(), "v1", there.store(), "v1", platforms=(Platform("linux", "arm64"),))
+        assert there.registry.tags("team/app") == {}
+
+
+def test_a_platform_that_is_not_there_is_an_error_that_lists_those_that_are():
+    with side() as here, side() as there:
+        push(here.store(), make_index(two_platforms()), "v1")
+        with pytest.raises(NotFound, match="linux/amd64, linux/arm64"):
+            copy(here.store(), "v1", there.store(), "v1", platforms=(Platform("linux", "s390x"),))
+        assert there.writes() == []
+
+
+def external_image():
+    here, elsewhere = make_layer("here"), make_layer("elsewhere")
+    image = make_image(layers=[here])
+    data = dict(image.manifest.data)
+    foreign = {**descriptor(elsewhere, OCI_LAYER), "urls": ["https://example.org/layer"]}
+    data["layers"] = [*data["layers"], foreign]
+    return Image(Manifest.build(data), image.config, image.blobs), elsewhere
+
+
+def test_external_layers_stay_where_they_are():
+    image, elsewhere = external_image()
+    with side() as here, side() as there:
+        push(here.store(), image, "v1")
+        copy(here.store(), "v1", there.store(), "v1")
+        assert there.store().head("v1").digest == image.digest
+        assert str(Digest.of(elsewhere)) not in there.registry.blobs("team/app")
+
+
+def test_external_layers_are_copied_when_asked_for():
+    image, elsewhere = external_image()
+    with side() as here, side() as there:
+        push(here.store(), image, "v1")
+        digest = here.registry.put_blob("team/app", elsewhere)
+        copy(here.store(), "v1", there.store(), "v1", include_external=True)
+        assert there.registry.blobs("team/app")[digest] == elsewhere
+
+
+@pytest.mark.parametrize("quirks", [DISTRIBUTION_3, HARBOR], ids=["no referrers API", "API"])
+@pytest.mark.parametrize("source_quirks", [DISTRIBUTION_3, HARBOR], ids=["none here", "API here"])
+def test_referrers_come_along_with_those_of_their_own(quirks, source_quirks):
+    with side(source_quirks, auth="") as here, side(quirks, auth="") as there:
+        index = make_index(two_platforms())
+        push(here.store(), index, "v1")
+        signature = push(here.store(), make_referrer(index.manifest))
+        bill = push(here.store(), make_referrer(index.children[0].manifest, content=b"bill"))
+        witness = push(here.store(), make_referrer(signature, content=b"witness"))
+        copy(here.store(), "v1", there.store(), "v1")
+        assert not has(there.store(), signature.digest)
+        copy(here.store(), "v1", there.store(), "v1", referrers=True)
+        for subject, referrer in (
+            (index.digest, signature),
+            (index.children[0].digest, bill),
+            (signature.digest, witness),
+        ):
+            assert [one.digest for one in there.store().referrers(subject)] == [referrer.digest]
+            assert whole(there.store(), str(referrer.digest))
+
+
+def test_referrers_of_the_target_s_own_stay():
+    with side(DISTRIBUTION_3) as here, side(DISTRIBUTION_3) as there:
+        image = make_image()
+        push(here.store(), image, "v1")
+        theirs = push(here.store(), make_referrer(image.manifest, content=b"upstream"))
+        push(there.store(), image, "v1")
+        own = push(there.store(), make_referrer(image.manifest, content=b"ours"))
+        copy(here.store(), "v1", there.store(), "v1", digest_tags=True)
+        found = {one.digest for one in there.store().referrers(image.digest)}
+        assert found == {theirs.digest, own.digest}
+
+
+def test_digest_tags_of_every_manifest_come_along():
+    with side() as here, side() as there:
+        index = make_index(two_platforms())
+        child = index.children[1]
+        push(here.store(), index, "v1")
+        signed = {
+            f"{fallback_tag(index.digest)}.sig": make_image(labels={"for": "index"}),
+            f"{fallback_tag(child.digest)}.att": make_image(labels={"for": "child"}),
+            fallback_tag(child.digest): make_image(labels={"for": "old form"}),
+            fallback_tag(index.digest): make_index({"linux/arm": make_image(platform="linux/arm")}),
+        }
+        for tag, image in signed.items():
+            push(here.store(), image, tag)
+        push(here.store(), make_image(created=None), f"{fallback_tag(Digest.of(b'x'))}.sig")
+        copy(here.store(), "v1", there.store(), "v1", digest_tags=True)
+        expected = {tag: str(image.digest) for tag, image in signed.items()}
+        assert there.registry.tags("team/app") == {"v1": str(index.digest), **expected}
+        last = [entry.path for entry in there.registry.requests if entry.method == "PUT"][-1]
+        assert last == "/v2/team/app/manifests/v1"
+
+
+@pytest.mark.parametrize("options", [{"referrers": True}, {"digest_tags": True}], ids=str)
+def test_a_stale_list_of_referrers_does_not_stop_a_copy(options):
+    with side(DISTRIBUTION_3) as here, side() as there:
+        image = make_image()
+        push(here.store(), image, "v1")
+        gone = push(here.store(), make_referrer(image.manifest, content=b"gone"))
+        kept = push(here.store(), make_referrer(image.manifest, content=b"kept"))
+        del here.registry.content.repository("team/app").manifests[str(gone.digest)]
+        events = []
+        source, target = here.store(), there.store()
+        wanted = CopyOptions(**options)
+        copy_image(source, "v1", target, "v1", wanted, stop=Stop(), emit=events.append)
+        assert [one.digest for one in there.store().referrers(image.digest)] == [kept.digest]
+        assert any(str(gone.digest) in event.text for event in events if event.level == "warn")
+
+
+def test_a_sparse_index_with_referrers_gets_whole_images_only():
+    with side() as here, side(checks_references=False) as there:
+        index = make_index(two_platforms())
+        push(here.store(), index, "v1")
+        push(here.store(), make_referrer(index.manifest))
+        copy(here.store(), "v1", there.store(), "v1", platforms=(Platform("linux", "arm64"),))
+        copy(here.store(), "v1", there.store(), "v1", referrers=True)
+        assert whole(there.store(), "v1") == whole(here.store(), "v1")
+        assert len(there.store().referrers(index.digest)) == 1
+
+
+def test_schema_1_is_refused():
+    with side() as here, side() as there:
+        raw = json.dumps({"schemaVersion": 1, "name": "a", "tag": "b", "fsLayers": []}).encode()
+        kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+        here.registry.put_raw("team/app", "old", raw, kind)
+        with pytest.raises(NotSupported, match=r"team/app:old: manifests of schema 1"):
+            copy(here.store(), "old", there.store(), "old")
+        assert there.writes() == []
+
+
+def test_an_index_may_list_blobs_as_build_caches_do():
+    layer, config = make_layer("cache"), b'{"layers": [{"blob": "x"}]}'
+    entries = [
+        descriptor(layer, "application/vnd.oci.image.layer.v1.tar+gzip"),
+        descriptor(config, "application/vnd.buildkit.cacheconfig.v0"),
+        descriptor(b"strange", "application/x-strange"),
+    ]
+    index = Manifest.build({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
+    with side(checks_references=False) as here, side(checks_references=False) as there:
+        for content in (layer, config, b"strange"):
+            here.registry.put_blob("team/app", content)
+        here.registry.put_raw("team/app", "cache", index.raw, OCI_INDEX)
+        copy(here.store(), "cache", there.store(), "cache")
+        assert there.registry.blobs("team/app") == here.registry.blobs("team/app")
+        assert there.registry.tags("team/app") == {"cache": str(index.digest)}
+
+
+def test_an_image_with_a_child_that_is_missing_is_not_begun():
+    with side() as here, side() as there:
+        index = make_index(two_platforms())
+        push(here.store(), index, "v1")
+        del here.registry.content.repository("team/app").manifests[str(index.children[1].digest)]
+        with pytest.raises(NotFound):
+            copy(here.store(), "v1", there.store(), "v1")
+        assert there.writes() == []
+
+
+def nest(registry, levels):
+    image = make_image()
+    registry.put("team/app", "", image)
+    below = image.manifest
+    for _ in range(levels):
+        data = {"schemaVersion": 2, "mediaType": OCI_INDEX}
+        below = Manifest.build({**data, "manifests": [below.descriptor.to_json()]})
+        registry.put_raw("team/app", "", below.raw, OCI_INDEX)
+    registry.tag("team/app", "deep", str(below.digest))
+
+
+def test_indexes_may_be_nested_twenty_deep():
+    with side() as here, side() as there:
+        nest(here.registry, 20)
+        copy(here.store(), "deep", there.store(), "deep")
+        assert whole(there.store(), "deep") == whole(here.store(), "deep")
+
+
+def test_deeper_nesting_is_refused():
+    with side() as here, side() as there:
+        nest(here.registry, 21)
+        with pytest.raises(Malformed, match="more than 20 levels"):
+            copy(here.store(), "deep", there.store(), "deep")
+        assert there.writes() == []
+
+
+def test_an_index_of_very_many_children_is_refused_before_they_are_read():
+    entries = [
+        {"mediaType": OCI_MANIFEST, "digest": f"sha256:{number:064x}", "size": 2}
+        for number in range(11_000)
+    ]
+    with side() as here, side() as there:
+        raw = Manifest.build({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).raw
+        here.registry.put_raw("team/app", "wide", raw, OCI_INDEX)
+        with pytest.raises(Malformed, match="more than 10000 manifests"):
+            copy(here.store(), "wide", there.store(), "wide")
+        assert len(here.registry.requests) < 5
+
+
+def test_a_blob_that_is_not_what_it_should_be_ends_the_copy():
+    with side() as here, side() as there:
+        image = make_image()
+        push(here.store(), image, "v1")
+        layer = image.manifest.layers[0]
+        wrong = bytes(layer.size)
+        here.registry.content.repository("team/app").blobs[str(layer.digest)] = wrong
+        with pytest.raises(DigestMismatch):
+            copy(here.store(), "v1", there.store(), "v1")
+        assert there.registry.tags("team/app") == {}
+        assert there.registry.uploads("team/app") == []
+
+
+def test_a_stop_ends_a_copy_between_requests():
+    stop = Stop()
+    with side() as here, side() as there:
+        push(here.store(), make_index(two_platforms()), "v1")
+        there.registry.before("POST", "/uploads/", stop.ask)
+        with pytest.raises(Stopped):
+            copy_image(here.store(), "v1", there.store(), "v1", CopyOptions(), stop=stop)
+        assert there.registry.tags("team/app") == {}

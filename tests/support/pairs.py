@@ -1,0 +1,86 @@
+"""Places to copy from and to, and a look at what a place holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regbot.errors import NotFound
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+from regbot.store.ocidir import OciDirStore
+from regbot.store.protocol import ReadStore
+from regbot.store.remote import RemoteStore
+from support.clients import Client
+from support.registry import TestRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A registry in memory with a client of its own."""
+
+    registry: TestRegistry
+    client: Client = field(repr=False)
+
+    def store(self, repository: str = "team/app") -> RemoteStore:
+        return self.client.store(repository, mirrors=False)
+
+    def writes(self) -> list[str]:
+        """The requests that change something, as text."""
+        return [
+            f"{entry.method} {entry.path}"
+            for entry in self.registry.requests
+            if entry.method not in ("GET", "HEAD")
+        ]
+
+
+@contextmanager
+def side(*quirks: Any, **switches: Any) -> Iterator[Side]:
+    """A registry and its client until the end of the block."""
+    with TestRegistry(*quirks, **switches) as registry, Client(registry.host) as client:
+        yield Side(registry, client)
+
+
+def layout(path: Path) -> OciDirStore:
+    """The store of a layout folder."""
+    return OciDirStore(Reference.parse(f"ocidir://{path}"))
+
+
+def whole(store: ReadStore, name: str) -> dict[Digest, bytes]:
+    """All that a name leads to, read and checked, by digest. Raises when any is missing."""
+    manifest = store.manifest(name)
+    found = {manifest.digest: manifest.raw}
+    for child in manifest.manifests:
+        found |= whole(store, str(child.digest))
+    for blob in (*((manifest.config,) if manifest.config else ()), *manifest.layers):
+        found[blob.digest] = b"".join(store.blob(blob.digest, blob.size))
+    return found
+
+
+def broken_tags(store: ReadStore) -> list[str]:
+    """The tags that lead to something missing."""
+    try:
+        tags = store.tags()
+    except NotFound:
+        return []
+    return [tag for tag in tags if not _is_whole(store, tag)]
+
+
+def has(store: ReadStore, digest: Digest) -> bool:
+    """Whether a manifest is there."""
+    try:
+        store.manifest(str(digest))
+    except NotFound:
+        return False
+    return True
+
+
+def _is_whole(store: ReadStore, tag: str) -> bool:
+    try:
+        whole(store, tag)
+    except NotFound:
+        return False
+    return True

@@ -1,0 +1,42 @@
+"""The docs agree with the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.command import regbot
+
+from regbot.config.schema import Creds, DefaultsModel, ScriptModel, keys
+from regbot.lua.api.catalogue import BINDINGS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("form", "file"), [("markdown", "docs/lua-api.md"), ("luals", "examples/regbot.meta.lua")]
+)
+def test_a_generated_page_is_fresh(form, file, tmp_path):
+    page = regbot("lua-api", "--format", form, home=tmp_path).stdout
+    assert (ROOT / file).read_text() == page, "run scripts/docs"
+
+
+def test_the_terminal_page_names_every_function(tmp_path):
+    page = regbot("lua-api", home=tmp_path).stdout
+    assert [binding.name for binding in BINDINGS if f"{binding.name}(" not in page] == []
+
+
+@pytest.mark.parametrize("model", [Creds, DefaultsModel, ScriptModel])
+def test_every_key_of_the_config_is_documented(model):
+    page = (ROOT / "docs" / "config.md").read_text()
+    assert [key for key in keys(model) if f"`{key}`" not in page] == []
+
+
+def test_every_link_leads_somewhere():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    broken = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
