@@ -288,10 +288,12 @@ function manifest_object:descriptor() end
 
 ---Delete a manifest by digest, and with it every tag on it. To take away one tag alone, use tag.delete.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
-function manifest.delete(ref) end
+---@param options? {unlessTagged?: boolean, reason?: string}
+function manifest.delete(ref, options) end
 
 ---Delete a manifest by digest, and with it every tag on it. To take away one tag alone, use tag.delete.
-function manifest_object:delete() end
+---@param options? {unlessTagged?: boolean, reason?: string}
+function manifest_object:delete(options) end
 
 ---Store a manifest under a reference's tag or digest, and give its digest. Edits count after export. Its blobs and children have to be there.
 ---@param manifest regbot.Manifest the manifest

@@ -36,11 +36,15 @@ class DeleteTag:
 
 @dataclass(frozen=True, slots=True)
 class DeleteManifest:
-    """Delete a manifest by digest, and with it every tag on it."""
+    """Delete a manifest by digest, and with it every tag on it.
+
+    ``unless_tagged`` refuses where there is such a tag.
+    """
 
     reference: Reference
     digest: Digest
     reason: str = ""
+    unless_tagged: bool = False
 
     verb = "delete manifest"
 

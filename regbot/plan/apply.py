@@ -9,11 +9,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from regbot.errors import NotFound
+from regbot.errors import NotFound, NotSupported
 from regbot.events import Emit
 from regbot.image.archive_read import open_archive
 from regbot.image.archive_write import write_archive
 from regbot.image.copy import CopyOptions, copy_image
+from regbot.image.usage import tags_of
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import (
@@ -62,8 +63,7 @@ class Applier:
             case DeleteTag():
                 return self._delete_tag(action)
             case DeleteManifest():
-                self.stores.open(action.reference).delete_manifest(action.digest)
-                return Applied(action.digest)
+                return self._delete_manifest(action)
             case PutManifest():
                 name = action.reference.tag or str(action.digest)
                 self.stores.open(action.reference).put_manifest(name, action.manifest)
@@ -93,6 +93,15 @@ class Applier:
                 raise
             return Applied(action.digest or found, "already gone")
         return Applied(found)
+
+    def _delete_manifest(self, action: DeleteManifest) -> Applied:
+        store = self.stores.open(action.reference)
+        if action.unless_tagged:
+            found = tags_of(store, action.digest, stop=self.stop)
+            if found:
+                raise NotSupported(f"{action.reference} is still tagged: {', '.join(found)}")
+        store.delete_manifest(action.digest)
+        return Applied(action.digest)
 
     def _copy(self, action: CopyImage) -> Applied:
         target = action.reference

@@ -1,5 +1,6 @@
 """What scripts see, on a layout folder; the scripts themselves are in scripts/*.lua."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ SCRIPTS = sorted(Path(__file__).parent.joinpath("scripts").glob("*.lua"))
 def layout(tmp_path):
     """A folder with images, as ``ocidir://`` text."""
     repo = f"ocidir://{tmp_path}/layout"
+    fill(repo)
+    return repo
+
+
+def fill(repo):
     store = OciDirStore(Reference.parse(repo))
     old = make_image(created="2021-01-01T00:00:00Z", labels={"team": "web", "$": "reference"})
     new = make_image(created="2024-05-06T07:08:09.123456789+02:00", labels={"team": "api"})
@@ -37,7 +43,6 @@ def layout(tmp_path):
         ),
         "multi",
     )
-    return repo
 
 
 def tags(layout):
@@ -45,10 +50,47 @@ def tags(layout):
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_lua(flavour, layout, script):
+def test_lua(flavour, layout, tmp_path, script):
     """Each file asserts for itself; its first failing line is the error."""
-    ran = run_script_text(script.read_bytes(), flavour=flavour, arguments={"repo": layout})
+    ran = run_script_text(script.read_bytes(), flavour=flavour, **around(layout, tmp_path))
     assert ran.error is None
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_lua_in_a_dry_run(flavour, layout, tmp_path, script):
+    """The same reads give the same results, and nothing is written anywhere."""
+    surroundings = around(layout, tmp_path)
+    if "exportTar" in script.read_text():
+        live = run_script_text(script.read_bytes(), flavour=flavour, **surroundings)
+        assert live.error is None
+        archive = (tmp_path / "work" / "multi.tar").read_bytes()
+        shutil.rmtree(tmp_path / "layout")
+        shutil.rmtree(tmp_path / "layout-other")
+        fill(layout)
+        (tmp_path / "work" / "multi.tar").write_bytes(archive)
+    before = contents(tmp_path)
+    ran = run_script_text(script.read_bytes(), flavour=flavour, dry_run=True, **surroundings)
+    assert ran.error is None
+    assert contents(tmp_path) == before
+
+
+def around(layout, folder):
+    """Modules and a working folder, with links that lead out of them."""
+    modules, work = folder / "lua", folder / "work"
+    if not modules.exists():
+        (modules / "folder").mkdir(parents=True)
+        work.mkdir()
+        (modules / "helper.lua").write_text("return {double = function(n) return n * 2 end}")
+        (modules / "folder" / "inner.lua").write_text("local x = 1")
+        (modules / "broken.lua").write_text("return return")
+        (folder / "outside.lua").write_text("return 1")
+        (modules / "link.lua").symlink_to(folder / "outside.lua")
+        (work / "link").symlink_to(folder)
+    return {"arguments": {"repo": layout}, "lua_path": (modules,), "work_dir": work}
+
+
+def contents(folder):
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_a_deleted_tag_is_gone_and_its_twin_stays(flavour, layout):

@@ -19,7 +19,7 @@ from regbot.lua.api.objects import (
     give_head,
     give_manifest,
 )
-from regbot.lua.binding import TABLE, Binding, Parameter, Passed, plain
+from regbot.lua.binding import BOOLEAN, STRING, TABLE, Binding, Parameter, Passed, plain
 from regbot.lua.edits import with_edits
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Head, Manifest
@@ -63,7 +63,13 @@ def _descriptor(context: Context, source: HeldManifest | Reference) -> Passed:
     return give_descriptor(head.descriptor)
 
 
-def _delete(context: Context, source: HeldManifest | Reference) -> Passed:
+def _delete(
+    context: Context,
+    source: HeldManifest | Reference,
+    *,
+    unlessTagged: bool,  # noqa: N803 - the option's name in scripts
+    reason: str,
+) -> Passed:
     if isinstance(source, HeldManifest):
         reference, digest = source.reference, source.head.digest
     elif source.digest:
@@ -71,7 +77,12 @@ def _delete(context: Context, source: HeldManifest | Reference) -> Passed:
     else:
         reference, digest = source, read_head(context, source).digest
     context.executor.execute(
-        DeleteManifest(reference.with_digest(str(digest)), digest, context.last_message)
+        DeleteManifest(
+            reference.with_digest(str(digest)),
+            digest,
+            reason or context.last_message,
+            unless_tagged=unlessTagged,
+        )
     )
     return plain(None)
 
@@ -156,6 +167,10 @@ BINDINGS = (
         doc="Delete a manifest by digest, and with it every tag on it. To take away one tag"
         " alone, use tag.delete.",
         parameters=(Parameter("ref", MANIFEST, "a manifest, or a reference to one"),),
+        options=(
+            Parameter("unlessTagged", BOOLEAN, "refuse where a tag is on it", default=False),
+            Parameter("reason", STRING, "why, for the report", default=""),
+        ),
         run=_delete,
         method_of=("manifest",),
         method="delete",
