@@ -43,13 +43,13 @@ class Bot:
     def run_once(self) -> list[RunResult]:
         """Run every enabled script once."""
         parallel = self._config.defaults.parallel
-        return run_all(self._scripts, self._run, parallel=parallel, stop=self.stop)
+        return run_all(self._scripts, self.run, parallel=parallel, stop=self.stop)
 
     def serve(self) -> None:
         """Run scripts when they are due, until the stop is asked for."""
         Scheduler(
             [(script, _due(script)) for script in self._scripts],
-            self._run,
+            self.run,
             parallel=self._config.defaults.parallel,
             stop=self.stop,
             emit=self._services.emit,
@@ -59,7 +59,8 @@ class Bot:
         """Write what was done, or would be, as a table."""
         print_table(self._services.ledger.outcomes, stream)
 
-    def _run(self, script: Script) -> RunResult:
+    def run(self, script: Script) -> RunResult:
+        """Run one script, also one that is not in the config."""
         return run_script(script, self._services, self.stop)
 
 

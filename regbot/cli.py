@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -40,8 +41,11 @@ _config_option = click.option(
 
 
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    return _config_option(_logging_options(command))
+
+
+def _logging_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        _config_option,
         click.option("--dry-run", is_flag=True, help="Change nothing: record what would be done."),
         click.option(
             "-v",
@@ -98,9 +102,13 @@ def _once(**options: Any) -> int:  # noqa: ANN401
         results = bot.run_once()
         if settings.dry_run:
             bot.print_table(sys.stdout)
-    if any(result.status == "failed" for result in results):
+    return _exit_code([result.status for result in results], stopped=bot.stop.asked)
+
+
+def _exit_code(statuses: list[str], *, stopped: bool) -> int:
+    if "failed" in statuses:
         return EXIT_FAILED
-    return EXIT_INTERRUPTED if bot.stop.asked else EXIT_OK
+    return EXIT_INTERRUPTED if stopped else EXIT_OK
 
 
 @main.command()
@@ -122,6 +130,48 @@ def _server(**options: Any) -> int:  # noqa: ANN401
         _ask_on_signals(bot.stop.ask)
         bot.serve()
     return EXIT_OK
+
+
+@main.command()
+@click.argument("file", required=False, metavar="[FILE.lua]")
+@click.option("-e", "--execute", "text", metavar="TEXT", help="Run this Lua text instead.")
+@click.option(
+    "-c", "--config", "config_path", metavar="FILE", help="A config for creds and defaults."
+)
+@click.option(
+    "--arg",
+    "arguments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A value for the table args; numbers, true and false are such.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what the script returns as JSON.")
+@_logging_options
+def run(**options: Any) -> None:  # noqa: ANN401
+    r"""Run one Lua script that stands in no config.
+
+    \b
+    regbot run -e 'tag.delete("registry.example.org/app:old")' --dry-run
+    regbot run report.lua --arg repo=registry.example.org/app --json
+    """
+    _guarded(lambda: _run(**options))
+
+
+def _run(**options: Any) -> int:  # noqa: ANN401
+    from regbot.assembly import assemble
+    from regbot.oneoff import arguments_of, result_of, text_of
+
+    name, text = text_of(options["file"], options["text"])
+    arguments = arguments_of(options["arguments"])
+    config, settings = _prepare(options)
+    with assemble(config, settings) as bot:
+        _ask_on_signals(bot.stop.ask)
+        result = bot.run(config.one_off(name, text, arguments))
+        if settings.dry_run and not options["as_json"]:
+            bot.print_table(sys.stdout)
+    if result.status == "ok" and options["as_json"]:
+        click.echo(result_of(result.value))
+    return _exit_code([result.status], stopped=bot.stop.asked)
 
 
 @main.command()
@@ -197,9 +247,11 @@ def _prepare(options: dict[str, Any]) -> tuple[Config, Options]:
     return _read(options["config_path"]), settings
 
 
-def _read(config_path: str) -> Config:
-    from regbot.config.load import read_config
+def _read(config_path: str | None) -> Config:
+    from regbot.config.load import load_config, read_config
 
+    if config_path is None:
+        return load_config("{}", filename="", environ=os.environ, base=Path.cwd())
     config = read_config(config_path, environ=os.environ, stdin=sys.stdin.buffer)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -2,7 +2,8 @@
 # Sourced by scripts/test after bootstrap.sh: gets the real programs that tests
 # start or ask as a witness. Each word is a command and its Debian package.
 
-servers="docker-registry:docker-registry skopeo:skopeo openssl:openssl"
+servers="docker-registry:docker-registry skopeo:skopeo openssl:openssl nginx:nginx-light
+  tinyproxy:tinyproxy"
 registry_image=docker.io/library/registry:2
 
 missing_packages() {

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
+    "": ("client",),
     "version": (),
     "errors": (),
     "events": (),
@@ -36,7 +37,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "server": ("scheduler",),
     "logs": ("events",),
     "assembly": ("scheduler", "logs"),
-    "cli": ("assembly", "server"),
+    "oneoff": ("errors",),
+    "client": ("plan", "config"),
+    "cli": ("assembly", "oneoff", "server"),
 }
 
 LIBRARIES: dict[str, tuple[str, ...]] = {

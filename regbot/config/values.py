@@ -66,6 +66,26 @@ class Config:
     scripts: tuple[Script, ...]
     warnings: tuple[str, ...] = ()
 
+    def one_off(self, name: str, text: bytes, arguments: Mapping[str, object]) -> Script:
+        """A script that stands in no config, with the defaults of this one."""
+        defaults = self.defaults
+        return Script(
+            name=name,
+            text=text,
+            chunk_name=name,
+            line=1,
+            schedule=None,
+            interval=None,
+            timeout=defaults.timeout,
+            args=arguments,
+            enabled=True,
+            env=defaults.env,
+            memory=defaults.memory,
+            lua_path=defaults.lua_path,
+            work_dir=defaults.work_dir,
+            timezone=defaults.timezone,
+        )
+
     def require_schedules(self) -> None:
         """Raise a ConfigError that names every enabled script that would never run."""
         problems = [

@@ -8,10 +8,11 @@ to a write is worth knowing.
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from regbot.stopping import Clock, Stop
@@ -39,6 +40,7 @@ class Cutter:
         self._flights: list[Flight] = []
         self._running = False
         self._here = threading.local()
+        self._forgotten: queue.SimpleQueue[Iterable[Callable[[], None]]] = queue.SimpleQueue()
 
     @contextmanager
     def sending(self, stop: Stop) -> Iterator[Flight]:
@@ -75,9 +77,19 @@ class Cutter:
             flight.connection = None
             self._flights = [x for x in self._flights if x is not flight]
 
+    def forgotten(self, closing: Iterable[Callable[[], None]]) -> None:
+        """Nobody holds an answer any more, and nobody closed it: the thread does.
+
+        The garbage collector says so, in any thread and while it holds any lock, so
+        nothing more may be done here.
+        """
+        self._forgotten.put(closing)
+
     def _watch(self) -> None:
         pause = threading.Event()
         while not pause.wait(_POLL):
+            while not self._forgotten.empty():
+                in_turn(self._forgotten.get())
             with self._lock:
                 flights = list(self._flights)
                 self._running = bool(flights)
@@ -98,3 +110,10 @@ class Cutter:
             if flight.connection is not None:
                 # Past ssl, which must not be called by two threads at once.
                 socket.socket.shutdown(flight.connection, socket.SHUT_RDWR)
+
+
+def in_turn(calls: Iterable[Callable[[], None]]) -> None:
+    """Make all calls, the last one first, even when one of them raises."""
+    with ExitStack() as stack:
+        for call in calls:
+            stack.callback(call)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from html import unescape
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +14,7 @@ from regbot.http.urls import printable, redacted
 
 MOST_OF_A_BODY = 64 * 1024
 _MOST_ERRORS = 5
+_TITLE = re.compile(r"<title>([^<]*)</title>", re.IGNORECASE)
 
 
 def fault(
@@ -46,7 +49,9 @@ def summary(body: bytes) -> str:
         return ""
     text = body.lstrip()[:1000].decode("utf-8", "replace")
     if text.startswith("<"):
-        return "an HTML page came back, not the answer of a registry"
+        title = _TITLE.search(text)
+        said = f": {printable(unescape(title[1]))}" if title and title[1].strip() else ""
+        return f"an HTML page came back, not the answer of a registry{said}"
     return printable(text) if text and data is None else ""
 
 

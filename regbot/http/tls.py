@@ -67,7 +67,9 @@ def _add_folder(context: ssl.SSLContext, folder: Path) -> None:
                 _trust(context, file.read_text("ascii", "replace"), str(file))
         for file in files:
             if file.suffix == ".cert":
-                context.load_cert_chain(file, file.with_suffix(".key"), password=_no_password)
+                key = file.with_suffix(".key")
+                with file.open("rb"), key.open("rb"):  # ssl does not name what it can't read
+                    context.load_cert_chain(file, key, password=_no_password)
     except ssl.SSLError as error:
         raise CredentialError(
             f"{folder}: a client certificate can't be used: {_said(error)}"

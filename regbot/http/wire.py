@@ -9,7 +9,6 @@ import re
 import ssl
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -20,7 +19,7 @@ import urllib3
 
 from regbot.errors import ConnectionFailed, InvalidValue, SizeMismatch
 from regbot.http.connections import Session
-from regbot.http.cutting import GRACE, Cutter
+from regbot.http.cutting import GRACE, Cutter, in_turn
 from regbot.http.outgoing import Outgoing
 from regbot.http.proxies import Proxies
 from regbot.http.reasons import explain
@@ -30,6 +29,7 @@ from regbot.units import format_duration, format_size
 
 CHUNK = 64 * 1024
 _GRACE = 0.05
+_REFUSED = re.compile(r"failed: 4(?!08|29)\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Wire:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             stop.check()
             raise self._failed(error, outgoing) from None
-        response = WireResponse(answer, outgoing, self._failed, stop, limit)
+        response = WireResponse(answer, outgoing, self._failed, self._cutter.forgotten, stop, limit)
         response.hold(partial(self._cutter.landed, flight))
         return response
 
@@ -126,7 +126,9 @@ class Wire:
             return self._error("the URL or a header can't be sent", outgoing, retry=False)
         why, retry = explain(error, self._registry)
         if isinstance(error, requests.exceptions.ProxyError):
-            why = f"the proxy failed: {_proxy_said(error) or why}"
+            said = _proxy_said(error)
+            why = f"the proxy failed: {said or why}"
+            retry = retry and not _REFUSED.search(said)
         return self._error(why, outgoing, retry=retry)
 
     @staticmethod
@@ -144,6 +146,7 @@ class WireResponse:
         answer: requests.Response,
         sent: Outgoing,
         failed: Callable[[BaseException, Outgoing], ConnectionFailed],
+        forgotten: Callable[[Iterable[Callable[[], None]]], None],
         stop: Stop,
         limit: int,
     ) -> None:
@@ -153,7 +156,7 @@ class WireResponse:
         self._stop = stop
         self._limit = limit
         self._held: list[Callable[[], None]] = [answer.close]
-        self._give_back = weakref.finalize(self, _each, self._held)
+        self._unclosed = weakref.finalize(self, forgotten, self._held)
 
     def hold(self, give_back: Callable[[], None]) -> None:
         """Call this once when the answer is closed or forgotten."""
@@ -219,7 +222,8 @@ class WireResponse:
 
     def close(self) -> None:
         """Give the connection and the slot back."""
-        self._give_back()
+        if self._unclosed.detach():
+            in_turn(self._held)
 
     def __enter__(self) -> Self:
         return self
@@ -257,12 +261,6 @@ class WireResponse:
         if empty or "Content-Encoding" in self.headers or "Transfer-Encoding" in self.headers:
             return None
         return int(length) if length.isascii() and length.isdigit() else None
-
-
-def _each(calls: Iterable[Callable[[], None]]) -> None:
-    with ExitStack() as stack:
-        for call in calls:
-            stack.callback(call)
 
 
 def _counted(body: Callable[[], Iterable[bytes]], outgoing: Outgoing) -> Iterator[bytes]:

@@ -1,12 +1,11 @@
 """A script over 10,000 tags works, and stays under 150 MiB."""
 
 import json
-import os
-import subprocess
 
 import pytest
 from support.command import REGBOT, environment
 from support.images import make_image, push
+from support.memory import measure
 from support.registry import TestRegistry
 
 from regbot.oci.reference import Reference
@@ -73,17 +72,7 @@ def test_ten_thousand_tags(request, tmp_path, place, below):
     }
     path = tmp_path / "bot.yml"
     path.write_text(json.dumps(config))
-    process = subprocess.Popen(
-        [REGBOT, "once", "-c", str(path), "-v", "warn"],
-        env=environment(tmp_path),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    said = process.stderr.read()
-    process.stderr.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, said
+    measured = measure([REGBOT, "once", "-c", str(path), "-v", "warn"], environment(tmp_path))
+    assert measured.code == 0, measured.said
     assert count() == TAGS - below
-    assert usage.ru_maxrss < LIMIT
+    assert measured.kibibytes < LIMIT

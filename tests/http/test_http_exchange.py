@@ -145,6 +145,10 @@ def test_an_error_says_method_url_status_codes_and_messages_without_query() -> N
     ("body", "said"),
     [
         (b"<html>Login</html>", "404 Not Found: an HTML page came back"),
+        (
+            b"<html><title>\nGone &amp; lost\n</title></html>",
+            "an HTML page came back, not the answer of a registry: Gone & lost",
+        ),
         (b"plain words\n", "404 Not Found: plain words"),
         (b'{"message": "gone"}', "404 Not Found: gone"),
         (b'{"errors": [5, {"code": 7}]}', "404 Not Found"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 
@@ -78,3 +79,16 @@ def test_one_slot_is_enough_to_send_what_is_read_from_the_same_host() -> None:
             thread.join(60)
         assert not any(thread.is_alive() for thread in threads)
         assert registry.blobs("other")[digest] == content
+
+
+def test_an_answer_that_nobody_closed_gives_its_slot_back() -> None:
+    with TestRegistry() as registry, web(plain(registry.host, concurrency=1)) as own:
+        kept = [own.send(registry.host, "/v2/")]
+        kept.append(kept)  # type: ignore[arg-type]
+        del kept
+        gc.collect()
+        ends: list[bytes] = []
+        thread = threading.Thread(target=lambda: ends.append(own.get(registry.host, "/v2/")))
+        thread.start()
+        thread.join(60)
+        assert len(ends) == 1

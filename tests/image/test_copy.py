@@ -1,4 +1,4 @@
-"""image.copy: what arrives, what is not sent, and what each option changes."""
+"""What arrives of a copy, what is not sent, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,42 +6,26 @@ import json
 
 import pytest
 from support.images import (
-    OCI_LAYER,
     Image,
     descriptor,
     make_image,
-    make_index,
     make_layer,
     make_referrer,
     push,
 )
-from support.pairs import has, layout, side, whole
-from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR
+from support.pairs import copy, layout, side, two_platforms, whole
+from support.registry import DISTRIBUTION_2, HARBOR
 
 from regbot.errors import DigestMismatch, Malformed, NotFound, NotSupported, Stopped
 from regbot.image.copy import CopyOptions, copy_image
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Manifest
-from regbot.oci.platform import Platform
 from regbot.oci.referrers import fallback_tag
 from regbot.stopping import Stop
 
 
-def copy(source, name, target, target_name, **options):
-    return copy_image(source, name, target, target_name, CopyOptions(**options), stop=Stop())
-
-
-def two_platforms(**how):
-    return {
-        "linux/amd64": make_image(layers=[make_layer("base"), make_layer("amd")], **how),
-        "linux/arm64": make_image(
-            platform="linux/arm64", layers=[make_layer("base"), make_layer("arm")], **how
-        ),
-    }
-
-
 def nested():
-    inner = make_index(two_platforms())
+    inner = two_platforms()
     entry = inner.manifest.descriptor.to_json()
     other = make_image(created=None)
     listed = {"schemaVersion": 2, "mediaType": OCI_INDEX}
@@ -71,8 +55,8 @@ def odd_bytes():
 IMAGES = {
     "image": make_image,
     "docker image": lambda: make_image(docker=True),
-    "index": lambda: make_index(two_platforms()),
-    "docker list": lambda: make_index(two_platforms(docker=True), docker=True),
+    "index": two_platforms,
+    "docker list": lambda: two_platforms(docker=True),
     "nested index": nested,
     "artifact": lambda: make_referrer(make_image().manifest),
     "unknown media type": unknown_type,
@@ -98,7 +82,7 @@ def test_the_copy_is_the_same_to_the_byte(kind, way, tmp_path):
 
 def test_without_a_target_tag_the_copy_has_its_digest_alone():
     with side() as here, side() as there:
-        image = make_index(two_platforms())
+        image = two_platforms()
         push(here.store(), image, "v1")
         copy(here.store(), "v1", there.store(), "")
         assert there.registry.tags("team/app") == {}
@@ -121,7 +105,7 @@ def test_another_digest_as_target_is_refused_before_anything_is_sent():
 @pytest.mark.parametrize("quirks", [DISTRIBUTION_2, HARBOR], ids=["no referrers API", "API"])
 def test_a_second_copy_sends_nothing(options, quirks):
     with side() as here, side(quirks, auth="") as there:
-        index = make_index(two_platforms())
+        index = two_platforms()
         push(here.store(), index, "v1")
         push(here.store(), make_referrer(index.manifest))
         push(here.store(), make_image(created=None), f"{fallback_tag(index.digest)}.sig")
@@ -135,7 +119,7 @@ def test_a_second_copy_sends_nothing(options, quirks):
 
 def test_a_second_copy_asks_each_side_once():
     with side() as here, side() as there:
-        push(here.store(), make_index(two_platforms()), "v1")
+        push(here.store(), two_platforms(), "v1")
         copy(here.store(), "v1", there.store(), "v1")
         here.registry.forget()
         there.registry.forget()
@@ -146,7 +130,7 @@ def test_a_second_copy_asks_each_side_once():
 
 def test_what_the_target_has_is_neither_sent_nor_read_at_the_source():
     with side() as here, side() as there:
-        index = make_index(two_platforms())
+        index = two_platforms()
         push(here.store(), index, "v1")
         push(there.store(), index, "other")
         here.registry.forget()
@@ -158,7 +142,7 @@ def test_what_the_target_has_is_neither_sent_nor_read_at_the_source():
 
 def test_layers_shared_with_what_is_there_stay_where_they_are():
     with side() as here, side() as there:
-        first, second = two_platforms().values()
+        first, second = two_platforms().children
         push(there.store(), first, "v1")
         push(here.store(), second, "v2")
         copy(here.store(), "v2", there.store(), "v2")
@@ -169,7 +153,7 @@ def test_layers_shared_with_what_is_there_stay_where_they_are():
 
 def test_within_a_registry_blobs_are_mounted():
     with side() as here:
-        image = make_index(two_platforms())
+        image = two_platforms()
         push(here.store("team/app"), image, "v1")
         here.registry.forget()
         copy(here.store("team/app"), "v1", here.store("team/mirror"), "v1")
@@ -189,7 +173,7 @@ def test_a_registry_that_does_not_mount_gets_the_bytes():
 
 def test_within_a_repository_only_a_tag_is_put():
     with side() as here:
-        push(here.store(), make_index(two_platforms()), "v1")
+        push(here.store(), two_platforms(), "v1")
         here.registry.forget()
         copy(here.store(), "v1", here.store(), "stable")
         assert here.writes() == ["PUT /v2/team/app/manifests/stable"]
@@ -214,174 +198,6 @@ def test_a_moved_tag_is_moved_at_the_target_too():
         push(here.store(), second, "v1")
         copy(here.store(), "v1", there.store(), "v1")
         assert there.registry.tags("team/app") == {"v1": str(second.digest)}
-
-
-def test_force_recursive_brings_back_what_is_missing_below_a_tag():
-    with side() as here, side() as there:
-        index = make_index(two_platforms())
-        push(here.store(), index, "v1")
-        copy(here.store(), "v1", there.store(), "v1")
-        own = there.registry.content.repository("team/app")
-        del own.manifests[str(index.children[0].digest)]
-        del own.blobs[str(Digest.of(make_layer("arm")))]
-        copy(here.store(), "v1", there.store(), "v1")
-        assert not has(there.store(), index.children[0].digest)
-        copy(here.store(), "v1", there.store(), "v1", force_recursive=True)
-        assert whole(there.store(), "v1") == whole(here.store(), "v1")
-
-
-def test_fast_check_is_content_with_the_tag():
-    with side() as here, side() as there:
-        image = make_image()
-        push(here.store(), image, "v1")
-        copy(here.store(), "v1", there.store(), "v1")
-        signature = push(here.store(), make_referrer(image.manifest))
-        more = {"referrers": True, "force_recursive": True}
-        copy(here.store(), "v1", there.store(), "v1", fast_check=True, **more)
-        assert not has(there.store(), signature.digest)
-        copy(here.store(), "v1", there.store(), "v1", **more)
-        assert has(there.store(), signature.digest)
-
-
-def test_platforms_copy_the_index_as_it_is_and_only_their_images():
-    with side() as here, side(checks_references=False) as there:
-        index = make_index(two_platforms())
-        amd, arm = index.children
-        push(here.store(), index, "v1")
-        arm64 = {"platforms": (Platform.parse("linux/arm64"),)}
-        copy(here.store(), "v1", there.store(), "v1", **arm64)
-        assert there.registry.tags("team/app") == {"v1": str(index.digest)}
-        assert whole(there.store(), str(arm.digest))
-        assert not has(there.store(), amd.digest)
-        there.registry.forget()
-        copy(here.store(), "v1", there.store(), "v1", **arm64)
-        assert there.writes() == []
-        copy(here.store(), "v1", there.store(), "v1", platforms=(Platform.parse("linux/amd64"),))
-        assert whole(there.store(), "v1") == whole(here.store(), "v1")
-
-
-def test_a_registry_that_wants_all_platforms_is_named_with_the_reason():
-    with side() as here, side() as there:
-        push(here.store(), make_index(two_platforms()), "v1")
-        with pytest.raises(NotSupported, match="only some platforms were copied"):
-            copy(here.store(), "v1", there.store(), "v1", platforms=(Platform("linux", "arm64"),))
-        assert there.registry.tags("team/app") == {}
-
-
-def test_a_platform_that_is_not_there_is_an_error_that_lists_those_that_are():
-    with side() as here, side() as there:
-        push(here.store(), make_index(two_platforms()), "v1")
-        with pytest.raises(NotFound, match="linux/amd64, linux/arm64"):
-            copy(here.store(), "v1", there.store(), "v1", platforms=(Platform("linux", "s390x"),))
-        assert there.writes() == []
-
-
-def external_image():
-    here, elsewhere = make_layer("here"), make_layer("elsewhere")
-    image = make_image(layers=[here])
-    data = dict(image.manifest.data)
-    foreign = {**descriptor(elsewhere, OCI_LAYER), "urls": ["https://example.org/layer"]}
-    data["layers"] = [*data["layers"], foreign]
-    return Image(Manifest.build(data), image.config, image.blobs), elsewhere
-
-
-def test_external_layers_stay_where_they_are():
-    image, elsewhere = external_image()
-    with side() as here, side() as there:
-        push(here.store(), image, "v1")
-        copy(here.store(), "v1", there.store(), "v1")
-        assert there.store().head("v1").digest == image.digest
-        assert str(Digest.of(elsewhere)) not in there.registry.blobs("team/app")
-
-
-def test_external_layers_are_copied_when_asked_for():
-    image, elsewhere = external_image()
-    with side() as here, side() as there:
-        push(here.store(), image, "v1")
-        digest = here.registry.put_blob("team/app", elsewhere)
-        copy(here.store(), "v1", there.store(), "v1", include_external=True)
-        assert there.registry.blobs("team/app")[digest] == elsewhere
-
-
-@pytest.mark.parametrize("quirks", [DISTRIBUTION_3, HARBOR], ids=["no referrers API", "API"])
-@pytest.mark.parametrize("source_quirks", [DISTRIBUTION_3, HARBOR], ids=["none here", "API here"])
-def test_referrers_come_along_with_those_of_their_own(quirks, source_quirks):
-    with side(source_quirks, auth="") as here, side(quirks, auth="") as there:
-        index = make_index(two_platforms())
-        push(here.store(), index, "v1")
-        signature = push(here.store(), make_referrer(index.manifest))
-        bill = push(here.store(), make_referrer(index.children[0].manifest, content=b"bill"))
-        witness = push(here.store(), make_referrer(signature, content=b"witness"))
-        copy(here.store(), "v1", there.store(), "v1")
-        assert not has(there.store(), signature.digest)
-        copy(here.store(), "v1", there.store(), "v1", referrers=True)
-        for subject, referrer in (
-            (index.digest, signature),
-            (index.children[0].digest, bill),
-            (signature.digest, witness),
-        ):
-            assert [one.digest for one in there.store().referrers(subject)] == [referrer.digest]
-            assert whole(there.store(), str(referrer.digest))
-
-
-def test_referrers_of_the_target_s_own_stay():
-    with side(DISTRIBUTION_3) as here, side(DISTRIBUTION_3) as there:
-        image = make_image()
-        push(here.store(), image, "v1")
-        theirs = push(here.store(), make_referrer(image.manifest, content=b"upstream"))
-        push(there.store(), image, "v1")
-        own = push(there.store(), make_referrer(image.manifest, content=b"ours"))
-        copy(here.store(), "v1", there.store(), "v1", digest_tags=True)
-        found = {one.digest for one in there.store().referrers(image.digest)}
-        assert found == {theirs.digest, own.digest}
-
-
-def test_digest_tags_of_every_manifest_come_along():
-    with side() as here, side() as there:
-        index = make_index(two_platforms())
-        child = index.children[1]
-        push(here.store(), index, "v1")
-        signed = {
-            f"{fallback_tag(index.digest)}.sig": make_image(labels={"for": "index"}),
-            f"{fallback_tag(child.digest)}.att": make_image(labels={"for": "child"}),
-            fallback_tag(child.digest): make_image(labels={"for": "old form"}),
-            fallback_tag(index.digest): make_index({"linux/arm": make_image(platform="linux/arm")}),
-        }
-        for tag, image in signed.items():
-            push(here.store(), image, tag)
-        push(here.store(), make_image(created=None), f"{fallback_tag(Digest.of(b'x'))}.sig")
-        copy(here.store(), "v1", there.store(), "v1", digest_tags=True)
-        expected = {tag: str(image.digest) for tag, image in signed.items()}
-        assert there.registry.tags("team/app") == {"v1": str(index.digest), **expected}
-        last = [entry.path for entry in there.registry.requests if entry.method == "PUT"][-1]
-        assert last == "/v2/team/app/manifests/v1"
-
-
-@pytest.mark.parametrize("options", [{"referrers": True}, {"digest_tags": True}], ids=str)
-def test_a_stale_list_of_referrers_does_not_stop_a_copy(options):
-    with side(DISTRIBUTION_3) as here, side() as there:
-        image = make_image()
-        push(here.store(), image, "v1")
-        gone = push(here.store(), make_referrer(image.manifest, content=b"gone"))
-        kept = push(here.store(), make_referrer(image.manifest, content=b"kept"))
-        del here.registry.content.repository("team/app").manifests[str(gone.digest)]
-        events = []
-        source, target = here.store(), there.store()
-        wanted = CopyOptions(**options)
-        copy_image(source, "v1", target, "v1", wanted, stop=Stop(), emit=events.append)
-        assert [one.digest for one in there.store().referrers(image.digest)] == [kept.digest]
-        assert any(str(gone.digest) in event.text for event in events if event.level == "warn")
-
-
-def test_a_sparse_index_with_referrers_gets_whole_images_only():
-    with side() as here, side(checks_references=False) as there:
-        index = make_index(two_platforms())
-        push(here.store(), index, "v1")
-        push(here.store(), make_referrer(index.manifest))
-        copy(here.store(), "v1", there.store(), "v1", platforms=(Platform("linux", "arm64"),))
-        copy(here.store(), "v1", there.store(), "v1", referrers=True)
-        assert whole(there.store(), "v1") == whole(here.store(), "v1")
-        assert len(there.store().referrers(index.digest)) == 1
 
 
 def test_schema_1_is_refused():
@@ -413,7 +229,7 @@ def test_an_index_may_list_blobs_as_build_caches_do():
 
 def test_an_image_with_a_child_that_is_missing_is_not_begun():
     with side() as here, side() as there:
-        index = make_index(two_platforms())
+        index = two_platforms()
         push(here.store(), index, "v1")
         del here.registry.content.repository("team/app").manifests[str(index.children[1].digest)]
         with pytest.raises(NotFound):
@@ -476,7 +292,7 @@ def test_a_blob_that_is_not_what_it_should_be_ends_the_copy():
 def test_a_stop_ends_a_copy_between_requests():
     stop = Stop()
     with side() as here, side() as there:
-        push(here.store(), make_index(two_platforms()), "v1")
+        push(here.store(), two_platforms(), "v1")
         there.registry.before("POST", "/uploads/", stop.ask)
         with pytest.raises(Stopped):
             copy_image(here.store(), "v1", there.store(), "v1", CopyOptions(), stop=stop)

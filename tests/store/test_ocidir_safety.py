@@ -27,6 +27,7 @@ PRELUDE = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from support.images import make_image, make_index, push
+from support.memory import own_peak
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.store.ocidir import OciDirStore
@@ -201,7 +202,6 @@ def test_a_lock_held_for_long_is_one_clear_error(folder) -> None:
 def test_blobs_are_streamed(folder) -> None:
     """128 MiB pass through in both directions without ever being in memory at once."""
     code = """
-import resource
 chunk = b"\\0" * 2**20
 import hashlib
 hasher = hashlib.sha256()
@@ -209,7 +209,7 @@ for _ in range(128): hasher.update(chunk)
 digest = Digest("sha256", hasher.hexdigest())
 store.put_blob(lambda: (chunk for _ in range(128)), digest=digest, size=128 * 2**20)
 assert sum(map(len, store.blob(digest))) == 128 * 2**20
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(own_peak())
 """
     with start(code, folder.path) as process:
         assert process.stdout
@@ -219,7 +219,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def test_ten_thousand_tags(folder) -> None:
     code = """
-import json, pathlib, resource
+import json, pathlib
 path = pathlib.Path(sys.argv[1])
 push(store, make_image(), "first")
 entries = []
@@ -241,7 +241,7 @@ for tag in tags[:400]:
 assert store.collect_garbage(grace=-1).blobs == 802
 assert store.tags() == tags[400:]
 assert len(store.tags(limit=100, last=tags[5000])) == 100
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(own_peak())
 """
     with start(code, folder.path) as process:
         assert process.stdout

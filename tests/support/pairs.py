@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import NotFound
+from regbot.image.copy import CopyOptions, copy_image
 from regbot.oci.digest import Digest
+from regbot.oci.manifest import Descriptor
 from regbot.oci.reference import Reference
+from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
-from regbot.store.protocol import ReadStore
+from regbot.store.protocol import ReadStore, Store
 from regbot.store.remote import RemoteStore
 from support.clients import Client
+from support.images import Image, make_image, make_index, make_layer
 from support.registry import TestRegistry
 
 
@@ -47,6 +51,25 @@ def side(*quirks: Any, **switches: Any) -> Iterator[Side]:
 def layout(path: Path) -> OciDirStore:
     """The store of a layout folder."""
     return OciDirStore(Reference.parse(f"ocidir://{path}"))
+
+
+def copy(
+    source: ReadStore, name: str, target: Store, target_name: str, **options: Any
+) -> Descriptor:
+    """Copy with some of CopyOptions' fields."""
+    return copy_image(source, name, target, target_name, CopyOptions(**options), stop=Stop())
+
+
+def two_platforms(**how: Any) -> Image:
+    """An index of two images that share their lowest layer; ``how`` as make_image has it."""
+    layers = {name: [make_layer("base"), make_layer(name)] for name in ("amd", "arm")}
+    return make_index(
+        {
+            "linux/amd64": make_image(layers=layers["amd"], **how),
+            "linux/arm64": make_image(platform="linux/arm64", layers=layers["arm"], **how),
+        },
+        docker=bool(how.get("docker")),
+    )
 
 
 def whole(store: ReadStore, name: str) -> dict[Digest, bytes]:

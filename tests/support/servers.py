@@ -151,20 +151,22 @@ def docker_registry(
     htpasswd: bool = False,
     more: Mapping[str, Any] | None = None,
     tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> Iterator[RealRegistry]:
     """A real registry that keeps its content below ``folder``.
 
     ``more`` are sections of its configuration that replace the usual ones, but
     ``http``, which is added to. ``tls`` is how a client that trusts it speaks.
+    ``port`` is the one to listen at, 0 for any that is free.
     """
     binary = program("docker-registry")
     folder.mkdir(parents=True, exist_ok=True)
     user, password = (USER, PASSWORD) if htpasswd else ("", "")
     with ExitStack() as stack:
         for left in reversed(range(_STARTS)):
-            port = free_port()
-            registry = RealRegistry(f"127.0.0.1:{port}", folder, user, password, tls)
-            config = registry_config(folder, port, delete=delete, htpasswd=htpasswd)
+            at = port or free_port()
+            registry = RealRegistry(f"127.0.0.1:{at}", folder, user, password, tls)
+            config = registry_config(folder, at, delete=delete, htpasswd=htpasswd)
             http_section = config["http"] | dict((more or {}).get("http", {}))
             config |= {**(more or {}), "http": http_section}
             (folder / "config.yml").write_text(json.dumps(config))

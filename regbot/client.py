@@ -1,0 +1,216 @@
+"""regbot from Python: the rooms that scripts use, as a small typed library.
+
+    from regbot import Client
+
+    with Client(config="regbot.yml", dry_run=True) as client:
+        for tag in client.tags("registry.example.org/team/app"):
+            print(tag, client.head(f"registry.example.org/team/app:{tag}").digest)
+
+Every method takes references as text or as a Reference. What can't be done raises
+an error of ``regbot.errors``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from regbot.config.load import read_config
+from regbot.errors import InvalidValue
+from regbot.events import Emit, ignore
+from regbot.http.hosts import ClientSettings, HostSettings
+from regbot.http.transport import Transport
+from regbot.image.copy import CopyOptions
+from regbot.image.facts import created, image_size
+from regbot.image.resolve import config_of, image_of
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, Descriptor, Head, ImageConfig, Manifest
+from regbot.oci.platform import Platform
+from regbot.oci.reference import Reference, parse_registry
+from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, Outcome, PutManifest
+from regbot.plan.executor import Ledger
+from regbot.plan.session import open_session
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStore
+
+Named = str | Reference
+
+
+class Client:
+    """Registries and layout folders, to read and to change.
+
+    Use it in a ``with``, or call ``close``. Threads may share it.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: str | Path | None = None,
+        hosts: Iterable[HostSettings] = (),
+        docker_config: bool = True,
+        dry_run: bool = False,
+        timeout: float | None = None,
+        emit: Emit = ignore,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Nothing is asked of a registry yet.
+
+        ``config`` is a YAML file whose ``creds`` and ``defaults`` count; ``hosts``
+        are added to it, and win. ``docker_config`` False leaves docker's files
+        alone. ``dry_run`` records changes and shows them to later reads, and makes
+        none. ``timeout`` is in seconds and for all calls together. ``emit`` hears
+        what happens. Raises ConfigError.
+        """
+        settings = ClientSettings(blob_limit=DEFAULT_BLOB_LIMIT, environment=dict(environment))
+        if config is not None:
+            found = read_config(str(config), environ=environment, stdin=sys.stdin.buffer)
+            settings = found.client
+        given = tuple(hosts)
+        names = {host.name for host in given}
+        kept = tuple(host for host in settings.hosts if host.name not in names)
+        settings = replace(
+            settings,
+            hosts=(*kept, *given),
+            use_docker_config=settings.use_docker_config and docker_config,
+        )
+        self._stop = Stop(timeout=timeout)
+        self._ledger = Ledger()
+        self._ending = ExitStack()
+        transport = Transport(settings, emit=emit)
+        self._ending.callback(transport.close)
+        self._limit = transport.bind(self._stop).blob_limit
+        self._session = self._ending.enter_context(
+            open_session(
+                "",
+                transport.bind,
+                stop=self._stop,
+                emit=emit,
+                ledger=self._ledger,
+                dry_run=dry_run,
+            )
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Clean up layout folders that were changed, and let go of connections."""
+        self._ending.close()
+
+    def stop(self) -> None:
+        """End what runs, from another thread: its calls raise Stopped."""
+        self._stop.ask()
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What became of every change so far, in order."""
+        return self._ledger.outcomes
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The names of a registry's repositories, where it lists them."""
+        stores = self._session.stores
+        return stores.repositories(parse_registry(registry), limit=limit, last=last)
+
+    def tags(self, repository: Named, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The tags of a repository, all pages of them unless ``limit`` is given."""
+        return self._open(repository)[1].tags(limit=limit, last=last)
+
+    def head(self, name: Named) -> Head:
+        """Media type, digest, size and rate limit of a manifest."""
+        reference, store = self._open(name)
+        return store.head(reference.name)
+
+    def manifest(self, name: Named, platform: str = "") -> Manifest:
+        """A manifest or index as it is; with ``platform``, the image an index has for it."""
+        reference, store = self._open(name)
+        manifest = store.manifest(reference.name)
+        return image_of(store, manifest, Platform.parse(platform)) if platform else manifest
+
+    def config(self, name: Named, platform: str = "") -> ImageConfig:
+        """The config of an image; without ``platform``, of the local one."""
+        reference, store = self._open(name)
+        wanted = Platform.parse(platform) if platform else None
+        image = image_of(store, store.manifest(reference.name), wanted)
+        return config_of(store, image, limit=self._limit)
+
+    def blob(self, repository: Named, digest: str) -> Iterator[bytes]:
+        """The chunks of a blob. The last step raises unless they fit the digest."""
+        return self._open(repository)[1].blob(Digest.parse(digest))
+
+    def referrers(self, name: Named, artifact_type: str = "") -> list[Descriptor]:
+        """What refers to a manifest by its subject."""
+        reference, store = self._open(name)
+        digest = (
+            Digest.parse(reference.digest) if reference.digest else store.head(reference.tag).digest
+        )
+        return store.referrers(digest, artifact_type)
+
+    def created(self, name: Named) -> datetime | None:
+        """When an image was made, in UTC; None when that is not known."""
+        reference, store = self._open(name)
+        return created(store, reference.name, blob_limit=self._limit)
+
+    def size(self, name: Named) -> int:
+        """Bytes of the distinct blobs of an image, all platforms of it."""
+        reference, store = self._open(name)
+        return image_size(store, reference.name, stop=self._stop)
+
+    def tag_delete(self, name: Named, *, expected: str = "", reason: str = "") -> Outcome:
+        """Delete one tag and nothing else; ``expected`` is the digest it has to have.
+
+        The outcome is ``skipped`` where the tag has another digest.
+        """
+        reference = _reference(name, default_tag="")
+        if not reference.tag:
+            raise InvalidValue(f"{reference} names no tag")
+        digest = expected or reference.digest
+        decided = Digest.parse(digest) if digest else None
+        return self._do(DeleteTag(reference, reason, decided))
+
+    def manifest_delete(self, name: Named, *, reason: str = "") -> Outcome:
+        """Delete a manifest by digest, and with it every tag on it."""
+        reference = _reference(name)
+        if not reference.digest:
+            raise InvalidValue(f"{reference} names no digest")
+        return self._do(DeleteManifest(reference, Digest.parse(reference.digest), reason))
+
+    def manifest_put(self, name: Named, manifest: Manifest, *, reason: str = "") -> Outcome:
+        """Store a manifest's exact bytes under a tag or digest."""
+        return self._do(PutManifest(_reference(name), manifest, reason))
+
+    def image_copy(
+        self,
+        source: Named,
+        target: Named,
+        options: CopyOptions = CopyOptions(),
+        *,
+        reason: str = "",
+    ) -> Outcome:
+        """Copy an image with all it consists of; what the target has is not sent."""
+        return self._do(CopyImage(_reference(source), _reference(target), options, reason))
+
+    def _do(self, action: Action) -> Outcome:
+        return self._session.executor.execute(action)
+
+    def _open(self, name: Named) -> tuple[Reference, ReadStore]:
+        reference = _reference(name)
+        return reference, self._session.stores.open(reference)
+
+
+def _reference(name: Named, *, default_tag: str = "latest") -> Reference:
+    return name if isinstance(name, Reference) else Reference.parse(name, default_tag=default_tag)
