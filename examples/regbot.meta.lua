@@ -389,6 +389,11 @@ function image.exportTar(ref, file) end
 ---@param file string the archive; it has to be in workDir
 function image.importTar(ref, file) end
 
+---Delete a tag, then its manifest when no other tag is on it, then what only that one needed, in an order that an interruption leaves sound. What anything kept uses stays; where that can't be read, nothing is deleted. Every tag of the repository is looked at.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag; it has to be named
+---@param options? {children?: boolean, referrers?: boolean, reason?: string}
+function image.delete(ref, options) end
+
 ---A blob. Its content is read when it is used, and then checked against its digest.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository, or a reference with the blob's digest
 ---@param digest? string the blob's digest

@@ -14,6 +14,7 @@ from regbot.events import Emit
 from regbot.image.archive_read import open_archive
 from regbot.image.archive_write import write_archive
 from regbot.image.copy import CopyOptions, copy_image
+from regbot.image.removal import RemoveTag, plan_removal
 from regbot.image.usage import tags_of
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
@@ -78,6 +79,24 @@ class Applier:
                 return self._export(action)
             case ImportTar():
                 return self._import(action)
+
+    def removal(
+        self, reference: Reference, *, children: bool, referrers: bool, reason: str
+    ) -> list[Action]:
+        """See ``Executor.removal``."""
+        store = self.stores.open(reference)
+        steps = plan_removal(
+            store, reference.name, children=children, referrers=referrers, stop=self.stop
+        )
+        actions: list[Action] = []
+        for step in steps:
+            if isinstance(step, RemoveTag):
+                tag = reference.with_tag(step.tag)
+                actions.append(DeleteTag(tag, reason, step.digest, listed=True))
+            else:
+                manifest = reference.with_digest(str(step.digest))
+                actions.append(DeleteManifest(manifest, step.digest, reason))
+        return actions
 
     def _delete_tag(self, action: DeleteTag) -> Applied:
         store = self.stores.open(action.reference)

@@ -10,6 +10,7 @@ import threading
 
 from regbot.errors import RegbotError
 from regbot.events import Emit, Level, Message
+from regbot.oci.reference import Reference
 from regbot.plan.action import Action, Outcome, Status
 from regbot.plan.apply import Applier
 
@@ -55,6 +56,18 @@ class Executor:
         done: Status = "planned" if self._dry_run else "done"
         status: Status = "skipped" if applied.skipped else done
         return self._record(Outcome(self._script, action, status, applied.digest, applied.detail))
+
+    def removal(
+        self, reference: Reference, *, children: bool, referrers: bool, reason: str
+    ) -> list[Action]:
+        """The actions that delete a tag, its manifest and what only that one needed.
+
+        Nothing is deleted yet. What is kept is read where the actions will go, never
+        from a mirror. Raises what ``image.removal.plan_removal`` raises.
+        """
+        return self._applier.removal(
+            reference, children=children, referrers=referrers, reason=reason
+        )
 
     def _record(self, outcome: Outcome) -> Outcome:
         self._ledger.add(outcome)

@@ -1,11 +1,11 @@
-"""``image.copy``, ``image.exportTar``, ``image.importTar``: images from place to place."""
+"""Whole images: ``image.copy``, ``exportTar`` and ``importTar``, ``image.delete``."""
 
 from __future__ import annotations
 
 from regbot.image.copy import CopyOptions
 from regbot.image.workdir import safe_path
 from regbot.lua.api.context import Context
-from regbot.lua.api.objects import PLATFORMS, REFERENCE
+from regbot.lua.api.objects import PLATFORMS, REFERENCE, TAGGED
 from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -50,6 +50,17 @@ def _import(context: Context, reference: Reference, file: str) -> Passed:
     return plain(None)
 
 
+def _delete(
+    context: Context, reference: Reference, *, children: bool, referrers: bool, reason: str
+) -> Passed:
+    why = reason or context.last_message
+    for action in context.executor.removal(
+        reference, children=children, referrers=referrers, reason=why
+    ):
+        context.executor.execute(action)
+    return plain(None)
+
+
 def _switch(name: str, doc: str) -> Parameter:
     return Parameter(name, BOOLEAN, doc, default=False)
 
@@ -91,6 +102,20 @@ BINDINGS = (
         " compressed, to a reference.",
         parameters=(Parameter("ref", REFERENCE, "where to"), _FILE),
         run=_import,
+        changes=True,
+    ),
+    Binding(
+        name="image.delete",
+        doc="Delete a tag, then its manifest when no other tag is on it, then what only that one"
+        " needed, in an order that an interruption leaves sound. What anything kept uses stays;"
+        " where that can't be read, nothing is deleted. Every tag of the repository is looked at.",
+        parameters=(Parameter("ref", TAGGED, "the tag; it has to be named"),),
+        options=(
+            _switch("children", "also the manifests of an index"),
+            _switch("referrers", "also what refers to what is deleted, and tags named after it"),
+            Parameter("reason", STRING, "why, for the report", default=""),
+        ),
+        run=_delete,
         changes=True,
     ),
 )

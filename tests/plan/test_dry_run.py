@@ -1,0 +1,80 @@
+"""Law 1: a dry run changes nothing anywhere, whatever a script calls."""
+
+import json
+
+import pytest
+from support.command import regbot
+from support.images import make_image
+from support.registry import TestRegistry
+
+from regbot.lua.api.catalogue import BINDINGS
+
+CALLS = {
+    "tag.delete": 'tag.delete(repo .. ":old")',
+    "manifest.delete": 'manifest.getList(repo .. ":multi"):delete()',
+    "manifest.put": 'manifest.getList(repo .. ":old"):put(repo .. ":again")',
+    "blob.put": 'blob.put(repo, "some content")',
+    "image.copy": 'image.copy(repo .. ":multi", repo .. "-copy:multi", {digestTags = true})',
+    "image.exportTar": 'image.exportTar(repo .. ":old", "old.tar")',
+    "image.importTar": 'image.importTar(repo .. ":imported", "given.tar")',
+    "image.delete": 'image.delete(repo .. ":multi", {children = true, referrers = true})',
+}
+
+
+def test_every_binding_that_changes_something_is_called_here():
+    assert {binding.name for binding in BINDINGS if binding.changes} == set(CALLS)
+
+
+@pytest.fixture
+def registry():
+    with TestRegistry() as registry:
+        registry.put_image("app", "old", labels={"a": "b"})
+        children = {name: make_image(platform=name) for name in ("linux/amd64", "linux/arm64")}
+        digest = registry.put_index("app", "multi", children)
+        registry.put_artifact("app", digest)
+        yield registry
+
+
+@pytest.fixture
+def run(tmp_path, registry):
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(script, *flags):
+        config = {
+            "creds": [{"registry": registry.host, "tls": "disabled"}],
+            "defaults": {"workDir": "work"},
+            "scripts": [{"name": "a", "script": f'repo = "{registry.host}/app"\n{script}'}],
+        }
+        (tmp_path / "bot.yml").write_text(json.dumps(config))
+        variables = {"XDG_STATE_HOME": str(tmp_path / "state")}
+        path = str(tmp_path / "bot.yml")
+        return regbot("once", "-c", path, *flags, home=tmp_path, variables=variables)
+
+    run.work = work
+    assert run('image.exportTar(repo .. ":old", "given.tar")').returncode == 0
+    return run
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_dry_run_sends_no_write_and_makes_no_file(name, run, registry, tmp_path):
+    ignored = {tmp_path / "bot.yml"}
+    files = set(tmp_path.rglob("*")) - ignored
+    before = len(registry.requests)
+    done = run(CALLS[name], "--dry-run")
+    assert done.returncode == 0, done.stderr
+    sent = registry.requests[before:]
+    assert sent != []
+    assert {request.method for request in sent} <= {"GET", "HEAD"}
+    assert set(tmp_path.rglob("*")) - ignored == files
+    assert "planned" in done.stdout
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_same_call_does_change_something(name, run, registry):
+    before = len(registry.requests)
+    files = sorted(run.work.iterdir())
+    done = run(CALLS[name])
+    assert done.returncode == 0, done.stderr
+    wrote = {request.method for request in registry.requests[before:]} - {"GET", "HEAD"}
+    assert wrote or sorted(run.work.iterdir()) != files
