@@ -277,6 +277,11 @@ function image.manifestHead(ref) end
 ---@return regbot.Manifest
 function manifest_object:head() end
 
+---Whether a manifest is there. false only where the registry says that it is not; any other answer is an error.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
+---@return boolean
+function manifest.exists(ref) end
+
 ---MediaType, Digest and Size of a manifest, as a table.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
 ---@return regbot.DescriptorFields

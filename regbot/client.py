@@ -34,8 +34,9 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference, parse_registry
-from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, Outcome, PutManifest
-from regbot.plan.executor import Ledger
+from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, PutManifest
+from regbot.plan.executor import Ledger, Terms
+from regbot.plan.outcome import Outcome
 from regbot.plan.session import open_session
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
@@ -93,7 +94,7 @@ class Client:
                 stop=self._stop,
                 emit=emit,
                 ledger=self._ledger,
-                dry_run=dry_run,
+                terms=Terms(dry_run=dry_run),
             )
         )
 

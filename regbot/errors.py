@@ -7,6 +7,7 @@ RegbotError
 ├── ScriptError           a script failed; the message carries its name and line
 │   ├── ScriptTimeout     it ran longer than its timeout
 │   └── ScriptMemory      it wanted more memory than its limit
+├── GuardBroken           a plan breaks a rule of the config's guard; nothing was done
 ├── Stopped               SIGTERM or Ctrl-C asked the run to end
 ├── CredentialError       credentials can't be had, or a helper failed
 ├── ContentError          bytes that are not what their descriptor says
@@ -68,6 +69,10 @@ class ScriptTimeout(ScriptError):
 
 class ScriptMemory(ScriptError):
     """A script wanted more memory than its limit."""
+
+
+class GuardBroken(RegbotError):
+    """What is to be deleted breaks the user's own rules."""
 
 
 class Stopped(RegbotError):

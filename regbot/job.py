@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from regbot.config.values import Script
-from regbot.errors import RegbotError, Stopped
+from regbot.errors import RegbotError, ScriptError, Stopped
 from regbot.events import Emit, Level, Message
+from regbot.guard import Guard
 from regbot.http.exchange import Exchange
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
-from regbot.plan.executor import Ledger
-from regbot.plan.session import open_session
+from regbot.plan.carrying import Planned, carry_out, planned_from
+from regbot.plan.executor import Ledger, Terms
+from regbot.plan.journal import RunJournal
+from regbot.plan.judgement import judge
+from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
+from regbot.store.overlay import OverlayStores
 
 RunStatus = Literal["ok", "failed", "stopped"]
 
@@ -37,7 +43,9 @@ class Services:
     """What the runs of a process share.
 
     ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
-    finds the names a script may ask for; ``blob_limit`` is in bytes.
+    finds the names a script may ask for; ``blob_limit`` is in bytes. ``evidence``:
+    what is deleted is looked at for a report. ``journal`` gives the run's journal.
+    ``overlay`` is what the scripts of a dry run plan together.
     """
 
     bind: Callable[[Stop], Exchange]
@@ -47,6 +55,13 @@ class Services:
     flavour: str
     blob_limit: int
     dry_run: bool = False
+    evidence: bool = False
+    journal: Callable[[], RunJournal] | None = None
+    overlay: OverlayStores | None = None
+
+    def for_trial(self) -> Services:
+        """The same for a simulation whose outcomes nobody else is to see."""
+        return replace(self, dry_run=True, ledger=Ledger(), overlay=None)
 
 
 def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
@@ -77,14 +92,19 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
 
 
 def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
-    with open_session(
-        script.name,
-        services.bind,
-        stop=stop,
-        emit=services.emit,
-        ledger=services.ledger,
-        dry_run=services.dry_run,
-    ) as session:
+    if not script.guard.is_set:
+        return _execute(script, services, stop)
+    trial = services if services.dry_run else services.for_trial()
+    value = _execute(script, trial, stop)
+    planned = [one for one in trial.ledger.outcomes if one.script == script.name]
+    judge(script.guard, planned, time.time())
+    if not services.dry_run:
+        _carry_out(script, planned_from(planned), services, stop)
+    return value
+
+
+def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
+    with _session(script, services, stop) as session:
         context = Context(
             script=script.name,
             stores=session.stores,
@@ -99,6 +119,36 @@ def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
         environment = sandbox.environment_for(script.env, services.environment)
         found = interface(environment, script.args)
         return sandbox.run(program, found, dispatcher(context), stop)
+
+
+def _carry_out(script: Script, plan: Sequence[Planned], services: Services, stop: Stop) -> None:
+    failures = Ledger()
+    with _session(script, replace(services, ledger=failures), stop) as session:
+        try:
+            carry_out(plan, lambda _: session.executor)
+        finally:
+            for outcome in failures.outcomes:
+                services.ledger.add(outcome)
+    failed = [outcome for outcome in failures.outcomes if outcome.status == "failed"]
+    if failed:
+        raise ScriptError(f"{script.name}: {len(failed)} of {len(plan)} actions failed")
+
+
+def _session(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:
+    return open_session(
+        script.name,
+        services.bind,
+        stop=stop,
+        emit=services.emit,
+        ledger=services.ledger,
+        terms=Terms(
+            dry_run=services.dry_run,
+            guard=Guard() if services.dry_run else script.guard,
+            journal=None if services.dry_run else services.journal,
+            evidence=services.evidence or (services.dry_run and script.guard.is_set),
+        ),
+        after=services.overlay,
+    )
 
 
 def _message(

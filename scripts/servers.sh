@@ -3,7 +3,7 @@
 # start or ask as a witness. Each word is a command and its Debian package.
 
 servers="docker-registry:docker-registry skopeo:skopeo openssl:openssl nginx:nginx-light
-  tinyproxy:tinyproxy"
+  tinyproxy:tinyproxy chromium:chromium chromedriver:chromium-driver"
 registry_image=docker.io/library/registry:2
 
 missing_packages() {
@@ -16,10 +16,11 @@ missing_packages() {
 # A package may start its service and enable it for the next boot; the tests run
 # servers of their own, so a service that was not there before is ended again.
 end_service() {
+  local service=${1%-light}
   if [ -d /run/systemd/system ]; then
-    as_root systemctl --quiet disable --now "$1.service" >/dev/null 2>&1 || true
-  elif [ -x "/etc/init.d/$1" ]; then
-    as_root "/etc/init.d/$1" stop >/dev/null 2>&1 || true
+    as_root systemctl --quiet disable --now "$service.service" >/dev/null 2>&1 || true
+  elif [ -x "/etc/init.d/$service" ]; then
+    as_root "/etc/init.d/$service" stop >/dev/null 2>&1 || true
   fi
 }
 

@@ -27,11 +27,12 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "http": ("http.hosts",),
     "store": ("http",),
     "image": ("store",),
-    "plan": ("image",),
+    "plan": ("image", "guard"),
     "lua": ("units", "moments", "stopping", "events"),
     "lua.api": ("plan", "lua"),
+    "guard": ("oci",),
     "schedule": ("units", "stopping", "events"),
-    "config": ("http.hosts", "schedule"),
+    "config": ("http.hosts", "schedule", "guard"),
     "job": ("lua.api", "config"),
     "scheduler": ("job",),
     "server": ("scheduler",),
@@ -39,7 +40,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "assembly": ("scheduler", "logs"),
     "oneoff": ("errors",),
     "client": ("plan", "config"),
-    "cli": ("assembly", "oneoff", "server"),
+    "cli_base": ("assembly", "oneoff"),
+    "cli_plan": ("cli_base",),
+    "cli": ("cli_plan", "server"),
 }
 
 LIBRARIES: dict[str, tuple[str, ...]] = {

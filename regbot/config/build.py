@@ -6,8 +6,9 @@ from pathlib import Path
 
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
 from regbot.config.fields import Surroundings
-from regbot.config.schema import Creds, DefaultsModel, File, ScriptModel
+from regbot.config.schema import Creds, DefaultsModel, File, GuardModel, ScriptModel
 from regbot.config.values import Config, Defaults, Script
+from regbot.guard import Guard
 from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 
@@ -19,6 +20,9 @@ _TEMPLATES = {
     "clientCert": "client_cert",
     "clientKey": "client_key",
 }
+
+
+_JOURNAL_KEEP = 30 * 86400.0
 
 
 def build(document: Document, file: File, around: Surroundings) -> Config:
@@ -57,6 +61,19 @@ def _defaults(model: DefaultsModel, base: Path) -> Defaults:
         env=tuple(dict.fromkeys(model.env)),
         lua_path=tuple(model.lua_path),
         work_dir=model.work_dir or base,
+        guard=_guard(model.guard),
+        state=model.state,
+        journal_keep=_JOURNAL_KEEP if model.journal_keep is None else model.journal_keep,
+    )
+
+
+def _guard(model: GuardModel) -> Guard:
+    return Guard(
+        max_deletes=model.max_deletes,
+        max_delete_percent=model.max_delete_percent,
+        protect=tuple(model.protect),
+        min_age=model.min_age,
+        keep_at_least=model.keep_at_least,
     )
 
 
@@ -143,5 +160,6 @@ def _script(document: Document, number: int, model: ScriptModel, defaults: Defau
         lua_path=defaults.lua_path,
         work_dir=defaults.work_dir,
         timezone=defaults.timezone,
+        guard=_guard(model.guard).over(defaults.guard),
         place=document.where(document.find(("scripts", number, "name"))[0]),
     )

@@ -217,7 +217,7 @@ def _header(value: object) -> str:
 
 def _folder(value: object, info: ValidationInfo) -> Path:
     name = _text(value)
-    path = _surroundings(info).base / name
+    path = surroundings(info).base / name
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError):
@@ -229,7 +229,7 @@ def _folder(value: object, info: ValidationInfo) -> Path:
 
 def _source_file(value: object, info: ValidationInfo) -> SourceFile:
     name = _text(value)
-    file = _surroundings(info).base / name
+    file = surroundings(info).base / name
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             raise IsADirectoryError(errno.EISDIR, "it is not a file")
@@ -249,7 +249,7 @@ def rendered(value: object, info: ValidationInfo) -> str:
     """A template's result."""
     text = _text(value)
     try:
-        return _clean(render(text, _surroundings(info).environ))
+        return _clean(render(text, surroundings(info).environ))
     except TemplateMistake as error:
         raise mistake(str(error), error.offset) from None
 
@@ -283,7 +283,8 @@ def lua_value(value: Plain) -> object:
     return text
 
 
-def _surroundings(info: ValidationInfo) -> Surroundings:
+def surroundings(info: ValidationInfo) -> Surroundings:
+    """What the models were given as context."""
     if not isinstance(info.context, Surroundings):
         raise TypeError("the models are validated with Surroundings as context")
     return info.context

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
@@ -65,7 +67,15 @@ def load_config(
         raise document.error([*problems, *explain(document, error)]) from None
     if problems:
         raise document.error(problems)
-    return build(document, file, around)
+    config = build(document, file, around)
+    return replace(config, fingerprint=_fingerprint(data, config))
+
+
+def _fingerprint(data: bytes, config: Config) -> str:
+    hasher = sha256(data)
+    for script in config.scripts:
+        hasher.update(sha256(script.text).digest())
+    return f"sha256:{hasher.hexdigest()}"
 
 
 def _limited(stream: IO[bytes], name: str) -> bytes:

@@ -31,6 +31,7 @@ from regbot.config.fields import (
     Variable,
     Version,
 )
+from regbot.config.guardfields import OptionalCount, Pattern, Percent, StateFolder
 from regbot.config.hostfields import (
     Host,
     Mirror,
@@ -110,6 +111,16 @@ class Creds(Model):
     api_opts: ApiOpts = ApiOpts()
 
 
+class GuardModel(Model):
+    """Rules that what a script deletes has to keep."""
+
+    max_deletes: OptionalCount = None
+    max_delete_percent: Percent = None
+    protect: list[Pattern] = []
+    min_age: Duration = None
+    keep_at_least: OptionalCount = None
+
+
 class DefaultsModel(Model):
     """What holds for every script and registry."""
 
@@ -125,6 +136,9 @@ class DefaultsModel(Model):
     env: list[Variable] = []
     lua_path: list[Folder] = []
     work_dir: Folder | None = None
+    guard: GuardModel = GuardModel()
+    state: StateFolder = None
+    journal_keep: Duration = None
 
 
 class ScriptModel(Model):
@@ -139,6 +153,7 @@ class ScriptModel(Model):
     args: Arguments = {}
     enabled: Flag = True
     env: list[Variable] = []
+    guard: GuardModel = GuardModel()
 
 
 class File(Model):

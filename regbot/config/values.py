@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.errors import ConfigError
+from regbot.guard import Guard
 from regbot.http.hosts import ClientSettings
 
 
@@ -15,6 +16,7 @@ class Defaults:
     """What holds for all. Times in seconds, sizes in bytes; None means not said.
 
     ``parallel`` is how many scripts run at once; 0 and 1 both mean one after the other.
+    ``state`` None is the platform's folder for state.
     """
 
     parallel: int
@@ -29,6 +31,9 @@ class Defaults:
     env: tuple[str, ...]
     lua_path: tuple[Path, ...]
     work_dir: Path
+    guard: Guard
+    state: Path | None
+    journal_keep: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +59,22 @@ class Script:
     lua_path: tuple[Path, ...]
     work_dir: Path
     timezone: str
+    guard: Guard = Guard()
     place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole config. ``warnings`` are lines like a ConfigError's, but nothing is broken."""
+    """A whole config. ``warnings`` are lines like a ConfigError's, but nothing is broken.
+
+    ``fingerprint`` is a digest of the file and of the scripts it names.
+    """
 
     client: ClientSettings
     defaults: Defaults
     scripts: tuple[Script, ...]
     warnings: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     def one_off(self, name: str, text: bytes, arguments: Mapping[str, object]) -> Script:
         """A script that stands in no config, with the defaults of this one."""
@@ -84,6 +94,7 @@ class Config:
             lua_path=defaults.lua_path,
             work_dir=defaults.work_dir,
             timezone=defaults.timezone,
+            guard=defaults.guard,
         )
 
     def require_schedules(self) -> None:

@@ -162,12 +162,16 @@ class Sender:
     def _token(self, peer: Peer, asked: TokenRequest) -> TokenAnswer:
         """Ask a token server. It takes no slot, since others wait for its answer."""
         outgoing = Outgoing(asked.method, asked.url, asked.headers, asked.body)
-        answer = self._persist(
-            self.peers.pace(origin(asked.url)[1]),
-            lambda: self._follow(peer, outgoing, _NONE, slots=False),
-            _NONE,
-            self.tries,
-        )
+        try:
+            answer = self._persist(
+                self.peers.pace(origin(asked.url)[1]),
+                lambda: self._follow(peer, outgoing, _NONE, slots=False),
+                _NONE,
+                self.tries,
+            )
+        except ConnectionFailed as error:
+            error.retry = False  # tried often enough: not once more for each try of the request
+            raise
         if answer.status >= 300:
             return TokenAnswer(answer.status, answer.peek(MOST_OF_A_BODY))
         try:

@@ -54,7 +54,17 @@ def created(
     date of all, if all are known. Raises what the store raises, and NotFound for a
     platform that is asked for and not there.
     """
-    return _created(store, store.manifest(name), platform, blob_limit, DEEPEST)
+    return created_of(store, store.manifest(name), platform, blob_limit)
+
+
+def created_of(
+    store: ReadStore,
+    manifest: Manifest,
+    platform: Platform | None = None,
+    blob_limit: int = DEFAULT_BLOB_LIMIT,
+) -> datetime | None:
+    """The same of a manifest that was read already."""
+    return _created(store, manifest, platform, blob_limit, DEEPEST)
 
 
 def parse_date(text: object) -> datetime | None:

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from regbot.image.copy import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.store.protocol import Chunks
-
-Status = Literal["done", "planned", "skipped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +35,15 @@ class DeleteTag:
 class DeleteManifest:
     """Delete a manifest by digest, and with it every tag on it.
 
-    ``unless_tagged`` refuses where there is such a tag.
+    ``unless_tagged`` refuses where there is such a tag. ``tags`` are those that may
+    go with it, where that was decided on: with another tag on it, it is skipped.
     """
 
     reference: Reference
     digest: Digest
     reason: str = ""
     unless_tagged: bool = False
+    tags: tuple[str, ...] | None = None
 
     verb = "delete manifest"
 
@@ -67,13 +66,17 @@ class PutManifest:
 
 @dataclass(frozen=True, slots=True)
 class PutBlob:
-    """Store a blob of ``size`` bytes in the reference's repository."""
+    """Store a blob of ``size`` bytes in the reference's repository.
+
+    ``source`` is the repository its content comes from, if it is in one.
+    """
 
     reference: Reference
     digest: Digest
     size: int
     content: Chunks
     reason: str = ""
+    source: Reference | None = None
 
     verb = "put blob"
 
@@ -116,18 +119,3 @@ class ImportTar:
 
 
 Action = DeleteTag | DeleteManifest | PutManifest | PutBlob | CopyImage | ExportTar | ImportTar
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an action.
-
-    ``digest`` is what it was about, when that is known; ``detail`` says why it was
-    skipped or failed.
-    """
-
-    script: str
-    action: Action
-    status: Status
-    digest: Digest | None = None
-    detail: str = ""

@@ -9,13 +9,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from regbot.errors import NotFound, NotSupported
+from regbot.errors import DigestMismatch, NotFound
 from regbot.events import Emit
 from regbot.image.archive_read import open_archive
 from regbot.image.archive_write import write_archive
 from regbot.image.copy import CopyOptions, copy_image
 from regbot.image.removal import RemoveTag, plan_removal
-from regbot.image.usage import tags_of
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import (
@@ -114,12 +113,12 @@ class Applier:
         return Applied(found)
 
     def _delete_manifest(self, action: DeleteManifest) -> Applied:
-        store = self.stores.open(action.reference)
-        if action.unless_tagged:
-            found = tags_of(store, action.digest, stop=self.stop)
-            if found:
-                raise NotSupported(f"{action.reference} is still tagged: {', '.join(found)}")
-        store.delete_manifest(action.digest)
+        try:
+            self.stores.open(action.reference).delete_manifest(action.digest)
+        except NotFound:
+            if action.tags is None:
+                raise
+            return Applied(action.digest, "already gone")
         return Applied(action.digest)
 
     def _copy(self, action: CopyImage) -> Applied:
@@ -153,6 +152,9 @@ class Applier:
         archive = self.archives.enter_context(
             open_archive(action.path, blob_limit=self.blob_limit, stop=self.stop)
         )
+        found = archive.head(archive.default_name).digest
+        if action.digest and found != action.digest:
+            raise DigestMismatch(f"{action.path} holds {found}, decided on {action.digest}")
         copied = copy_image(
             archive,
             archive.default_name,

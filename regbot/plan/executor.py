@@ -7,12 +7,20 @@ nothing leads out of, so a dry run can't leak; and later reads see its effect.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from regbot.errors import RegbotError
+from regbot.errors import GuardBroken, NotFound, NotSupported, RegbotError
 from regbot.events import Emit, Level, Message
+from regbot.guard import Guard
 from regbot.oci.reference import Reference
-from regbot.plan.action import Action, Outcome, Status
-from regbot.plan.apply import Applier
+from regbot.plan.action import Action, DeleteManifest, DeleteTag
+from regbot.plan.apply import Applied, Applier
+from regbot.plan.evidence import Evidence, gather
+from regbot.plan.journal import RunJournal
+from regbot.plan.outcome import Outcome, Status
+from regbot.plan.saving import Delete, Saved, save_before
+from regbot.plan.tagbook import TagBook
 
 
 class Ledger:
@@ -34,28 +42,64 @@ class Ledger:
             return tuple(self._outcomes)
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How actions are carried out.
+
+    ``guard.protect`` holds at the door. ``journal`` gives the run's journal when the
+    first action comes; without it nothing is kept. ``evidence``: what a delete takes
+    away is gathered for reports and guards.
+    """
+
+    dry_run: bool = False
+    guard: Guard = Guard()
+    journal: Callable[[], RunJournal] | None = None
+    evidence: bool = False
+
+
 class Executor:
     """Applies one script's actions, keeps what became of them, and says so."""
 
     def __init__(
-        self, script: str, applier: Applier, ledger: Ledger, emit: Emit, *, dry_run: bool
+        self, script: str, applier: Applier, ledger: Ledger, emit: Emit, terms: Terms
     ) -> None:
         self._script = script
         self._applier = applier
         self._ledger = ledger
         self._emit = emit
-        self._dry_run = dry_run
+        self._terms = terms
+        self._counted: set[Reference] = set()
+        self._book = TagBook(applier.stop)
+
+    def acting_for(self, script: str, guard: Guard) -> Executor:
+        """The same door for the actions of another script, with its guard."""
+        terms = replace(self._terms, guard=guard)
+        return Executor(script, self._applier, self._ledger, self._emit, terms)
 
     def execute(self, action: Action) -> Outcome:
         """Apply an action. What fails is recorded as failed and raised."""
+        evidence: Evidence | None = None
         try:
-            applied = self._applier.apply(action)
+            if isinstance(action, DeleteTag | DeleteManifest):
+                tags = self._tags_of(action)
+                self._refuse_protected(action, tags)
+                saved = self._saved(action, tags)
+                evidence = self._evidence(action, tags)
+                action = _decided(action, saved)
+                applied = _other_tags(action, tags) or self._journalled(action, saved)
+            else:
+                applied = self._journalled(action, None)
         except RegbotError as error:
-            self._record(Outcome(self._script, action, "failed", action.digest, str(error)))
+            failed = Outcome(self._script, action, "failed", action.digest, str(error), evidence)
+            self._record(failed)
             raise
-        done: Status = "planned" if self._dry_run else "done"
+        if not applied.skipped:
+            self._book.note(action)
+        done: Status = "planned" if self._terms.dry_run else "done"
         status: Status = "skipped" if applied.skipped else done
-        return self._record(Outcome(self._script, action, status, applied.digest, applied.detail))
+        return self._record(
+            Outcome(self._script, action, status, applied.digest, applied.detail, evidence)
+        )
 
     def removal(
         self, reference: Reference, *, children: bool, referrers: bool, reason: str
@@ -69,10 +113,86 @@ class Executor:
             reference, children=children, referrers=referrers, reason=reason
         )
 
+    def _tags_of(self, action: Delete) -> tuple[str, ...]:
+        """The tags that go. Raises NotSupported where none may."""
+        if isinstance(action, DeleteTag):
+            return (action.reference.tag,)
+        tags = self._book.tags_on(self._applier.stores.open(action.reference), action.digest)
+        if tags and action.unless_tagged:
+            raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
+        return tags
+
+    def _saved(self, action: Delete, tags: tuple[str, ...]) -> Saved | None:
+        """What a delete takes away, for the journal; None for what is gone."""
+        if not self._terms.journal:
+            return None
+        store = self._applier.stores.open(action.reference)
+        try:
+            return save_before(store, action, tags=tags, stop=self._applier.stop, emit=self._emit)
+        except NotFound:
+            return None
+
+    def _refuse_protected(self, action: Delete, tags: tuple[str, ...]) -> None:
+        for tag in tags:
+            reference = action.reference.with_tag(tag)
+            protection = self._terms.guard.protection_of(reference)
+            if protection:
+                raise GuardBroken(f"protect {protection.text}: {reference} is protected")
+
+    def _evidence(self, action: Delete, tags: tuple[str, ...]) -> Evidence | None:
+        tags = tags if isinstance(action, DeleteManifest) else ()
+        if not self._terms.evidence:
+            return Evidence(tags=tags, problem="not gathered") if tags else None
+        repository = action.reference.without_name
+        store = self._applier.stores.open(repository)
+        name = action.reference.tag if isinstance(action, DeleteTag) else str(action.digest)
+        found = gather(
+            store,
+            name,
+            blob_limit=self._applier.blob_limit,
+            stop=self._applier.stop,
+            count_tags=repository not in self._counted,
+        )
+        self._counted.add(repository)
+        return replace(found, tags=tags)
+
+    def _journalled(self, action: Action, saved: Saved | None) -> Applied:
+        """Apply an action between two lines of the journal.
+
+        The first is on the disk before anything happens, or nothing happens.
+        """
+        if self._terms.journal is None:
+            return self._applier.apply(action)
+        journal = self._terms.journal()
+        entry = journal.about_to(self._script, action, saved)
+        try:
+            applied = self._applier.apply(action)
+        except RegbotError as error:
+            journal.ended(entry, "failed", str(error))
+            raise
+        journal.ended(entry, "skipped" if applied.skipped else "done", applied.detail)
+        return applied
+
     def _record(self, outcome: Outcome) -> Outcome:
         self._ledger.add(outcome)
-        self._emit(_message(outcome, dry_run=self._dry_run))
+        self._emit(_message(outcome, dry_run=self._terms.dry_run))
         return outcome
+
+
+def _other_tags(action: Delete, tags: tuple[str, ...]) -> Applied | None:
+    """Why a manifest is left alone: a tag is on it that was not there when it was decided."""
+    planned = action.tags if isinstance(action, DeleteManifest) else None
+    others = sorted(set(tags) - set(planned)) if planned is not None else []
+    if not others:
+        return None
+    return Applied(action.digest, f"now also tagged: {', '.join(others)}", skipped=True)
+
+
+def _decided(action: Delete, saved: Saved | None) -> Delete:
+    """The action with the digest that was saved: no other may go in its place."""
+    if saved and isinstance(action, DeleteTag) and action.digest is None:
+        return replace(action, digest=saved.digest)
+    return action
 
 
 _LEVELS: dict[Status, Level] = {"failed": "error", "skipped": "warn"}
@@ -81,7 +201,13 @@ _LEVELS: dict[Status, Level] = {"failed": "error", "skipped": "warn"}
 def _message(outcome: Outcome, *, dry_run: bool) -> Message:
     action = outcome.action
     fields: dict[str, str | bool] = {"script": outcome.script, "image": str(action.reference)}
-    more = {"digest": outcome.digest, "reason": action.reason, "detail": outcome.detail}
+    taken = ", ".join(outcome.evidence.tags) if outcome.evidence else ""
+    more = {
+        "digest": outcome.digest,
+        "tags": taken,
+        "reason": action.reason,
+        "detail": outcome.detail,
+    }
     fields |= {name: str(value) for name, value in more.items() if value}
     fields |= {"dry-run": True} if dry_run else {}
     level = _LEVELS.get(outcome.status, "info")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from regbot.events import Emit
 from regbot.http.exchange import Exchange
 from regbot.plan.apply import Applier
-from regbot.plan.executor import Executor, Ledger
+from regbot.plan.executor import Executor, Ledger, Terms
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay import OverlayStores
@@ -35,26 +35,33 @@ def open_session(
     stop: Stop,
     emit: Emit,
     ledger: Ledger,
-    dry_run: bool,
+    terms: Terms,
+    after: OverlayStores | None = None,
 ) -> Iterator[Session]:
     """Open the stores of a run called ``name``, and clean up behind it.
 
     In a dry run nothing that can write is opened: reads and planned writes meet in
-    an overlay.
+    an overlay, with what ``after`` has planned before.
     """
     exchange = bind(stop)
     reading = OpenStores(exchange, stop=stop, emit=emit)
     sources: ReadStores
     stores: Stores
     with ExitStack() as ending:
-        if dry_run:
-            sources = stores = OverlayStores(reading)
+        if terms.dry_run:
+            sources = stores = OverlayStores(reading, after=after)
         else:
             sources = reading
             writing = reading.for_writing(lambda: bind(Stop(timeout=_FINISHING_SECONDS)))
             ending.callback(writing.close)
             stores = writing
         applier = Applier(
-            stores, sources, stop, emit, exchange.blob_limit, ending, writes_files=not dry_run
+            stores,
+            sources,
+            stop,
+            emit,
+            exchange.blob_limit,
+            ending,
+            writes_files=not terms.dry_run,
         )
-        yield Session(sources, Executor(name, applier, ledger, emit, dry_run=dry_run))
+        yield Session(sources, Executor(name, applier, ledger, emit, terms))

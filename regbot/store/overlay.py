@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
+from copy import copy
 from dataclasses import dataclass
 from heapq import merge
 from pathlib import Path
@@ -64,17 +65,24 @@ class Overlay:
         self._base = base
         self._others = others
         self._lock = threading.RLock()
-        self._made = False
+        self._put: set[Digest] = set()
         self._tags: dict[str, Digest | None] = {}
         self._manifests: dict[Digest, Manifest] = {}
         self._deleted: set[Digest] = set()
         self._seen: dict[str, Digest] = {}
         self._blobs: dict[Digest, _Blob] = {}
 
+    def on(self, base: ReadStore, *, others: Callable[[Reference], ReadStore]) -> Overlay:
+        """The same plan, seen and added to, over another way to read the repository."""
+        other = copy(self)
+        other._base = base  # noqa: SLF001 - of its own kind
+        other._others = others  # noqa: SLF001
+        return other
+
     @property
     def made(self) -> bool:
         """Whether a planned manifest would make the repository if it is not there."""
-        return self._made
+        return bool(self._put)
 
     def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
         """The base's tags without the deleted ones, the new ones in their places.
@@ -83,7 +91,7 @@ class Overlay:
         was deleted, every tag whose digest is not known yet is asked for it, once.
         """
         with self._lock:
-            changed = self._made or self._tags or self._deleted
+            changed = self._put or self._tags or self._deleted
             new = {tag for tag, digest in self._tags.items() if digest}
         if not changed:
             return self._base.tags(limit=limit, last=last)
@@ -127,7 +135,7 @@ class Overlay:
         try:
             there = self._base.referrers(digest, artifact_type)
         except NotFound:
-            if not self._made:
+            if not self._put:
                 raise
             there = []
         with self._lock:
@@ -145,7 +153,7 @@ class Overlay:
         digest = Digest.parse(name) if ":" in name else self._own_digest(manifest)
         digest.check(manifest.raw, what)
         with self._lock:
-            self._made = True
+            self._put.add(manifest.digest)
             self._manifests[digest] = Manifest(
                 manifest.raw, manifest.media_type, digest, manifest.data
             )
@@ -249,7 +257,7 @@ class Overlay:
         try:
             return self._base.tags(limit=limit, last=last)
         except NotFound:
-            if not self._made:
+            if not self._put:
                 raise
             return []
 
@@ -284,12 +292,22 @@ class Overlay:
 
 
 class OverlayStores:
-    """The repositories of one dry run, each with what is planned for it."""
+    """The repositories of a dry run, each with what is planned for it.
 
-    def __init__(self, base: ReadStores) -> None:
+    ``after`` is what an earlier script planned: it is seen, and added to, here too.
+    """
+
+    def __init__(self, base: ReadStores, *, after: OverlayStores | None = None) -> None:
         self._base = base
         self._lock = threading.Lock()
+        self._planned: dict[Reference | Path, Overlay] = {}
         self._overlays: dict[Reference | Path, Overlay] = {}
+        if after:
+            self._lock, self._planned = after._shared  # noqa: SLF001
+
+    @property
+    def _shared(self) -> tuple[threading.Lock, dict[Reference | Path, Overlay]]:
+        return self._lock, self._planned
 
     def open(self, reference: Reference) -> Overlay:
         """The overlay of the reference's repository, the same one each time."""
@@ -298,7 +316,9 @@ class OverlayStores:
         key = Path(repository.repository).resolve() if is_folder else repository
         with self._lock:
             if key not in self._overlays:
-                self._overlays[key] = Overlay(self._base.open(repository), others=self.open)
+                base = self._base.open(repository)
+                planned = self._planned.setdefault(key, Overlay(base))
+                self._overlays[key] = planned.on(base, others=self.open)
             return self._overlays[key]
 
     def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:

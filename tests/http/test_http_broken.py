@@ -37,6 +37,7 @@ def then(*answers: Said) -> Callable[[Asked], Said]:
 
 @pytest.mark.parametrize("take", [lambda r: r.read(), lambda r: list(r.chunks())])
 def test_an_answer_that_breaks_off_is_an_error(take: Callable[[Any], object]) -> None:
+    """Law: every byte of content is checked; a part of an answer is never taken for the whole."""
     script = then(Said(200, body=b"x" * 100, length=1000))
     with (
         scripted(script) as server,
@@ -77,6 +78,7 @@ def raw(*answers: bytes) -> Iterator[str]:
     ],
 )
 def test_broken_framing_is_an_error_not_a_short_body(body: bytes) -> None:
+    """PITFALLS: a listing that breaks in the middle is an error."""
     with (
         raw(body) as host,
         web(plain(host)) as own,
@@ -88,6 +90,7 @@ def test_broken_framing_is_an_error_not_a_short_body(body: bytes) -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"\x00\x01\x02\x03\r\n\r\n"])
 def test_what_is_no_http_is_one_clear_error_after_all_tries(answer: bytes) -> None:
+    """Law: what can't be read is an error."""
     with raw(*[answer] * 5) as host, web(plain(host)) as own:
         with pytest.raises(ConnectionFailed) as caught:
             own.get(host, "/v2/")
@@ -96,6 +99,7 @@ def test_what_is_no_http_is_one_clear_error_after_all_tries(answer: bytes) -> No
 
 
 def test_a_connection_that_breaks_is_tried_again() -> None:
+    """A dropped connection is no answer: the request is sent again."""
     with TestRegistry() as registry, web(plain(registry.host)) as own:
         registry.break_next("drop", times=2)
         own.get(registry.host, "/v2/")
@@ -104,6 +108,7 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
 
 
 def test_nobody_listens() -> None:
+    """Law: wrong input gives one clear line."""
     host = f"127.0.0.1:{free_port()}"
     with web(plain(host)) as own, pytest.raises(ConnectionFailed, match="connection refused"):
         own.get(host, "/v2/")
@@ -113,6 +118,8 @@ def test_nobody_listens() -> None:
 def test_a_name_that_can_not_be_resolved(
     monkeypatch: pytest.MonkeyPatch, number: int, tries: int
 ) -> None:
+    """A name nobody knows is final; a resolver that fails for now is asked again."""
+
     def fail(*args: object, **kwargs: object) -> None:
         raise socket.gaierror(number, "Name or service not known")
 
@@ -124,6 +131,7 @@ def test_a_name_that_can_not_be_resolved(
 
 
 def test_silence_ends_in_a_time_out() -> None:
+    """No hang past its time-out."""
     with TestRegistry() as registry:
         registry.break_next("stall", times=9, seconds=30.0)
         with web(plain(registry.host), timeouts=Timeouts(5.0, 0.1)) as own:
@@ -133,6 +141,7 @@ def test_silence_ends_in_a_time_out() -> None:
 
 
 def test_a_script_out_of_time_does_not_wait_for_a_silent_registry() -> None:
+    """Law: a script can't outlive its timeout."""
     with TestRegistry() as registry:
         registry.break_next("stall", times=9, seconds=30.0)
         with (
@@ -143,6 +152,7 @@ def test_a_script_out_of_time_does_not_wait_for_a_silent_registry() -> None:
 
 
 def test_a_stop_ends_the_tries() -> None:
+    """Law: SIGTERM and Ctrl-C end any run."""
     stop = Stop()
 
     def stopping(_: Asked) -> Said:

@@ -31,11 +31,13 @@ def login(folder: Path, registry: str, data: Any) -> DockerLogin:
 
 
 def test_a_login_as_docker_login_writes_it(tmp_path: Path) -> None:
+    """FAQ: importing the docker configuration from $HOME/.docker/config.json."""
     found = login(tmp_path, "r.example", {"auths": {"r.example": {"auth": auth("joe", "a:b")}}})
     assert found == DockerLogin("joe", Secret("a:b"))
 
 
 def test_the_file_in_the_home_folder_is_read_without_docker_config(tmp_path: Path) -> None:
+    """FAQ: importing the docker configuration from $HOME/.docker/config.json."""
     (tmp_path / ".docker").mkdir()
     write(tmp_path / ".docker", {"auths": {"r.example": {"username": "joe", "password": "pw"}}})
     config = load({"HOME": str(tmp_path)}, ignore)
@@ -44,16 +46,19 @@ def test_the_file_in_the_home_folder_is_read_without_docker_config(tmp_path: Pat
 
 @pytest.mark.parametrize("key", [HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io"])
 def test_docker_hub_under_all_its_names(tmp_path: Path, key: str) -> None:
+    """Config: registry-1.docker.io and index.docker.io mean docker.io."""
     found = login(tmp_path, "docker.io", {"auths": {key: {"auth": auth("joe", "pw")}}})
     assert found.user == "joe"
 
 
 @pytest.mark.parametrize("key", ["https://r.example", "https://r.example/v1/", "http://r.example/"])
 def test_a_key_may_be_a_url(tmp_path: Path, key: str) -> None:
+    """Docker config: older clients wrote URLs as keys."""
     assert login(tmp_path, "r.example", {"auths": {key: {"auth": auth("joe", "pw")}}}).user == "joe"
 
 
 def test_the_exact_key_beats_a_url_of_the_same_host(tmp_path: Path) -> None:
+    """Docker config: older clients wrote URLs as keys."""
     auths = {
         "https://r.example/v1/": {"auth": auth("old", "x")},
         "r.example": {"auth": auth("new", "y")},
@@ -63,11 +68,13 @@ def test_the_exact_key_beats_a_url_of_the_same_host(tmp_path: Path) -> None:
 
 
 def test_a_login_for_one_path_is_not_given_to_the_whole_host(tmp_path: Path) -> None:
+    """Law: credentials go only to what they are for."""
     data = {"auths": {"r.example/team": {"auth": auth("joe", "pw")}}}
     assert login(tmp_path, "r.example", data) == DockerLogin()
 
 
 def test_identity_and_registry_tokens(tmp_path: Path) -> None:
+    """PITFALLS: identity tokens are exchanged by POST; here they are found."""
     data = {
         "auths": {
             "id.example": {"auth": auth("zero", ""), "identitytoken": "idt"},
@@ -82,6 +89,7 @@ def test_identity_and_registry_tokens(tmp_path: Path) -> None:
 
 
 def test_helpers_get_their_prefix_and_beat_logins(tmp_path: Path) -> None:
+    """FAQ: the docker configuration removes the docker-credential- prefix."""
     data = {
         "auths": {"gcr.io": {"auth": auth("joe", "pw")}, "other.example": {}},
         "credHelpers": {"gcr.io": "gcr", HUB_KEY: "hub"},
@@ -98,6 +106,7 @@ def test_helpers_get_their_prefix_and_beat_logins(tmp_path: Path) -> None:
 
 
 def test_docker_auth_config_beats_the_file(tmp_path: Path) -> None:
+    """Config: $DOCKER_AUTH_CONFIG beside $DOCKER_CONFIG."""
     environ = write(
         tmp_path,
         {
@@ -173,12 +182,14 @@ def merged(said: HostSettings, found: DockerLogin) -> tuple[HostSettings, list[E
 
 
 def test_docker_fills_in_what_the_config_does_not_say() -> None:
+    """Config: docker's login counts where the YAML says nothing."""
     settings, events = merged(HostSettings("r", tls="disabled"), DockerLogin("joe", Secret("pw")))
     assert (settings.user, settings.password, settings.tls) == ("joe", Secret("pw"), "disabled")
     assert events == []
 
 
 def test_the_config_wins_field_by_field_and_says_so() -> None:
+    """Config: the YAML wins over docker's login field by field, with a log line."""
     settings, events = merged(HostSettings("r", user="own"), DockerLogin("joe", Secret("pw")))
     assert (settings.user, settings.password) == ("own", Secret("pw"))
     (message,) = events
@@ -187,6 +198,7 @@ def test_the_config_wins_field_by_field_and_says_so() -> None:
 
 
 def test_a_login_in_the_config_beats_docker_tokens_and_helpers() -> None:
+    """Config: the YAML wins over docker's login."""
     said = HostSettings("r", user="own", password=Secret("own"))
     found = DockerLogin(
         identity_token=Secret("idt"), registry_token=Secret("regt"), helper="docker-credential-x"

@@ -80,6 +80,7 @@ def ended(server: Silent, own: Web, stop: Stop, call: Callable[[], object]) -> N
 
 @pytest.mark.parametrize("words", [b"", HALF], ids=["no answer", "half a body"])
 def test_a_silent_registry_does_not_hold_up_the_end(words: bytes) -> None:
+    """Law: SIGTERM and Ctrl-C end any run within 5 s of the request in flight."""
     stop = Stop()
     with silent(words) as server, web(plain(server.host), stop=stop, timeouts=PATIENT) as own:
         ended(server, own, stop, lambda: own.get(server.host, "/v2/"))
@@ -87,6 +88,7 @@ def test_a_silent_registry_does_not_hold_up_the_end(words: bytes) -> None:
 
 @pytest.mark.parametrize("words", [b"", HALF], ids=["no answer", "half a body"])
 def test_nor_does_a_silent_one_behind_tls(words: bytes, tmp_path: Path) -> None:
+    """Law: SIGTERM and Ctrl-C end any run within 5 s of the request in flight."""
     authority, stop = Authority.make(tmp_path), Stop()
     with silent(words, authority.server()) as server:
         settings = HostSettings(server.host, ca_certificate=authority.certificate)

@@ -49,6 +49,7 @@ def test_a_request_says_who_asks_and_gets_status_headers_and_body() -> None:
 
 
 def test_the_user_agent_of_the_config_is_sent() -> None:
+    """Config: ``userAgent``."""
     with (
         scripted(always()) as server,
         web(plain(server.host), client={"user_agent": "mine/1"}) as own,
@@ -65,6 +66,7 @@ def test_an_unknown_host_is_asked_by_https() -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 408])
 def test_an_overloaded_registry_is_asked_again(status: int) -> None:
+    """PITFALLS: 429 and 5xx say nothing final."""
     script = then(Said(status), Said(status), Said(200, body=b"at last"))
     with scripted(script) as server, web(plain(server.host)) as own:
         assert own.get(server.host, "/v2/") == b"at last"
@@ -76,6 +78,7 @@ def test_an_overloaded_registry_is_asked_again(status: int) -> None:
     ("status", "kind"), [(503, ServerFault), (500, ServerFault), (429, TooManyRequests)]
 )
 def test_after_five_tries_the_error_is_raised(status: int, kind: type[Exception]) -> None:
+    """PITFALLS: no retry storm."""
     with scripted(always(status)) as server, web(plain(server.host)) as own:
         with pytest.raises(kind):
             own.get(server.host, "/v2/")
@@ -84,6 +87,7 @@ def test_after_five_tries_the_error_is_raised(status: int, kind: type[Exception]
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 416])
 def test_an_answer_that_will_not_change_is_not_asked_for_again(status: int) -> None:
+    """PITFALLS: stop at once when it is refused."""
     with scripted(always(status)) as server, web(plain(server.host)) as own:
         with pytest.raises(RegistryError) as caught:
             own.get(server.host, "/v2/")
@@ -99,6 +103,7 @@ def test_what_must_not_be_sent_twice_is_sent_once() -> None:
 
 
 def test_retry_after_is_waited_for() -> None:
+    """PITFALLS: 429 may carry ``Retry-After`` as seconds or as an HTTP date."""
     waits: list[float] = []
     script = then(Said(429, {"Retry-After": "7"}), Said())
     with (
@@ -129,6 +134,7 @@ def test_content_of_another_length_than_said_is_an_error(chunks: list[bytes]) ->
 
 
 def test_an_error_says_method_url_status_codes_and_messages_without_query() -> None:
+    """PITFALLS: a signed URL is not logged with its query."""
     body = json.dumps(
         {"errors": [{"code": "denied", "message": "no\nway \x1b[31m", "detail": {"a": 1}}]}
     ).encode()
@@ -159,6 +165,7 @@ def test_an_error_says_method_url_status_codes_and_messages_without_query() -> N
     ],
 )
 def test_odd_error_bodies_are_still_one_line(body: bytes, said: str) -> None:
+    """Law: wrong input gives one clear line."""
     with scripted(always(404, body)) as server, web(plain(server.host)) as own:
         with pytest.raises(NotFound, match=said) as caught:
             own.get(server.host, "/v2/")
@@ -167,6 +174,7 @@ def test_odd_error_bodies_are_still_one_line(body: bytes, said: str) -> None:
 
 
 def test_unsupported_is_known_by_status_or_code() -> None:
+    """PITFALLS: with delete switched off 405 UNSUPPORTED."""
     body = b'{"errors": [{"code": "UNSUPPORTED"}]}'
     for answer in (Said(405), Said(400, body=body)):
         with scripted(then(answer)) as server, web(plain(server.host)) as own:
@@ -183,6 +191,7 @@ def test_a_huge_error_body_is_not_read_to_its_end() -> None:
 
 
 def test_a_body_over_the_limit_is_refused() -> None:
+    """Config: ``blobLimit`` bounds manifests and configs."""
     with (
         scripted(always(200, b"x" * 2000)) as server,
         web(plain(server.host), client={"blob_limit": 1999}) as own,
@@ -197,6 +206,7 @@ def test_a_body_over_the_limit_is_refused() -> None:
 
 
 def test_the_limit_is_four_mebibytes_by_default() -> None:
+    """Config: ``blobLimit: 4MiB``."""
     with web() as own:
         assert own.exchange.blob_limit == 4 * 1024 * 1024
 

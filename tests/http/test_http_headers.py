@@ -33,6 +33,7 @@ VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30
     ],
 )
 def test_the_next_page_is_the_link_with_that_relation(header: str, target: str | None) -> None:
+    """PITFALLS: ``Link`` as given: relative or absolute, other parameter names, quoted or not."""
     assert next_link(header) == target
 
 
@@ -47,11 +48,13 @@ def test_the_next_page_is_the_link_with_that_relation(header: str, target: str |
     )
 )
 def test_links_that_are_written_read_back_the_same(links: list[Link]) -> None:
+    """Link headers (RFC 8288): parse and print agree."""
     assert list(parse_links(", ".join(map(str, links)))) == links
 
 
 @given(st.text(max_size=200) | st.text('<>;,="\\ relnxt', max_size=80))
 def test_rubbish_is_no_link_and_no_crash(text: str) -> None:
+    """Link headers: no crash on rubbish."""
     assert all(isinstance(link, Link) for link in parse_links(text))
 
 
@@ -84,6 +87,7 @@ def test_a_bearer_challenge_gives_its_parameters() -> None:
     ],
 )
 def test_several_challenges_in_one_header(header: str, schemes: list[str]) -> None:
+    """Several challenges in one header (RFC 9110, section 11.6.1)."""
     assert [x.scheme for x in parse_challenges(header)] == schemes
 
 
@@ -96,9 +100,11 @@ def test_quotes_and_commas_inside_quoted_values_stay() -> None:
     st.lists(st.builds(Challenge, NAMES, st.dictionaries(NAMES, VALUES, max_size=4)), max_size=4)
 )
 def test_challenges_that_are_written_read_back_the_same(challenges: list[Challenge]) -> None:
+    """Challenges: parse and print agree."""
     assert parse_challenges(", ".join(map(str, challenges))) == tuple(challenges)
 
 
 @given(st.text(max_size=200) | st.text('Bearer ,="\\x', max_size=80))
 def test_rubbish_challenges_do_not_crash(text: str) -> None:
+    """Challenges: no crash on rubbish."""
     assert all(x.scheme == x.scheme.lower() for x in parse_challenges(text))

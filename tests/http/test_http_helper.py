@@ -60,6 +60,7 @@ def asked(tmp_path: Path) -> list[str]:
 
 
 def test_a_helper_is_asked_on_standard_input(install: Install, tmp_path: Path) -> None:
+    """Config: ``get`` with the host on stdin gives JSON ServerURL, Username, Secret."""
     found = keyring(install(GOOD), Time()).get(Stop())
     assert (found.user, found.password.reveal()) == ("joe", "geheim")
     assert asked(tmp_path) == ["get r.example"]
@@ -76,11 +77,13 @@ def test_a_helper_is_asked_on_standard_input(install: Install, tmp_path: Path) -
 def test_what_a_helper_is_asked_for(
     install: Install, tmp_path: Path, settings: HostSettings, key: str
 ) -> None:
+    """Config: ``credHost`` is what the helper is asked for."""
     Keyring(settings, helper=install(GOOD), clock=Time(), emit=lambda _: None).get(Stop())
     assert asked(tmp_path) == [f"get {key}"]
 
 
 def test_the_user_token_means_an_identity_token(install: Install) -> None:
+    """Config: Username <token> means an identity token."""
     helper = install('echo \'{"Username": "<token>", "Secret": "geheim"}\'')
     found = keyring(helper, Time()).get(Stop())
     assert found == Credentials(identity_token=Secret("geheim"))
@@ -101,6 +104,7 @@ def test_the_user_token_means_an_identity_token(install: Install) -> None:
 def test_a_helper_that_fails_is_named_and_its_output_is_not(
     install: Install, script: str, why: str
 ) -> None:
+    """Law: a secret appears in no error."""
     with pytest.raises(CredentialError, match=why) as caught:
         keyring(install(script), Time()).get(Stop())
     assert NAME in str(caught.value)
@@ -108,6 +112,7 @@ def test_a_helper_that_fails_is_named_and_its_output_is_not(
 
 
 def test_a_helper_that_is_not_there() -> None:
+    """FAQ: for other helpers, standalone binaries are needed."""
     helper = Helper(NAME, {"PATH": "/nonexistent"}, time.monotonic)
     with pytest.raises(CredentialError, match=f"{NAME} is not installed"):
         keyring(helper, Time()).get(Stop())
@@ -138,6 +143,7 @@ def gone(pid_file: Path) -> bool:
 
 
 def test_a_helper_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
+    """A helper that hangs gives one clear error, and leaves no process."""
     path = tmp_path / NAME
     path.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/pid\nwait\n")
     path.chmod(0o755)
@@ -148,6 +154,7 @@ def test_a_helper_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_a_helper_that_hangs(install: Install, tmp_path: Path) -> None:
+    """Law: SIGTERM and Ctrl-C end any run."""
     helper = install(
         f"echo $$ > {tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; sleep 600"
     )
@@ -169,6 +176,7 @@ def test_a_stop_ends_a_helper_that_hangs(install: Install, tmp_path: Path) -> No
 
 
 def test_an_answer_holds_for_cred_expire(install: Install, tmp_path: Path) -> None:
+    """Config: ``credExpire: 1h``."""
     clock = Time()
     keys = keyring(install(GOOD), clock, cred_expire=100.0)
     keys.get(Stop())
@@ -181,6 +189,7 @@ def test_an_answer_holds_for_cred_expire(install: Install, tmp_path: Path) -> No
 
 
 def test_an_answer_holds_for_an_hour_by_default(install: Install, tmp_path: Path) -> None:
+    """PITFALLS: ECR helper passwords last 12 h; they are asked for again in time."""
     clock = Time()
     keys = keyring(install(GOOD), clock)
     keys.get(Stop())
@@ -192,6 +201,7 @@ def test_an_answer_holds_for_an_hour_by_default(install: Install, tmp_path: Path
 
 
 def test_a_failed_helper_is_asked_again_after_5_seconds(install: Install, tmp_path: Path) -> None:
+    """Config: a failed helper is asked again after 5 s."""
     clock = Time()
     keys = keyring(install("exit 1"), clock)
     for _ in range(2):
@@ -204,6 +214,7 @@ def test_a_failed_helper_is_asked_again_after_5_seconds(install: Install, tmp_pa
 
 
 def test_the_store_of_all_hosts_may_know_nothing_of_one(install: Install) -> None:
+    """Docker config: ``credsStore`` is asked for every host."""
     events: list[Event] = []
     script = "echo credentials not found in native keychain; exit 1"
     keys = keyring(install(script), Time(), events.append, cred_optional=True, user="file")
@@ -221,6 +232,7 @@ def test_a_broken_store_of_all_hosts_is_a_warning(install: Install) -> None:
 def test_a_refused_password_is_renewed_but_not_again_and_again(
     install: Install, tmp_path: Path
 ) -> None:
+    """PITFALLS: no retry storm."""
     clock = Time()
     keys = keyring(install(GOOD), clock)
     old = keys.get(Stop())
@@ -234,5 +246,6 @@ def test_a_refused_password_is_renewed_but_not_again_and_again(
 
 
 def test_no_repr_shows_a_secret(install: Install) -> None:
+    """Law: a secret appears in no log, error or report."""
     keys = keyring(install(GOOD), Time())
     assert "geheim" not in repr(keys.get(Stop()))

@@ -18,6 +18,7 @@ THREADS, EACH = 16, 25
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_request_ends_right_or_with_one_clear_error(seed: int) -> None:
+    """Drops, stalls, truncation, 429, 5xx, tokens that end early: right, or one clear error."""
     quirks = {"auth": "bearer", "users": {"joe": "geheim"}, "short_token_uses": 7}
     with TestRegistry(chaos=0.2, seed=seed, **quirks) as registry:
         login = {"user": "joe", "password": Secret("geheim"), "concurrency": 6}

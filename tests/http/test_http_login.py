@@ -48,6 +48,7 @@ def test_basic_is_sent_when_asked_for_and_then_at_once() -> None:
                                       {"token_field": "access_token"},
                                       {"scope_in_challenge": False}])  # fmt: skip
 def test_a_token_is_fetched_once_and_used_again(switches: dict[str, Any]) -> None:
+    """PITFALLS: both ``token`` and ``access_token``."""
     with TestRegistry(replace(BEARER, **switches)) as registry, web(joe(registry)) as own:
         fill(registry)
         for _ in range(5):
@@ -61,6 +62,7 @@ def test_a_token_is_fetched_once_and_used_again(switches: dict[str, Any]) -> Non
 
 
 def test_an_anonymous_token_is_enough_for_public_content() -> None:
+    """PITFALLS: some registries give no challenge on ``/v2/`` (GCR)."""
     with TestRegistry(GCR) as registry, web(plain(registry.host)) as own:
         fill(registry)
         assert tags(own, registry) == ["v1"]
@@ -68,6 +70,7 @@ def test_an_anonymous_token_is_enough_for_public_content() -> None:
 
 
 def test_scopes_of_a_host_are_asked_for_together() -> None:
+    """FAQ: a single token per registry by default."""
     with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
         fill(registry, "a", "b")
         for name in ("a", "b", "a", "b"):
@@ -79,6 +82,7 @@ def test_scopes_of_a_host_are_asked_for_together() -> None:
 
 
 def test_repo_auth_asks_for_one_token_a_repository() -> None:
+    """FAQ: ``repoAuth: true`` limits a token to a single repository."""
     quirks = replace(BEARER, scope_limit=1)
     with TestRegistry(quirks) as registry, web(joe(registry, repo_auth=True)) as own:
         fill(registry, "a", "b")
@@ -89,6 +93,7 @@ def test_repo_auth_asks_for_one_token_a_repository() -> None:
 
 
 def test_a_server_that_chokes_on_many_scopes_is_asked_for_fewer() -> None:
+    """PITFALLS: some choke on a long scope list (ACR header too large)."""
     with TestRegistry(replace(ACR, users=USERS)) as registry, web(joe(registry)) as own:
         names = [f"repo{n}" for n in range(6)]
         fill(registry, *names)
@@ -114,6 +119,7 @@ def test_the_scope_of_the_challenge_counts_when_it_differs() -> None:
 
 
 def test_a_token_is_renewed_before_its_end() -> None:
+    """PITFALLS: renew before it ends."""
     now = [0.0]
     with TestRegistry(replace(BEARER, token_seconds=100)) as registry:
         registry.door.clock = lambda: now[0]
@@ -131,6 +137,7 @@ def test_a_token_is_renewed_before_its_end() -> None:
 
 
 def test_a_token_that_ends_early_is_replaced() -> None:
+    """PITFALLS: a token lives at least 60 s, but a server may end it earlier."""
     with TestRegistry(replace(BEARER, short_token_uses=2)) as registry, web(joe(registry)) as own:
         fill(registry)
         for _ in range(7):
@@ -138,6 +145,7 @@ def test_a_token_that_ends_early_is_replaced() -> None:
 
 
 def test_concurrent_requests_share_one_token_fetch() -> None:
+    """Concurrent requests share one token fetch."""
     with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
         fill(registry)
         registry.break_next("stall", path="/token", seconds=0.3)
@@ -154,6 +162,7 @@ def test_concurrent_requests_share_one_token_fetch() -> None:
 
 
 def test_an_identity_token_is_exchanged_by_post() -> None:
+    """PITFALLS: identity tokens are exchanged by POST."""
     quirks = replace(BEARER, identity_tokens={"idt/+=": "joe"})
     settings = {"token": Secret("idt/+=")}
     with TestRegistry(quirks) as registry, web(plain(registry.host, **settings)) as own:
@@ -165,6 +174,7 @@ def test_an_identity_token_is_exchanged_by_post() -> None:
 
 
 def test_where_post_is_not_known_get_is_taken() -> None:
+    """PITFALLS: identity tokens are exchanged by POST, else by GET."""
     quirks = replace(BEARER, token_post=False)
     with TestRegistry(quirks) as registry, web(joe(registry, token=Secret("idt"))) as own:
         fill(registry)
@@ -172,6 +182,7 @@ def test_where_post_is_not_known_get_is_taken() -> None:
 
 
 def test_a_token_server_may_redirect() -> None:
+    """PITFALLS: GitLab's token server redirects."""
     with TestRegistry(replace(GITLAB, users=USERS)) as registry, web(joe(registry)) as own:
         fill(registry)
         assert tags(own, registry) == ["v1"]
@@ -212,6 +223,8 @@ def test_a_token_that_the_registry_takes_itself_is_sent_as_it_is(
 
 
 def test_challenges_in_several_headers() -> None:
+    """Several challenges in several headers (RFC 9110, section 11.6.1)."""
+
     def answers(asked: Asked) -> Said:
         if asked.headers.get("authorization", "").startswith("Basic "):
             return Said(200, body=b"in")
@@ -246,6 +259,7 @@ def test_401_that_is_expected_comes_back() -> None:
 
 
 def test_docker_auth_config_logs_in() -> None:
+    """Config: ``$DOCKER_AUTH_CONFIG``."""
     with TestRegistry(auth="basic", users=USERS) as registry:
         fill(registry)
         auth = base64.b64encode(b"joe:geheim").decode()

@@ -51,6 +51,7 @@ class Group:
 
 
 def test_reads_go_to_the_mirror_and_say_whom_it_stands_for() -> None:
+    """Config: ``mirrors``: read from these first; ``?ns=`` says whom they stand for."""
     with ExitStack() as stack:
         group = Group(stack, says("up"), says("mirror"))
         own = stack.enter_context(web(group.upstream(), *map(plain, group.mirrors)))
@@ -62,6 +63,7 @@ def test_reads_go_to_the_mirror_and_say_whom_it_stands_for() -> None:
 
 
 def test_writes_and_reads_that_must_be_fresh_never_go_to_mirrors() -> None:
+    """Config: ``mirrors`` are never written."""
     with ExitStack() as stack:
         group = Group(stack, says("up"), says("mirror"))
         own = stack.enter_context(web(group.upstream(), *map(plain, group.mirrors)))
@@ -72,6 +74,7 @@ def test_writes_and_reads_that_must_be_fresh_never_go_to_mirrors() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
 def test_a_mirror_that_fails_in_any_way_is_passed_over_at_once(status: int) -> None:
+    """Reads fall over to the next mirror."""
     with ExitStack() as stack:
         group = Group(stack, says("up"), says("no", status), says("second"))
         own = stack.enter_context(web(group.upstream(), *map(plain, group.mirrors)))
@@ -81,6 +84,7 @@ def test_a_mirror_that_fails_in_any_way_is_passed_over_at_once(status: int) -> N
 
 
 def test_a_mirror_that_is_not_there_is_passed_over_and_then_asked_last() -> None:
+    """Reads fall over to the next mirror."""
     gone = f"127.0.0.1:{free_port()}"
     now = [time.monotonic()]
     with ExitStack() as stack:
@@ -108,6 +112,7 @@ def test_the_error_of_the_upstream_is_the_one_that_counts() -> None:
 
 
 def test_the_lower_priority_is_asked_first_and_the_upstream_competes() -> None:
+    """Config: ``priority``."""
     up = HostSettings("up", priority=5)
     mirrors = [HostSettings("a", priority=9), HostSettings("b", priority=5), HostSettings("c")]
 
@@ -131,6 +136,7 @@ def test_mirrors_after_the_upstream_help_only_when_it_can_not_answer() -> None:
 
 
 def test_each_mirror_has_its_own_login() -> None:
+    """Law: credentials go only to the host they are for."""
     quirks = Quirks(auth="bearer", users={"joe": "mirror password"})
     with TestRegistry() as up, TestRegistry(quirks) as mirror:
         mirror.put_image("team/app", "v1")
@@ -141,6 +147,7 @@ def test_each_mirror_has_its_own_login() -> None:
 
 
 def test_a_path_prefix_stands_before_repositories_and_in_scopes() -> None:
+    """Config: ``pathPrefix``: added before repositories."""
     quirks = Quirks(auth="bearer", users={"joe": "pw"}, scope_in_challenge=False)
     with TestRegistry() as up, TestRegistry(quirks) as mirror:
         mirror.put_image("hub/team/app", "v1")
@@ -165,11 +172,13 @@ def test_what_gets_a_prefix(path: str, url: str) -> None:
 
 
 def test_an_upstream_with_hostname_and_prefix_gets_no_ns() -> None:
+    """Config: ``hostname``: where to connect, when it is not the name."""
     host = HostSettings("docker.io", path_prefix="p")
     assert url_for(host, "/v2/a/x", host) == "https://registry-1.docker.io/v2/p/a/x"
 
 
 def test_the_next_page_of_a_mirror_comes_from_the_mirror() -> None:
+    """PITFALLS: follow ``Link`` as given."""
     with ExitStack() as stack:
         group = Group(stack, says("up"), says("page"))
         own = stack.enter_context(web(group.upstream(), *map(plain, group.mirrors)))
@@ -189,6 +198,7 @@ def test_when_nobody_is_there_the_upstream_is_named() -> None:
 
 
 def test_a_mirror_that_asks_for_patience_is_not_waited_for() -> None:
+    """PITFALLS: 429 may carry ``Retry-After``."""
     waits: list[float] = []
     busy = Said(429, {"Retry-After": "300"})
     with ExitStack() as stack:

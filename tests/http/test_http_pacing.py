@@ -45,6 +45,7 @@ def pace(world: World, rate: float = 0.0) -> Pace:
 
 
 def test_requests_per_second_space_requests_out() -> None:
+    """Config: ``reqPerSec: 0.5``."""
     world = World()
     own = pace(world, rate=0.5)
     assert [own.start(Stop()) for _ in range(3)] == [100.0, 102.0, 104.0]
@@ -52,12 +53,14 @@ def test_requests_per_second_space_requests_out() -> None:
 
 
 def test_without_a_rate_nothing_waits() -> None:
+    """Config: absent or 0: no rate."""
     world = World()
     own = pace(world)
     assert [own.start(Stop()) for _ in range(3)] == [100.0] * 3
 
 
 def test_failures_double_the_wait_and_successes_halve_it() -> None:
+    """Back-off slows the host down and speeds it up again."""
     world = World()
     own = pace(world)
     waits = []
@@ -76,6 +79,7 @@ def test_failures_double_the_wait_and_successes_halve_it() -> None:
 
 
 def test_a_failure_slows_every_thread_of_the_host() -> None:
+    """Back-off is of the whole host."""
     world = World()
     own = pace(world)
     own.failed(own.start(Stop()), "status 429")
@@ -94,6 +98,7 @@ def test_requests_that_failed_together_count_once() -> None:
 
 
 def test_retry_after_is_obeyed_up_to_five_minutes() -> None:
+    """PITFALLS: 429 may carry ``Retry-After``."""
     world = World()
     own = pace(world)
     own.failed(own.start(Stop()), "status 429", 60.0)
@@ -113,6 +118,7 @@ def test_the_longest_wait_is_bounded() -> None:
 
 
 def test_a_stop_ends_the_wait() -> None:
+    """Law: SIGTERM and Ctrl-C end any run."""
     world = World()
     own = pace(world)
     own.failed(own.start(Stop()), "status 503", 100.0)
@@ -139,6 +145,7 @@ def test_a_stop_ends_the_wait() -> None:
     ],
 )
 def test_retry_after_in_both_forms(value: str, seconds: float | None) -> None:
+    """PITFALLS: ``Retry-After`` as seconds or as an HTTP date."""
     assert parse_retry_after(value, 1_000_000.0) == seconds
 
 
@@ -166,6 +173,7 @@ def once(slots: Slots, stop: Stop | None = None) -> Callable[[], None]:
 
 
 def test_a_slot_is_waited_for_by_other_threads() -> None:
+    """Config: ``reqConcurrent``."""
     world = World()
     slots = Slots("r.example", 1, world.surroundings(), Holders())
     give_back = slots.take(Stop())

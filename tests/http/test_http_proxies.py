@@ -24,6 +24,7 @@ def direct(url: str, no_proxy: str) -> bool:
 
 
 def test_each_scheme_has_its_own_proxy() -> None:
+    """FAQ: ``HTTP_PROXY``: to send http requests; ``HTTPS_PROXY``: to send https requests."""
     environ = {"HTTP_PROXY": "http://plain.example", "HTTPS_PROXY": "http://tls.example"}
     assert chosen("http://r.example/v2/", **environ) == "http://plain.example"
     assert chosen("https://r.example/v2/", **environ) == "http://tls.example"
@@ -31,6 +32,7 @@ def test_each_scheme_has_its_own_proxy() -> None:
 
 
 def test_upper_case_beats_lower_case_and_an_empty_one_does_not_count() -> None:
+    """FAQ: each of which can also be all lower case."""
     proxies = Proxies.from_environment(
         {"HTTPS_PROXY": "http://upper.example", "https_proxy": "http://lower.example"}
     )
@@ -40,6 +42,7 @@ def test_upper_case_beats_lower_case_and_an_empty_one_does_not_count() -> None:
 
 
 def test_a_proxy_without_scheme_is_taken_for_http() -> None:
+    """FAQ: Go's httpproxy takes ``host:port`` for http."""
     assert chosen("https://r.example", HTTPS_PROXY="proxy:3128") == "http://proxy:3128"
 
 
@@ -51,6 +54,7 @@ def test_a_proxy_that_can_not_work_is_named_by_its_variable_only(bad: str) -> No
 
 
 def test_http_proxy_is_not_believed_in_a_cgi_request() -> None:
+    """FAQ: Go's httpproxy does not believe HTTP_PROXY in a CGI request."""
     assert chosen("http://r.example", REQUEST_METHOD="GET") == ""
     assert chosen("https://r.example", REQUEST_METHOD="GET") == PROXY
 
@@ -67,6 +71,7 @@ def test_http_proxy_is_not_believed_in_a_cgi_request() -> None:
     ],
 )
 def test_loopback_is_never_proxied(url: str) -> None:
+    """FAQ: Go's httpproxy never proxies loopback."""
     assert chosen(url) == ""
 
 
@@ -105,6 +110,7 @@ def test_loopback_is_never_proxied(url: str) -> None:
     ],
 )
 def test_no_proxy(no_proxy: str, url: str, passed_by: bool) -> None:
+    """FAQ: NO_PROXY: IP addresses, CIDR ranges, domains with and without a dot, ports, ``*``."""
     assert direct(url, no_proxy) is passed_by
 
 
@@ -120,6 +126,7 @@ ENTRIES = st.one_of(
 
 @given(ENTRIES)
 def test_an_entry_that_is_written_reads_back_the_same(text: str) -> None:
+    """NO_PROXY: parse and print agree."""
     entry = Bypass.parse(text)
     assert entry is not None
     assert Bypass.parse(str(entry)) == entry
@@ -127,6 +134,7 @@ def test_an_entry_that_is_written_reads_back_the_same(text: str) -> None:
 
 @given(st.text(max_size=60) | st.text("1.:/*[]a,", max_size=30))
 def test_rubbish_in_no_proxy_is_ignored(text: str) -> None:
+    """FAQ: a best effort is made to parse the string and errors are ignored."""
     assert chosen("https://registry.example.net", NO_PROXY=text.replace("*", "x")) in ("", PROXY)
 
 

@@ -27,6 +27,7 @@ def logged_in(asked: Asked, then: Said) -> Said:
 
 
 def test_a_blob_from_a_storage_host_is_fetched_without_authorization() -> None:
+    """PITFALLS: Blob GET is often a redirect to a storage host: no Authorization there."""
     quirks = Quirks(auth="bearer", users={"joe": "geheim"}, blob_redirect=True)
     with TestRegistry(quirks) as registry, web(plain(registry.host, **LOGIN)) as own:
         registry.put_image("app", "v1")
@@ -40,6 +41,8 @@ def test_a_blob_from_a_storage_host_is_fetched_without_authorization() -> None:
 
 
 def test_credentials_stay_on_the_same_host_and_port() -> None:
+    """Law: credentials go only to the host they are for."""
+
     def answers(asked: Asked) -> Said:
         moved = Said(307, {"Location": "/v2/there"})
         return logged_in(asked, moved if asked.path == "/v2/here" else Said(200, body=b"x"))
@@ -52,6 +55,7 @@ def test_credentials_stay_on_the_same_host_and_port() -> None:
 
 
 def test_credentials_do_not_come_back_after_a_detour() -> None:
+    """Law: credentials are dropped on a redirect to another host."""
     with scripted(lambda _: Said(302, {"Location": f"http://{home.host}/v2/back"})) as away:
 
         def answers(asked: Asked) -> Said:
@@ -65,6 +69,7 @@ def test_credentials_do_not_come_back_after_a_detour() -> None:
 
 
 def test_a_login_that_another_host_asks_for_is_not_answered() -> None:
+    """Law: credentials go only to the host they are for."""
     asks = {"WWW-Authenticate": 'Basic realm="x"'}
     with (
         scripted(lambda _: Said(401, asks)) as away,
@@ -104,6 +109,7 @@ def test_a_redirect_to_nowhere_is_one_clear_error(location: str) -> None:
 @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_write_is_not_sent_to_another_host(method: str, status: int) -> None:
+    """Law: nothing is written where nobody asked to write."""
     with (
         scripted(lambda _: Said()) as away,
         scripted(lambda _: Said(status, {"Location": f"http://{away.host}/x?sig=1"})) as home,
@@ -146,6 +152,7 @@ def test_a_write_may_move_within_its_host(status: int, followed: bool) -> None:
 def test_credentials_need_the_same_scheme_host_and_port(
     url: str, location: str, kept: bool
 ) -> None:
+    """Law: credentials go only to the host they are for."""
     sent = Outgoing("GET", url, {"authorization": "Basic x", "Cookie": "y", "Range": "bytes=5-"})
     found = redirected(sent, 307, location)
     assert set(found.headers) == ({"authorization", "Cookie", "Range"} if kept else {"Range"})
@@ -160,6 +167,7 @@ def test_a_location_may_be_utf_8() -> None:
 
 
 def test_a_url_of_the_registry_itself_gets_credentials() -> None:
+    """PITFALLS: upload ``Location`` may be absolute."""
     with (
         scripted(lambda x: logged_in(x, Said(200, body=b"x"))) as server,
         web(plain(server.host, **LOGIN)) as own,
@@ -169,6 +177,7 @@ def test_a_url_of_the_registry_itself_gets_credentials() -> None:
 
 
 def test_a_url_of_another_host_gets_none() -> None:
+    """PITFALLS: a ``Link`` that leaves the host gets no credentials."""
     with (
         scripted(lambda x: Said(200, body=b"x")) as away,
         scripted(lambda x: logged_in(x, Said())) as home,
@@ -195,11 +204,13 @@ def test_a_url_that_is_none_is_one_clear_error(url: str) -> None:
 
 
 def test_shown_urls_have_no_user_query_or_fragment() -> None:
+    """PITFALLS: a signed URL is not logged with its query."""
     assert redacted("https://u:p@h.example:5/v2/a?token=t#f") == "https://h.example:5/v2/a"
     assert redacted("http://[broken") == "(a URL that can't be read)"
 
 
 def test_events_show_no_query() -> None:
+    """PITFALLS: a signed URL is not logged with its query."""
     with (
         scripted(lambda _: Said(200, body=json.dumps({}).encode())) as server,
         web(plain(server.host)) as own,

@@ -42,6 +42,7 @@ def accepting(wanted: str, scheme: str = "Bearer") -> Callable[[Asked], Said]:
 
 
 def test_a_refused_password_is_not_tried_again_and_again() -> None:
+    """PITFALLS: stop at once when credentials are refused: no retry storm."""
     with TestRegistry(auth="basic", users=USERS) as registry:
         wrong = plain(registry.host, user="joe", password=Secret("falsch"))
         with web(wrong) as own:
@@ -77,6 +78,7 @@ def test_without_credentials_the_error_says_what_is_missing() -> None:
 
 
 def test_a_wrong_identity_token_is_refused_once() -> None:
+    """PITFALLS: stop at once when credentials are refused: no retry storm."""
     with TestRegistry(BEARER) as registry, web(plain(registry.host, token=Secret("idt"))) as own:
         for _ in range(10):
             with pytest.raises(Unauthorized, match=r"refused|UNAUTHORIZED"):
@@ -85,6 +87,7 @@ def test_a_wrong_identity_token_is_refused_once() -> None:
 
 
 def test_refused_tokens_are_not_asked_for_again_and_again() -> None:
+    """PITFALLS: stop at once when credentials are refused: no retry storm."""
     with TestRegistry(BEARER) as registry:
         with web(plain(registry.host, user="joe", password=Secret("falsch"))) as own:
             for name in ("a", "b", "c") * 5:
@@ -95,6 +98,8 @@ def test_refused_tokens_are_not_asked_for_again_and_again() -> None:
 
 
 def test_a_refusal_for_one_repository_leaves_the_others_alone() -> None:
+    """PITFALLS: some registries give one challenge per repository."""
+
     def answers(asked: Asked) -> Said:
         if asked.path.startswith("/token"):
             return Said(body=json.dumps({"token": "b" if "own" in asked.path else "a"}).encode())
@@ -127,6 +132,7 @@ def challenge(realm: str) -> Callable[[Asked], Said]:
     ],
 )
 def test_a_realm_that_makes_no_sense_is_an_error(realm: str, why: str) -> None:
+    """Law: a token realm is distrusted (scheme checked)."""
     with (
         scripted(challenge(realm)) as server,
         web(plain(server.host, user="joe", password=Secret("geheim"))) as own,
@@ -141,6 +147,8 @@ def test_a_realm_that_makes_no_sense_is_an_error(realm: str, why: str) -> None:
      b'{"token": "\\u00e4"}', b"[" * 100_000, b'{"x": "' + b"x" * 2_000_000 + b'"}'],
 )  # fmt: skip
 def test_a_token_server_with_odd_json_is_one_clear_error(body: bytes) -> None:
+    """A token server that answers with odd JSON is one clear error."""
+
     def answers(asked: Asked) -> Said:
         if asked.path.startswith("/token"):
             return Said(body=body)
@@ -155,6 +163,7 @@ def test_a_token_server_with_odd_json_is_one_clear_error(body: bytes) -> None:
 
 
 def test_a_refused_registry_token_is_not_tried_again_and_again() -> None:
+    """PITFALLS: stop at once when credentials are refused."""
     with (
         scripted(accepting("Bearer other")) as server,
         web(plain(server.host, registry_token=Secret("geheim"))) as own,
@@ -176,6 +185,8 @@ def test_an_unknown_scheme_is_named() -> None:
 
 
 def test_a_server_that_repeats_secrets_does_not_get_them_into_errors() -> None:
+    """Law: a secret appears in no error."""
+
     def answers(asked: Asked) -> Said:
         sent = asked.headers.get("authorization", "")
         text = base64.b64decode(sent.split()[1]).decode() if sent else ""
@@ -195,6 +206,7 @@ def test_a_server_that_repeats_secrets_does_not_get_them_into_errors() -> None:
 
 
 def test_no_event_shows_a_secret() -> None:
+    """Law: a secret appears in no log, whatever the level."""
     with TestRegistry(BEARER) as registry, web(joe(registry)) as own:
         fill(registry)
         tags(own, registry)

@@ -29,6 +29,7 @@ def environ(**proxies: str) -> dict[str, str]:
 
 
 def test_a_plain_registry_is_asked_through_http_proxy_with_user_and_password() -> None:
+    """FAQ: when using credentials, the URL takes the form http://user:pass@proxy."""
     with scripted(hello) as proxy:
         own_environ = environ(HTTP_PROXY=f"http://joe:p%40ss@{proxy.host}")
         with web(plain("registry.example"), environ=own_environ) as own:
@@ -39,6 +40,7 @@ def test_a_plain_registry_is_asked_through_http_proxy_with_user_and_password() -
 
 
 def test_no_proxy_passes_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAQ: NO_PROXY: hosts that should be excluded from proxying."""
     asked: list[object] = []
 
     def resolve(host: object, *rest: object, **more: object) -> None:
@@ -58,6 +60,7 @@ def test_no_proxy_passes_by(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_loopback_passes_by() -> None:
+    """Loopback is never proxied."""
     with scripted(hello) as proxy, scripted(hello) as registry:
         own_environ = environ(HTTP_PROXY=f"http://{proxy.host}")
         with web(plain(registry.host), environ=own_environ) as own:
@@ -118,6 +121,7 @@ def pump(source: socket.socket, target: socket.socket) -> None:
 
 
 def test_an_https_registry_is_asked_through_a_tunnel(tmp_path: Path) -> None:
+    """FAQ: ``HTTPS_PROXY`` is frequently the same, including the http scheme."""
     authority = Authority.make(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.sign("server", "DNS:registry.example"))
@@ -134,6 +138,7 @@ def test_an_https_registry_is_asked_through_a_tunnel(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY"])
 def test_a_proxy_that_is_not_there_is_said_without_its_password(variable: str) -> None:
+    """Law: a secret appears in no error."""
     own_environ = environ(**{variable: f"http://joe:geheim@127.0.0.1:{free_port()}"})
     tls = "disabled" if variable == "HTTP_PROXY" else None
     with web(HostSettings("registry.example", tls=tls), environ=own_environ) as own:
@@ -144,14 +149,17 @@ def test_a_proxy_that_is_not_there_is_said_without_its_password(variable: str) -
         assert "geheim" not in str(caught.value)
 
 
-def test_a_proxy_that_refuses_a_tunnel_is_said() -> None:
-    with scripted(lambda _: Said(407)) as proxy:
+@pytest.mark.parametrize(("status", "times"), [(407, 1), (403, 1), (503, 5)])
+def test_a_proxy_that_refuses_a_tunnel_is_said(status: int, times: int) -> None:
+    """PITFALLS: stop at once when credentials are refused; try again what may change."""
+    with scripted(lambda _: Said(status)) as proxy:
         own_environ = environ(HTTPS_PROXY=f"http://joe:geheim@{proxy.host}")
         with (
             web(HostSettings("registry.example"), environ=own_environ) as own,
-            pytest.raises(ConnectionFailed, match=r"the proxy failed: .*407"),
+            pytest.raises(ConnectionFailed, match=rf"the proxy failed: .*{status}"),
         ):
             own.get("registry.example", "/v2/")
+        assert len(proxy.asked) == times
 
 
 def test_a_proxy_variable_that_can_not_work_is_named() -> None:

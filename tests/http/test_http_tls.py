@@ -38,6 +38,7 @@ def hello(_: Asked) -> Said:
 
 
 def test_the_authority_of_regcert_is_trusted(authority: Authority, server: ssl.SSLContext) -> None:
+    """Config: ``regcert``."""
     with (
         scripted(hello, server) as script,
         web(HostSettings(script.host, ca_certificate=authority.certificate)) as own,
@@ -78,6 +79,7 @@ def test_a_certificate_for_another_name_is_refused(authority: Authority) -> None
 
 
 def test_insecure_trusts_anybody(server: ssl.SSLContext) -> None:
+    """Config: ``tls: insecure``."""
     with (
         scripted(hello, server) as script,
         web(HostSettings(script.host, tls="insecure")) as own,
@@ -86,6 +88,7 @@ def test_insecure_trusts_anybody(server: ssl.SSLContext) -> None:
 
 
 def test_a_plain_port_is_told_by_name_with_the_way_out() -> None:
+    """FAQ: server gave HTTP response to HTTPS client: ``tls: disabled``."""
     with scripted(hello) as script, web(HostSettings(script.host)) as own:
         with pytest.raises(ConnectionFailed) as caught:
             own.get(script.host, "/v2/")
@@ -103,6 +106,7 @@ def test_plain_http_to_a_tls_port_is_one_clear_error(server: ssl.SSLContext) -> 
 
 
 def test_a_client_certificate_is_shown(authority: Authority, strict: ssl.SSLContext) -> None:
+    """Config: ``clientCert`` and ``clientKey``."""
     certificate, key = (x.read_text() for x in authority.sign("client"))
     left = set(Path(tempfile.gettempdir()).iterdir())
     with scripted(hello, strict) as script:
@@ -130,6 +134,7 @@ def test_a_missing_client_certificate_is_said(authority: Authority, strict: ssl.
 def test_docker_folders_of_certificates_count(
     authority: Authority, strict: ssl.SSLContext, tmp_path: Path
 ) -> None:
+    """Config: /etc/docker/certs.d is read unless ``skipDockerConfig``."""
     certificate, key = authority.sign("client2")
     with scripted(hello, strict) as script:
         folder = tmp_path / script.host
@@ -221,6 +226,7 @@ def test_tokens_come_from_a_server_with_the_same_authority(
 def test_an_https_registry_can_not_send_credentials_to_a_plain_realm(
     authority: Authority, server: ssl.SSLContext
 ) -> None:
+    """Law: a token realm is distrusted (scheme checked)."""
     with scripted(lambda _: Said(200, body=b'{"token": "x"}')) as thief:
         realm = f'Bearer realm="http://{thief.host}/token"'
         with scripted(lambda _: Said(401, {"WWW-Authenticate": realm}), server) as script:
@@ -238,6 +244,7 @@ def test_an_https_registry_can_not_send_credentials_to_a_plain_realm(
 def test_a_redirect_to_plain_http_gets_no_credentials(
     authority: Authority, server: ssl.SSLContext
 ) -> None:
+    """Law: credentials are dropped on a redirect to another host."""
     with scripted(hello) as away:
 
         def answers(asked: Asked) -> Said:
@@ -260,6 +267,7 @@ def test_a_redirect_to_plain_http_gets_no_credentials(
 def test_an_own_http_url_of_an_https_registry_is_asked_by_https(
     authority: Authority, server: ssl.SSLContext
 ) -> None:
+    """PITFALLS: upload ``Location`` may be of the wrong scheme behind a proxy that ends TLS."""
     with (
         scripted(hello, server) as script,
         web(HostSettings(script.host, ca_certificate=authority.certificate)) as own,

@@ -50,12 +50,14 @@ def fetched(answer: dict[str, Any], credentials: Credentials = Credentials()) ->
 def test_a_token_is_renewed_when_nine_tenths_of_its_life_are_over(
     answer: dict[str, Any], seconds: float
 ) -> None:
+    """PITFALLS: a token lives at least 60 s; renew before it ends."""
     found = fetched({"token": "t", **answer})
     assert found.good_until == pytest.approx(1000 + 0.9 * seconds, abs=1)
     assert found.header == "Bearer t"
 
 
 def test_token_beats_access_token_and_either_will_do() -> None:
+    """PITFALLS: both ``token`` and ``access_token``."""
     assert fetched({"token": "a", "access_token": "b"}).header == "Bearer a"
     assert fetched({"token": "", "access_token": "b"}).header == "Bearer b"
 
@@ -70,6 +72,7 @@ def test_what_the_realm_says_itself_stays_in_its_query() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 405, 501])
 def test_an_identity_token_goes_by_get_where_post_is_unknown(status: int) -> None:
+    """PITFALLS: identity tokens are exchanged by POST, else by GET."""
     flow = fetch_token(REALM, PULL, Credentials(identity_token=Secret("idt")), now=0, wall=0)
     assert next(flow).method == "POST"
     request = flow.send(TokenAnswer(status, b""))
@@ -77,6 +80,7 @@ def test_an_identity_token_goes_by_get_where_post_is_unknown(status: int) -> Non
 
 
 def test_nothing_shown_of_a_request_or_token_is_secret() -> None:
+    """Law: a secret appears in no repr."""
     login = Credentials("joe", Secret("geheim"), Secret("idt-geheim"))
     flow = fetch_token(REALM, PULL, login, now=0, wall=0)
     shown = repr(next(flow)) + repr(flow.send(TokenAnswer(404, b"geheim"))) + repr(login)
@@ -89,6 +93,7 @@ def test_nothing_shown_of_a_request_or_token_is_secret() -> None:
         st.sampled_from(["token", "access_token", "expires_in", "issued_at"]), x)
 ).map(lambda x: json.dumps(x).encode()))  # fmt: skip
 def test_any_answer_is_a_token_or_one_clear_error(body: bytes) -> None:
+    """A token server that answers with odd JSON is one clear error."""
     flow = fetch_token(REALM, PULL, Credentials(), now=0.0, wall=WALL)
     next(flow)
     try:

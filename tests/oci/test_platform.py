@@ -46,6 +46,23 @@ def test_rubbish_is_refused_or_understood(one: str, two: str) -> None:
         assert Platform.parse(str(platform)) == platform
 
 
+WORDS = st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True)
+VERSIONS = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,5}){0,3}", fullmatch=True)
+
+
+@given(WORDS, WORDS, WORDS | st.just(""), VERSIONS | st.just(""))
+def test_parse_and_print_agree(os: str, architecture: str, variant: str, version: str) -> None:
+    """FAQ: a comma separated syntax: ``windows/amd64,osver=10.0.17763.4974``."""
+    text = f"{os}/{architecture}" + (f"/{variant}" if variant else "")
+    try:
+        platform = Platform.parse(f"{text},osver={version}" if version else text)
+    except InvalidValue:
+        assert variant  # such as aarch64/v8, which has a variant already
+        return
+    assert Platform.parse(str(platform)) == platform
+    assert platform.os_version == version
+
+
 def test_this_machine_has_a_platform() -> None:
     assert Platform.parse("local") == Platform.local()
     assert Platform.parse("local").suits(Platform.local())

@@ -1,93 +1,78 @@
-"""Each example runs through the installed command against a real docker-registry.
+"""Each example that deletes runs through the installed command against a real docker-registry.
 
 What is left is read with skopeo and raw HTTP, never with regbot itself.
 """
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
+from support.builds import NOBODY, fill_with_work
 from support.command import regbot
-from support.images import make_image, make_index
+from support.examples import contents, edited
+from support.images import make_image
 from support.raw import push_raw
 from support.servers import docker_registry, skopeo_tags
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-CREATED = "org.opencontainers.image.created"
+BY_LABEL = {"build-031", "build-090"}
+BY_CREATED = {*BY_LABEL, "build-again"}
+BY_RANK = {*BY_CREATED, "build-029", "build-029-a"}
+RELEASES = {"v1.2.0", "v1.9.0", "v1.10.0"}
+UNTESTED = {"build-010", "build-029-a", "build-029-b", "build-again"}
+DELETED = [
+    ("cleanup.yml", {}, BY_LABEL | RELEASES),
+    ("delete-builds-by-age.yml", {}, BY_LABEL),
+    ("delete-by-created.yml", {}, BY_CREATED),
+    ("keep-newest-releases.yml", {}, RELEASES),
+    ("keep-newest-by-date.yml", {"keep: 10": "keep: 3"}, BY_RANK),
+    ("keep-newest-none-older.yml", {"keep: 10": "keep: 3"}, BY_RANK),
+    ("keep-newest-none-older.yml", {"age: 90d": "age: 30d"}, BY_CREATED),
+    ("delete-pull-request-builds.yml", {}, {"pr-7", "pr-7-fix"}),
+    ("delete-untested-images.yml", {}, UNTESTED),
+    ("clean-up-orphaned-signatures.yml", {}, {f"{NOBODY}.sig", f"{NOBODY}.att"}),
+]
+"""Examples, what is changed in them, and the tags that are gone after it."""
 
 
-def days_ago(days):
-    return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def example_for(name, registry, repository, folder, changes=None):
+    """The example for one repository of a registry."""
+    in_folder = name == "cleanup.yml"
+    place = "ocidir://demo/registry" if in_folder else "registry.example.org/team/app"
+    here = {place: f"registry.example.org/{repository}"}
+    return edited(name, folder, {"registry.example.org": registry}, here | (changes or {}))
 
 
-def fill(registry, repository):
-    """Dated builds, releases, two tags on one digest, an index, a build without a date."""
-    for days in (1, 10, 29, 31, 90):
-        image = make_image(labels={CREATED: days_ago(days)})
-        push_raw(registry, repository, f"build-{days:03}", image)
-        if days == 90:
-            push_raw(registry, repository, "in-production", image)
-    push_raw(registry, repository, "build-undated", make_image(created=None))
-    for number, version in enumerate(
-        ("1.2.0", "1.9.0", "1.10.0", "1.10.1", "2.0.0", "2.1.0", "10.0.0")
-    ):
-        push_raw(registry, repository, f"v{version}", make_image(labels={"number": str(number)}))
-    push_raw(registry, repository, "v2.1.0-rc.1", make_image(labels={"rc": "1"}))
-    both = {
-        name: make_image(platform=name, labels={"v": "11"})
-        for name in ("linux/amd64", "linux/arm64")
-    }
-    push_raw(registry, repository, "v11.0.0", make_index(both))
-
-
-def edited(name, registry, repository, folder):
-    """The example as a user would edit it for a registry of their own."""
-    text = (EXAMPLES / name).read_text()
-    text = text.replace("registry.example.org/team/app", f"registry.example.org/{repository}")
-    text = text.replace("ocidir://demo/registry", f"registry.example.org/{repository}")
-    text = text.replace("registry.example.org", registry.host)
-    login = f"tls: disabled\n    user: {registry.user}\n    pass: {registry.password}"
-    login = login if registry.user else "tls: disabled"
-    if "\ncreds:" in text:
-        text = text.replace("tls: enabled", login)
-    else:
-        text += f"\ncreds:\n  - registry: {registry.host}\n    {login}\n"
-    path = folder / name
-    path.write_text(text)
-    return str(path)
-
-
-KEPT = {
-    "delete-builds-by-age.yml": lambda tag: tag not in ("build-031", "build-090"),
-    "keep-newest-releases.yml": lambda tag: tag not in ("v1.2.0", "v1.9.0", "v1.10.0"),
-    "cleanup.yml": lambda tag: tag not in ("build-031", "build-090", "v1.2.0", "v1.9.0", "v1.10.0"),
-}
-
-
-def test_every_example_is_run_here():
-    assert {path.name for path in EXAMPLES.glob("*.yml")} == set(KEPT)
-
-
-@pytest.fixture(scope="module", params=["open", "htpasswd"])
-def registry(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("registry")
-    with docker_registry(folder, delete=True, htpasswd=request.param == "htpasswd") as registry:
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    with docker_registry(tmp_path_factory.mktemp("registry")) as registry:
         yield registry
 
 
-@pytest.mark.parametrize("example", KEPT)
-def test_an_example_deletes_what_it_says(registry, tmp_path, example):
-    repository = f"team/{Path(example).stem}"
-    fill(registry, repository)
-    before = registry.tags(repository)
-    path = edited(example, registry, repository, tmp_path)
-    gone = {tag for tag in before if not KEPT[example](tag)}
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory):
+    with docker_registry(tmp_path_factory.mktemp("refusing"), delete=False) as registry:
+        yield registry
+
+
+@pytest.mark.parametrize(("example", "changes", "gone"), DELETED)
+def test_an_example_deletes_what_it_says(registry, tmp_path, example, changes, gone):
+    deletes_what_it_says(registry, tmp_path, example, changes, gone)
+
+
+def test_an_example_with_a_login(tmp_path):
+    with docker_registry(tmp_path / "registry", htpasswd=True) as registry:
+        deletes_what_it_says(registry, tmp_path, "cleanup.yml", {}, BY_LABEL | RELEASES)
+
+
+def deletes_what_it_says(registry, tmp_path, example, changes, gone):
+    repository = f"team/{tmp_path.name}".lower()
+    fill_with_work(registry, repository)
+    before, stored = registry.tags(repository), contents(registry.folder / "storage")
+    path = example_for(example, registry, repository, tmp_path, changes)
 
     dry = regbot("once", "-c", path, "--dry-run", home=tmp_path)
     assert dry.returncode == 0, dry.stderr
-    assert registry.tags(repository) == before
+    assert contents(registry.folder / "storage") == stored
     planned = re.findall(rf"{re.escape(registry.host)}/{repository}:(\S+)", dry.stdout)
     assert set(planned) == gone
     assert dry.stdout.splitlines()[0].split() == [
@@ -112,20 +97,41 @@ def test_an_example_deletes_what_it_says(registry, tmp_path, example):
     assert registry.tags(repository) == after
 
 
-@pytest.mark.parametrize("example", KEPT)
-def test_with_delete_switched_off_every_tag_is_unchanged(tmp_path, example):
-    with docker_registry(tmp_path / "registry", delete=False) as registry:
-        fill(registry, "team/app")
-        before = registry.tags("team/app")
-        raw = {tag: registry.raw("GET", f"/v2/team/app/manifests/{tag}")[2] for tag in before}
-        done = regbot("once", "-c", edited(example, registry, "team/app", tmp_path), home=tmp_path)
-        assert done.returncode == 1
-        assert "tag.delete" in done.stderr
-        assert "405" in done.stderr or "not supported" in done.stderr.lower()
-        assert "Traceback" not in done.stderr
-        assert registry.tags("team/app") == before
-        for tag, content in raw.items():
-            assert registry.raw("GET", f"/v2/team/app/manifests/{tag}")[2] == content
+@pytest.mark.parametrize("example", [example for example, _, _ in DELETED[:4]])
+def test_with_delete_switched_off_every_tag_is_unchanged(refusing, tmp_path, example):
+    repository = f"team/{tmp_path.name}".lower()
+    fill_with_work(refusing, repository)
+    before = refusing.tags(repository)
+    raw = {tag: refusing.raw("GET", f"/v2/{repository}/manifests/{tag}")[2] for tag in before}
+    path = example_for(example, refusing, repository, tmp_path)
+    done = regbot("once", "-c", path, home=tmp_path)
+    assert done.returncode == 1
+    assert "tag.delete" in done.stderr
+    assert "405" in done.stderr or "not supported" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert refusing.tags(repository) == before
+    for tag, content in raw.items():
+        assert refusing.raw("GET", f"/v2/{repository}/manifests/{tag}")[2] == content
+
+
+def test_signatures_without_images_are_not_called_orphans(registry, tmp_path):
+    push_raw(registry, "signatures", f"{NOBODY}.sig", make_image(created=None))
+    path = example_for("clean-up-orphaned-signatures.yml", registry, "signatures", tmp_path)
+    done = regbot("once", "-c", path, home=tmp_path)
+    assert done.returncode == 1
+    assert "signatures and no images" in done.stderr
+    assert list(registry.tags("signatures")) == [f"{NOBODY}.sig"]
+
+
+def test_one_date_that_is_none_is_told_and_kept(registry, tmp_path):
+    label = {"org.opencontainers.image.created": "last spring"}
+    push_raw(registry, "odd", "build-1", make_image(labels=label))
+    path = example_for("delete-builds-by-age.yml", registry, "odd", tmp_path)
+    done = regbot("once", "-c", path, home=tmp_path)
+    assert done.returncode == 0
+    assert "kept build-1" in done.stderr
+    assert "last spring" in done.stderr
+    assert list(registry.tags("odd")) == ["build-1"]
 
 
 def test_wrong_credentials_are_one_clear_error(tmp_path):

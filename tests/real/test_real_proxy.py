@@ -129,7 +129,10 @@ def test_a_proxy_that_refuses_is_one_clear_error(
     login: str,
     status: str,
 ) -> None:
-    """What a proxy refuses is said once and without the password (tinyproxy has a 401 of its own)."""
+    """What a proxy refuses is asked once and said without the password.
+
+    PITFALLS: stop at once when credentials are refused. tinyproxy says 401 to wrong ones.
+    """
     host = outside(secure if scheme == "https" else registry)
     creds = {"tls": "insecure" if scheme == "https" else "disabled"}
     url = f"http://{login}{strict.host}"

@@ -111,7 +111,7 @@ def test_certificates_of_docker(secure: RealRegistry, authority: Authority, tmp_
     folder.mkdir()
     (folder / "ca.crt").write_text(authority.certificate)
     with web(HostSettings(secure.host), certificates=tmp_path) as own:
-        assert b"team/app" in own.get(secure.host, "/v2/_catalog")
+        assert b"repositories" in own.get(secure.host, "/v2/_catalog")
         other = secure.host.replace("127.0.0.1", "localhost")
         with pytest.raises(ConnectionFailed, match="not trusted"):
             own.get(other, "/v2/_catalog")

@@ -79,6 +79,7 @@ def test_no_tags_may_be_null() -> None:
 
 
 def test_an_unknown_repository_is_not_an_empty_one() -> None:
+    """PITFALLS: what can't be listed is an error, never an empty list."""
     with TestRegistry() as registry, Client(registry.host) as client, pytest.raises(NotFound):
         client.store().tags()
 
@@ -132,6 +133,7 @@ def test_a_listing_that_breaks_in_the_middle_is_an_error(
 
 
 def test_a_page_that_breaks_off_once_is_asked_for_again() -> None:
+    """PITFALLS: a listing that breaks in the middle is never a part of a list."""
     with TestRegistry(page_size=10) as registry:
         names = fill(registry, 35)
         registry.break_next("truncate", "GET", "/tags/list", after=1)
@@ -160,6 +162,7 @@ def test_a_tag_listed_twice_counts_once(requests_mock) -> None:
 
 
 def test_ten_thousand_tags() -> None:
+    """PITFALLS: a short page is not the end."""
     with TestRegistry(page_size=1000) as registry:
         names = fill(registry, 10_000)
         with Client(registry.host) as client:
@@ -167,6 +170,7 @@ def test_ten_thousand_tags() -> None:
 
 
 def test_repositories() -> None:
+    """PITFALLS: follow ``Link`` as given, for the catalog too."""
     with TestRegistry(page_size=4) as registry:
         names = sorted(f"team/app{number}" for number in range(11))
         for name in names:

@@ -112,6 +112,7 @@ class TestManifest:
             assert "\n" not in str(caught.value)
 
     def test_a_tag_whose_digest_header_lies(self) -> None:
+        """PITFALLS: the digest header may be wrong: computed over the bytes."""
         with TestRegistry() as registry, Client(registry.host) as client:
             registry.put_image(APP, "v1")
             registry.break_next("wrong digest header", "GET", "/manifests/")
@@ -119,6 +120,7 @@ class TestManifest:
                 client.store().manifest("v1")
 
     def test_a_body_that_breaks_off_once_is_read_again(self) -> None:
+        """Law: every byte of content read is checked."""
         with TestRegistry() as registry, Client(registry.host) as client:
             digest = registry.put_image(APP, "v1")
             registry.break_next("truncate", "GET", "/manifests/")
@@ -143,6 +145,7 @@ class TestManifest:
             assert not registry.asked("PUT")
 
     def test_a_registry_that_stores_something_else(self) -> None:
+        """Law: every byte of content is checked against its digest."""
         with TestRegistry(checks_references=False) as registry, Client(registry.host) as client:
             registry.break_next("wrong digest header", "PUT", "/manifests/")
             with pytest.raises(DigestMismatch):
@@ -179,6 +182,7 @@ class TestBlob:
             assert len(starts) == 4
 
     def test_a_download_that_never_gets_on_ends(self) -> None:
+        """A resumed download that gets nowhere ends in one clear error."""
         with TestRegistry(blob_ranges=False) as registry, Client(registry.host) as client:
             digest = registry.put_blob(APP, BIG)
             registry.break_next("truncate", "GET", "/blobs/", times=1000)
@@ -186,6 +190,7 @@ class TestBlob:
                 self.read(client, digest)
 
     def test_a_server_error_in_the_middle_is_an_error(self) -> None:
+        """Law: a 5xx in the middle is an error."""
         with TestRegistry() as registry, Client(registry.host) as client:
             digest = registry.put_blob(APP, BIG)
             registry.break_next("truncate", "GET", "/blobs/")
@@ -194,6 +199,7 @@ class TestBlob:
                 self.read(client, digest)
 
     def test_another_range_than_asked_for(self, requests_mock) -> None:
+        """Resuming with Range: an answer for another range is not taken."""
         content = b"0123456789"
         url = f"http://odd.test/v2/team/app/blobs/{Digest.of(content)}"
         answers = [

@@ -51,6 +51,7 @@ class TestApi:
             assert TAG not in registry.tags(APP)
 
     def test_a_part_of_the_pages_is_an_error(self) -> None:
+        """PITFALLS: a listing that breaks in the middle is an error."""
         with TestRegistry(referrers_page=1) as registry, Client(registry.host) as client:
             store = client.store()
             push(store, IMAGE, "v1")
@@ -72,6 +73,7 @@ class TestApi:
                 client.store().referrers(IMAGE.digest)
 
     def test_html_is_an_error(self) -> None:
+        """Law: what can't be read is an error, not an empty list."""
         with TestRegistry() as registry, Client(registry.host) as client:
             push(client.store(), IMAGE, "v1")
             registry.break_next("html", "GET", "/referrers/")
@@ -79,6 +81,7 @@ class TestApi:
                 client.store().referrers(IMAGE.digest)
 
     def test_deleting_asks_once_whether_there_is_an_api(self) -> None:
+        """PITFALLS: 404 on the referrers API means fallback."""
         with TestRegistry() as registry, Client(registry.host) as client:
             digests = [registry.put_image(APP, "", labels={"n": str(n)}) for n in range(5)]
             store = client.store()
@@ -99,6 +102,7 @@ class TestFallbackTag:
     """On registries without the API the tag ``sha256-<hex>`` is the client's to keep up."""
 
     def test_put_and_delete_keep_it_up(self) -> None:
+        """PITFALLS: the fallback tag ``sha256-<hex>`` is the client's to keep up."""
         with (
             TestRegistry(referrers_api=False) as registry,
             Client(registry.host) as client,
@@ -118,6 +122,7 @@ class TestFallbackTag:
 
     @pytest.mark.parametrize("manifest_delete", ["done", "only proofs"])
     def test_an_empty_one_where_tags_can_not_be_deleted(self, manifest_delete: str) -> None:
+        """PITFALLS: deleting a tag by name is optional."""
         with (
             TestRegistry(DISTRIBUTION_2, manifest_delete=manifest_delete) as registry,
             Client(registry.host) as client,
@@ -132,6 +137,7 @@ class TestFallbackTag:
             assert registry.tags(APP)["v1"] == str(IMAGE.digest)
 
     def test_a_refused_delete_leaves_it(self) -> None:
+        """Law: a delete that the registry refuses leaves the tag as it was."""
         with TestRegistry(referrers_api=False) as registry, Client(registry.host) as client:
             store = client.store()
             push(store, IMAGE, "v1")
@@ -166,6 +172,7 @@ class TestFallbackTag:
             assert registry.tags(APP)[TAG] == image
 
     def test_what_others_wrote_into_it_stays(self) -> None:
+        """PITFALLS: the fallback tag is the client's to keep up, with other clients."""
         with (
             TestRegistry(referrers_api=False, checks_references=False) as registry,
             Client(registry.host) as client,
@@ -186,6 +193,7 @@ class TestFallbackTag:
             assert found["y"] == 2
 
     def test_two_writers_of_one_program(self) -> None:
+        """PITFALLS: the fallback tag is the client's to keep up, at the same time too."""
         with TestRegistry(referrers_api=False) as registry, Client(registry.host) as client:
             store = client.store()
             push(store, IMAGE, "v1")

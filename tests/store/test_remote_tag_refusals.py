@@ -36,6 +36,7 @@ def test_delete_switched_off() -> None:
 
 
 def test_many_runs_leave_one_small_manifest_at_most() -> None:
+    """PITFALLS: prove first, with as little left behind as can be."""
     with TestRegistry(DELETE_OFF) as registry, Client(registry.host) as client:
         fill(registry)
         count = len(registry.manifests(APP))
@@ -47,6 +48,7 @@ def test_many_runs_leave_one_small_manifest_at_most() -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_no_permission_to_delete(status: int) -> None:
+    """PITFALLS: never the known way after 401 or 403."""
     with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
         before = fill(registry)
         registry.break_next("status", "DELETE", BY_DIGEST, times=100, status=status, code="DENIED")
@@ -57,6 +59,7 @@ def test_no_permission_to_delete(status: int) -> None:
 
 
 def test_no_permission_to_push() -> None:
+    """PITFALLS: never the known way after 401 or 403."""
     with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
         before = fill(registry)
         registry.break_next("status", "POST", times=100, status=403, code="DENIED")
@@ -80,6 +83,7 @@ def test_a_proof_that_could_not_be_had(status: int) -> None:
 
 
 def test_a_proof_that_is_accepted_but_not_done() -> None:
+    """PITFALLS: read back after deleting."""
     with TestRegistry(DISTRIBUTION_2, manifest_delete="ignored") as registry:
         before = fill(registry)
         with Client(registry.host) as client, pytest.raises(NotSupported):
@@ -121,6 +125,7 @@ def test_only_untagged_manifests_can_be_deleted() -> None:
 
 @pytest.mark.parametrize("kind", ["status", "drop", "lost answer"])
 def test_the_push_onto_the_tag_fails(kind: str) -> None:
+    """Law: a delete that the registry refuses leaves the tag as it was."""
     with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
         before = fill(registry)
         registry.break_next(kind, "PUT", "/manifests/old", times=4, status=500)
@@ -130,6 +135,7 @@ def test_the_push_onto_the_tag_fails(kind: str) -> None:
 
 
 def test_tags_that_can_not_be_changed() -> None:
+    """Law: a delete that the registry refuses leaves the tag as it was."""
     with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
         before = fill(registry)
         how = {"status": 403, "code": "DENIED", "times": 100}
@@ -141,6 +147,7 @@ def test_tags_that_can_not_be_changed() -> None:
 
 
 def test_the_answer_of_the_last_step_got_lost() -> None:
+    """PITFALLS: read back after deleting."""
     with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
         before = fill(registry)
         registry.break_next("lost answer", "DELETE", BY_DIGEST, after=1)
@@ -161,6 +168,7 @@ def test_a_stop_in_the_middle_brings_the_tag_back() -> None:
 
 
 def test_what_can_not_be_put_back_is_said_loudly() -> None:
+    """PITFALLS: if the last step still fails, put the original manifest back."""
     with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
         before = fill(registry)
         refused = {"status": 403, "code": "DENIED", "times": 100}

@@ -53,6 +53,7 @@ class TestByName:
             assert not registry.asked("PUT")
 
     def test_a_tag_that_was_never_there(self) -> None:
+        """PITFALLS: 404 on delete is done only when the tag was seen before."""
         with TestRegistry() as registry, Client(registry.host) as client:
             fill(registry)
             with pytest.raises(NotFound):
@@ -70,6 +71,7 @@ class TestByName:
             assert not registry.asked("PUT")
 
     def test_an_answer_that_got_lost(self) -> None:
+        """PITFALLS: 404 on delete is done, not an error, when the tag was seen before."""
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
             registry.break_next("lost answer", "DELETE", BY_NAME)
@@ -77,6 +79,7 @@ class TestByName:
             assert registry.tags(APP) == without_old(before)
 
     def test_a_look_that_fails_does_not_undo_what_is_done(self) -> None:
+        """PITFALLS: read back after deleting."""
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
             registry.break_next("status", "HEAD", BY_NAME, after=1, times=100, status=500)
@@ -126,6 +129,7 @@ class TestBySmallManifest:
             assert registry.manifests(APP) == manifests
 
     def test_the_last_tag_of_a_digest_leaves_the_manifest(self, answer: str) -> None:
+        """Law: nothing is deleted beside what was asked."""
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             before = fill(registry)
             client.store().delete_tag("kept")
@@ -211,6 +215,7 @@ class TestMovedMeanwhile:
     """Between deciding and deleting a tag can move: it is left alone."""
 
     def test_before_the_small_manifest_is_put(self) -> None:
+        """PITFALLS: between listing and deleting a tag can move: HEAD just before."""
         with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
             fill(registry)
             new = registry.put_image(APP, "", labels={"n": "new"})
@@ -220,6 +225,7 @@ class TestMovedMeanwhile:
             assert registry.tags(APP)["old"] == new
 
     def test_after_the_small_manifest_was_put(self) -> None:
+        """PITFALLS: between listing and deleting a tag can move: HEAD just before."""
         with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
             fill(registry)
             new = registry.put_image(APP, "", labels={"n": "new"})
@@ -229,6 +235,7 @@ class TestMovedMeanwhile:
             assert any("there again" in text for text in client.said("warn"))
 
     def test_gone_before_the_small_manifest_is_put(self) -> None:
+        """PITFALLS: a listed tag may be gone."""
         with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
             before = fill(registry)
             own = registry.content.repository(APP)

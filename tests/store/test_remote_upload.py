@@ -48,6 +48,7 @@ def stored_alone(registry: TestRegistry, content: bytes = CONTENT) -> bool:
 
 class TestSinglePut:
     def test_three_requests(self) -> None:
+        """Single put: HEAD, POST, PUT."""
         with TestRegistry() as registry, Client(registry.host) as client:
             put(client)
             assert stored_alone(registry)
@@ -82,6 +83,7 @@ class TestSinglePut:
             assert "state=" in registry.asked("PUT")[-1].path
 
     def test_no_location_at_all(self, requests_mock) -> None:
+        """PITFALLS: upload ``Location`` takes many forms; none is an error."""
         requests_mock.head(f"http://odd.test/v2/team/app/blobs/{DIGEST}", status_code=404)
         requests_mock.post("http://odd.test/v2/team/app/blobs/uploads/", status_code=202)
         with Client("odd.test") as client, pytest.raises(Malformed, match="no Location"):
@@ -97,6 +99,7 @@ class TestSinglePut:
             assert bool(registry.asked("PATCH")) is not minus_one
 
     def test_an_answer_that_got_lost(self) -> None:
+        """A put whose answer got lost is done: the blob is there."""
         with TestRegistry() as registry, Client(registry.host) as client:
             registry.break_next("lost answer", "PUT", SESSION)
             put(client)
@@ -104,6 +107,7 @@ class TestSinglePut:
             assert len(registry.asked("PUT")) == 1
 
     def test_content_that_does_not_fit_is_not_sent_whole(self) -> None:
+        """Law: every byte of content is checked."""
         with TestRegistry() as registry, Client(registry.host) as client:
             with pytest.raises(DigestMismatch):
                 client.store().put_blob(
@@ -129,12 +133,14 @@ class TestFallingBackToChunks:
 
     @pytest.mark.parametrize("kind", ["drop", "half chunk", "status"])
     def test_a_broken_single_put(self, kind: str) -> None:
+        """PITFALLS: a failed single PUT falls back to chunks."""
         with TestRegistry() as registry, Client(registry.host, blob_chunk=4000) as client:
             registry.break_next(kind, "PUT", SESSION, status=500)
             put(client)
             assert stored_alone(registry)
 
     def test_no_permission_is_final(self) -> None:
+        """PITFALLS: stop at once when credentials are refused."""
         with TestRegistry() as registry, Client(registry.host) as client:
             registry.break_next("status", "PUT", SESSION, times=9, status=403, code="DENIED")
             with pytest.raises(Forbidden):
@@ -156,6 +162,7 @@ SMALL_CHUNKS: Mapping[str, int] = {"blob_chunk": 1000, "blob_max": 1}
 
 class TestChunks:
     def test_of_the_size_asked_for(self) -> None:
+        """Config: ``blobChunk``."""
         with TestRegistry() as registry, Client(registry.host, **SMALL_CHUNKS) as client:
             put(client)
             assert stored_alone(registry)
@@ -194,6 +201,7 @@ class TestChunks:
             assert sum(entry.size for entry in registry.asked("PATCH")) <= len(CONTENT) + 1000
 
     def test_many_failures_on_the_way(self) -> None:
+        """Resume after a failed chunk."""
         with TestRegistry() as registry, Client(registry.host, **SMALL_CHUNKS) as client:
             for after in (0, 2, 3, 6, 9, 12):
                 registry.break_next("half chunk", "PATCH", after=after)
@@ -201,6 +209,7 @@ class TestChunks:
             assert stored_alone(registry)
 
     def test_a_session_that_is_lost_begins_anew(self) -> None:
+        """PITFALLS: upload ``Location`` changes, and a session may be lost."""
         with TestRegistry() as registry, Client(registry.host, **SMALL_CHUNKS) as client:
             uploads = registry.content.repository(APP).uploads
             registry.break_next("drop", "PATCH", after=4)
@@ -231,6 +240,7 @@ class TestChunks:
             assert not registry.uploads(APP)
 
     def test_a_stop_leaves_no_blob(self) -> None:
+        """Law: SIGTERM and Ctrl-C end any run."""
         stop = Stop()
         with (
             TestRegistry() as registry,
@@ -309,6 +319,7 @@ class TestMount:
 
     @pytest.mark.parametrize("status", [400, 403, 404, 405])
     def test_refused(self, status: int) -> None:
+        """PITFALLS: a mount that is refused means to do the upload."""
         with TestRegistry() as registry, Client(registry.host) as client:
             registry.break_next("status", "POST", status=status, times=9)
             assert client.store().mount_blob(DIGEST, self.other(registry)) is False
@@ -320,6 +331,7 @@ class TestMount:
                 client.store().mount_blob(DIGEST, self.other(registry))
 
     def test_the_token_allows_to_pull_from_the_source(self) -> None:
+        """Scopes per request: a mount needs to pull from its source."""
         with TestRegistry(auth="bearer", users={"joe": "secret"}) as registry:
             registry.put_blob("team/other", CONTENT)
             with Client(registry.host, user="joe", password=Secret("secret")) as client:

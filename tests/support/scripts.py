@@ -15,9 +15,9 @@ from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import Reference
-from regbot.plan.action import Outcome
 from regbot.plan.apply import Applier
-from regbot.plan.executor import Executor, Ledger
+from regbot.plan.executor import Executor, Ledger, Terms
+from regbot.plan.outcome import Outcome
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 from regbot.store.overlay import OverlayStores
@@ -87,7 +87,7 @@ def run_script_text(
     context = Context(
         script="test",
         stores=read,
-        executor=Executor("test", applier, ledger, emit, dry_run=dry_run),
+        executor=Executor("test", applier, ledger, emit, Terms(dry_run=dry_run)),
         emit=emit,
         stop=stop,
         blob_limit=DEFAULT_BLOB_LIMIT,

@@ -40,12 +40,12 @@ _ACCEPT = ", ".join(
 )
 
 
-def program(name: str) -> str:
+def program(name: str, package: str = "") -> str:
     """The path of an installed program; without it the test is skipped, or fails in CI."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
     if found:
         return found
-    why = f"{name} is not installed (Debian package of that name)"
+    why = f"{name} is not installed (Debian package {package or name})"
     if os.environ.get("CI") == "true":
         pytest.fail(why)
     pytest.skip(why)

@@ -74,7 +74,14 @@ def _size(_context: Context, blob: HeldBlob) -> Passed:
 def _put(context: Context, reference: Reference, content: bytes | HeldBlob | HeldConfig) -> Passed:
     digest, size, chunks = _chunks(context, content)
     context.executor.execute(
-        PutBlob(reference.without_name, digest, size, chunks, context.last_message)
+        PutBlob(
+            reference.without_name,
+            digest,
+            size,
+            chunks,
+            context.last_message,
+            source=content.reference if isinstance(content, HeldBlob) else None,
+        )
     )
     return Passed("values", [str(digest), size])
 

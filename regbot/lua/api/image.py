@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from regbot.events import Message
-from regbot.image.facts import created, image_size
+from regbot.image.facts import created_of, image_size
 from regbot.image.resolve import config_of, image_of
 from regbot.lua.api.context import Context
-from regbot.lua.api.manifest import read_manifest
+from regbot.lua.api.manifest import read_head, read_manifest
 from regbot.lua.api.objects import CONFIG, MANIFEST, PLATFORM, HeldConfig, HeldManifest, give_config
 from regbot.lua.binding import DURATION, NUMBER, TABLE, Binding, Parameter, Passed, plain
 from regbot.lua.edits import with_edits
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor, ImageConfig, encode
+from regbot.oci.manifest import Descriptor, ImageConfig, Manifest, encode
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
 
@@ -22,11 +22,7 @@ from regbot.oci.reference import Reference
 def _config(
     context: Context, source: HeldManifest | Reference, platform: Platform | None
 ) -> Passed:
-    if isinstance(source, HeldManifest) and source.manifest:
-        reference, manifest = source.reference, source.manifest
-    else:
-        reference = source.reference if isinstance(source, HeldManifest) else source
-        manifest = read_manifest(context, reference)
+    reference, manifest = _read(context, source)
     store = context.stores.open(reference)
     image = image_of(store, manifest, platform)
     return give_config(reference, config_of(store, image, limit=context.blob_limit))
@@ -41,16 +37,25 @@ def _export(_context: Context, held: HeldConfig, edited: Mapping[str, Any] | Non
     return give_config(held.reference, ImageConfig(raw, descriptor, data))
 
 
+def _read(context: Context, source: HeldManifest | Reference) -> tuple[Reference, Manifest]:
+    if isinstance(source, Reference):
+        return source, read_manifest(context, source)
+    return source.reference, source.manifest or read_manifest(context, _reference_of(source))
+
+
 def _created(context: Context, source: HeldManifest | Reference) -> Passed:
-    reference = _reference_of(source)
+    reference, manifest = _read(context, source)
     store = context.stores.open(reference)
-    moment = created(store, reference.name, blob_limit=context.blob_limit)
+    moment = created_of(store, manifest, blob_limit=context.blob_limit)
     return plain(moment.timestamp() if moment else None)
 
 
 def _size(context: Context, source: HeldManifest | Reference) -> Passed:
-    reference = _reference_of(source)
-    return plain(image_size(context.stores.open(reference), reference.name))
+    if isinstance(source, Reference):
+        reference, digest = source, read_head(context, source).digest
+    else:
+        reference, digest = source.reference, source.head.digest
+    return plain(image_size(context.stores.open(reference), str(digest)))
 
 
 def _reference_of(source: HeldManifest | Reference) -> Reference:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from regbot.errors import InvalidValue
+from regbot.errors import InvalidValue, NotFound
 from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.objects import (
@@ -56,6 +56,14 @@ def read_head(context: Context, reference: Reference) -> Head:
 
 def _head(context: Context, reference: Reference) -> Passed:
     return give_head(reference, read_head(context, reference))
+
+
+def _exists(context: Context, reference: Reference) -> Passed:
+    try:
+        read_head(context, reference)
+    except NotFound:
+        return plain(value=False)
+    return plain(value=True)
 
 
 def _descriptor(context: Context, source: HeldManifest | Reference) -> Passed:
@@ -152,6 +160,14 @@ BINDINGS = (
         names=("image.manifestHead",),
         method_of=("manifest",),
         method="head",
+    ),
+    Binding(
+        name="manifest.exists",
+        doc="Whether a manifest is there. false only where the registry says that it is not;"
+        " any other answer is an error.",
+        parameters=(_REF,),
+        run=_exists,
+        result="boolean",
     ),
     Binding(
         name="manifest.descriptor",

@@ -70,3 +70,9 @@ assert(m.annotations.x == "y" and m.ArtifactType == "a/b")
 ic.Config.Labels.team = "other"
 assert(ic.config.Labels.team == "other")
 assert(image.config(repo .. ":old").Config.Labels.team == "web")
+
+-- What is there, and what is not; any other answer is no answer.
+assert(manifest.exists(repo .. ":old") and manifest.exists(m))
+assert(manifest.exists(repo .. "@" .. d.Digest))
+assert(manifest.exists(repo .. ":nothing") == false)
+assert(manifest.exists(repo .. "@sha256:" .. ("0"):rep(64)) == false)

@@ -22,3 +22,37 @@ local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b 
 assert(co(1) == 2 and co(21) == 42)
 assert(collectgarbage("count") > 0 and collectgarbage() == 0)
 assert(not pcall(collectgarbage, "stop"))
+
+-- Dates of labels are compared as text, as the Go program's own examples do.
+local limit = os.date("!%Y-%m-%dT%H:%M:%SZ", os.time() - 30 * 24 * 60 * 60)
+assert(#limit == 20 and limit:match("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%dZ$"))
+assert("2021-01-01T00:00:00Z" < limit and not (os.date("!%Y-%m-%dT%H:%M:%SZ") < limit))
+local aged = 0
+for _, t in pairs(tag.ls(args.repo)) do
+  local made = image.config(args.repo .. ":" .. t).Created
+  if made and made < limit then aged = aged + 1 end
+end
+assert(aged == 4, aged)
+assert(not pcall(function() return nil < limit end))
+
+-- Functions of `string` are methods of every text, those a script adds too.
+assert(("%s-%d"):format("a", 7) == "a-7" and ("build-7"):match("^build%-(%d+)$") == "7")
+assert(string.find("a.b", ".", 1, true) == 2 and ("abc"):sub(-1):upper() == "C")
+assert(table.concat({unpack({"a", "b", "c"}, 2)}, " ") == "b c")
+
+-- An error may be any value, and is caught as it was raised.
+local thrown = {code = 7}
+local _, caught = pcall(error, thrown)
+assert(caught == thrown)
+ok, message = pcall(tag.ls, "A B")
+assert(not ok and type(message) == "string" and message:find("tag.ls", 1, true))
+
+-- `goto` is a keyword where Lua is LuaJIT, and an ordinary name in plain 5.1.
+local jump = loadstring("for i = 1, 3 do if i == 2 then goto continue end n = (n or 0) + i ::continue:: end")
+if jump then
+  jump()
+  assert(n == 4)
+else
+  assert(loadstring("local goto = 1 return goto")() == 1)
+end
+assert(setfenv and getfenv and loadstring("return ...")(5) == 5)

@@ -1,0 +1,166 @@
+"""Rules that a plan has to keep before anything of it is done.
+
+The rules are the user's own ``guard:``; what they judge are plain facts of a plan,
+so this room knows neither stores nor actions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+
+from regbot.errors import InvalidValue
+from regbot.oci.reference import Reference
+from regbot.units import format_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """A pattern of tags that are never deleted.
+
+    A glob, or ``regex:`` and a regular expression. It has to fit a tag as a whole,
+    or ``repository:tag``, or ``registry/repository:tag``.
+    """
+
+    text: str
+    pattern: re.Pattern[str] = field(compare=False, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Protection:
+        """Read a pattern. Raises InvalidValue for a broken one, and for an empty one."""
+        expression = text.removeprefix("regex:")
+        if not expression:
+            raise InvalidValue("an empty pattern protects nothing")
+        source = expression if text.startswith("regex:") else translate(expression)
+        try:
+            return cls(text, re.compile(source))
+        except re.error as error:
+            raise InvalidValue(f"{text!r} is not a regular expression: {error}") from None
+
+    def fits(self, reference: Reference) -> bool:
+        """Whether the reference's tag is protected."""
+        names = (
+            reference.tag,
+            f"{reference.repository}:{reference.tag}",
+            str(reference.without_name) + f":{reference.tag}",
+        )
+        return any(self.pattern.fullmatch(name) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The rules; None and empty mean no such rule.
+
+    ``max_deletes``: tags and manifests of a run. ``max_delete_percent``: of a
+    repository's tags. ``min_age``: seconds that an image has to be old, and it has to
+    be known. ``keep_at_least``: tags left in a repository that something is deleted of.
+    """
+
+    max_deletes: int | None = None
+    max_delete_percent: float | None = None
+    protect: tuple[Protection, ...] = ()
+    min_age: float | None = None
+    keep_at_least: int | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is any rule."""
+        return self != Guard()
+
+    def over(self, other: Guard) -> Guard:
+        """These rules, with those of ``other`` where there is none; patterns of both."""
+
+        def first(own: float | None, theirs: float | None) -> float | None:
+            return theirs if own is None else own
+
+        deletes = first(self.max_deletes, other.max_deletes)
+        keep = first(self.keep_at_least, other.keep_at_least)
+        return Guard(
+            max_deletes=None if deletes is None else int(deletes),
+            max_delete_percent=first(self.max_delete_percent, other.max_delete_percent),
+            protect=tuple(dict.fromkeys((*self.protect, *other.protect))),
+            min_age=first(self.min_age, other.min_age),
+            keep_at_least=None if keep is None else int(keep),
+        )
+
+    def protection_of(self, reference: Reference) -> Protection | None:
+        """The pattern that protects a tag, if any."""
+        return next((each for each in self.protect if each.fits(reference)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A tag, or without one a manifest, that a plan deletes.
+
+    ``created`` is when the image was made, in seconds since 1970; None is unknown.
+    """
+
+    reference: Reference
+    created: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a plan deletes of one repository. ``tags_before`` None is unknown."""
+
+    repository: Reference
+    tags_before: int | None
+    doomed: tuple[Doomed, ...]
+
+    @property
+    def tags(self) -> int:
+        """How many tags go."""
+        return len({each.reference.tag for each in self.doomed if each.reference.tag})
+
+
+def broken_rules(guard: Guard, plan: Sequence[Losses], now: float) -> list[str]:
+    """What a plan breaks, a line each: which rule, where, and by how much."""
+    lines = []
+    count = sum(len(losses.doomed) for losses in plan)
+    if guard.max_deletes is not None and count > guard.max_deletes:
+        over = count - guard.max_deletes
+        lines.append(f"maxDeletes {guard.max_deletes}: the plan deletes {count}, {over} too many")
+    for losses in plan:
+        lines += _broken_in(guard, losses)
+        for each in losses.doomed:
+            lines += _broken_by(guard, each, now)
+    return lines
+
+
+def _broken_in(guard: Guard, losses: Losses) -> list[str]:
+    lines = []
+    where, gone, before = losses.repository, losses.tags, losses.tags_before
+    if gone and before is None and (guard.max_delete_percent, guard.keep_at_least) != (None, None):
+        return [f"maxDeletePercent and keepAtLeast: the tags of {where} could not be counted"]
+    percent = 100 * gone / before if before else 0.0
+    if guard.max_delete_percent is not None and percent > guard.max_delete_percent:
+        lines.append(
+            f"maxDeletePercent {guard.max_delete_percent:g}: {gone} of {before} tags of {where}"
+            f" are {percent:.1f} %"
+        )
+    left = (before or 0) - gone
+    if guard.keep_at_least is not None and gone and left < guard.keep_at_least:
+        missing = guard.keep_at_least - left
+        lines.append(
+            f"keepAtLeast {guard.keep_at_least}: {where} would keep {left} tags, {missing} too few"
+        )
+    return lines
+
+
+def _broken_by(guard: Guard, doomed: Doomed, now: float) -> list[str]:
+    lines = []
+    protection = guard.protection_of(doomed.reference) if doomed.reference.tag else None
+    if protection:
+        lines.append(f"protect {protection.text}: {doomed.reference} is protected")
+    if guard.min_age is not None:
+        age = None if doomed.created is None else now - doomed.created
+        if age is None:
+            lines.append(f"minAge: when {doomed.reference} was made is not known")
+        elif age < guard.min_age:
+            short = format_duration(round(guard.min_age - age))
+            lines.append(
+                f"minAge {format_duration(guard.min_age)}: {doomed.reference} is {short} too young"
+            )
+    return lines

@@ -1,0 +1,105 @@
+"""Carrying out what was planned: exactly that, and what is safe at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from regbot.errors import RegbotError, ScriptTimeout, Stopped
+from regbot.plan.action import (
+    Action,
+    CopyImage,
+    DeleteManifest,
+    DeleteTag,
+    ExportTar,
+    ImportTar,
+)
+from regbot.plan.executor import Executor
+from regbot.plan.outcome import Outcome
+
+WORKERS = 16
+"""Tags deleted at once; each host's own limits hold besides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One action of a plan, by the script that wanted it.
+
+    ``created`` is the image's date in seconds since 1970, ``size`` its bytes.
+    """
+
+    script: str
+    action: Action
+    created: float | None = None
+    size: int | None = None
+
+
+def planned_from(outcomes: Sequence[Outcome]) -> list[Planned]:
+    """The plan that a simulation leaves, each action held to what it was decided on."""
+    return [
+        Planned(
+            outcome.script,
+            _pinned(outcome),
+            outcome.evidence.created if outcome.evidence else None,
+            outcome.evidence.size if outcome.evidence else None,
+        )
+        for outcome in outcomes
+        if outcome.status == "planned"
+    ]
+
+
+def _pinned(outcome: Outcome) -> Action:
+    action = outcome.action
+    match action:
+        case DeleteTag():
+            return replace(action, digest=outcome.digest, listed=True)
+        case DeleteManifest():
+            tags = outcome.evidence.tags if outcome.evidence else ()
+            return replace(action, tags=tags)
+        case CopyImage() if outcome.digest:
+            source = replace(action.source, digest=str(outcome.digest))
+            return replace(action, source=source, digest=outcome.digest)
+        case ExportTar() | ImportTar():
+            return replace(action, digest=outcome.digest)
+    return action
+
+
+def carry_out(
+    plan: Sequence[Planned],
+    executor_of: Callable[[str], Executor],
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Carry out a plan, in its order but for tags, which are deleted many at once.
+
+    ``advance`` is called after each action. What fails is in the executors' ledger;
+    after a failed copy or put, nothing further of that script is done, since its
+    later deletes may rest on it. Raises Stopped or ScriptTimeout when it has to end.
+    """
+    broken: set[str] = set()
+
+    def do(planned: Planned) -> None:
+        try:
+            executor_of(planned.script).execute(planned.action)
+        except (Stopped, ScriptTimeout):
+            raise
+        except RegbotError:
+            if not isinstance(planned.action, DeleteTag | DeleteManifest):
+                broken.add(planned.script)
+        advance()
+
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool:
+        for together in _stages(plan):
+            ready = [planned for planned in together if planned.script not in broken]
+            for _ in pool.map(do, ready):
+                continue
+
+
+def _stages(plan: Sequence[Planned]) -> Iterator[list[Planned]]:
+    """Deletes of tags that follow one another together, anything else alone."""
+    for is_tag, group in groupby(plan, lambda each: isinstance(each.action, DeleteTag)):
+        if is_tag:
+            yield list(group)
+        else:
+            yield from ([planned] for planned in group)

@@ -1,0 +1,111 @@
+"""One SQLite file, with whole changes that outlast a power cut, and clear errors."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from regbot.errors import StorageError
+from regbot.store.layout_files import sync_folder, writing
+
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class Database:
+    """A connection that threads share. Every failure is a StorageError of one line.
+
+    ``schema`` are the statements that make version ``version`` of it. ``patience``
+    is how many seconds to wait for another process.
+    """
+
+    def __init__(self, path: Path, schema: Sequence[str], *, version: int, patience: float) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        with self._mapped():
+            self._connection = sqlite3.connect(
+                path, timeout=patience, isolation_level=None, check_same_thread=False
+            )
+        try:
+            self._prepare(schema, version)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock, self._mapped():
+            self._connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One change, durable at the end of the block; an error in it undoes all of it.
+
+        Other writers wait meanwhile.
+        """
+        with self._lock:
+            self.run("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.run("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                raise
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement; the id of the row it made."""
+        with self._lock, self._mapped():
+            return self._connection.execute(statement, values).lastrowid or 0
+
+    def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each row of values."""
+        with self._lock, self._mapped():
+            self._connection.executemany(statement, rows)
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        with self._lock, self._mapped():
+            return self._connection.execute(query, values).fetchall()
+
+    def damaged(self, why: object) -> StorageError:
+        """The error for content that can't be."""
+        return StorageError(
+            f"the history {self._path} is damaged: {why} (move it away to begin a new one)"
+        )
+
+    def _prepare(self, schema: Sequence[str], version: int) -> None:
+        if not self._version():
+            with self.writing():
+                if not self._version():
+                    for statement in (*schema, f"PRAGMA user_version = {version}"):
+                        self.run(statement)
+            with writing(self._path.parent):
+                sync_folder(self._path.parent)
+        if self._version() != version:
+            raise StorageError(f"the history {self._path} was made by another version of regbot")
+        with suppress(sqlite3.OperationalError):  # quicker, but not every file system has it
+            self._connection.execute("PRAGMA journal_mode = WAL")
+        self.run("PRAGMA synchronous = FULL")
+        self.run("PRAGMA foreign_keys = ON")
+
+    def _version(self) -> int:
+        return int(self.rows("PRAGMA user_version")[0][0])
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _LOCKED:
+                text = f"the history {self._path} is locked by another process"
+                raise StorageError(text) from error
+            if code in _DAMAGED:
+                raise self.damaged(error) from error
+            raise StorageError(f"can't use the history {self._path}: {error}") from error

@@ -1,0 +1,129 @@
+"""What an image held, read before it is deleted: afterwards nobody can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from regbot.errors import (
+    Malformed,
+    NotFound,
+    NotSupported,
+    RegbotError,
+    ScriptTimeout,
+    Stopped,
+)
+from regbot.image.crew import Crew
+from regbot.image.facts import created
+from regbot.image.graph import DEEPEST, Look, Sight, Wanted
+from regbot.image.parts import is_external
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import SCHEMA1, Descriptor
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStore
+
+WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a deleted manifest or tag led to.
+
+    ``blobs`` are the bytes of each manifest, config and layer, its own manifest
+    among them. ``created`` is in seconds since 1970. ``tags_before`` is how many
+    tags the repository had, ``tags`` those that go with a manifest deleted by
+    digest. ``problem`` says why ``blobs`` is not all there is.
+    """
+
+    blobs: Mapping[Digest, int] = field(default_factory=dict)
+    created: float | None = None
+    tags_before: int | None = None
+    tags: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the whole image, over all its platforms; None when not known."""
+        return sum(self.blobs.values()) if self.blobs and not self.problem else None
+
+
+def gather(
+    store: ReadStore, name: str, *, blob_limit: int, stop: Stop, count_tags: bool = True
+) -> Evidence:
+    """Read what ``name``, a tag or digest, leads to. ``blob_limit`` is in bytes.
+
+    ``count_tags`` lists the tags, which is needed once a repository. What can't be
+    read is said in ``problem``; only Stopped and ScriptTimeout are raised.
+    """
+    tags = _count(store) if count_tags else None
+    try:
+        root = store.head(name).descriptor
+        blobs = held_by(store, [root], Crew(WORKERS, stop))
+    except (Stopped, ScriptTimeout):
+        raise
+    except NotFound:
+        return Evidence(tags_before=tags)
+    except RegbotError as error:
+        return Evidence(tags_before=tags, problem=str(error))
+    return Evidence(blobs, _created(store, root.digest, blob_limit), tags)
+
+
+def held_by(store: ReadStore, roots: Iterable[Descriptor], crew: Crew) -> dict[Digest, int]:
+    """Bytes of every manifest, config and layer that the roots lead to.
+
+    Layers that lie elsewhere have 0, children that are not in the repository hold
+    nothing there. Raises NotSupported for docker's schema 1, whose layers have no
+    sizes, Malformed for what is nested beyond all measure, and what the store raises.
+    """
+    look = Look(store, lambda digest: store.manifest(str(digest)), sparse=True)
+    held: dict[Digest, int] = {}
+    looked: set[Digest] = set()
+    level = {root.digest: Wanted(root) for root in roots}
+    for _ in range(DEEPEST + 1):
+        sights = crew.run(look.at, list(level.values()))
+        looked |= level.keys()
+        for wanted, sight in zip(level.values(), sights, strict=True):
+            for digest, size in _own(wanted, sight):
+                held[digest] = max(size, held.get(digest, 0))
+        following = [wanted for sight in sights for wanted in sight.next]
+        level = {
+            wanted.descriptor.digest: wanted
+            for wanted in following
+            if wanted.descriptor.digest not in looked
+        }
+        if not level:
+            return held
+    raise Malformed(f"{store.repository} has indexes nested more than {DEEPEST} levels deep")
+
+
+def _own(wanted: Wanted, sight: Sight) -> Iterable[tuple[Digest, int]]:
+    manifest = sight.manifest
+    if manifest is not None:
+        if manifest.media_type in SCHEMA1:
+            raise NotSupported(
+                f"{wanted.descriptor.digest} is of docker's schema 1, which has no sizes of layers"
+            )
+        yield wanted.descriptor.digest, manifest.size
+    for blob in sight.blobs:
+        yield blob.digest, 0 if is_external(blob) else blob.size
+
+
+def _count(store: ReadStore) -> int | None:
+    try:
+        return len(store.tags())
+    except (Stopped, ScriptTimeout):
+        raise
+    except NotFound:
+        return 0
+    except RegbotError:
+        return None
+
+
+def _created(store: ReadStore, digest: Digest, blob_limit: int) -> float | None:
+    try:
+        found = created(store, str(digest), blob_limit=blob_limit)
+    except (Stopped, ScriptTimeout):
+        raise
+    except RegbotError:
+        return None
+    return found.timestamp() if found else None

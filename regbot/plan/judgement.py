@@ -1,0 +1,51 @@
+"""The guard's look at a simulated run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from regbot.errors import GuardBroken
+from regbot.guard import Doomed, Guard, Losses, broken_rules
+from regbot.oci.reference import Reference
+from regbot.plan.action import DeleteManifest, DeleteTag
+from regbot.plan.outcome import Outcome
+
+
+def judge(guard: Guard, outcomes: Sequence[Outcome], now: float) -> None:
+    """Raise GuardBroken, with every broken rule, unless the planned deletes keep them all."""
+    lines = broken_rules(guard, _losses(outcomes), now)
+    if lines:
+        raise GuardBroken("; ".join(lines))
+
+
+def _losses(outcomes: Sequence[Outcome]) -> list[Losses]:
+    by_repository: dict[Reference, list[Outcome]] = {}
+    for outcome in outcomes:
+        deletes = isinstance(outcome.action, DeleteTag | DeleteManifest)
+        if deletes and outcome.status == "planned":
+            repository = outcome.action.reference.without_name
+            by_repository.setdefault(repository, []).append(outcome)
+    return [
+        Losses(
+            repository,
+            next(_counts(own), None),
+            tuple(doomed for outcome in own for doomed in _doomed(outcome)),
+        )
+        for repository, own in by_repository.items()
+    ]
+
+
+def _counts(outcomes: Sequence[Outcome]) -> Iterator[int]:
+    for outcome in outcomes:
+        if outcome.evidence and outcome.evidence.tags_before is not None:
+            yield outcome.evidence.tags_before
+
+
+def _doomed(outcome: Outcome) -> Iterator[Doomed]:
+    reference = outcome.action.reference
+    created = outcome.evidence.created if outcome.evidence else None
+    tags = outcome.evidence.tags if outcome.evidence else ()
+    if not tags:
+        yield Doomed(reference, created)
+    for tag in tags:
+        yield Doomed(reference.with_tag(tag), created)

@@ -1,0 +1,81 @@
+"""Deletes with an entry in a journal, as a run does them; and a writer of entries to kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import OCI_INDEX, Manifest
+from regbot.oci.reference import Reference
+from regbot.plan.action import DeleteManifest, DeleteTag
+from regbot.plan.journal import Journal, RunJournal
+from regbot.plan.saving import Delete, Saved, save_before
+from regbot.stopping import Stop
+from regbot.store.protocol import Store
+
+PLACE = Reference.parse("registry.example.org/team/app:v1")
+
+
+def begin(journal: Journal) -> RunJournal:
+    return journal.begin_run(kind="once", config="regbot.yml", fingerprint="f00d")
+
+
+def delete(run: RunJournal, store: Store, action: Delete) -> int:
+    """Save, note, delete, and say that it is done."""
+    entry = run.about_to("clean-up", action, save_before(store, action, stop=Stop()))
+    if isinstance(action, DeleteTag):
+        store.delete_tag(action.reference.tag)
+    else:
+        store.delete_manifest(action.digest)
+    run.ended(entry, "done")
+    return entry
+
+
+def delete_tags(run: RunJournal, store: Store, *tags: str) -> None:
+    for tag in tags:
+        delete(run, store, DeleteTag(store.repository.with_tag(tag), "too old"))
+
+
+def delete_digest(run: RunJournal, store: Store, digest: Digest) -> None:
+    reference = store.repository.with_digest(str(digest))
+    delete(run, store, DeleteManifest(reference, digest, "too old"))
+
+
+def small(number: int, *, size: int = 0) -> Saved:
+    """Something saved: an index of its own that lists nothing."""
+    data = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+    padded = {"number": str(number), "padding": "x" * size}
+    manifest = Manifest.build({**data, "annotations": padded})
+    return Saved(manifest.digest, (manifest,), ("v1",))
+
+
+def write_entries(folder: Path, count: int, *, limit: int = 0, size: int = 0) -> None:
+    """Note deletes, and print each entry's id as soon as ``about_to`` has returned.
+
+    ``limit`` are the bytes that any file may have, as a full disk would end it; then
+    the error is printed too.
+    """
+    from resource import RLIM_INFINITY, RLIMIT_FSIZE, setrlimit
+
+    from regbot.errors import RegbotError
+
+    journal = Journal(folder)
+    run = begin(journal)
+    if limit:
+        setrlimit(RLIMIT_FSIZE, (limit, RLIM_INFINITY))
+    try:
+        for number in range(count):
+            saved = small(number + 1_000_000 * os.getpid(), size=size)
+            entry = run.about_to("clean-up", DeleteTag(PLACE), saved)
+            os.write(1, f"{json.dumps([entry, str(saved.digest)])}\n".encode())
+    except RegbotError as error:
+        os.write(1, f"{json.dumps([type(error).__name__, str(error)])}\n".encode())
+
+
+if __name__ == "__main__":
+    path, *numbers = sys.argv[1:]
+    total, most, bytes_each = (int(number) for number in numbers)
+    write_entries(Path(path), total, limit=most, size=bytes_each)

@@ -1,0 +1,55 @@
+"""Deletes as a run does them: what an image held is read first, then it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+from regbot.plan.action import DeleteManifest, DeleteTag
+from regbot.plan.evidence import gather
+from regbot.plan.outcome import Outcome
+from regbot.plan.report.build import build_report
+from regbot.plan.report.model import Report
+from regbot.stopping import Stop
+from regbot.store.protocol import Stores
+
+NOW = 1_750_000_000.0
+LIMIT = 1_000_000
+
+
+def delete_tags(
+    stores: Stores, repository: Reference, *tags: str, script: str = "clean", status: Any = "done"
+) -> list[Outcome]:
+    """Delete tags, and say so."""
+    store = stores.open(repository)
+    found = []
+    for tag in tags:
+        evidence = gather(store, tag, blob_limit=LIMIT, stop=Stop())
+        digest = store.head(tag).digest
+        store.delete_tag(tag)
+        action = DeleteTag(repository.with_tag(tag), "old")
+        found.append(Outcome(script, action, status, digest, "", evidence))
+    return found
+
+
+def delete_manifest(stores: Stores, repository: Reference, digest: Digest) -> Outcome:
+    """Delete a manifest with its tags, and say so."""
+    store = stores.open(repository)
+    evidence = gather(store, str(digest), blob_limit=LIMIT, stop=Stop())
+    store.delete_manifest(digest)
+    action = DeleteManifest(repository.with_digest(str(digest)), digest, "old")
+    return Outcome("clean", action, "done", digest, "", evidence)
+
+
+def reported(outcomes: Sequence[Outcome], stores: Stores | None, **more: Any) -> Report:
+    """The report of a run at NOW."""
+    usual: dict[str, Any] = {
+        "kind": "once",
+        "dry_run": False,
+        "started": NOW - 5,
+        "finished": NOW,
+        "stop": Stop(),
+    }
+    return build_report(outcomes, [], stores=stores, **{**usual, **more})
