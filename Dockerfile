@@ -13,10 +13,13 @@ LABEL org.opencontainers.image.title="regbot" \
       org.opencontainers.image.description="Lua scripts on a schedule that clean up, mirror and check container registries" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-RUN useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin regbot
+RUN useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin regbot \
+    && install --directory --owner=regbot --group=regbot /state
 
 COPY --from=build /opt/regbot /opt/regbot
-ENV PATH="/opt/regbot/bin:$PATH"
+ENV PATH="/opt/regbot/bin:$PATH" \
+    XDG_STATE_HOME=/state
+VOLUME /state
 
 USER 10001:10001
 WORKDIR /config
