@@ -381,7 +381,7 @@ function manifest_object:ratelimitWait(remaining, poll, timeout) end
 ---Copy an image with all it consists of: between registries, within one (where no content is moved), to and from ocidir://. What the target has is not sent. The tag is put last, so an interrupted copy leaves none that points at missing content.
 ---@param src string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
 ---@param dst string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to
----@param options? {platforms?: string[], digestTags?: boolean, referrers?: boolean, forceRecursive?: boolean, includeExternal?: boolean, fastCheck?: boolean}
+---@param options? {platforms?: string[], digestTags?: boolean, referrers?: boolean, forceRecursive?: boolean, includeExternal?: boolean, fastCheck?: boolean, reason?: string}
 function image.copy(src, dst, options) end
 
 ---Write an image to an archive that docker load, podman and skopeo read. Compressed when the name ends with .gz, .tgz or .zst.

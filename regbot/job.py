@@ -18,9 +18,9 @@ from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
 from regbot.plan.carrying import Planned, carry_out, planned_from
 from regbot.plan.executor import Ledger, Terms
-from regbot.plan.journal import RunJournal
 from regbot.plan.judgement import judge
 from regbot.plan.session import Session, open_session
+from regbot.plan.slot import JournalSlot
 from regbot.stopping import Stop
 from regbot.store.overlay import OverlayStores
 
@@ -56,7 +56,7 @@ class Services:
     blob_limit: int
     dry_run: bool = False
     evidence: bool = False
-    journal: Callable[[], RunJournal] | None = None
+    journal: JournalSlot | None = None
     overlay: OverlayStores | None = None
 
     def for_trial(self) -> Services:

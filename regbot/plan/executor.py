@@ -7,19 +7,18 @@ nothing leads out of, so a dry run can't leak; and later reads see its effect.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from regbot.errors import GuardBroken, NotFound, NotSupported, RegbotError
+from regbot.errors import GuardBroken, NotFound, NotSupported, RegbotError, StorageError
 from regbot.events import Emit, Level, Message
 from regbot.guard import Guard
 from regbot.oci.reference import Reference
 from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.plan.apply import Applied, Applier
 from regbot.plan.evidence import Evidence, gather
-from regbot.plan.journal import RunJournal
 from regbot.plan.outcome import Outcome, Status
 from regbot.plan.saving import Delete, Saved, save_before
+from regbot.plan.slot import JournalSlot
 from regbot.plan.tagbook import TagBook
 
 
@@ -53,7 +52,7 @@ class Terms:
 
     dry_run: bool = False
     guard: Guard = Guard()
-    journal: Callable[[], RunJournal] | None = None
+    journal: JournalSlot | None = None
     evidence: bool = False
 
 
@@ -83,10 +82,8 @@ class Executor:
             if isinstance(action, DeleteTag | DeleteManifest):
                 tags = self._tags_of(action)
                 self._refuse_protected(action, tags)
-                saved = self._saved(action, tags)
                 evidence = self._evidence(action, tags)
-                action = _decided(action, saved)
-                applied = _other_tags(action, tags) or self._journalled(action, saved)
+                applied = _other_tags(action, tags) or self._delete(action, tags)
             else:
                 applied = self._journalled(action, None)
         except RegbotError as error:
@@ -122,15 +119,18 @@ class Executor:
             raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
         return tags
 
-    def _saved(self, action: Delete, tags: tuple[str, ...]) -> Saved | None:
-        """What a delete takes away, for the journal; None for what is gone."""
+    def _delete(self, action: Delete, tags: tuple[str, ...]) -> Applied:
+        """Save what a delete takes away, where there is a journal, and delete that alone."""
         if not self._terms.journal:
-            return None
-        store = self._applier.stores.open(action.reference)
+            return self._applier.apply(action)
+        store, stop = self._applier.stores.open(action.reference), self._applier.stop
         try:
-            return save_before(store, action, tags=tags, stop=self._applier.stop, emit=self._emit)
+            saved = save_before(store, action, tags=tags, stop=stop, emit=self._emit)
         except NotFound:
-            return None
+            if not _may_be_gone(action):
+                raise
+            return Applied(action.digest, "already gone")
+        return self._journalled(_decided(action, saved), saved)
 
     def _refuse_protected(self, action: Delete, tags: tuple[str, ...]) -> None:
         for tag in tags:
@@ -170,7 +170,11 @@ class Executor:
         except RegbotError as error:
             journal.ended(entry, "failed", str(error))
             raise
-        journal.ended(entry, "skipped" if applied.skipped else "done", applied.detail)
+        try:
+            journal.ended(entry, "skipped" if applied.skipped else "done", applied.detail)
+        except StorageError as error:
+            text = f"done, but the journal could not note it: {error}"
+            self._emit(Message("warn", text, {"script": self._script}))
         return applied
 
     def _record(self, outcome: Outcome) -> Outcome:
@@ -188,9 +192,14 @@ def _other_tags(action: Delete, tags: tuple[str, ...]) -> Applied | None:
     return Applied(action.digest, f"now also tagged: {', '.join(others)}", skipped=True)
 
 
-def _decided(action: Delete, saved: Saved | None) -> Delete:
+def _may_be_gone(action: Delete) -> bool:
+    """Whether it is fine to find nothing: the script, or the plan, has seen it there."""
+    return action.listed if isinstance(action, DeleteTag) else action.tags is not None
+
+
+def _decided(action: Delete, saved: Saved) -> Delete:
     """The action with the digest that was saved: no other may go in its place."""
-    if saved and isinstance(action, DeleteTag) and action.digest is None:
+    if isinstance(action, DeleteTag) and action.digest is None:
         return replace(action, digest=saved.digest)
     return action
 

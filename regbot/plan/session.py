@@ -44,7 +44,8 @@ def open_session(
     an overlay, with what ``after`` has planned before.
     """
     exchange = bind(stop)
-    reading = OpenStores(exchange, stop=stop, emit=emit)
+    needed = terms.journal.needed if terms.journal else None
+    reading = OpenStores(exchange, stop=stop, emit=emit, needed=needed)
     sources: ReadStores
     stores: Stores
     with ExitStack() as ending:

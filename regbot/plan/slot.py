@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
 from regbot.plan.journal import Journal, RunJournal, default_state
 
 
@@ -49,6 +50,11 @@ class JournalSlot:
                 )
             return self._run
 
+    def needed(self, repository: Reference) -> frozenset[Digest]:
+        """What a clean-up of a layout folder has to spare, so that undo works."""
+        with self._lock:
+            return self._journal.needed(repository) if self._journal else frozenset()
+
     @property
     def run_id(self) -> str:
         """The id that ``regbot undo`` takes; empty when nothing was changed."""
@@ -61,7 +67,3 @@ class JournalSlot:
                 self._run.finish(status)
             if self._journal:
                 self._journal.close()
-
-
-OpenSlot = Callable[[str], JournalSlot]
-"""A slot for a kind of run: ``once``, ``server``, ``run``, ``apply``."""

@@ -14,7 +14,7 @@ from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
-FRESH_FOR = 300.0
+FRESH_FOR = 60.0
 """Seconds after which the tags of a repository are looked at again."""
 _WORKERS = 8
 

@@ -7,7 +7,7 @@ then nothing is removed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,14 @@ class _Named:
     listed: bool
 
 
-def collect_garbage(layout: Layout, *, before: float, limit: int, stop: Stop) -> Collected:
+def collect_garbage(
+    layout: Layout,
+    *,
+    before: float,
+    limit: int,
+    stop: Stop,
+    needed: Callable[[], Collection[Digest]] = frozenset,
+) -> Collected:
     """Remove unreferenced blobs and left-over temporary files not touched since ``before``.
 
     ``before`` is in seconds since 1970, ``limit`` the bytes a manifest may have.
@@ -50,6 +57,7 @@ def collect_garbage(layout: Layout, *, before: float, limit: int, stop: Stop) ->
     """
     with layout.locked(create=False):
         kept = _reachable(layout, limit=limit, stop=stop)
+        kept.update(map(str, needed()))
         with writing(layout.folder):
             sync_folder(layout.folder)
         blobs = size = 0

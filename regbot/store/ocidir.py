@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +59,9 @@ class OciDirStore:
         blob_limit: int = DEFAULT_BLOB_LIMIT,
         stop: Stop | None = None,
         clock: WallClock = time.time,
+        needed: Callable[[], Collection[Digest]] = frozenset,
     ) -> None:
+        """``needed`` tells what clean-up has to spare besides, such as for an undo."""
         if reference.scheme != "ocidir":
             raise InvalidValue(f"{reference} is not the name of a layout folder (ocidir://path)")
         self.repository = reference.without_name
@@ -67,6 +69,7 @@ class OciDirStore:
         self._layout = Layout(Path(reference.repository), stop=self._stop)
         self._limit = blob_limit
         self._clock = clock
+        self._needed = needed
         self._untidy = False
 
     def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
@@ -192,7 +195,9 @@ class OciDirStore:
         that is kept can't be read.
         """
         before = self._clock() - grace
-        found = collect_garbage(self._layout, before=before, limit=self._limit, stop=self._stop)
+        found = collect_garbage(
+            self._layout, before=before, limit=self._limit, stop=self._stop, needed=self._needed
+        )
         self._untidy = False
         return found
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from regbot.errors import RegbotError
 from regbot.events import Emit, Message, ignore
 from regbot.http.exchange import Exchange
+from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
 from regbot.store.listing import list_repositories
@@ -15,13 +16,16 @@ from regbot.store.ocidir import OciDirStore
 from regbot.store.protocol import Store
 from regbot.store.remote import RemoteStore
 
+Needed = Callable[[Reference], Collection[Digest]]
+"""What the clean-up of a layout folder has to spare besides what it still lists."""
+
 
 class OpenStores:
     """The repositories of one run; threads may share it.
 
     A repository is opened once, so what was learned of it (whether it deletes
     tags, whether it lists referrers) is learned once. ``finishing`` and
-    ``mirrors`` are RemoteStore's.
+    ``mirrors`` are RemoteStore's. ``needed`` is for the clean-up of layout folders.
     """
 
     def __init__(
@@ -32,12 +36,14 @@ class OpenStores:
         emit: Emit = ignore,
         mirrors: bool = True,
         finishing: Callable[[], Exchange] | None = None,
+        needed: Needed | None = None,
     ) -> None:
         self._exchange = exchange
         self._stop = stop or Stop()
         self._emit = emit
         self._mirrors = mirrors
         self._finishing = finishing
+        self._needed = needed
         self._lock = threading.Lock()
         self._remote: dict[Reference, RemoteStore] = {}
         self._folders: dict[Reference, OciDirStore] = {}
@@ -64,7 +70,12 @@ class OpenStores:
         Layout folders are shared with this one. ``finishing`` is RemoteStore's.
         """
         other = OpenStores(
-            self._exchange, stop=self._stop, emit=self._emit, mirrors=False, finishing=finishing
+            self._exchange,
+            stop=self._stop,
+            emit=self._emit,
+            mirrors=False,
+            finishing=finishing,
+            needed=self._needed,
         )
         other._folders = self._folders
         other._lock = self._lock
@@ -85,7 +96,13 @@ class OpenStores:
                 self._emit(Message("warn", text))
 
     def _folder(self, key: Reference) -> OciDirStore:
-        return OciDirStore(key, blob_limit=self._exchange.blob_limit, stop=self._stop)
+        needed = self._needed
+        return OciDirStore(
+            key,
+            blob_limit=self._exchange.blob_limit,
+            stop=self._stop,
+            needed=(lambda: needed(key)) if needed else frozenset,
+        )
 
     def _registry(self, key: Reference) -> RemoteStore:
         return RemoteStore(

@@ -91,6 +91,8 @@ class Referrers:
 
     def _by_api(self, subject: Digest, artifact_type: str) -> list[Descriptor] | None:
         """None where there is no API, which is what a 404 means."""
+        if self._has_api is False:
+            return None
         query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
         what = f"referrers of {subject} in {self._endpoint.reference}"
         found: list[Descriptor] = []

@@ -42,6 +42,11 @@ def example_for(name, registry, repository, folder, changes=None):
     return edited(name, folder, {"registry.example.org": registry}, here | (changes or {}))
 
 
+def repository_of(tmp_path):
+    """A repository of each test's own."""
+    return f"team/{tmp_path.name}".lower()
+
+
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     with docker_registry(tmp_path_factory.mktemp("registry")) as registry:
@@ -59,13 +64,17 @@ def test_an_example_deletes_what_it_says(registry, tmp_path, example, changes, g
     deletes_what_it_says(registry, tmp_path, example, changes, gone)
 
 
-def test_an_example_with_a_login(tmp_path):
+def test_an_example_with_a_login_and_again(tmp_path):
     with docker_registry(tmp_path / "registry", htpasswd=True) as registry:
-        deletes_what_it_says(registry, tmp_path, "cleanup.yml", {}, BY_LABEL | RELEASES)
+        gone = BY_LABEL | RELEASES
+        path, after = deletes_what_it_says(registry, tmp_path, "cleanup.yml", {}, gone)
+        again = regbot("once", "-c", path, home=tmp_path)
+        assert again.returncode == 0
+        assert registry.tags(repository_of(tmp_path)) == after
 
 
 def deletes_what_it_says(registry, tmp_path, example, changes, gone):
-    repository = f"team/{tmp_path.name}".lower()
+    repository = repository_of(tmp_path)
     fill_with_work(registry, repository)
     before, stored = registry.tags(repository), contents(registry.folder / "storage")
     path = example_for(example, registry, repository, tmp_path, changes)
@@ -91,15 +100,12 @@ def deletes_what_it_says(registry, tmp_path, example, changes, gone):
     assert after == {tag: digest for tag, digest in before.items() if tag not in gone}
     if not registry.user:
         assert skopeo_tags(registry.host, repository) == sorted(after)
-
-    again = regbot("once", "-c", path, home=tmp_path)
-    assert again.returncode == 0
-    assert registry.tags(repository) == after
+    return path, after
 
 
 @pytest.mark.parametrize("example", [example for example, _, _ in DELETED[:4]])
 def test_with_delete_switched_off_every_tag_is_unchanged(refusing, tmp_path, example):
-    repository = f"team/{tmp_path.name}".lower()
+    repository = repository_of(tmp_path)
     fill_with_work(refusing, repository)
     before = refusing.tags(repository)
     raw = {tag: refusing.raw("GET", f"/v2/{repository}/manifests/{tag}")[2] for tag in before}

@@ -23,6 +23,7 @@ def _copy(
     forceRecursive: bool,  # noqa: N803
     includeExternal: bool,  # noqa: N803
     fastCheck: bool,  # noqa: N803
+    reason: str,
 ) -> Passed:
     options = CopyOptions(
         platforms=platforms,
@@ -32,7 +33,9 @@ def _copy(
         include_external=includeExternal,
         fast_check=fastCheck,
     )
-    outcome = context.executor.execute(CopyImage(source, target, options, context.last_message))
+    outcome = context.executor.execute(
+        CopyImage(source, target, options, reason or context.last_message)
+    )
     if outcome.digest:
         context.seen.digest(target, outcome.digest)
     return plain(None)
@@ -84,6 +87,7 @@ BINDINGS = (
             _switch("forceRecursive", "look at all content though the target has the manifest"),
             _switch("includeExternal", "also layers that are kept elsewhere"),
             _switch("fastCheck", "do nothing when the tag has the digest already"),
+            Parameter("reason", STRING, "why, for the report", default=""),
         ),
         run=_copy,
         changes=True,
