@@ -93,7 +93,8 @@ class Bot:
 
     def _run_due(self, script: Script) -> RunResult:
         with self._journalled("server") as services:
-            return run_script(script, replace(services, ledger=Ledger()), self.stop)
+            own = replace(services, ledger=Ledger(), overlay=None)
+            return run_script(script, own, self.stop)
 
     def apply(self, plan: Sequence[Planned], advance: Callable[[], None]) -> None:
         """Carry out a plan; what became of it is in ``outcomes``. Raises Stopped."""

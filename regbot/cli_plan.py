@@ -113,7 +113,8 @@ def _apply(**options: Any) -> int:  # noqa: ANN401
             click.echo(f"{reason}; apply the plan again to go on", err=True)
         print_table(bot.outcomes, sys.stdout)
         write_reports(bot, "apply", [], options["reports"])
-    return exit_code([outcome.status for outcome in bot.outcomes], stopped=bot.stop.asked)
+    statuses = [] if bot.stop.asked else [outcome.status for outcome in bot.outcomes]
+    return exit_code(statuses, stopped=bot.stop.asked)
 
 
 @contextmanager

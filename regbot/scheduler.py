@@ -80,7 +80,8 @@ class Scheduler:
                     self._begin_due(pool)
             except Stopped:
                 self._emit(Message("info", "stopping, waiting for the scripts that run"))
-            wait([entry.running for entry in self._entries if entry.running])
+            begun = [entry.running for entry in self._entries if entry.running]
+            wait([running for running in begun if not running.cancel()])
 
     def _seconds_to_next(self) -> float:
         earliest = min(entry.due for entry in self._entries)

@@ -98,7 +98,10 @@ class Config:
         )
 
     def require_schedules(self) -> None:
-        """Raise a ConfigError that names every enabled script that would never run."""
+        """Raise a ConfigError that names every enabled script that would never run.
+
+        Also when there is none at all: a server would wait for nothing.
+        """
         problems = [
             f"{script.place}: script {script.name!r} has neither schedule nor interval"
             " (add one to it or to defaults, or run it with once)"
@@ -107,3 +110,5 @@ class Config:
         ]
         if problems:
             raise ConfigError(problems)
+        if not any(script.enabled for script in self.scripts):
+            raise ConfigError(["there is no enabled script to run (add one under scripts)"])

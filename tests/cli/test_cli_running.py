@@ -174,3 +174,28 @@ def test_a_run_waiting_for_a_stalled_registry_ends_at_its_timeout(tmp_path):
         done = regbot("once", "-c", str(path), home=tmp_path)
     assert done.returncode == 1
     assert "ran longer than its timeout of 1s" in done.stderr
+
+
+def test_a_server_without_a_script_says_so(tmp_path):
+    scripts = [{"name": "a", "script": "return", "interval": "1s", "enabled": False}]
+    done = regbot("server", "-c", config_file(tmp_path, scripts), home=tmp_path)
+    assert done.returncode == 2
+    assert "no enabled script" in done.stderr
+
+
+def test_each_run_of_a_dry_server_begins_anew(start, tmp_path):
+    with TestRegistry() as registry:
+        registry.put_image("app", "a")
+        script = (
+            f"log('tags ' .. #tag.ls('{registry.host}/app')) tag.delete('{registry.host}/app:a')"
+        )
+        path = tmp_path / "bot.yml"
+        creds = [{"registry": registry.host, "tls": "disabled"}]
+        scripts = [{"name": "a", "script": script, "interval": "1s"}]
+        path.write_text(json.dumps({"creds": creds, "scripts": scripts}))
+        running = start("server", "-c", str(path), "--dry-run")
+        running.wait_for("tags 1")
+        running.wait_for("tags 1")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.end()[0] == 0
+        assert list(registry.tags("app")) == ["a"]

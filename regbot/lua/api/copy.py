@@ -49,7 +49,9 @@ def _export(context: Context, reference: Reference, file: str) -> Passed:
 
 def _import(context: Context, reference: Reference, file: str) -> Passed:
     path = safe_path(context.work_dir, file)
-    context.executor.execute(ImportTar(reference, path, context.last_message))
+    outcome = context.executor.execute(ImportTar(reference, path, context.last_message))
+    if outcome.digest:
+        context.seen.digest(reference, outcome.digest)
     return plain(None)
 
 
