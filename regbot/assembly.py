@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from regbot.config.values import Config, Script
+from regbot.errors import StorageError
 from regbot.events import Emit, Level, Message
 from regbot.http.transport import Transport
 from regbot.job import RunResult, Services, run_script
@@ -159,10 +160,13 @@ class Bot:
             yield replace(self._services, journal=slot)
             status = "stopped" if self.stop.asked else "done"
         finally:
-            slot.finish(status)
+            emit = self._services.emit
+            try:
+                slot.finish(status)
+            except StorageError as error:
+                emit(Message("warn", f"the journal could not note the run's end: {error}"))
             if slot.run_id:
-                text = "kept in the journal"
-                self._services.emit(Message("info", text, {"run": slot.run_id}))
+                emit(Message("info", "kept in the journal", {"run": slot.run_id}))
 
 
 @contextmanager

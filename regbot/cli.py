@@ -6,7 +6,7 @@ completion answer at once.
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -23,6 +23,7 @@ from regbot.cli_base import (
     prepare,
     read,
     report_option,
+    show,
     write_reports,
 )
 from regbot.cli_plan import apply, history, plan, undo
@@ -65,9 +66,9 @@ def _once(**options: Any) -> int:  # noqa: ANN401
     with assemble(config, settings, options["config_path"]) as bot:
         ask_on_signals(bot.stop.ask)
         results = bot.run_once()
-        if settings.dry_run:
-            print_table(bot.outcomes, sys.stdout)
         write_reports(bot, "once", results, options["reports"])
+        if settings.dry_run:
+            show(partial(print_table, bot.outcomes))
     return exit_code([result.status for result in results], stopped=bot.stop.asked)
 
 
@@ -130,9 +131,9 @@ def _run(**options: Any) -> int:  # noqa: ANN401
     with assemble(config, settings, options["config_path"] or "") as bot:
         ask_on_signals(bot.stop.ask)
         result = bot.run(config.one_off(name, text, arguments))
-        if settings.dry_run and not options["as_json"]:
-            print_table(bot.outcomes, sys.stdout)
         write_reports(bot, "run", [result], options["reports"])
+        if settings.dry_run and not options["as_json"]:
+            show(partial(print_table, bot.outcomes))
     if result.status == "ok" and options["as_json"]:
         click.echo(result_of(result.value))
     return exit_code([result.status], stopped=bot.stop.asked)

@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -106,7 +107,10 @@ def read(config_path: str | None) -> Config:
 
     if config_path is None:
         return load_config("{}", filename="", environ=os.environ, base=Path.cwd())
-    config = read_config(config_path, environ=os.environ, stdin=sys.stdin.buffer)
+    if config_path == "-" and not sys.stdin:
+        raise UsageError("standard input is closed (name a file after -c)")
+    stdin = sys.stdin.buffer if sys.stdin else BytesIO()
+    config = read_config(config_path, environ=os.environ, stdin=stdin)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     return config
@@ -115,15 +119,27 @@ def read(config_path: str | None) -> Config:
 def write_reports(
     bot: Bot, kind: Kind, results: Sequence[RunResult], paths: Sequence[Path]
 ) -> None:
-    """Write the reports that were asked for, and their summary on a terminal."""
+    """Write the reports that were asked for, and their summary on a terminal.
+
+    To be called before anything is printed: a closed pipe must not lose them.
+    """
     from regbot.plan.report import files, terminal
 
     if not paths:
         return
     report = bot.report(kind, results)
     files.write_reports(report, paths)
-    if sys.stdout.isatty():
+    if sys.stdout and sys.stdout.isatty():
         terminal.print_summary(report, sys.stdout)
+
+
+def show(print_to: Callable[[TextIO], None]) -> None:
+    """Print a result to standard output, whoever reads it, in whatever encoding."""
+    if not sys.stdout:
+        return
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    print_to(sys.stdout)
 
 
 def exit_code(statuses: Sequence[str], *, stopped: bool) -> int:
@@ -151,7 +167,10 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
 def guarded(work: Callable[[], int]) -> NoReturn:
     """Do a command's work and exit; whatever is wrong is said in a line."""
     try:
-        sys.exit(work())
+        code = work()
+        if sys.stdout:
+            sys.stdout.flush()
+        sys.exit(code)
     except ConfigError as error:
         for problem in error.problems:
             click.echo(problem, err=True)
@@ -162,4 +181,16 @@ def guarded(work: Callable[[], int]) -> NoReturn:
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(EXIT_FAILED)
+    except OSError as error:
+        click.echo(f"can't write the result: {error.strerror}", err=True)
+        _drop_output()
+        sys.exit(EXIT_FAILED)
     sys.exit(EXIT_USAGE)
+
+
+def _drop_output() -> None:
+    """Nobody takes what is still to be written; say nothing of it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from regbot.cli_base import (
     optional_config_option,
     prepare,
     report_option,
+    show,
     write_reports,
 )
 
@@ -64,12 +65,13 @@ def _plan(**options: Any) -> int:  # noqa: ANN401
         failed = {result.script for result in results if result.status != "ok"}
         kept = [outcome for outcome in bot.outcomes if outcome.script not in failed]
         found = Plan(time.time(), config.fingerprint, tuple(planned_from(kept)))
+        if options["output"] is not None:
+            write_plan(found, options["output"], work_dir)
+        write_reports(bot, "plan", results, options["reports"])
         if options["output"] is None:
             click.echo(plan_text(found, work_dir), nl=False)
         else:
-            write_plan(found, options["output"], work_dir)
-            print_table(bot.outcomes, sys.stdout)
-        write_reports(bot, "plan", results, options["reports"])
+            show(partial(print_table, bot.outcomes))
     return exit_code([result.status for result in results], stopped=bot.stop.asked)
 
 
@@ -111,8 +113,8 @@ def _apply(**options: Any) -> int:  # noqa: ANN401
                 bot.apply(found.actions, advance)
         except (Stopped, ScriptTimeout) as reason:
             click.echo(f"{reason}; apply the plan again to go on", err=True)
-        print_table(bot.outcomes, sys.stdout)
         write_reports(bot, "apply", [], options["reports"])
+        show(partial(print_table, bot.outcomes))
     statuses = [] if bot.stop.asked else [outcome.status for outcome in bot.outcomes]
     return exit_code(statuses, stopped=bot.stop.asked)
 
@@ -143,9 +145,9 @@ def _history(run: str | None, config_path: str | None) -> int:
 
     with _journal(read(config_path)) as journal:
         if run is None:
-            print_runs(journal.runs(), sys.stdout)
+            show(partial(print_runs, journal.runs()))
         else:
-            print_actions(journal.actions(journal.run(run).id), sys.stdout)
+            show(partial(print_actions, journal.actions(journal.run(run).id)))
     return EXIT_OK
 
 
@@ -176,7 +178,7 @@ def _undo(**options: Any) -> int:  # noqa: ANN401
     ):
         ask_on_signals(bot.stop.ask)
         undone = bot.undo(journal, options["run"], options["tags"])
-        print_undone(undone, sys.stdout)
+        show(partial(print_undone, undone))
     failed = any(one.status == "failed" for one in undone)
     return EXIT_FAILED if failed else exit_code([], stopped=bot.stop.asked)
 

@@ -103,7 +103,11 @@ class Doomed:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a plan deletes of one repository. ``tags_before`` None is unknown."""
+    """What a plan deletes of one repository, by its own name.
+
+    ``tags_before`` None is unknown. A tag in ``doomed`` may stand under another name
+    of the same repository.
+    """
 
     repository: Reference
     tags_before: int | None
@@ -125,7 +129,7 @@ def broken_rules(guard: Guard, plan: Sequence[Losses], now: float) -> list[str]:
     for losses in plan:
         lines += _broken_in(guard, losses)
         for each in losses.doomed:
-            lines += _broken_by(guard, each, now)
+            lines += _broken_by(guard, each, losses.repository, now)
     return lines
 
 
@@ -134,13 +138,13 @@ def _broken_in(guard: Guard, losses: Losses) -> list[str]:
     where, gone, before = losses.repository, losses.tags, losses.tags_before
     if gone and before is None and (guard.max_delete_percent, guard.keep_at_least) != (None, None):
         return [f"maxDeletePercent and keepAtLeast: the tags of {where} could not be counted"]
-    percent = 100 * gone / before if before else 0.0
+    percent = 100 * gone / max(before or 0, gone) if gone else 0.0
     if guard.max_delete_percent is not None and percent > guard.max_delete_percent:
         lines.append(
             f"maxDeletePercent {guard.max_delete_percent:g}: {gone} of {before} tags of {where}"
             f" are {percent:.1f} %"
         )
-    left = (before or 0) - gone
+    left = max(0, (before or 0) - gone)
     if guard.keep_at_least is not None and gone and left < guard.keep_at_least:
         missing = guard.keep_at_least - left
         lines.append(
@@ -149,9 +153,11 @@ def _broken_in(guard: Guard, losses: Losses) -> list[str]:
     return lines
 
 
-def _broken_by(guard: Guard, doomed: Doomed, now: float) -> list[str]:
+def _broken_by(guard: Guard, doomed: Doomed, repository: Reference, now: float) -> list[str]:
     lines = []
-    protection = guard.protection_of(doomed.reference) if doomed.reference.tag else None
+    tag = doomed.reference.tag
+    names = (doomed.reference, repository.with_tag(tag)) if tag else ()
+    protection = next(filter(None, map(guard.protection_of, names)), None)
     if protection:
         lines.append(f"protect {protection.text}: {doomed.reference} is protected")
     if guard.min_age is not None:

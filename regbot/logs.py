@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, get_args
 
@@ -29,7 +30,9 @@ def make_log(level: Level, format_: Format, stream: TextIO | None = None) -> Emi
     def emit(event: Event) -> None:
         message = _as_message(event)
         if LEVELS.index(message.level) >= lowest:
-            write(renderer(None, "", _line(message)))
+            # Work must not break half-way because nobody reads the log any more.
+            with suppress(OSError, ValueError):
+                write(renderer(None, "", _line(message)))
 
     return emit
 

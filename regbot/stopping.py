@@ -26,9 +26,12 @@ class Stop:
         timeout: float | None = None,
         asked: threading.Event | None = None,
         clock: Clock = time.monotonic,
+        late: str = "",
     ) -> None:
+        """``late`` is what is said when the timeout is over, where that is no script's."""
         self._clock = clock
         self._timeout = timeout
+        self._late = late
         self._deadline = None if timeout is None else clock() + timeout
         self._asked = asked or threading.Event()
 
@@ -55,8 +58,8 @@ class Stop:
     @property
     def late(self) -> str:
         """What is said when the timeout is over; empty without one."""
-        if self._timeout is None:
-            return ""
+        if self._timeout is None or self._late:
+            return self._late
         return f"ran longer than its timeout of {format_duration(self._timeout)}"
 
     def reason(self) -> RegbotError | None:

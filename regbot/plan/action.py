@@ -20,13 +20,15 @@ class DeleteTag:
     """Take one tag away; the manifest and its other tags stay.
 
     ``digest`` is what the script saw on the tag when it decided, if it looked;
-    ``listed`` whether it saw the tag at all.
+    ``listed`` whether it saw the tag at all. ``group`` names the steps of one
+    removal: where one is not done, those after it are not either.
     """
 
     reference: Reference
     reason: str = ""
     digest: Digest | None = None
     listed: bool = False
+    group: str = ""
 
     verb = "delete tag"
 
@@ -37,6 +39,7 @@ class DeleteManifest:
 
     ``unless_tagged`` refuses where there is such a tag. ``tags`` are those that may
     go with it, where that was decided on: with another tag on it, it is skipped.
+    ``group`` is as for DeleteTag; such a manifest also stays when an index uses it.
     """
 
     reference: Reference
@@ -44,6 +47,7 @@ class DeleteManifest:
     reason: str = ""
     unless_tagged: bool = False
     tags: tuple[str, ...] | None = None
+    group: str = ""
 
     verb = "delete manifest"
 

@@ -6,8 +6,11 @@ where they are overlays that only remember.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from secrets import token_hex
 
 from regbot.errors import DigestMismatch, NotFound
 from regbot.events import Emit
@@ -28,7 +31,8 @@ from regbot.plan.action import (
     PutManifest,
 )
 from regbot.stopping import Stop
-from regbot.store.protocol import ReadStores, Stores
+from regbot.store.placeholder import replaced_by
+from regbot.store.protocol import ReadStores, Store, Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Applier:
 
     ``writes_files`` False leaves archives unwritten. ``archives`` keeps those that
     were read open, since an overlay reads their content when it is asked for.
-    ``blob_limit`` is in bytes.
+    ``blob_limit`` is in bytes. ``address`` is where a registry's name leads.
     """
 
     stores: Stores
@@ -56,6 +60,13 @@ class Applier:
     blob_limit: int
     archives: ExitStack
     writes_files: bool = True
+    address: Callable[[str], str] = str
+
+    def canonical(self, reference: Reference) -> Reference:
+        """The one name of a repository, however a script calls it; for comparing alone."""
+        if reference.scheme == "ocidir":
+            return replace(reference, repository=str(Path(reference.repository).resolve()))
+        return replace(reference, registry=self.address(reference.registry))
 
     def apply(self, action: Action) -> Applied:
         """Do what the action says. Raises RegbotError when it can't be done."""
@@ -87,14 +98,15 @@ class Applier:
         steps = plan_removal(
             store, reference.name, children=children, referrers=referrers, stop=self.stop
         )
+        group = f"{reference} {token_hex(4)}"
         actions: list[Action] = []
         for step in steps:
             if isinstance(step, RemoveTag):
                 tag = reference.with_tag(step.tag)
-                actions.append(DeleteTag(tag, reason, step.digest, listed=True))
+                actions.append(DeleteTag(tag, reason, step.digest, listed=True, group=group))
             else:
                 manifest = reference.with_digest(str(step.digest))
-                actions.append(DeleteManifest(manifest, step.digest, reason))
+                actions.append(DeleteManifest(manifest, step.digest, reason, group=group))
         return actions
 
     def _delete_tag(self, action: DeleteTag) -> Applied:
@@ -102,15 +114,27 @@ class Applier:
         found: Digest | None = None
         try:
             found = store.head(action.reference.tag).digest
-            if action.digest and found != action.digest:
-                detail = f"moved since the script looked: now {found}"
-                return Applied(action.digest, detail, skipped=True)
-            store.delete_tag(action.reference.tag)
+            if action.digest in (None, found):
+                return self._delete_where(action, store, found)
+            if replaced_by(store, str(found)) == action.digest:
+                store.delete_manifest(found)
+                return Applied(action.digest, "was left half deleted")
+            detail = f"moved since the script looked: now {found}"
+            return Applied(action.digest, detail, skipped=True)
         except NotFound:
             if not (action.listed or found):
                 raise
             return Applied(action.digest or found, "already gone")
-        return Applied(found)
+
+    def _delete_where(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
+        """Delete a tag that is on a digest; where it moves meanwhile, decide once more."""
+        try:
+            store.delete_tag(action.reference.tag)
+        except DigestMismatch:
+            if store.head(action.reference.tag).digest == digest:
+                raise
+            return self._delete_tag(replace(action, digest=digest, listed=True))
+        return Applied(digest)
 
     def _delete_manifest(self, action: DeleteManifest) -> Applied:
         try:
@@ -137,6 +161,8 @@ class Applier:
     def _export(self, action: ExportTar) -> Applied:
         store = self.sources.open(action.reference)
         digest = store.head(action.reference.name).digest
+        if action.digest and digest != action.digest:
+            raise DigestMismatch(f"{action.reference} is {digest}, decided on {action.digest}")
         if self.writes_files:
             write_archive(
                 store,

@@ -16,7 +16,7 @@ from regbot.plan.action import (
     ExportTar,
     ImportTar,
 )
-from regbot.plan.executor import Executor
+from regbot.plan.executor import NOT_AFTER_A_SKIPPED_STEP, Executor
 from regbot.plan.outcome import Outcome
 
 WORKERS = 16
@@ -37,7 +37,10 @@ class Planned:
 
 
 def planned_from(outcomes: Sequence[Outcome]) -> list[Planned]:
-    """The plan that a simulation leaves, each action held to what it was decided on."""
+    """The plan that a simulation leaves, each action held to what it was decided on.
+
+    A tag that was listed and then not there has no digest, and there is nothing to do.
+    """
     return [
         Planned(
             outcome.script,
@@ -46,7 +49,7 @@ def planned_from(outcomes: Sequence[Outcome]) -> list[Planned]:
             outcome.evidence.size if outcome.evidence else None,
         )
         for outcome in outcomes
-        if outcome.status == "planned"
+        if outcome.status == "planned" and (outcome.digest or outcome.action.digest)
     ]
 
 
@@ -73,27 +76,58 @@ def carry_out(
 ) -> None:
     """Carry out a plan, in its order but for tags, which are deleted many at once.
 
-    ``advance`` is called after each action. What fails is in the executors' ledger;
-    after a failed copy or put, nothing further of that script is done, since its
-    later deletes may rest on it. Raises Stopped or ScriptTimeout when it has to end.
+    ``advance`` is called after each action. What fails is in the executors' ledger.
+    After a copy or put that failed nothing further of that script is done, since its
+    later deletes may rest on it; after a step of a removal that was not done, none of
+    its later steps. Raises Stopped or ScriptTimeout when it has to end.
     """
-    broken: set[str] = set()
+    work = _Carrying(executor_of, advance)
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool:
+        for together in _stages(plan):
+            for _ in pool.map(work.do, together):
+                continue
 
-    def do(planned: Planned) -> None:
+
+class _Carrying:
+    """What may still be done of a plan."""
+
+    def __init__(self, executor_of: Callable[[str], Executor], advance: Callable[[], None]) -> None:
+        self._executor_of = executor_of
+        self._advance = advance
+        self._broken: set[str] = set()
+        self._undone: set[str] = set()
+
+    def do(self, planned: Planned) -> None:
+        """Do an action, or skip it and say why."""
+        executor = self._executor_of(planned.script)
+        why = self._forbidden(planned)
         try:
-            executor_of(planned.script).execute(planned.action)
+            outcome = (
+                executor.skip(planned.action, why) if why else executor.execute(planned.action)
+            )
+            if outcome.status == "skipped":
+                self._undone.add(_group(planned.action))
         except (Stopped, ScriptTimeout):
             raise
         except RegbotError:
-            if not isinstance(planned.action, DeleteTag | DeleteManifest):
-                broken.add(planned.script)
-        advance()
+            self._note_failure(planned)
+        self._advance()
 
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool:
-        for together in _stages(plan):
-            ready = [planned for planned in together if planned.script not in broken]
-            for _ in pool.map(do, ready):
-                continue
+    def _forbidden(self, planned: Planned) -> str:
+        if planned.script in self._broken:
+            return "a copy or put of the script failed before"
+        group = _group(planned.action)
+        return NOT_AFTER_A_SKIPPED_STEP if group and group in self._undone else ""
+
+    def _note_failure(self, planned: Planned) -> None:
+        if isinstance(planned.action, DeleteTag | DeleteManifest):
+            self._undone.add(_group(planned.action))
+        else:
+            self._broken.add(planned.script)
+
+
+def _group(action: Action) -> str:
+    return action.group if isinstance(action, DeleteTag | DeleteManifest) else ""
 
 
 def _stages(plan: Sequence[Planned]) -> Iterator[list[Planned]]:

@@ -19,6 +19,7 @@ from regbot.image.graph import DEEPEST, Look, Sight, Wanted
 from regbot.image.parts import is_external
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Descriptor
+from regbot.oci.reference import Reference
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
@@ -32,7 +33,8 @@ class Evidence:
     ``blobs`` are the bytes of each manifest, config and layer, its own manifest
     among them. ``created`` is in seconds since 1970. ``tags_before`` is how many
     tags the repository had, ``tags`` those that go with a manifest deleted by
-    digest. ``problem`` says why ``blobs`` is not all there is.
+    digest. ``problem`` says why ``blobs`` is not all there is. ``repository`` is its
+    one name, however the script called it.
     """
 
     blobs: Mapping[Digest, int] = field(default_factory=dict)
@@ -40,6 +42,7 @@ class Evidence:
     tags_before: int | None = None
     tags: tuple[str, ...] = ()
     problem: str = ""
+    repository: Reference | None = None
 
     @property
     def size(self) -> int | None:

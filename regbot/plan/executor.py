@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from regbot.errors import GuardBroken, NotFound, NotSupported, RegbotError, StorageError
 from regbot.events import Emit, Level, Message
-from regbot.guard import Guard
+from regbot.guard import Guard, Protection
+from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.plan.apply import Applied, Applier
@@ -19,7 +20,9 @@ from regbot.plan.evidence import Evidence, gather
 from regbot.plan.outcome import Outcome, Status
 from regbot.plan.saving import Delete, Saved, save_before
 from regbot.plan.slot import JournalSlot
-from regbot.plan.tagbook import TagBook
+from regbot.plan.tagbook import Sure, TagBook, always
+
+NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"
 
 
 class Ledger:
@@ -68,12 +71,15 @@ class Executor:
         self._emit = emit
         self._terms = terms
         self._counted: set[Reference] = set()
-        self._book = TagBook(applier.stop)
+        self._book = TagBook(applier.stop, applier.canonical)
+        self._used: tuple[str, set[Digest]] = ("", set())
 
     def acting_for(self, script: str, guard: Guard) -> Executor:
         """The same door for the actions of another script, with its guard."""
         terms = replace(self._terms, guard=guard)
-        return Executor(script, self._applier, self._ledger, self._emit, terms)
+        other = Executor(script, self._applier, self._ledger, self._emit, terms)
+        other._book = self._book
+        return other
 
     def execute(self, action: Action) -> Outcome:
         """Apply an action. What fails is recorded as failed and raised."""
@@ -83,7 +89,7 @@ class Executor:
                 tags = self._tags_of(action)
                 self._refuse_protected(action, tags)
                 evidence = self._evidence(action, tags)
-                applied = _other_tags(action, tags) or self._delete(action, tags)
+                applied = self._kept(action, tags) or self._delete(action, tags)
             else:
                 applied = self._journalled(action, None)
         except RegbotError as error:
@@ -97,6 +103,10 @@ class Executor:
         return self._record(
             Outcome(self._script, action, status, applied.digest, applied.detail, evidence)
         )
+
+    def skip(self, action: Action, why: str) -> Outcome:
+        """Leave an action undone, and say so."""
+        return self._record(Outcome(self._script, action, "skipped", action.digest, why))
 
     def removal(
         self, reference: Reference, *, children: bool, referrers: bool, reason: str
@@ -114,10 +124,41 @@ class Executor:
         """The tags that go. Raises NotSupported where none may."""
         if isinstance(action, DeleteTag):
             return (action.reference.tag,)
-        tags = self._book.tags_on(self._applier.stores.open(action.reference), action.digest)
+        store = self._applier.stores.open(action.reference)
+        tags = self._book.tags_on(store, action.digest, self._sure(action))
         if tags and action.unless_tagged:
             raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
         return tags
+
+    def _sure(self, action: DeleteManifest) -> Sure:
+        """Which tags are looked at just now: those that could forbid the delete."""
+        if action.unless_tagged:
+            return always
+        repository = action.reference
+        return lambda tag: self._protection(repository.with_tag(tag)) is not None
+
+    def _protection(self, reference: Reference) -> Protection | None:
+        guard, own = self._terms.guard, self._applier.canonical(reference)
+        return guard.protection_of(reference) or guard.protection_of(own)
+
+    def _kept(self, action: Delete, tags: tuple[str, ...]) -> Applied | None:
+        """Why a manifest is left alone, where something uses it that was not there before."""
+        if isinstance(action, DeleteTag):
+            return None
+        others = sorted(set(tags) - set(tags if action.tags is None else action.tags))
+        if others:
+            return Applied(action.digest, f"now also tagged: {', '.join(others)}", skipped=True)
+        if action.group and not self._terms.dry_run and action.digest in self._in_use(action):
+            return Applied(action.digest, "something that is kept uses it now", skipped=True)
+        return None
+
+    def _in_use(self, action: DeleteManifest) -> set[Digest]:
+        """What the repository's tags lead to, looked at once for a removal's manifests."""
+        group, used = self._used
+        if group != action.group:
+            used = self._book.in_use(self._applier.stores.open(action.reference))
+            self._used = (action.group, used)
+        return used
 
     def _delete(self, action: Delete, tags: tuple[str, ...]) -> Applied:
         """Save what a delete takes away, where there is a journal, and delete that alone."""
@@ -135,7 +176,7 @@ class Executor:
     def _refuse_protected(self, action: Delete, tags: tuple[str, ...]) -> None:
         for tag in tags:
             reference = action.reference.with_tag(tag)
-            protection = self._terms.guard.protection_of(reference)
+            protection = self._protection(reference)
             if protection:
                 raise GuardBroken(f"protect {protection.text}: {reference} is protected")
 
@@ -143,8 +184,8 @@ class Executor:
         tags = tags if isinstance(action, DeleteManifest) else ()
         if not self._terms.evidence:
             return Evidence(tags=tags, problem="not gathered") if tags else None
-        repository = action.reference.without_name
-        store = self._applier.stores.open(repository)
+        repository = self._applier.canonical(action.reference.without_name)
+        store = self._applier.stores.open(action.reference)
         name = action.reference.tag if isinstance(action, DeleteTag) else str(action.digest)
         found = gather(
             store,
@@ -154,7 +195,7 @@ class Executor:
             count_tags=repository not in self._counted,
         )
         self._counted.add(repository)
-        return replace(found, tags=tags)
+        return replace(found, tags=tags, repository=repository)
 
     def _journalled(self, action: Action, saved: Saved | None) -> Applied:
         """Apply an action between two lines of the journal.
@@ -181,15 +222,6 @@ class Executor:
         self._ledger.add(outcome)
         self._emit(_message(outcome, dry_run=self._terms.dry_run))
         return outcome
-
-
-def _other_tags(action: Delete, tags: tuple[str, ...]) -> Applied | None:
-    """Why a manifest is left alone: a tag is on it that was not there when it was decided."""
-    planned = action.tags if isinstance(action, DeleteManifest) else None
-    others = sorted(set(tags) - set(planned)) if planned is not None else []
-    if not others:
-        return None
-    return Applied(action.digest, f"now also tagged: {', '.join(others)}", skipped=True)
 
 
 def _may_be_gone(action: Delete) -> bool:

@@ -21,24 +21,30 @@ def judge(guard: Guard, outcomes: Sequence[Outcome], now: float) -> None:
 def _losses(outcomes: Sequence[Outcome]) -> list[Losses]:
     by_repository: dict[Reference, list[Outcome]] = {}
     for outcome in outcomes:
-        deletes = isinstance(outcome.action, DeleteTag | DeleteManifest)
-        if deletes and outcome.status == "planned":
-            repository = outcome.action.reference.without_name
-            by_repository.setdefault(repository, []).append(outcome)
+        if isinstance(outcome.action, DeleteTag | DeleteManifest):
+            by_repository.setdefault(_repository(outcome), []).append(outcome)
     return [
-        Losses(
-            repository,
-            next(_counts(own), None),
-            tuple(doomed for outcome in own for doomed in _doomed(outcome)),
-        )
+        Losses(repository, next(_counts(own), None), tuple(_all_doomed(own)))
         for repository, own in by_repository.items()
     ]
+
+
+def _repository(outcome: Outcome) -> Reference:
+    """The one name of a repository: a script may call it by several."""
+    known = outcome.evidence.repository if outcome.evidence else None
+    return known or outcome.action.reference.without_name
 
 
 def _counts(outcomes: Sequence[Outcome]) -> Iterator[int]:
     for outcome in outcomes:
         if outcome.evidence and outcome.evidence.tags_before is not None:
             yield outcome.evidence.tags_before
+
+
+def _all_doomed(outcomes: Sequence[Outcome]) -> Iterator[Doomed]:
+    for outcome in outcomes:
+        if outcome.status == "planned":
+            yield from _doomed(outcome)
 
 
 def _doomed(outcome: Outcome) -> Iterator[Doomed]:

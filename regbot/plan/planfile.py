@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,15 @@ from regbot.plan.action import (
     PutManifest,
 )
 from regbot.plan.carrying import Planned
-from regbot.store.layout_files import replace_file, writing
+from regbot.plan.records import absolute
+from regbot.store.layout_files import write_out, writing
 from regbot.store.protocol import Chunks
 
 SCHEMA = 1
 LARGEST_BLOB = 64 * 1024 * 1024
 """Bytes of a blob that a script put from a string; a plan holds it."""
 
+_LATEST = 1e12
 _SWITCHES = ("digest_tags", "referrers", "force_recursive", "include_external", "fast_check")
 
 BlobOf = Callable[[Reference, Digest, int], Chunks]
@@ -57,7 +59,7 @@ class Plan:
 def write_plan(plan: Plan, path: Path, work_dir: Path) -> None:
     """Write a plan as a whole or not at all. Raises StorageError."""
     with writing(path):
-        replace_file(path.resolve(), plan_text(plan, work_dir).encode())
+        write_out(path, plan_text(plan, work_dir).encode())
 
 
 def plan_text(plan: Plan, work_dir: Path) -> str:
@@ -82,13 +84,26 @@ def read_plan(path: str, *, work_dir: Path, blob_of: BlobOf) -> Plan:
         raise UsageError(f"{path}: not a plan: it is not JSON") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise UsageError(f"{path}: not a plan of schema {SCHEMA} (make it with regbot plan)")
+    entries, made = data.get("actions"), data.get("made_seconds")
+    if not isinstance(made, int | float) or not 0 <= made < _LATEST:
+        raise UsageError(f"{path}: not a whole plan: made_seconds is no moment")
+    if not isinstance(entries, list):
+        raise UsageError(f"{path}: not a whole plan (make it with regbot plan)")
     actions = []
-    for number, entry in enumerate(data.get("actions") or (), 1):
+    for number, entry in enumerate(entries, 1):
         try:
             actions.append(_planned(entry, work_dir, blob_of))
-        except (RegbotError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise UsageError(f"{path}: action {number} can't be read: {error}") from None
-    return Plan(float(data["made_seconds"]), str(data["config"]), tuple(actions))
+        except (
+            RegbotError,
+            LookupError,
+            ArithmeticError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
+            why = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise UsageError(f"{path}: action {number} can't be read: {why}") from None
+    return Plan(float(made), str(data.get("config")), tuple(actions))
 
 
 def _entry(planned: Planned, work_dir: Path) -> dict[str, Any]:
@@ -97,7 +112,7 @@ def _entry(planned: Planned, work_dir: Path) -> dict[str, Any]:
     return {
         "script": planned.script,
         "action": action.verb,
-        "reference": str(action.reference),
+        "reference": str(absolute(action.reference)),
         "digest": str(action.digest) if action.digest else None,
         "reason": action.reason,
         "size": planned.size,
@@ -110,9 +125,9 @@ def _entry(planned: Planned, work_dir: Path) -> dict[str, Any]:
 def _details(action: Action, work_dir: Path) -> dict[str, Any]:
     match action:
         case DeleteTag():
-            return {}
+            return {"group": action.group}
         case DeleteManifest():
-            return {"tags": list(action.tags or ())}
+            return {"group": action.group, "tags": list(action.tags or ())}
         case PutManifest():
             raw = base64.b64encode(action.manifest.raw).decode()
             return {"media_type": action.manifest.media_type, "manifest": raw}
@@ -121,59 +136,67 @@ def _details(action: Action, work_dir: Path) -> dict[str, Any]:
         case CopyImage():
             options = {name: getattr(action.options, name) for name in _SWITCHES}
             platforms = [str(platform) for platform in action.options.platforms]
-            return {"source": str(action.source), "platforms": platforms, **options}
+            source = str(absolute(action.source))
+            return {"source": source, "platforms": platforms, **options}
         case ExportTar() | ImportTar():
             return {"file": str(action.path.relative_to(work_dir.resolve()))}
 
 
 def _content(action: PutBlob) -> dict[str, Any]:
     if action.source:
-        return {"source": str(action.source)}
+        return {"source": str(absolute(action.source))}
     if action.size > LARGEST_BLOB:
         raise StorageError(f"a blob of {action.size} bytes is too large for a plan")
     return {"content": base64.b64encode(b"".join(action.content())).decode()}
 
 
 def _planned(entry: Mapping[str, Any], work_dir: Path, blob_of: BlobOf) -> Planned:
-    return Planned(
-        script=str(entry["script"]),
-        action=_action(entry, work_dir, blob_of),
-        created=entry.get("created_seconds"),
-        size=entry.get("size"),
-    )
+    created, size = entry.get("created_seconds"), entry.get("size")
+    if not isinstance(created, int | float | None) or not isinstance(size, int | None):
+        raise InvalidValue("created_seconds and size are numbers or null")
+    if created is not None:
+        format_moment(created)
+    action = _action(entry, work_dir, blob_of)
+    return Planned(_text(entry["script"]), action, created, size)
 
 
 def _action(entry: Mapping[str, Any], work_dir: Path, blob_of: BlobOf) -> Action:
-    reference = Reference.parse(entry["reference"], default_tag="")
-    digest = Digest.parse(entry["digest"])
-    reason = str(entry.get("reason") or "")
+    reference = Reference.parse(_text(entry["reference"]), default_tag="")
+    digest = Digest.parse(_text(entry["digest"]))
+    reason = _text(entry["reason"])
     verb = entry["action"]
     if verb == DeleteTag.verb:
-        return DeleteTag(reference.with_tag(reference.tag), reason, digest, listed=True)
+        tag, group = reference.with_tag(reference.tag), _text(entry["group"])
+        return DeleteTag(tag, reason, digest, listed=True, group=group)
     if verb == DeleteManifest.verb:
-        return DeleteManifest(reference, digest, reason, tags=tuple(_texts(entry["tags"])))
+        manifest = reference.with_digest(str(digest))
+        tags, group = tuple(_texts(entry["tags"])), _text(entry["group"])
+        return DeleteManifest(manifest, digest, reason, tags=tags, group=group)
     if verb == PutManifest.verb:
         raw = base64.b64decode(entry["manifest"])
-        manifest = Manifest.parse(raw, entry["media_type"], algorithm=digest.algorithm)
         digest.check(raw, str(reference))
-        return PutManifest(reference, manifest, reason)
+        media_type = _text(entry["media_type"])
+        found = Manifest.parse(raw, media_type, algorithm=digest.algorithm)
+        return PutManifest(reference, found, reason)
     if verb == PutBlob.verb:
         return _put_blob(entry, reference, digest, blob_of)
     if verb == CopyImage.verb:
-        source = Reference.parse(entry["source"])
+        source = Reference.parse(_text(entry["source"]))
         return CopyImage(source, reference, _options(entry), reason, digest)
     if verb in (ExportTar.verb, ImportTar.verb):
         kind = ExportTar if verb == ExportTar.verb else ImportTar
-        return kind(reference, safe_path(work_dir, entry["file"]), reason, digest)
+        return kind(reference, safe_path(work_dir, _text(entry["file"])), reason, digest)
     raise InvalidValue(f"there is no action {verb!r}")
 
 
 def _put_blob(
     entry: Mapping[str, Any], reference: Reference, digest: Digest, blob_of: BlobOf
 ) -> PutBlob:
-    size, reason = int(entry["bytes"]), str(entry.get("reason") or "")
+    size, reason = entry["bytes"], _text(entry["reason"])
+    if not isinstance(size, int):
+        raise InvalidValue("bytes is a number")
     if "source" in entry:
-        source = Reference.parse(entry["source"], default_tag="")
+        source = Reference.parse(_text(entry["source"]), default_tag="")
         content = blob_of(source, digest, size)
         return PutBlob(reference, digest, size, content, reason, source)
     raw = base64.b64decode(entry["content"])
@@ -186,7 +209,13 @@ def _options(entry: Mapping[str, Any]) -> CopyOptions:
     return CopyOptions(platforms, **{name: entry[name] is True for name in _SWITCHES})
 
 
-def _texts(values: Sequence[object]) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidValue(f"a text is expected, not {type(value).__name__}")
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _texts(values: object) -> list[str]:
+    if not isinstance(values, list):
         raise InvalidValue("an array of texts is expected")
-    return [str(value) for value in values]
+    return [_text(value) for value in values]

@@ -21,6 +21,7 @@ from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteManifest
 from regbot.plan.records import ActionRecord, SavedManifest
 from regbot.stopping import Stop
+from regbot.store.placeholder import replaced_by
 from regbot.store.protocol import ReadStore
 
 UndoStatus = Literal["restored", "there already", "skipped", "failed"]
@@ -66,7 +67,7 @@ class Restoring:
         then no tag was touched.
         """
         names = names_of(self.action, tags)
-        there = {name: _digest_at(self.store, name.name) for name in names}
+        there = {name: self._digest_at(name) for name in names}
         moved = [name for name in names if there[name] not in (None, self.action.digest)]
         if len(moved) == len(names):
             return [self._moved(name, there[name]) for name in names]
@@ -88,6 +89,14 @@ class Restoring:
                 status: UndoStatus = "restored" if missing else "there already"
                 found.append(Undone(name, status, "", self.action.digest))
         return self._with_referrers(found, others)
+
+    def _digest_at(self, name: Reference) -> Digest | None:
+        """What is there; nothing where a killed delete left a small manifest on the tag."""
+        found = _digest_at(self.store, name.name)
+        if found in (None, self.action.digest):
+            return found
+        half = name.tag and replaced_by(self.store, str(found)) == self.action.digest
+        return None if half else found
 
     def _saved(self) -> tuple[list[SavedManifest], list[SavedManifest]]:
         """What the manifest consists of, itself last; and what refers to any of it."""

@@ -58,7 +58,7 @@ def save_before(
     can't be read must not be deleted.
     """
     by_tag = isinstance(action, DeleteTag)
-    root = store.head(action.reference.tag if by_tag else str(action.digest)).descriptor
+    root = _root(store, action)
     own_tags: Sequence[str] = [action.reference.tag]
     if not by_tag:
         own_tags = _tags_on(store, root.digest, workers, stop) if tags is None else tags
@@ -72,6 +72,19 @@ def save_before(
     graph = _graph(root, look, Crew(workers, stop), may_miss=by_tag)
     missing = [own for own in graph.blobs if own not in graph.manifests and not graph.blobs[own]]
     return Saved(root.digest, _in_order(graph, root.digest), tuple(own_tags), tuple(missing))
+
+
+def _root(store: ReadStore, action: Delete) -> Descriptor:
+    """What goes: of a tag that is not on its digest any more, only that digest can.
+
+    It may be on the small manifest by which another delete takes it away.
+    """
+    if isinstance(action, DeleteManifest):
+        return store.head(str(action.digest)).descriptor
+    found = store.head(action.reference.tag).descriptor
+    if action.digest is None or action.digest == found.digest or _is_gone(store, action.digest):
+        return found
+    return store.head(str(action.digest)).descriptor
 
 
 def _graph(root: Descriptor, look: Look, crew: Crew, *, may_miss: bool) -> Graph:

@@ -15,7 +15,7 @@ from regbot.store.opener import OpenStores
 from regbot.store.overlay import OverlayStores
 from regbot.store.protocol import ReadStores, Stores
 
-_FINISHING_SECONDS = 5.0
+_FINISHING_SECONDS = 4.5
 """What a stopped run may still take to put a tag back that was half deleted."""
 
 
@@ -25,6 +25,10 @@ class Session:
 
     stores: ReadStores
     executor: Executor
+
+
+def _to_finish() -> Stop:
+    return Stop(timeout=_FINISHING_SECONDS, late="there was no time left to finish")
 
 
 @contextmanager
@@ -53,7 +57,7 @@ def open_session(
             sources = stores = OverlayStores(reading, after=after)
         else:
             sources = reading
-            writing = reading.for_writing(lambda: bind(Stop(timeout=_FINISHING_SECONDS)))
+            writing = reading.for_writing(lambda: bind(_to_finish()))
             ending.callback(writing.close)
             stores = writing
         applier = Applier(
@@ -64,5 +68,6 @@ def open_session(
             exchange.blob_limit,
             ending,
             writes_files=not terms.dry_run,
+            address=lambda registry: exchange.host(registry).address,
         )
         yield Session(sources, Executor(name, applier, ledger, emit, terms))

@@ -43,7 +43,7 @@ class JournalSlot:
         with self._lock:
             if self._run is None:
                 settings = self._settings
-                self._journal = Journal(settings.folder or default_state())
+                self._journal = self._journal or Journal(settings.folder or default_state())
                 self._journal.forget(settings.keep)
                 self._run = self._journal.begin_run(
                     kind=self._kind, config=settings.config, fingerprint=settings.fingerprint
@@ -61,9 +61,11 @@ class JournalSlot:
         return self._run.id if self._run else ""
 
     def finish(self, status: str) -> None:
-        """Say how the run ended, and close the journal."""
+        """Say how the run ended, and close the journal. Raises StorageError."""
         with self._lock:
-            if self._run:
-                self._run.finish(status)
-            if self._journal:
-                self._journal.close()
+            try:
+                if self._run:
+                    self._run.finish(status)
+            finally:
+                if self._journal:
+                    self._journal.close()

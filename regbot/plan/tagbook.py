@@ -1,4 +1,4 @@
-"""Which tags are on a digest, asked once for many deletes."""
+"""Which tags are on a digest, and what tagged indexes use: asked once for many deletes."""
 
 from __future__ import annotations
 
@@ -7,55 +7,88 @@ from collections.abc import Callable
 
 from regbot.errors import NotFound
 from regbot.image.crew import Crew
-from regbot.image.usage import tagged
+from regbot.image.usage import Usage, tagged
 from regbot.oci.digest import Digest
+from regbot.oci.manifest import Descriptor
 from regbot.oci.reference import Reference
 from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
 FRESH_FOR = 60.0
-"""Seconds after which the tags of a repository are looked at again."""
+"""Seconds after which all tags of a repository are looked at again."""
 _WORKERS = 8
+
+Sure = Callable[[str], bool]
+"""Whether a tag has to be looked at now, however fresh the book is."""
+
+
+def never(_tag: str) -> bool:
+    """No tag in particular."""
+    return False
+
+
+def always(_tag: str) -> bool:
+    """Every tag."""
+    return True
 
 
 class TagBook:
     """The digests of a repository's tags.
 
     A registry can't say which tags are on a digest, so all of them are looked at: at
-    the first question, after a write that may move one, and when that is long ago.
+    the first question, after a write that may move one, and when that is some time
+    ago. Tags that are new since are listed, and looked at, for every question.
     """
 
-    def __init__(self, stop: Stop, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stop = stop
+    def __init__(
+        self,
+        stop: Stop,
+        canonical: Callable[[Reference], Reference],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``canonical`` gives the one name of a repository."""
+        self._canonical = canonical
+        self._crew = Crew(_WORKERS, stop)
         self._clock = clock
-        self._known: dict[Reference, tuple[float, dict[str, Digest]]] = {}
+        self._known: dict[Reference, tuple[float, dict[str, Descriptor]]] = {}
 
-    def tags_on(self, store: ReadStore, digest: Digest) -> tuple[str, ...]:
+    def tags_on(self, store: ReadStore, digest: Digest, sure: Sure = never) -> tuple[str, ...]:
         """The tags on a digest, sorted. Raises what the store raises."""
-        repository = store.repository
-        read, tags = self._known.get(repository, (None, {}))
-        if read is None or self._clock() - read > FRESH_FOR:
-            tags = self._read(store)
-            self._known[repository] = (self._clock(), tags)
-        return tuple(sorted(tag for tag, own in tags.items() if own == digest))
+        tags = self._tags(store, sure)
+        return tuple(sorted(tag for tag, own in tags.items() if own.digest == digest))
 
-    def _read(self, store: ReadStore) -> dict[str, Digest]:
+    def in_use(self, store: ReadStore) -> set[Digest]:
+        """The manifests that the repository's tags lead to, all of them looked at now.
+
+        Raises Malformed for an index that can't be read.
+        """
+        return Usage(store, self._crew).of(self._tags(store, always).values())
+
+    def _tags(self, store: ReadStore, sure: Sure) -> dict[str, Descriptor]:
         try:
             names = store.tags()
         except NotFound:
-            return {}
-        found = tagged(store, names, Crew(_WORKERS, self._stop))
-        return {tag: descriptor.digest for tag, descriptor in found.items()}
+            names = []
+        read, known = self._known.get(self._canonical(store.repository), (0.0, {}))
+        if self._clock() - read > FRESH_FOR or not known:
+            read, known = self._clock(), {}
+        asked = [name for name in names if name not in known or sure(name)]
+        found = {name: known[name] for name in names if name in known}
+        for name in asked:
+            found.pop(name, None)
+        found.update(tagged(store, asked, self._crew))
+        self._known[self._canonical(store.repository)] = (read, found)
+        return found
 
     def note(self, action: Action) -> None:
         """Remember what an action that was done did to its repository's tags."""
-        repository = action.reference.without_name
-        _, tags = self._known.get(repository, (None, {}))
+        repository = self._canonical(action.reference.without_name)
+        _, tags = self._known.get(repository, (0.0, {}))
         if isinstance(action, DeleteTag):
             tags.pop(action.reference.tag, None)
         elif isinstance(action, DeleteManifest):
-            for tag in [tag for tag, own in tags.items() if own == action.digest]:
+            for tag in [tag for tag, own in tags.items() if own.digest == action.digest]:
                 del tags[tag]
         else:
             self._known.pop(repository, None)

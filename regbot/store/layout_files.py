@@ -38,6 +38,16 @@ def replace_file(path: Path, content: bytes) -> Signature:
         return signature_of(os.fstat(descriptor))
 
 
+def write_out(path: Path, content: bytes) -> None:
+    """Write a file that was asked for by name: as a whole, but a device or pipe as it is."""
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        with target.open("wb") as stream:
+            stream.write(content)
+    else:
+        replace_file(target, content)
+
+
 @contextmanager
 def temporary_file(folder: Path) -> Iterator[tuple[int, Path]]:
     """A new file, gone at the end unless it was renamed."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from regbot.errors import ContentError, InvalidValue, NotFound
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import (
     DOCKER_CONFIG,
@@ -19,13 +21,17 @@ from regbot.oci.manifest import (
     DOCKER_MANIFEST,
     OCI_CONFIG,
     OCI_MANIFEST,
+    ImageConfig,
     Manifest,
 )
+from regbot.store.protocol import ReadStore, read_blob
 
 _OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 _EMPTY_TAR = bytes(1024)
 _LAYER = gzip.compress(_EMPTY_TAR, mtime=0)
+_TAKES_AWAY = "takes a tag away from "
+_LARGEST_CONFIG = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,29 @@ def placeholder(media_type: str, note: str) -> Placeholder:
     }
     blobs = {Digest.of(content): content for content in (config, _LAYER)}
     return Placeholder(Manifest.build(data), blobs)
+
+
+def taking_away(original: Manifest) -> Placeholder:
+    """One to put on a tag of ``original``; no two are equal."""
+    note = f"{_TAKES_AWAY}{original.digest} {secrets.token_hex(16)}"
+    return placeholder(original.media_type, note)
+
+
+def replaced_by(store: ReadStore, name: str) -> Digest | None:
+    """The digest that a tag had before ``taking_away`` was put on it; None for what is none.
+
+    A program that is killed half-way may leave one. Raises what the store raises.
+    """
+    try:
+        manifest = store.manifest(name)
+        config = manifest.config
+        if config is None or [own.digest for own in manifest.layers] != [Digest.of(_LAYER)]:
+            return None
+        raw = read_blob(store, config.digest, size=config.size, limit=_LARGEST_CONFIG)
+        note = ImageConfig.parse(raw, config).data["config"]["Labels"]["regbot"]
+        return Digest.parse(note.removeprefix(_TAKES_AWAY).partition(" ")[0])
+    except (NotFound, ContentError, InvalidValue, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:

@@ -9,7 +9,6 @@ destroyed, so deleting is proved first on a manifest that has no tag.
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -27,7 +26,7 @@ from regbot.events import Emit, Message
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Head, Manifest
 from regbot.oci.reference import Reference
-from regbot.store.placeholder import Placeholder, placeholder
+from regbot.store.placeholder import Placeholder, placeholder, taking_away
 from regbot.store.protocol import Chunks
 
 _MEANS_UNSUPPORTED = frozenset({400, 404, 405})
@@ -92,6 +91,7 @@ class TagRemoval:
         self._proved = False
         self._refusal: RegbotError | None = None
         self._lock = threading.Lock()
+        self._swapping = threading.Lock()
 
     def delete(self, tag: str) -> None:
         """Delete it, or leave it as it was and raise."""
@@ -138,7 +138,7 @@ class TagRemoval:
             raise self._no_way_back(tag, "manifests of schema 1 are not written")
         self._prove(original.media_type)
         self._rehearse(tag, original)
-        small = placeholder(original.media_type, f"takes a tag away {secrets.token_hex(16)}")
+        small = taking_away(original)
         self._push_blobs(small)
         if self._still_on(tag, digest):
             self._swap(tag, original, small.manifest)
@@ -153,21 +153,31 @@ class TagRemoval:
             raise self._no_way_back(tag, error) from error
 
     def _swap(self, tag: str, original: Manifest, small: Manifest) -> None:
-        """Put the small manifest on the tag and delete it, or bring the original back."""
-        try:
-            self._tags.write(tag, small)
-            self._remove(tag, small.digest)
-        except BaseException as error:
-            if self._restored(tag, original, small):
-                if isinstance(error, RegistryError | NotSupported):
-                    raise NotSupported(
-                        f"tag {self._name(tag)} could not be deleted"
-                        f" and has its manifest {original.digest} again ({error})"
-                    ) from error
-                self._warn(f"tag {self._name(tag)} was not deleted and has {original.digest} again")
-                raise
-            if not isinstance(error, RegbotError):
-                raise
+        """Put the small manifest on the tag and delete it, or bring the original back.
+
+        One tag after the other: registries lose tags' deletes to one another.
+        """
+        with self._swapping:
+            try:
+                self._tags.write(tag, small)
+                self._remove(tag, small.digest)
+            except BaseException as error:  # noqa: BLE001 - raised again, or done after all
+                self._after_failure(tag, original, small, error)
+
+    def _after_failure(
+        self, tag: str, original: Manifest, small: Manifest, error: BaseException
+    ) -> None:
+        """Bring the original back, and raise unless the tag is gone after all."""
+        if self._restored(tag, original, small):
+            if isinstance(error, RegistryError | NotSupported):
+                raise NotSupported(
+                    f"tag {self._name(tag)} could not be deleted"
+                    f" and has its manifest {original.digest} again ({error})"
+                ) from error
+            self._warn(f"tag {self._name(tag)} was not deleted and has {original.digest} again")
+            raise error
+        if not isinstance(error, RegbotError):
+            raise error
 
     def _remove(self, tag: str, digest: Digest) -> None:
         self._tags.remove(str(digest))

@@ -108,3 +108,21 @@ def test_killed_at_random_moments(tmp_path, quirks, script, seed):
                 assert statuses <= {"restored", "there already"}
         assert bot.registry.tags(APP) == before
         assert manifests <= set(bot.registry.manifests(APP))
+
+
+@pytest.mark.parametrize("applied_again", [True, False])
+def test_a_tag_left_on_a_small_manifest_is_known_again(tmp_path, applied_again):
+    with bot_in(tmp_path, DISTRIBUTION_2) as bot:
+        before = bot.fill(old=2)
+        bot.configure()
+        bot.make_plan()
+        process = bot.start("apply", "plan.json")
+        bot.registry.before("PUT", "/manifests/old0", process.kill)
+        assert process.wait(60) == -9
+        assert bot.registry.tags(APP)["old0"] not in before.values()
+        if applied_again:
+            assert bot.apply().returncode == 0
+            assert set(bot.registry.tags(APP)) == {"new0", "new1"}
+        for run in reversed(bot.journalled()):
+            assert bot.run("undo", run).returncode == 0
+        assert bot.registry.tags(APP) == before

@@ -51,9 +51,7 @@ class Bot:
         """One script, ``clean``; ``more`` are its settings. Defaults are kept."""
         self.configure_all({"clean": {"script": script, **more}})
 
-    def configure_all(
-        self, scripts: Mapping[str, Mapping[str, Any]], **defaults: Any
-    ) -> None:
+    def configure_all(self, scripts: Mapping[str, Mapping[str, Any]], **defaults: Any) -> None:
         """Several scripts by name; ``defaults`` are those of the config."""
         given = f'local app = "{self.app}"\n'
         config = {

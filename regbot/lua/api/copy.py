@@ -10,6 +10,7 @@ from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plai
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, ExportTar, ImportTar
+from regbot.plan.executor import NOT_AFTER_A_SKIPPED_STEP
 
 
 def _copy(
@@ -59,10 +60,13 @@ def _delete(
     context: Context, reference: Reference, *, children: bool, referrers: bool, reason: str
 ) -> Passed:
     why = reason or context.last_message
-    for action in context.executor.removal(
-        reference, children=children, referrers=referrers, reason=why
-    ):
-        context.executor.execute(action)
+    steps = context.executor.removal(reference, children=children, referrers=referrers, reason=why)
+    skipped = False
+    for action in steps:
+        if skipped:
+            context.executor.skip(action, NOT_AFTER_A_SKIPPED_STEP)
+        else:
+            skipped = context.executor.execute(action).status == "skipped"
     return plain(None)
 
 

@@ -14,7 +14,7 @@ local call, decode, pretty, shapes, functions, methods, newproxy = ...
 local error, type, tostring, select, setmetatable, getmetatable, rawget, rawset =
   error, type, tostring, select, setmetatable, getmetatable, rawget, rawset
 local pairs, ipairs, unpack, loadstring = pairs, ipairs, unpack, loadstring
-local concat = table.concat
+local concat, match, gsub = table.concat, string.match, string.gsub
 
 local state = setmetatable({}, { __mode = "k" })
 local construct, update
@@ -49,11 +49,11 @@ local shaped
 -- A time as Go prints it, which is what scripts compare: 2021-01-01 00:00:00 +0000 UTC.
 local function go_time(text)
   local day, clock, fraction, zone =
-    text:match("^(%d%d%d%d%-%d%d%-%d%d)[Tt](%d%d:%d%d:%d%d)(%.?%d*)([Zz+-].*)$")
+    match(text, "^(%d%d%d%d%-%d%d%-%d%d)[Tt](%d%d:%d%d:%d%d)(%.?%d*)([Zz+-].*)$")
   if not day then return text end
-  local short = fraction:gsub("0+$", ""):gsub("%.$", "")
-  local offset = zone:gsub(":", "")
-  local name = offset:find("^[Zz]") or offset:find("^[+-]0+$")
+  local short = gsub(gsub(fraction, "0+$", ""), "%.$", "")
+  local offset = gsub(zone, ":", "")
+  local name = match(offset, "^[Zz]") or match(offset, "^[+-]0+$")
   local suffix = name and "+0000 UTC" or offset .. " " .. offset
   return day .. " " .. clock .. short .. " " .. suffix
 end
@@ -61,17 +61,17 @@ end
 local function shape_value(value, kind)
   if kind == "time" and type(value) == "string" then return go_time(value) end
   if type(value) ~= "table" then return value end
-  local element = kind:match("^%[%](.+)$")
+  local element = match(kind, "^%[%](.+)$")
   if element then
     for index = 1, #value do value[index] = shape_value(value[index], element) end
     return value
   end
-  local name = kind:gsub("%?$", "")
+  local name = gsub(kind, "%?$", "")
   return shapes[name] and shaped(value, name) or value
 end
 
 local function zero(kind)
-  if kind:sub(-1) == "?" or kind == "time" then return nil end
+  if match(kind, "%?$") or kind == "time" then return nil end
   if kind == "string" then return "" end
   if kind == "integer" then return 0 end
   if kind == "boolean" then return false end
@@ -172,7 +172,7 @@ local function list_of(kind, values)
 end
 
 function construct(kind, fields)
-  local element = kind:match("^%[%](.+)$")
+  local element = match(kind, "^%[%](.+)$")
   if element then return list_of(element, fields) end
   if shapes[kind] then return shaped(fields, kind) end
   local object = newproxy(template)
@@ -197,7 +197,7 @@ end
 -- Globals ------------------------------------------------------------------
 
 for _, name in ipairs(functions) do
-  local namespace, member = name:match("^([^.]+)%.(.+)$")
+  local namespace, member = match(name, "^([^.]+)%.(.+)$")
   if namespace then
     local own = rawget(_G, namespace) or {}
     rawset(_G, namespace, own)

@@ -133,5 +133,7 @@ return function(source, name)
   local results = pack(pcall(chunk))
   sethook()
   if results[1] then return true, unpack(results, 2, results.n) end
-  return false, "script", tostring(results[2])
+  local told, text = pcall(tostring, results[2])
+  if not told or type(text) ~= "string" then text = "an error that can't be shown" end
+  return false, "script", text
 end

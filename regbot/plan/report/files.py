@@ -7,7 +7,7 @@ from pathlib import Path
 
 from regbot.errors import UsageError
 from regbot.plan.report.model import Report
-from regbot.store.layout_files import replace_file, writing
+from regbot.store.layout_files import write_out, writing
 
 SUFFIXES = (".json", ".html", ".md", ".csv")
 
@@ -38,7 +38,7 @@ def write_reports(report: Report, paths: Sequence[Path]) -> None:
     for path in paths:
         content = _form(path)(report).encode("utf-8", "backslashreplace")
         with writing(path):
-            replace_file(path.resolve(), content)
+            write_out(path, content)
 
 
 def _form(path: Path) -> Callable[[Report], str]:

@@ -1,0 +1,132 @@
+"""The rules of a guard, each judged on plain facts of a plan."""
+
+import pytest
+
+from regbot.errors import InvalidValue
+from regbot.guard import Doomed, Guard, Losses, Protection, broken_rules
+from regbot.oci.reference import Reference
+
+NOW = 1_750_000_000.0
+DAY = 86400.0
+APP = Reference.parse("registry.example.org:5000/team/app", default_tag="")
+DIGEST = "sha256:" + "ab" * 32
+
+
+def protect(*texts):
+    return tuple(Protection.parse(text) for text in texts)
+
+
+def losses(*tags, before=10, created=None, repository=APP):
+    doomed = tuple(Doomed(repository.with_tag(tag), created) for tag in tags)
+    return Losses(repository, before, doomed)
+
+
+def broken(guard, *plan):
+    return broken_rules(guard, plan, NOW)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "leaves"),
+    [
+        ("latest", ["latest"], ["latest2", "not-latest", "Latest"]),
+        ("v*", ["v", "v1.2"], ["rv1"]),
+        ("v[0-9]", ["v1"], ["va", "v10"]),
+        ("regex:release-.*", ["release-1"], ["a-release-1", "release"]),
+        ("regex:a|b", ["a", "b"], ["ab", "bb"]),
+        ("team/app:keep*", ["keep1"], ["other"]),
+        ("team/*:keep*", ["keep1"], ["other"]),
+        ("other/app:*", [], ["keep1"]),
+        ("registry.example.org:5000/team/app:keep", ["keep"], ["keep1"]),
+        ("registry.example.com:5000/team/app:keep", [], ["keep"]),
+        ("regex:.*/app:k.*", ["keep"], ["other"]),
+        ("*", ["any"], []),
+    ],
+)
+def test_a_pattern_fits_a_tag_as_a_whole(pattern, fits, leaves):
+    found = Protection.parse(pattern)
+    assert [tag for tag in fits + leaves if found.fits(APP.with_tag(tag))] == fits
+
+
+@pytest.mark.parametrize("text", ["", "regex:", "regex:(", "regex:*"])
+def test_a_broken_pattern_is_refused(text):
+    with pytest.raises(InvalidValue):
+        Protection.parse(text)
+
+
+def test_no_rule_is_no_guard():
+    assert not Guard().is_set
+    assert broken(Guard(), losses("a", before=1)) == []
+    for rule in (Guard(max_deletes=0), Guard(keep_at_least=0), Guard(min_age=0.0)):
+        assert rule.is_set
+
+
+def test_rules_of_a_script_win_and_patterns_of_both_count():
+    own = Guard(max_deletes=0, protect=protect("a", "b"))
+    defaults = Guard(5, 50.0, protect("b", "c"), DAY, 3)
+    assert own.over(defaults) == Guard(0, 50.0, protect("a", "b", "c"), DAY, 3)
+    assert Guard().over(defaults) == defaults
+
+
+def test_max_deletes_counts_the_whole_plan():
+    other = APP.with_tag("x").without_name
+    plan = (losses("a", "b"), losses("c", repository=other))
+    assert broken(Guard(max_deletes=3), *plan) == []
+    (line,) = broken(Guard(max_deletes=1), *plan)
+    assert line == "maxDeletes 1: the plan deletes 3, 2 too many"
+    assert broken(Guard(max_deletes=0), *plan) != []
+
+
+def test_a_manifest_counts_as_one_delete():
+    gone = Losses(APP, 10, (Doomed(APP.with_digest(DIGEST)), Doomed(APP.with_tag("a"))))
+    assert broken(Guard(max_deletes=1), gone) == ["maxDeletes 1: the plan deletes 2, 1 too many"]
+    assert broken(Guard(max_delete_percent=10), gone) == []
+
+
+def test_max_delete_percent_is_of_each_repository():
+    guard = Guard(max_delete_percent=30)
+    assert broken(guard, losses("a", "b", "c")) == []
+    (line,) = broken(guard, losses("a", "b", "c", "d"))
+    assert line == f"maxDeletePercent 30: 4 of 10 tags of {APP} are 40.0 %"
+    assert broken(guard, losses("a", "a", "a", "a")) == []
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_tags_that_were_not_listed_are_all_there_are(before):
+    (line,) = broken(Guard(max_delete_percent=99), losses("a", "b", before=before))
+    assert line.startswith("maxDeletePercent 99: ")
+    (line,) = broken(Guard(keep_at_least=1), losses("a", "b", before=before))
+    assert line == f"keepAtLeast 1: {APP} would keep 0 tags, 1 too few"
+
+
+def test_keep_at_least_is_for_repositories_that_lose_something():
+    guard = Guard(keep_at_least=3)
+    assert broken(guard, losses("a", before=4)) == []
+    assert broken(guard, losses(before=1)) == []
+    (line,) = broken(guard, losses("a", "b", before=4))
+    assert line == f"keepAtLeast 3: {APP} would keep 2 tags, 1 too few"
+
+
+def test_tags_that_could_not_be_counted_break_the_rules_about_counts():
+    for guard in (Guard(max_delete_percent=100), Guard(keep_at_least=0)):
+        (line,) = broken(guard, losses("a", before=None))
+        assert "could not be counted" in line
+        assert str(APP) in line
+    assert broken(Guard(max_deletes=1), losses("a", before=None)) == []
+
+
+def test_min_age():
+    guard = Guard(min_age=7 * DAY)
+    assert broken(guard, losses("a", created=NOW - 7 * DAY)) == []
+    (line,) = broken(guard, losses("a", created=NOW - 5 * DAY))
+    assert line == f"minAge 168h: {APP}:a is 48h too young"
+    (line,) = broken(guard, losses("a", created=NOW + DAY))
+    assert line.endswith("is 192h too young")
+    (line,) = broken(guard, losses("a"))
+    assert line == f"minAge: when {APP}:a was made is not known"
+
+
+def test_every_broken_rule_is_said():
+    guard = Guard(0, 1.0, protect("a"), DAY, 10)
+    lines = broken(guard, losses("a", "b", created=NOW))
+    rules = [line.split()[0] for line in lines]
+    assert rules == ["maxDeletes", "maxDeletePercent", "keepAtLeast", "protect", "minAge", "minAge"]

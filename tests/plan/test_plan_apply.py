@@ -1,0 +1,282 @@
+"""A plan as a file: what it holds, and that just this is done."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.applying import APP as NAME
+from support.applying import bot_in
+from support.images import make_image
+
+from regbot.assembly import Options, assemble
+from regbot.config.load import read_config
+from regbot.errors import UsageError
+from regbot.image.copy import CopyOptions
+from regbot.oci.digest import Digest
+from regbot.oci.platform import Platform
+from regbot.oci.reference import Reference
+from regbot.plan.action import (
+    CopyImage,
+    DeleteManifest,
+    DeleteTag,
+    ExportTar,
+    ImportTar,
+    PutBlob,
+    PutManifest,
+)
+from regbot.plan.carrying import Planned, planned_from
+from regbot.plan.evidence import Evidence
+from regbot.plan.outcome import Outcome
+from regbot.plan.planfile import Plan, plan_text, read_plan, write_plan
+
+APP = Reference.parse("registry.example.org:5000/team/app", default_tag="")
+LIB = Reference.parse("docker.io/library/lib", default_tag="")
+FOLDER = Reference.parse("ocidir:///srv/images", default_tag="")
+IMAGE = make_image()
+DIGEST = IMAGE.digest
+RAW = b"\x00 some \xff bytes"
+BLOB = Digest.of(RAW)
+AT = replace(APP, tag="v1", digest=str(DIGEST))
+OPTIONS = CopyOptions(
+    platforms=(Platform.parse("linux/arm/v7"), Platform.parse("windows/amd64,osver=10.0.17763")),
+    digest_tags=True,
+    include_external=True,
+)
+BY_DIGEST = APP.with_digest(str(DIGEST))
+
+
+def content():
+    return (RAW,)
+
+
+def actions(work_dir):
+    return [
+        DeleteTag(APP.with_tag("v1"), "old \ud800 é \n", DIGEST, listed=True),
+        DeleteManifest(BY_DIGEST, DIGEST, "why", tags=()),
+        DeleteManifest(BY_DIGEST, DIGEST, "why", tags=("a", "b")),
+        PutManifest(APP.with_tag("v2"), IMAGE.manifest, "again"),
+        PutManifest(BY_DIGEST, IMAGE.manifest),
+        PutBlob(APP, BLOB, len(RAW), content, "text"),
+        PutBlob(APP, BLOB, len(RAW), content, "from", source=LIB),
+        CopyImage(AT, LIB.with_tag("v1"), CopyOptions(), "", DIGEST),
+        CopyImage(AT, FOLDER.with_tag("v1"), OPTIONS, "moved", DIGEST),
+        ExportTar(APP.with_tag("v1"), work_dir / "folder" / "v1.tar", "", DIGEST),
+        ImportTar(LIB.with_tag("v1"), work_dir / "v1.tar", "given", DIGEST),
+    ]
+
+
+def blob_of(source, digest, size):
+    assert (source, digest, size) == (LIB, BLOB, len(RAW))
+    return content
+
+
+def read(path: Path) -> Plan:
+    return read_plan(str(path), work_dir=path.parent, blob_of=blob_of)
+
+
+def comparable(action):
+    if isinstance(action, PutBlob):
+        return replace(action, content=b"".join(action.content()))
+    return action
+
+
+def test_every_kind_of_action_survives_the_file(tmp_path):
+    work_dir = tmp_path.resolve()
+    planned = [
+        Planned("clean", action, 1_600_000_000.25 if number % 2 else None, number or None)
+        for number, action in enumerate(actions(work_dir))
+    ]
+    plan = Plan(1_750_000_000.5, "sha256:f00d", tuple(planned))
+    write_plan(plan, tmp_path / "plan.json", tmp_path)
+    found = read(tmp_path / "plan.json")
+    assert (found.made, found.fingerprint) == (plan.made, plan.fingerprint)
+    assert [replace(one, action=None) for one in found.actions] == [
+        replace(one, action=None) for one in planned
+    ]
+    escaped = replace(planned[0].action, reason="old \\ud800 é \n")
+    expected = [escaped, *(one.action for one in planned[1:])]
+    assert [comparable(one.action) for one in found.actions] == list(map(comparable, expected))
+
+
+def test_layout_folders_are_named_from_the_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reference = Reference.parse("ocidir://images:v1")
+    plan = Plan(0.0, "", (Planned("clean", DeleteTag(reference, "", DIGEST)),))
+    (entry,) = json.loads(plan_text(plan, tmp_path))["actions"]
+    assert entry["reference"] == f"ocidir://{tmp_path}/images:v1"
+
+
+def test_a_plan_is_held_to_what_it_was_decided_on():
+    evidence = Evidence({DIGEST: 7}, 1_600_000_000.0, 5, ("a", "b"))
+    source, target = LIB.with_tag("v1"), APP.with_tag("v1")
+
+    def pinned(action, digest=DIGEST, status="planned"):
+        outcome = Outcome("clean", action, status, digest, "", evidence)
+        return [one.action for one in planned_from([outcome])]
+
+    assert pinned(DeleteTag(target)) == [DeleteTag(target, "", DIGEST, listed=True)]
+    (deleted,) = pinned(DeleteManifest(BY_DIGEST, DIGEST, unless_tagged=True))
+    assert deleted.tags == ("a", "b")
+    (copied,) = pinned(CopyImage(source, target, CopyOptions()))
+    assert (copied.source.name, copied.digest) == (str(DIGEST), DIGEST)
+    (exported,) = pinned(ExportTar(target, Path("x.tar")))
+    assert exported.digest == DIGEST
+    (put,) = pinned(PutManifest(target, IMAGE.manifest))
+    assert put.digest == DIGEST
+    assert pinned(DeleteTag(target, listed=True), digest=None) == []
+    for status in ("failed", "skipped", "done"):
+        assert pinned(DeleteTag(target), status=status) == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"7",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"1" * 10_000,
+        b'{"schema": 2, "actions": []}',
+        b'{"schema": "1", "actions": []}',
+        b'{"schema": 1}',
+        b'{"schema": 1, "actions": [], "made_seconds": "now", "config": ""}',
+        b'{"schema": 1, "actions": [], "made_seconds": NaN, "config": ""}',
+        b'{"schema": 1, "actions": [], "made_seconds": 1e999, "config": ""}',
+        b'{"schema": 1, "actions": {}, "made_seconds": 0, "config": ""}',
+        b'{"schema": 1, "actions": "ab", "made_seconds": 0, "config": ""}',
+        b'{"schema": 1, "actions": 7, "made_seconds": 0, "config": ""}',
+        b'{"schema": 1, "actions": [7], "made_seconds": 0, "config": ""}',
+        b'{"schema": 1, "actions": [{}], "made_seconds": 0, "config": ""}',
+    ],
+)
+def test_what_is_no_plan_is_said_in_a_line(tmp_path, raw):
+    path = tmp_path / "plan.json"
+    path.write_bytes(raw)
+    with pytest.raises(UsageError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_plan_that_is_not_there(tmp_path):
+    for path in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(UsageError, match="can't read the plan"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "said"),
+    [
+        (0, {"reference": f"{APP}"}, "tag is empty"),
+        (0, {"reference": "Not A Reference"}, "Not A Reference"),
+        (0, {"digest": None}, "a text is expected"),
+        (0, {"digest": "sha256:00"}, "sha256:00"),
+        (0, {"action": "delete everything"}, "there is no action 'delete everything'"),
+        (1, {"tags": "all"}, "an array of texts"),
+        (3, {"manifest": "e30="}, "sha256"),
+        (3, {"digest": "sha256:" + "0" * 64}, "sha256"),
+        (5, {"content": "AAAA"}, "sha256"),
+        (9, {"file": "../../etc/passwd"}, "leads out of"),
+        (10, {"file": "/etc/passwd"}, "leads out of"),
+        (8, {"platforms": ["linux"]}, "linux"),
+        (0, {"size": "big"}, "numbers or null"),
+        (6, {"bytes": float("inf")}, "bytes is a number"),
+    ],
+)
+def test_an_edited_action_that_makes_no_sense(tmp_path, number, change, said):
+    data = plan_data(tmp_path)
+    data["actions"][number] |= change
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(UsageError) as caught:
+        read(path)
+    assert f"action {number + 1} can't be read" in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_deleted_digest_is_the_one_that_is_named(tmp_path):
+    """An edited reference can't show one thing and delete another."""
+    data = plan_data(tmp_path)
+    data["actions"][1]["reference"] = f"{APP}@{Digest.of(b'another')}"
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(data))
+    action = read(path).actions[1].action
+    assert action.reference.digest == str(action.digest)
+
+
+def plan_data(folder):
+    planned = tuple(Planned("clean", action) for action in actions(folder.resolve()))
+    return json.loads(plan_text(Plan(0.0, "", planned), folder))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+SOME = st.sampled_from(
+    [
+        "",
+        "delete tag",
+        "put blob",
+        "copy image",
+        str(DIGEST),
+        f"{APP}",
+        "a\nb",
+        "\ud800",
+        "ocidir://x",
+    ]
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_an_edited_plan_is_read_or_refused_in_one_line(tmp_path, data):
+    edited = copy.deepcopy(plan_data(tmp_path))
+    for _ in range(data.draw(st.integers(1, 3))):
+        holder = data.draw(st.sampled_from([edited, *edited["actions"]]))
+        if not isinstance(holder, dict) or not holder:
+            continue
+        key = data.draw(st.sampled_from(sorted(holder)))
+        if data.draw(st.booleans()):
+            holder[key] = data.draw(SOME | JSON)
+        else:
+            del holder[key]
+        if not isinstance(edited.get("actions"), list):
+            break
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(edited))
+    try:
+        found = read_plan(str(path), work_dir=tmp_path, blob_of=lambda *_: content)
+    except UsageError as error:
+        said = str(error)
+    else:
+        said = "read"
+        plan_text(Plan(0.0, "", found.actions), tmp_path)
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_server_keeps_nothing_of_runs_that_are_over(tmp_path, dry_run):
+    with bot_in(tmp_path) as bot:
+        tags = bot.fill(old=2, new=2)
+        bot.configure('tag.delete(app .. ":old0") return #tag.ls(app)')
+        config = read_config(str(tmp_path / "bot.yml"), environ={}, stdin=io.BytesIO())
+        options = Options(dry_run=dry_run, level="error", evidence=True)
+        with assemble(config, options, "bot.yml") as program:
+            for _ in range(3):
+                bot.registry.tag(NAME, "old0", tags["old0"])
+                result = program._run_due(config.scripts[0])
+                assert (result.status, result.value) == ("ok", (3,))
+            assert program.outcomes == ()
+        assert len(bot.journalled()) == (0 if dry_run else 3)
