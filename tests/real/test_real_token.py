@@ -92,7 +92,8 @@ def test_a_token_that_does_not_allow_it_is_one_clear_error(tmp_path: Path) -> No
         done = run_bot(tmp_path, LIFE, registry.host, creds=CREDS)
         assert "UNAUTHORIZED" in failure(done) or "DENIED" in failure(done)
         assert not leaks(done, USER, PASSWORD, *tokens.issued)
-        assert len(tokens.asked) - first <= 4
+        # Four workers begin a copy at once, and each may be refused once.
+        assert len(tokens.asked) - first <= 8
 
 
 def test_a_token_is_renewed_before_its_end(both: Both) -> None:
