@@ -38,6 +38,7 @@ from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, Put
 from regbot.plan.executor import Ledger, Terms
 from regbot.plan.outcome import Outcome
 from regbot.plan.session import open_session
+from regbot.plan.slot import JournalSettings, JournalSlot
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
@@ -57,6 +58,7 @@ class Client:
         hosts: Iterable[HostSettings] = (),
         docker_config: bool = True,
         dry_run: bool = False,
+        journal: str | Path | None = None,
         timeout: float | None = None,
         emit: Emit = ignore,
         environment: Mapping[str, str] = os.environ,
@@ -66,37 +68,25 @@ class Client:
         ``config`` is a YAML file whose ``creds`` and ``defaults`` count; ``hosts``
         are added to it, and win. ``docker_config`` False leaves docker's files
         alone. ``dry_run`` records changes and shows them to later reads, and makes
-        none. ``timeout`` is in seconds and for all calls together. ``emit`` hears
-        what happens. Raises ConfigError.
+        none. ``journal`` is a folder in which is saved what deletes take away, for
+        ``regbot undo``. ``timeout`` is in seconds and for all calls together.
+        ``emit`` hears what happens. Raises ConfigError.
         """
-        settings = ClientSettings(blob_limit=DEFAULT_BLOB_LIMIT, environment=dict(environment))
-        if config is not None:
-            found = read_config(str(config), environ=environment, stdin=sys.stdin.buffer)
-            settings = found.client
-        given = tuple(hosts)
-        names = {host.name for host in given}
-        kept = tuple(host for host in settings.hosts if host.name not in names)
-        settings = replace(
-            settings,
-            hosts=(*kept, *given),
-            use_docker_config=settings.use_docker_config and docker_config,
-        )
         self._stop = Stop(timeout=timeout)
         self._ledger = Ledger()
         self._ending = ExitStack()
+        settings = _settings(config, tuple(hosts), environment, docker_config=docker_config)
         transport = Transport(settings, emit=emit)
         self._ending.callback(transport.close)
         self._limit = transport.bind(self._stop).blob_limit
-        self._session = self._ending.enter_context(
-            open_session(
-                "",
-                transport.bind,
-                stop=self._stop,
-                emit=emit,
-                ledger=self._ledger,
-                terms=Terms(dry_run=dry_run),
-            )
+        slot = _slot(journal) if journal and not dry_run else None
+        if slot:
+            self._ending.callback(slot.finish, "done")
+        terms = Terms(dry_run=dry_run, journal=slot)
+        session = open_session(
+            "", transport.bind, stop=self._stop, emit=emit, ledger=self._ledger, terms=terms
         )
+        self._session = self._ending.enter_context(session)
 
     def __enter__(self) -> Self:
         return self
@@ -215,3 +205,24 @@ class Client:
 
 def _reference(name: Named, *, default_tag: str = "latest") -> Reference:
     return name if isinstance(name, Reference) else Reference.parse(name, default_tag=default_tag)
+
+
+def _settings(
+    config: str | Path | None,
+    hosts: tuple[HostSettings, ...],
+    environment: Mapping[str, str],
+    *,
+    docker_config: bool,
+) -> ClientSettings:
+    settings = ClientSettings(blob_limit=DEFAULT_BLOB_LIMIT, environment=dict(environment))
+    if config is not None:
+        settings = read_config(str(config), environ=environment, stdin=sys.stdin.buffer).client
+    names = {host.name for host in hosts}
+    kept = tuple(host for host in settings.hosts if host.name not in names)
+    wanted = settings.use_docker_config and docker_config
+    return replace(settings, hosts=(*kept, *hosts), use_docker_config=wanted)
+
+
+def _slot(folder: str | Path) -> JournalSlot:
+    settings = JournalSettings(Path(folder), keep=float("inf"), config="", fingerprint="")
+    return JournalSlot(settings, "library")

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.command import regbot
 from support.images import make_image
 from support.registry import TestRegistry
 
@@ -130,3 +131,20 @@ def test_every_method_is_documented():
     page = Path(__file__).parents[1].joinpath("docs", "library.md").read_text()
     public = [name for name in vars(Client) if not name.startswith("_")]
     assert [name for name in public if f"`{name}" not in page] == []
+
+
+def test_with_a_journal_a_delete_can_be_undone(registry, tmp_path):
+    repository = f"{registry.host}/app"
+    before = dict(registry.tags("app"))
+    with connect(registry, journal=tmp_path / "state") as client:
+        client.tag_delete(f"{repository}:new")
+    assert "new" not in registry.tags("app")
+    config = tmp_path / "bot.yml"
+    config.write_text(
+        f"creds: [{{registry: '{registry.host}', tls: disabled, user: robot, pass: s3cret}}]\n"
+        "defaults: {state: state}\n"
+    )
+    runs = regbot("history", "-c", str(config), home=tmp_path).stdout.splitlines()
+    run = runs[1].split()[0]
+    assert regbot("undo", run, "-c", str(config), home=tmp_path).returncode == 0
+    assert registry.tags("app") == before
