@@ -168,8 +168,7 @@ def guarded(work: Callable[[], int]) -> NoReturn:
     """Do a command's work and exit; whatever is wrong is said in a line."""
     try:
         code = work()
-        if sys.stdout:
-            sys.stdout.flush()
+        _flush()
         sys.exit(code)
     except ConfigError as error:
         for problem in error.problems:
@@ -191,6 +190,17 @@ def guarded(work: Callable[[], int]) -> NoReturn:
     sys.exit(EXIT_USAGE)
 
 
-def _drop_output() -> None:
+def _drop_output(descriptor: int = 1) -> None:
     """Nobody takes what is still to be written; say nothing of it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def _flush() -> None:
+    """Write what is left; a log that nobody reads is no failure, a result is."""
+    try:
+        if sys.stderr:
+            sys.stderr.flush()
+    except OSError:
+        _drop_output(2)
+    if sys.stdout:
+        sys.stdout.flush()
