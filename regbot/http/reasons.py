@@ -66,8 +66,16 @@ def _tls(error: ssl.SSLError, registry: str) -> tuple[str, bool]:
             "the server did not take our client certificate, or wants one "
             f"(set clientCert and clientKey for {registry})"
         ), False
+    if "ALERT_HANDSHAKE_FAILURE" in reason:
+        return (
+            "the server refused the TLS handshake "
+            f"(if it wants a certificate, set clientCert and clientKey for {registry})"
+        ), False
     if isinstance(error, ssl.SSLEOFError):
-        hint = f"set tls: disabled for {registry} if it speaks plain HTTP"
+        hint = (
+            f"set tls: disabled for {registry} if it speaks plain HTTP,"
+            " or clientCert and clientKey if it wants a certificate"
+        )
         return f"the connection was closed during TLS ({hint})", True
     return f"TLS failed: {reason.replace('_', ' ').lower() or 'no reason given'}", False
 
