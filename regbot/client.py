@@ -30,6 +30,7 @@ from regbot.http.transport import Transport
 from regbot.image.copy import CopyOptions
 from regbot.image.facts import created, image_size
 from regbot.image.resolve import config_of, image_of
+from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.platform import Platform
@@ -38,7 +39,6 @@ from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, Put
 from regbot.plan.executor import Ledger, Terms
 from regbot.plan.outcome import Outcome
 from regbot.plan.session import open_session
-from regbot.plan.slot import JournalSettings, JournalSlot
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 

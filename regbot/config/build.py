@@ -8,9 +8,9 @@ from regbot.config.document import Document, Mark, Problem, Scalar, shown
 from regbot.config.fields import Surroundings
 from regbot.config.schema import Creds, DefaultsModel, File, GuardModel, ScriptModel
 from regbot.config.values import Config, Defaults, Script
-from regbot.guard import Guard
 from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
+from regbot.plan.guard import Guard
 
 _TEMPLATES = {
     "user": "user",

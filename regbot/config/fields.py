@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from regbot.config.document import Plain, Scalar, shown
 from regbot.config.template import TemplateMistake, render
 from regbot.errors import InvalidValue
-from regbot.schedule import Schedule, parse_timezone
+from regbot.run.schedule import Schedule, parse_timezone
 from regbot.units import parse_duration, parse_size
 
 _YES = frozenset({"true", "yes", "on", "y"})

@@ -18,7 +18,7 @@ from regbot.config.fields import (
     unfit,
 )
 from regbot.errors import InvalidValue
-from regbot.guard import Protection
+from regbot.plan.guard import Protection
 
 PERCENT = Wanted("a percentage", "write one from 0 to 100, such as 25")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.errors import ConfigError
-from regbot.guard import Guard
 from regbot.http.hosts import ClientSettings
+from regbot.plan.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from regbot.errors import InvalidValue
-from regbot.moments import format_moment, go_form, parse_moment
+from regbot.units import format_moment, go_form, parse_moment
 
 
 def with_edits(original: Any, edited: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 from regbot.errors import GuardBroken, NotFound, NotSupported, RegbotError, StorageError
 from regbot.events import Emit, Level, Message
-from regbot.guard import Guard, Protection
+from regbot.journal.saving import Delete, Saved, save_before
+from regbot.journal.slot import JournalSlot
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.plan.apply import Applied, Applier
 from regbot.plan.evidence import Evidence, gather
+from regbot.plan.guard import Guard, Protection
 from regbot.plan.outcome import Outcome, Status
-from regbot.plan.saving import Delete, Saved, save_before
-from regbot.plan.slot import JournalSlot
 from regbot.plan.tagbook import Sure, TagBook, always
 
 NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from regbot.errors import GuardBroken
-from regbot.guard import Doomed, Guard, Losses, broken_rules
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteManifest, DeleteTag
+from regbot.plan.guard import Doomed, Guard, Losses, broken_rules
 from regbot.plan.outcome import Outcome
 
 

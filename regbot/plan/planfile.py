@@ -16,7 +16,7 @@ from typing import Any
 from regbot.errors import InvalidValue, RegbotError, StorageError, UsageError
 from regbot.image.copy import CopyOptions
 from regbot.image.workdir import safe_path
-from regbot.moments import format_moment
+from regbot.journal.records import absolute
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
@@ -32,9 +32,9 @@ from regbot.plan.action import (
     PutManifest,
 )
 from regbot.plan.carrying import Planned
-from regbot.plan.records import absolute
 from regbot.store.layout_files import write_out, writing
 from regbot.store.protocol import Chunks
+from regbot.units import format_moment
 
 SCHEMA = 1
 LARGEST_BLOB = 64 * 1024 * 1024

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regbot.lua.edits import with_edits
-from regbot.moments import go_form
+from regbot.units import go_form
 
 VALUES = st.recursive(
     st.none()

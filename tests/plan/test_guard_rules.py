@@ -3,8 +3,8 @@
 import pytest
 
 from regbot.errors import InvalidValue
-from regbot.guard import Doomed, Guard, Losses, Protection, broken_rules
 from regbot.oci.reference import Reference
+from regbot.plan.guard import Doomed, Guard, Losses, Protection, broken_rules
 
 NOW = 1_750_000_000.0
 DAY = 86400.0

@@ -15,7 +15,6 @@ from support.applying import APP as NAME
 from support.applying import bot_in
 from support.images import make_image
 
-from regbot.assembly import Options, assemble
 from regbot.config.load import read_config
 from regbot.errors import UsageError
 from regbot.image.copy import CopyOptions
@@ -35,6 +34,7 @@ from regbot.plan.carrying import Planned, planned_from
 from regbot.plan.evidence import Evidence
 from regbot.plan.outcome import Outcome
 from regbot.plan.planfile import Plan, plan_text, read_plan, write_plan
+from regbot.run.bot import Options, assemble
 
 APP = Reference.parse("registry.example.org:5000/team/app", default_tag="")
 LIB = Reference.parse("docker.io/library/lib", default_tag="")

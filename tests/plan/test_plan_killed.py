@@ -11,8 +11,8 @@ from support.applying import APP, Bot, bot_in, index_of
 from support.clients import Client
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3
 
-from regbot.plan.journal import Journal
-from regbot.plan.undo import undo
+from regbot.journal.journal import Journal
+from regbot.journal.undo import undo
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 

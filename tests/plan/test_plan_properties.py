@@ -23,14 +23,14 @@ from support.configs import load
 from support.images import Image, make_image, make_index, make_referrer
 from support.registry import DISTRIBUTION_3, TestRegistry
 
-from regbot.assembly import Bot
 from regbot.events import ignore
-from regbot.job import Services
+from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.plan.carrying import planned_from
 from regbot.plan.executor import Ledger
 from regbot.plan.planfile import Plan, read_plan, write_plan
-from regbot.plan.slot import JournalSettings
+from regbot.run.bot import Bot
+from regbot.run.job import Services
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay import OverlayStores

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regbot.plan.journal import Journal
-from regbot.plan.records import ActionRecord
+from regbot.journal.journal import Journal
+from regbot.journal.records import ActionRecord
 from support.command import REGBOT, environment, regbot
 from support.images import make_image
 from support.registry import TestRegistry

@@ -7,12 +7,12 @@ import os
 import sys
 from pathlib import Path
 
+from regbot.journal.journal import Journal, RunJournal
+from regbot.journal.saving import Delete, Saved, save_before
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Manifest
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteManifest, DeleteTag
-from regbot.plan.journal import Journal, RunJournal
-from regbot.plan.saving import Delete, Saved, save_before
 from regbot.stopping import Stop
 from regbot.store.protocol import Store
 

@@ -10,8 +10,8 @@ from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.plan.evidence import gather
 from regbot.plan.outcome import Outcome
-from regbot.plan.report.build import build_report
-from regbot.plan.report.model import Report
+from regbot.report.build import build_report
+from regbot.report.model import Report
 from regbot.stopping import Stop
 from regbot.store.protocol import Stores
 

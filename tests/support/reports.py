@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regbot.plan.report.model import Report, RepositoryLine, Row, RunLine
+from regbot.report.model import Report, RepositoryLine, Row, RunLine
 
 END = 1_750_000_000.0
 DAY = 86400.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regbot.errors import NotFound
-from regbot.plan.undo import undo
+from regbot.journal.undo import undo
 from support.images import make_image, make_index, make_layer
 from support.journals import begin
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from regbot.errors import InvalidValue
 from regbot.lua.api.context import Context
 from regbot.lua.binding import DURATION, NUMBER, STRING, Binding, Parameter, Passed, plain
-from regbot.moments import format_moment, parse_moment
+from regbot.units import format_moment, parse_moment
 
 
 def _now(_context: Context) -> Passed:

@@ -1,0 +1,235 @@
+"""The history of runs and their actions, in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from regbot.errors import InvalidValue, NotFound
+from regbot.journal.database import Database
+from regbot.journal.records import (
+    ActionRecord,
+    EntryStatus,
+    RunRecord,
+    SavedManifest,
+)
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+
+_VERSION = 1
+_SCHEMA = (
+    """CREATE TABLE run (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, config TEXT NOT NULL, fingerprint TEXT NOT NULL,
+        started REAL NOT NULL, ended REAL, status TEXT NOT NULL)""",
+    """CREATE TABLE action (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+        at REAL NOT NULL, script TEXT NOT NULL, verb TEXT NOT NULL,
+        reference TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,
+        status TEXT NOT NULL, detail TEXT NOT NULL, tags TEXT NOT NULL, missing TEXT NOT NULL,
+        repository TEXT NOT NULL)""",
+    "CREATE INDEX action_by_run ON action(run)",
+    "CREATE INDEX action_by_repository ON action(repository)",
+    """CREATE TABLE saved (
+        action INTEGER NOT NULL REFERENCES action(id) ON DELETE CASCADE,
+        place INTEGER NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,
+        PRIMARY KEY (action, place)) WITHOUT ROWID""",
+    "CREATE INDEX saved_by_digest ON saved(digest)",
+)
+_ACTION = (
+    "action.id, run, at, script, verb, reference, digest, reason, status, detail, tags, missing"
+)
+_RUN = "id, kind, config, fingerprint, started, ended, status"
+_LAST_HEARD = (
+    "max(started, coalesce(ended, 0),"
+    " coalesce((SELECT max(at) FROM action WHERE action.run = run.id), 0))"
+)
+_SHOWN = 4
+
+
+class History:
+    """Rows of runs and actions. Threads and processes may share the file."""
+
+    def __init__(self, path: Path, *, patience: float) -> None:
+        self._database = Database(path, _SCHEMA, version=_VERSION, patience=patience)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def writing(self) -> AbstractContextManager[None]:
+        """One whole change, durable at the end of the block."""
+        return self._database.writing()
+
+    def add_run(self, run: RunRecord) -> bool:
+        """Begin a run; False when there is one with this id. To be called in ``writing``."""
+        if self._database.rows("SELECT 1 FROM run WHERE id = ?", (run.id,)):
+            return False
+        self._database.run(
+            f"INSERT INTO run ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (
+                run.id,
+                run.kind,
+                _text(run.config),
+                _text(run.fingerprint),
+                run.started,
+                run.ended,
+                run.status,
+            ),
+        )
+        return True
+
+    def end_run(self, run: str, status: str, ended: float) -> None:
+        """Say how a run ended."""
+        with self.writing():
+            self._database.run(
+                "UPDATE run SET status = ?, ended = ? WHERE id = ?", (status, ended, run)
+            )
+
+    def add_action(self, action: ActionRecord) -> int:
+        """Begin an action; its id. To be called in ``writing``."""
+        entry = self._database.run(
+            "INSERT INTO action (run, at, script, verb, reference, digest, reason, status, detail,"
+            " tags, missing, repository) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                action.run,
+                action.at,
+                _text(action.script),
+                action.verb,
+                str(action.reference),
+                str(action.digest or ""),
+                _text(action.reason),
+                action.status,
+                _text(action.detail),
+                " ".join(action.tags),
+                " ".join(str(digest) for digest in action.missing),
+                str(action.reference.without_name),
+            ),
+        )
+        self._database.run_many(
+            "INSERT INTO saved (action, place, digest, media_type) VALUES (?, ?, ?, ?)",
+            [
+                (entry, place, str(own.digest), _text(own.media_type))
+                for place, own in enumerate(action.manifests)
+            ],
+        )
+        return entry
+
+    def end_action(
+        self, entry: int, status: EntryStatus, detail: str, digest: Digest | None
+    ) -> None:
+        """Say what became of an action; ``digest`` None leaves the one it has."""
+        with self.writing():
+            self._database.run(
+                "UPDATE action SET status = ?, detail = ?, digest = coalesce(?, digest)"
+                " WHERE id = ?",
+                (status, _text(detail), str(digest) if digest else None, entry),
+            )
+
+    def runs(self, limit: int | None = None) -> list[RunRecord]:
+        """The runs, the newest first."""
+        rows = self._database.rows(
+            f"SELECT {_RUN} FROM run ORDER BY started DESC, id DESC LIMIT ?",  # noqa: S608
+            (-1 if limit is None else limit,),
+        )
+        counts: dict[str, dict[str, int]] = {}
+        for run, status, count in self._database.rows(
+            "SELECT run, status, count(*) FROM action GROUP BY run, status"
+        ):
+            counts.setdefault(run, {})[status] = count
+        return [replace(RunRecord(*row), counts=counts.get(row[0], {})) for row in rows]
+
+    def run(self, prefix: str) -> RunRecord:
+        """The run with this id, or the only one whose id begins so.
+
+        Raises NotFound, and InvalidValue where there are several.
+        """
+        fitting = [run for run in self.runs() if prefix and run.id.startswith(prefix)]
+        exact = [run for run in fitting if run.id == prefix]
+        if not fitting:
+            raise NotFound(f"there is no run {prefix!r} in the history")
+        if len(fitting) > 1 and not exact:
+            shown = ", ".join(run.id for run in fitting[:_SHOWN])
+            more = ", ..." if len(fitting) > _SHOWN else ""
+            raise InvalidValue(f"several runs begin with {prefix!r}: {shown}{more}")
+        return (exact or fitting)[0]
+
+    def actions(self, run: str) -> list[ActionRecord]:
+        """The actions of a run, in the order they began."""
+        saved: dict[int, list[SavedManifest]] = {}
+        for entry, digest, media_type in self._database.rows(
+            "SELECT action, saved.digest, media_type FROM saved JOIN action ON action.id = action"
+            " WHERE run = ? ORDER BY action, place",
+            (run,),
+        ):
+            saved.setdefault(entry, []).append(self._manifest(digest, media_type))
+        rows = self._database.rows(
+            f"SELECT {_ACTION} FROM action WHERE run = ? ORDER BY id",  # noqa: S608
+            (run,),
+        )
+        return [self._action(row, tuple(saved.get(row[0], ()))) for row in rows]
+
+    def saved_for(self, repository: Reference) -> list[SavedManifest]:
+        """Every manifest kept for a repository, once."""
+        rows = self._database.rows(
+            "SELECT DISTINCT saved.digest, media_type FROM saved"
+            " JOIN action ON action.id = action WHERE repository = ?",
+            (str(repository.without_name),),
+        )
+        return [self._manifest(*row) for row in rows]
+
+    def unused(self, digests: Iterable[Digest]) -> list[Digest]:
+        """Those of the digests that no action needs."""
+        query = "SELECT 1 FROM saved WHERE digest = ? LIMIT 1"
+        return [own for own in digests if not self._database.rows(query, (str(own),))]
+
+    def forget(self, before: float) -> int:
+        """Remove the runs last heard of before a time; how many there were."""
+        with self.writing():
+            rows = self._database.rows(
+                f"SELECT id FROM run WHERE {_LAST_HEARD} < ?",  # noqa: S608
+                (before,),
+            )
+            self._database.run_many("DELETE FROM run WHERE id = ?", rows)
+        return len(rows)
+
+    def _manifest(self, digest: str, media_type: str) -> SavedManifest:
+        return SavedManifest(self._digest(digest), media_type)
+
+    def _action(self, row: tuple[Any, ...], saved: tuple[SavedManifest, ...]) -> ActionRecord:
+        entry, run, at, script, verb, reference, digest, reason, status, detail, tags, missing = row
+        return ActionRecord(
+            id=entry,
+            run=run,
+            at=at,
+            script=script,
+            verb=verb,
+            reference=self._reference(reference),
+            digest=self._digest(digest) if digest else None,
+            reason=reason,
+            status=status,
+            detail=detail,
+            tags=tuple(tags.split()),
+            manifests=saved,
+            missing=tuple(self._digest(text) for text in missing.split()),
+        )
+
+    def _digest(self, text: str) -> Digest:
+        try:
+            return Digest.parse(text)
+        except InvalidValue as error:
+            raise self._database.damaged(error) from None
+
+    def _reference(self, text: str) -> Reference:
+        try:
+            return Reference.parse(text, default_tag="")
+        except InvalidValue as error:
+            raise self._database.damaged(error) from None
+
+
+def _text(text: str) -> str:
+    """A text that SQLite takes: half a surrogate pair is written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()

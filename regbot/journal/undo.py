@@ -1,0 +1,129 @@
+"""Undoes a run: puts back the manifests and tags it deleted, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from regbot.errors import InvalidValue, NotFound, RegbotError
+from regbot.events import Emit, Level, Message, ignore
+from regbot.journal.journal import Journal, RunJournal
+from regbot.journal.records import ActionRecord, absolute
+from regbot.journal.restore import Restoring, Undone, UndoStatus, names_of
+from regbot.oci.manifest import Manifest
+from regbot.oci.reference import Reference
+from regbot.plan.action import DeleteManifest, DeleteTag, PutManifest
+from regbot.stopping import Stop
+from regbot.store.protocol import Stores
+
+_DELETES = (DeleteTag.verb, DeleteManifest.verb)
+_LEVELS: dict[UndoStatus, Level] = {"failed": "error", "skipped": "warn"}
+
+_Chosen = list[tuple[ActionRecord, list[str]]]
+
+
+def undo(
+    journal: Journal,
+    run_id: str,
+    stores: Stores,
+    *,
+    tags: Sequence[str] = (),
+    stop: Stop,
+    emit: Emit = ignore,
+) -> list[Undone]:
+    """Put back what a run deleted; this is recorded as a run of its own.
+
+    ``tags`` are the only ones to put back, as names or as full references. Whether
+    a delete that was begun or failed took place is seen from what is there now.
+    What fails is in the result, and so is what was left when the run had to stop.
+    Raises NotFound for a run or tag that is not in the journal, InvalidValue for a
+    beginning that fits several runs, and StorageError.
+    """
+    run = journal.run(run_id)
+    chosen = _chosen(journal.actions(run.id), tags, run.id)
+    recording = journal.begin_run(kind="undo", config=run.config, fingerprint=run.fingerprint)
+    work = _Undoing(journal, recording, stores, run.id, stop)
+    found: list[Undone] = []
+    for action, own_tags in chosen:
+        for undone in work.undo(action, own_tags):
+            emit(_message(undone))
+            found.append(undone)
+    failed = any(undone.status == "failed" for undone in found)
+    recording.finish("stopped" if stop.reason() else "failed" if failed else "done")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Undoing:
+    journal: Journal
+    recording: RunJournal
+    stores: Stores
+    run: str
+    stop: Stop
+
+    def undo(self, action: ActionRecord, tags: list[str]) -> list[Undone]:
+        """Undo one action; what fails is in the result."""
+        if action.verb not in _DELETES:
+            return [Undone(action.reference, "skipped", f"{action.verb} is not undone")]
+        names = names_of(action, tags)
+        if self.stop.reason():
+            return [Undone(name, "skipped", "stopped before its turn") for name in names]
+        try:
+            store = self.stores.open(action.reference)
+            work = Restoring(action, store, self.journal.manifest, self._put, self.stop)
+            return work.run(tags)
+        except RegbotError as error:
+            return [Undone(name, "failed", str(error), action.digest) for name in names]
+
+    def _put(self, reference: Reference, manifest: Manifest) -> None:
+        action = PutManifest(reference, manifest, f"undo of {self.run}")
+        entry = self.recording.about_to("undo", action)
+        try:
+            self.stores.open(reference).put_manifest(reference.name, manifest)
+        except RegbotError as error:
+            self.recording.ended(entry, "failed", str(error))
+            raise
+        self.recording.ended(entry, "done")
+
+
+def _chosen(actions: Sequence[ActionRecord], tags: Sequence[str], run: str) -> _Chosen:
+    """The actions to undo, the newest first, each with those of its tags."""
+    possible = [action for action in reversed(actions) if _may_have_changed(action)]
+    if not tags:
+        return [(action, list(action.tags)) for action in possible]
+    asked = {text: _names(text) for text in tags}
+    used: set[str] = set()
+    chosen: _Chosen = []
+    for action in possible:
+        own_tags = []
+        for tag in action.tags:
+            called = {tag, str(action.reference.with_tag(tag))}
+            fitting = {text for text, names in asked.items() if names & called}
+            used |= fitting
+            own_tags += [tag] if fitting else []
+        chosen += [(action, own_tags)] if own_tags else []
+    for text in tags:
+        if text not in used:
+            raise NotFound(f"run {run} deleted no tag {text!r}")
+    return chosen
+
+
+def _may_have_changed(action: ActionRecord) -> bool:
+    """Whether there may be something to undo: deletes of what was gone already took nothing."""
+    took = bool(action.manifests or action.missing)
+    return action.status != "skipped" and (took or action.verb not in _DELETES)
+
+
+def _names(text: str) -> set[str]:
+    """A tag as the user calls it, and as the journal does."""
+    try:
+        return {text, str(absolute(Reference.parse(text)))} if "/" in text else {text}
+    except InvalidValue:
+        return {text}
+
+
+def _message(undone: Undone) -> Message:
+    fields: dict[str, str] = {"image": str(undone.reference)}
+    fields |= {"digest": str(undone.digest)} if undone.digest else {}
+    fields |= {"detail": undone.detail} if undone.detail else {}
+    return Message(_LEVELS.get(undone.status, "info"), f"undo: {undone.status}", fields)

@@ -1,0 +1,99 @@
+"""A report as one HTML page that needs nothing else and lets nothing in or out.
+
+Its policy (CSP) allows the page's own style and script by their hashes, and no
+request at all. Every text is escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from importlib.resources import files
+
+from regbot.report import shown
+from regbot.report.model import STATUSES, Report
+
+_BARS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of the chart; ``width`` is a percentage of the longest."""
+
+    name: str
+    size: str
+    width: float
+
+
+def as_html(report: Report) -> str:
+    """The report as a page."""
+    import jinja2
+    from markupsafe import Markup
+
+    style, script = _part("report.css"), _part("report.js")
+    engine = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    engine.filters |= {
+        "size": shown.size,
+        "moment": shown.moment,
+        "age": shown.age,
+        "seconds": shown.seconds,
+        "about": shown.about,
+    }
+    return engine.from_string(_part("report.html.j2")).render(
+        report=report,
+        shown=shown,
+        statuses=STATUSES,
+        bars=bars(report),
+        style=Markup(style),  # noqa: S704 - of this package
+        script=Markup(script),  # noqa: S704 - of this package
+        policy="; ".join(
+            (
+                "default-src 'none'",
+                "img-src data:",  # the empty icon, so that none is asked for
+                f"style-src '{_hash(style)}'",
+                f"script-src '{_hash(script)}'",
+                "base-uri 'none'",
+                "form-action 'none'",
+            )
+        ),
+    )
+
+
+def bars(report: Report) -> list[Bar]:
+    """Bytes that could be freed by repository, the most first; the rest as one bar."""
+    sizes: Counter[str] = Counter()
+    for line in report.repositories:
+        sizes[line.repository] += line.bytes_only or 0
+    ranked = [(name, size) for name, size in sizes.most_common() if size]
+    rest = ranked[_BARS:]
+    named = ranked[:_BARS]
+    if rest:
+        named.append((f"{len(rest)} others", sum(size for _, size in rest)))
+    longest = max((size for _, size in named), default=1)
+    return [
+        Bar(shown.visible(name), shown.size(size), max(0.5, round(100 * size / longest, 1)))
+        for name, size in named
+    ]
+
+
+def _visible(value: object) -> object:
+    """What the engine shows of a value; what is HTML already stays as it is."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return shown.visible(str(value)) if is_text else value
+
+
+def _part(name: str) -> str:
+    return files("regbot.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

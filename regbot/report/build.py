@@ -1,0 +1,152 @@
+"""From what became of the actions to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from regbot.oci.reference import Reference
+from regbot.plan.action import CopyImage, DeleteManifest, DeleteTag
+from regbot.plan.evidence import Evidence
+from regbot.plan.outcome import Outcome
+from regbot.report.accounting import Accounts, Freed, Kept, read_kept
+from regbot.report.model import Kind, Ran, Report, RepositoryLine, Row, RunLine
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStores
+from regbot.version import __version__
+
+
+def build_report(
+    outcomes: Sequence[Outcome],
+    results: Sequence[Ran],
+    *,
+    kind: Kind,
+    dry_run: bool,
+    started: float,
+    finished: float,
+    stores: ReadStores | None,
+    stop: Stop,
+) -> Report:
+    """The report of a run from ``started`` to ``finished``, in seconds since 1970.
+
+    Ages count to the end. Nothing is raised.
+
+    ``stores`` are read for what is still there: the real ones after a live run, the
+    overlay after a dry one; None leaves the bytes unknown. Every tag that stays in
+    a repository with deletes is read, and those of the run's other repositories on
+    the same registry.
+    """
+    lines: dict[tuple[str, Reference], list[Outcome]] = {}
+    for outcome in outcomes:
+        key = (outcome.script, outcome.action.reference.without_name)
+        lines.setdefault(key, []).append(outcome)
+    accounts = _accounts(outcomes, stores, stop)
+    return Report(
+        kind=kind,
+        dry_run=dry_run,
+        started=started,
+        finished=finished,
+        version=__version__,
+        runs=tuple(RunLine(one.script, one.status, one.error, one.seconds) for one in results),
+        repositories=tuple(
+            _line(script, repository, own, accounts.get(_place(repository)))
+            for (script, repository), own in lines.items()
+        ),
+        rows=tuple(_row(outcome, finished) for outcome in outcomes),
+    )
+
+
+def _accounts(
+    outcomes: Sequence[Outcome], stores: ReadStores | None, stop: Stop
+) -> dict[str, Accounts]:
+    """The accounts of each place that something was deleted from."""
+    touched: dict[str, dict[Reference, Kept]] = {
+        _place(outcome.action.reference): {} for outcome in outcomes if _deleted(outcome)
+    }
+    for repository in dict.fromkeys(_repositories(outcomes)):
+        if _place(repository) in touched:
+            kept = read_kept(stores, repository, stop)
+            touched[_place(repository)][repository] = kept
+    return {place: Accounts(kept) for place, kept in touched.items()}
+
+
+def _repositories(outcomes: Sequence[Outcome]) -> Iterable[Reference]:
+    for outcome in outcomes:
+        yield outcome.action.reference.without_name
+        if isinstance(outcome.action, CopyImage):
+            yield outcome.action.source.without_name
+
+
+def _place(reference: Reference) -> str:
+    """Where blobs are shared: a registry, or a layout folder."""
+    return reference.registry or f"ocidir://{reference.repository}"
+
+
+def _is_delete(outcome: Outcome) -> bool:
+    return isinstance(outcome.action, DeleteTag | DeleteManifest)
+
+
+def _deleted(outcome: Outcome) -> bool:
+    return _is_delete(outcome) and outcome.status in ("done", "planned")
+
+
+def _line(
+    script: str, repository: Reference, outcomes: list[Outcome], accounts: Accounts | None
+) -> RepositoryLine:
+    deleted = [outcome for outcome in outcomes if _deleted(outcome)]
+    freed, kept, before = Freed(0), None, None
+    unknown: list[str] = []
+    if accounts:
+        freed = accounts.settle(repository, (outcome.evidence for outcome in deleted))
+    if accounts and any(map(_is_delete, outcomes)):
+        kept = accounts.kept[repository].tags
+        before = next(_counts_before(outcomes), None)
+        if before is None:
+            unknown.append("how many tags there were before was not read")
+    done = [outcome for outcome in outcomes if outcome.status in ("done", "planned")]
+    return RepositoryLine(
+        script=script,
+        repository=str(repository),
+        tags_before=before,
+        deleted=sum(len(_taken_tags(outcome)) or 1 for outcome in deleted),
+        kept=kept,
+        skipped=sum(outcome.status == "skipped" for outcome in outcomes),
+        failed=sum(outcome.status == "failed" for outcome in outcomes),
+        other=len(done) - len(deleted),
+        bytes_only=freed.size,
+        unknown=(*unknown, *freed.unknown),
+    )
+
+
+def _counts_before(outcomes: Iterable[Outcome]) -> Iterator[int]:
+    for outcome in outcomes:
+        if outcome.evidence and outcome.evidence.tags_before is not None:
+            yield outcome.evidence.tags_before
+
+
+def _taken_tags(outcome: Outcome) -> tuple[str, ...]:
+    """The tags that went with a manifest deleted by digest, as far as they are known."""
+    if not isinstance(outcome.action, DeleteManifest):
+        return ()
+    found = outcome.evidence.tags if outcome.evidence else ()
+    return found or outcome.action.tags or ()
+
+
+def _row(outcome: Outcome, now: float) -> Row:
+    action = outcome.action
+    evidence = outcome.evidence or Evidence(problem="not read")
+    made = evidence.created
+    tags = _taken_tags(outcome)
+    taken = f"with its tags: {', '.join(tags)}" if tags else ""
+    return Row(
+        script=outcome.script,
+        repository=str(action.reference.without_name),
+        action=action.verb,
+        reference=str(action.reference),
+        status=outcome.status,
+        digest=str(outcome.digest or ""),
+        reason=action.reason,
+        detail="; ".join(part for part in (outcome.detail, taken) if part),
+        created=made,
+        age_seconds=None if made is None else max(0.0, now - made),
+        size=evidence.size,
+    )

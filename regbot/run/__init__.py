@@ -1,0 +1,1 @@
+"""When and how scripts run: one run, the schedule, and the bot that puts the parts together."""

@@ -1,0 +1,208 @@
+"""The parts put together: from a config and options to a bot that runs scripts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from regbot.config.values import Config, Script
+from regbot.errors import StorageError
+from regbot.events import Emit, Level, Message
+from regbot.http.transport import Transport
+from regbot.journal.journal import Journal
+from regbot.journal.restore import Undone
+from regbot.journal.slot import JournalSettings, JournalSlot
+from regbot.journal.undo import undo
+from regbot.logs import make_log
+from regbot.lua.flavours import preferred_flavour
+from regbot.plan.carrying import Planned, carry_out
+from regbot.plan.executor import Executor, Ledger, Terms
+from regbot.plan.outcome import Outcome
+from regbot.plan.session import open_session
+from regbot.report.build import build_report
+from regbot.report.model import Kind, Report
+from regbot.run.job import RunResult, Services, run_script
+from regbot.run.schedule import Due, Every, Schedule
+from regbot.run.scheduler import Scheduler, run_all
+from regbot.stopping import Stop
+from regbot.store.opener import OpenStores
+from regbot.store.overlay import OverlayStores
+from regbot.store.protocol import ReadStores
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the config.
+
+    ``evidence``: a report or plan is wanted, so deletes are looked at closely.
+    """
+
+    dry_run: bool = False
+    level: Level = "info"
+    json_log: bool = False
+    user_agent: str = ""
+    evidence: bool = False
+
+
+class Bot:
+    """A config's scripts, ready to run."""
+
+    def __init__(
+        self, config: Config, services: Services, stop: Stop, journal: JournalSettings
+    ) -> None:
+        self.stop = stop
+        self.config = config
+        self._services = services
+        self._journal = journal
+        self._begun = time.time()
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What became of every action so far."""
+        return self._services.ledger.outcomes
+
+    def run_once(self) -> list[RunResult]:
+        """Run every enabled script once."""
+        scripts = [script for script in self.config.scripts if script.enabled]
+        parallel = self.config.defaults.parallel
+        with self._journalled("once") as services:
+            return run_all(
+                scripts,
+                lambda script: run_script(script, services, self.stop),
+                parallel=parallel,
+                stop=self.stop,
+            )
+
+    def run(self, script: Script) -> RunResult:
+        """Run one script that is not in the config."""
+        with self._journalled("run") as services:
+            return run_script(script, services, self.stop)
+
+    def serve(self) -> None:
+        """Run scripts when they are due, until the stop is asked for."""
+        scripts = [script for script in self.config.scripts if script.enabled]
+        Scheduler(
+            [(script, _due(script)) for script in scripts],
+            self._run_due,
+            parallel=self.config.defaults.parallel,
+            stop=self.stop,
+            emit=self._services.emit,
+        ).serve()
+
+    def _run_due(self, script: Script) -> RunResult:
+        with self._journalled("server") as services:
+            own = replace(services, ledger=Ledger(), overlay=None)
+            return run_script(script, own, self.stop)
+
+    def apply(self, plan: Sequence[Planned], advance: Callable[[], None]) -> None:
+        """Carry out a plan; what became of it is in ``outcomes``. Raises Stopped."""
+        with (
+            self._journalled("apply") as services,
+            open_session(
+                "",
+                services.bind,
+                stop=self.stop,
+                emit=services.emit,
+                ledger=services.ledger,
+                terms=Terms(evidence=services.evidence, journal=services.journal),
+            ) as session,
+        ):
+            guards = {script.name: script.guard for script in self.config.scripts}
+            executors: dict[str, Executor] = {}
+
+            def executor_of(script: str) -> Executor:
+                if script not in executors:
+                    guard = guards.get(script, self.config.defaults.guard)
+                    executors[script] = session.executor.acting_for(script, guard)
+                return executors[script]
+
+            for planned in plan:
+                executor_of(planned.script)
+            carry_out(plan, executor_of, advance)
+
+    def undo(self, journal: Journal, run: str, tags: Sequence[str]) -> list[Undone]:
+        """Put back what a run deleted. Raises what ``plan.undo.undo`` raises."""
+        services = self._services
+        real = OpenStores(services.bind(self.stop), stop=self.stop, mirrors=False)
+        return undo(journal, run, real, tags=tags, stop=self.stop, emit=services.emit)
+
+    def report(self, kind: Kind, results: Sequence[RunResult]) -> Report:
+        """The report of what was done so far."""
+        return build_report(
+            self.outcomes,
+            results,
+            kind=kind,
+            dry_run=self._services.dry_run,
+            started=self._begun,
+            finished=time.time(),
+            stores=self.stores(),
+            stop=self.stop,
+        )
+
+    def stores(self) -> ReadStores:
+        """What is there: the real stores, or in a dry run with what is planned."""
+        real = OpenStores(self._services.bind(self.stop), stop=self.stop, mirrors=False)
+        overlay = self._services.overlay
+        return OverlayStores(real, after=overlay) if overlay else real
+
+    @contextmanager
+    def _journalled(self, kind: str) -> Iterator[Services]:
+        """The services with a journal for one run, which is finished at the end."""
+        if self._services.dry_run:
+            yield self._services
+            return
+        slot = JournalSlot(self._journal, kind)
+        status = "failed"
+        try:
+            yield replace(self._services, journal=slot)
+            status = "stopped" if self.stop.asked else "done"
+        finally:
+            emit = self._services.emit
+            try:
+                slot.finish(status)
+            except StorageError as error:
+                emit(Message("warn", f"the journal could not note the run's end: {error}"))
+            if slot.run_id:
+                emit(Message("info", "kept in the journal", {"run": slot.run_id}))
+
+
+@contextmanager
+def assemble(config: Config, options: Options, config_name: str) -> Iterator[Bot]:
+    """Put a bot together, and let go of its connections at the end."""
+    emit = make_log(options.level, "json" if options.json_log else "logfmt")
+    client = config.client
+    if options.user_agent:
+        client = replace(client, user_agent=options.user_agent)
+    transport = Transport(client, emit=emit)
+    stop = Stop()
+    services = Services(
+        bind=transport.bind,
+        emit=emit,
+        ledger=Ledger(),
+        environment=os.environ,
+        flavour=preferred_flavour(),
+        blob_limit=client.blob_limit,
+        dry_run=options.dry_run,
+        evidence=options.evidence,
+        overlay=_shared_overlay(transport, stop, emit) if options.dry_run else None,
+    )
+    journal = JournalSettings(
+        config.defaults.state, config.defaults.journal_keep, config_name, config.fingerprint
+    )
+    try:
+        yield Bot(config, services, stop, journal)
+    finally:
+        transport.close()
+
+
+def _shared_overlay(transport: Transport, stop: Stop, emit: Emit) -> OverlayStores:
+    return OverlayStores(OpenStores(transport.bind(stop), stop=stop, emit=emit))
+
+
+def _due(script: Script) -> Due:
+    if script.schedule:
+        return Schedule.parse(script.schedule, script.timezone)
+    return Every(script.interval or 0.0)

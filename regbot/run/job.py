@@ -1,0 +1,167 @@
+"""Run one script, from its text to what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from regbot.config.values import Script
+from regbot.errors import RegbotError, ScriptError, Stopped
+from regbot.events import Emit, Level, Message
+from regbot.http.exchange import Exchange
+from regbot.journal.slot import JournalSlot
+from regbot.lua import sandbox
+from regbot.lua.api.catalogue import dispatcher, interface
+from regbot.lua.api.context import Context
+from regbot.plan.carrying import Planned, carry_out, planned_from
+from regbot.plan.executor import Ledger, Terms
+from regbot.plan.guard import Guard
+from regbot.plan.judgement import judge
+from regbot.plan.session import Session, open_session
+from regbot.stopping import Stop
+from regbot.store.overlay import OverlayStores
+
+RunStatus = Literal["ok", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of a run. ``value`` is what the script returned."""
+
+    script: str
+    status: RunStatus
+    error: str = ""
+    seconds: float = 0.0
+    value: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the runs of a process share.
+
+    ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
+    finds the names a script may ask for; ``blob_limit`` is in bytes. ``evidence``:
+    what is deleted is looked at for a report. ``journal`` gives the run's journal.
+    ``overlay`` is what the scripts of a dry run plan together.
+    """
+
+    bind: Callable[[Stop], Exchange]
+    emit: Emit
+    ledger: Ledger
+    environment: Mapping[str, str]
+    flavour: str
+    blob_limit: int
+    dry_run: bool = False
+    evidence: bool = False
+    journal: JournalSlot | None = None
+    overlay: OverlayStores | None = None
+
+    def for_trial(self) -> Services:
+        """The same for a simulation whose outcomes nobody else is to see."""
+        return replace(self, dry_run=True, ledger=Ledger(), overlay=None)
+
+
+def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
+    """Run a script to its end, whatever happens; nothing is raised.
+
+    The run ends when ``stop`` says so or the script's timeout is over.
+    """
+    started = time.monotonic()
+    services.emit(_message("info", "script started", script, services))
+    own = stop if script.timeout is None else stop.within(script.timeout)
+    status: RunStatus = "ok"
+    error, value = "", ()
+    try:
+        value = tuple(_run(script, services, own))
+    except Stopped as reason:
+        status, error = "stopped", str(reason)
+    except RegbotError as reason:
+        status, error = "failed", str(reason)
+    except Exception as reason:  # noqa: BLE001 - a fault of regbot's own must not end the others
+        status, error = (
+            "failed",
+            f"{script.name}: internal error: {type(reason).__name__}: {reason}",
+        )
+    seconds = time.monotonic() - started
+    result = RunResult(script.name, status, error, seconds, value)
+    services.emit(_end_message(result, script, services))
+    return result
+
+
+def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
+    if not script.guard.is_set:
+        return _execute(script, services, stop)
+    trial = services if services.dry_run else services.for_trial()
+    value = _execute(script, trial, stop)
+    planned = [one for one in trial.ledger.outcomes if one.script == script.name]
+    judge(script.guard, planned, time.time())
+    if not services.dry_run:
+        _carry_out(script, planned_from(planned), services, stop)
+    return value
+
+
+def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
+    with _session(script, services, stop) as session:
+        context = Context(
+            script=script.name,
+            stores=session.stores,
+            executor=session.executor,
+            emit=services.emit,
+            stop=stop,
+            blob_limit=services.blob_limit,
+            lua_path=script.lua_path,
+            work_dir=script.work_dir,
+        )
+        program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
+        environment = sandbox.environment_for(script.env, services.environment)
+        found = interface(environment, script.args)
+        return sandbox.run(program, found, dispatcher(context), stop)
+
+
+def _carry_out(script: Script, plan: Sequence[Planned], services: Services, stop: Stop) -> None:
+    failures = Ledger()
+    with _session(script, replace(services, ledger=failures), stop) as session:
+        try:
+            carry_out(plan, lambda _: session.executor)
+        finally:
+            for outcome in failures.outcomes:
+                services.ledger.add(outcome)
+    failed = [outcome for outcome in failures.outcomes if outcome.status == "failed"]
+    if failed:
+        raise ScriptError(f"{script.name}: {len(failed)} of {len(plan)} actions failed")
+
+
+def _session(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:
+    return open_session(
+        script.name,
+        services.bind,
+        stop=stop,
+        emit=services.emit,
+        ledger=services.ledger,
+        terms=Terms(
+            dry_run=services.dry_run,
+            guard=Guard() if services.dry_run else script.guard,
+            journal=None if services.dry_run else services.journal,
+            evidence=services.evidence or (services.dry_run and script.guard.is_set),
+        ),
+        after=services.overlay,
+    )
+
+
+def _message(
+    level: Level, text: str, script: Script, services: Services, **fields: str | float
+) -> Message:
+    dry_run = {"dry-run": True} if services.dry_run else {}
+    return Message(level, text, {"script": script.name, **fields, **dry_run})
+
+
+def _end_message(result: RunResult, script: Script, services: Services) -> Message:
+    seconds = round(result.seconds, 3)
+    if result.status == "ok":
+        return _message("info", "script finished", script, services, seconds=seconds)
+    level: Level = "warn" if result.status == "stopped" else "error"
+    text = "script stopped" if result.status == "stopped" else "script failed"
+    return _message(level, text, script, services, error=result.error, seconds=seconds)
