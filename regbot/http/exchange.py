@@ -39,6 +39,9 @@ class Request:
     ``length`` is needed with a body that is a function.
     ``mirrors``: a read that mirrors may answer first.
     ``retry`` False: sent once, since sending it twice means something else.
+    ``urgent``: sent at once and tried until the exchange's Stop ends it, whatever
+    the pace, the back-off and the slots of the host say. For putting back what was
+    taken, and for nothing else.
     """
 
     method: str
@@ -50,6 +53,7 @@ class Request:
     length: int | None = None
     mirrors: bool = False
     retry: bool = True
+    urgent: bool = False
 
 
 class Response(Protocol):

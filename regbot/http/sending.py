@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from regbot.errors import (
@@ -10,7 +11,10 @@ from regbot.errors import (
     CredentialError,
     InvalidValue,
     RegistryError,
+    RequestError,
+    ScriptTimeout,
     SizeMismatch,
+    Stopped,
     registry_error,
 )
 from regbot.events import Exchanged
@@ -29,6 +33,9 @@ from regbot.stopping import Stop
 
 _LARGEST_TOKEN = 1024 * 1024
 _NONE: frozenset[int] = frozenset()
+_URGENT_PAUSE = 0.2
+_LONGEST_URGENT_PAUSE = 1.0
+"""Seconds between the tries of an urgent request, doubled from the first to the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class Prepared:
     expect: frozenset[int]
     tries: int
     login: bool = True
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +66,12 @@ class Sender:
     def send(self, peer: Peer, prepared: Prepared) -> WireResponse:
         """An answer with an expected status; any other raises its error."""
         attempt = self._authorized if prepared.login else self._anonymous
-        answer = self._persist(
-            peer.pace, lambda: attempt(peer, prepared), prepared.expect, prepared.tries
-        )
+        if prepared.urgent:
+            answer = self._insist(lambda: attempt(peer, prepared), prepared.expect)
+        else:
+            answer = self._persist(
+                peer.pace, lambda: attempt(peer, prepared), prepared.expect, prepared.tries
+            )
         if answer.status in prepared.expect:
             return answer
         raise self._fault(answer)
@@ -89,8 +100,30 @@ class Sender:
             if tries <= 0:
                 raise error_answer
 
+    def _insist(self, attempt: Callable[[], WireResponse], expect: frozenset[int]) -> WireResponse:
+        """Try again and again at short intervals, until the Stop ends it.
+
+        Raises what the Stop says, caused by the last failure.
+        """
+        pause = _URGENT_PAUSE
+        failure: RequestError | None = None
+        try:
+            while True:
+                try:
+                    answer = attempt()
+                except ConnectionFailed as error:
+                    failure = error
+                else:
+                    if answer.status in expect or answer.status not in OVERLOADED:
+                        return answer
+                    failure = self._fault(answer)
+                self.world.wait(self.stop, pause)
+                pause = min(2 * pause, _LONGEST_URGENT_PAUSE)
+        except (Stopped, ScriptTimeout) as reason:
+            raise reason from failure
+
     def _anonymous(self, peer: Peer, prepared: Prepared) -> WireResponse:
-        return self._follow(peer, prepared.outgoing, prepared.expect)
+        return self._follow(peer, prepared.outgoing, prepared.expect, slots=not prepared.urgent)
 
     def _authorized(self, peer: Peer, prepared: Prepared) -> WireResponse:
         """Send with what the host is known to want; on 401 with what it asks for."""
@@ -103,7 +136,8 @@ class Sender:
             if not _wants_login(answer, prepared):
                 break
             header = self._answered(peer, prepared, answer, header)
-            peer.pace.start(self.stop)
+            if not prepared.urgent:
+                peer.pace.start(self.stop)
             answer = self._signed(peer, prepared, header)
         if _wants_login(answer, prepared):
             auth.rejected(scopes, header, "the registry refused the login")
@@ -113,7 +147,12 @@ class Sender:
         return answer
 
     def _signed(self, peer: Peer, prepared: Prepared, header: str) -> WireResponse:
-        return self._follow(peer, prepared.outgoing.signed(header), prepared.expect)
+        return self._follow(
+            peer,
+            prepared.outgoing.signed(header),
+            prepared.expect,
+            slots=not prepared.urgent,
+        )
 
     def _answered(self, peer: Peer, prepared: Prepared, answer: WireResponse, sent: str) -> str:
         """The header that answers the challenges of a 401."""
@@ -137,38 +176,44 @@ class Sender:
         Raises Unauthorized with the ``codes`` of the answer that asked for a login.
         """
         credentials = peer.keyring.get(self.stop)
+        urgent = prepared.urgent
+        # An urgent request does not wait for a token that another thread fetches.
+        lock = peer.auth.jar(prepared.scopes).lock
         try:
-            with turn(peer.auth.jar(prepared.scopes).lock, self.stop):
+            with nullcontext() if urgent else turn(lock, self.stop):
                 try:
-                    return self._drive(peer, flow(credentials))
+                    return self._drive(peer, flow(credentials), urgent=urgent)
                 except LoginRefused:
                     fresh = peer.keyring.renew(credentials, self.stop)
                     if fresh is None:
                         raise
                     peer.auth.pardon()
-                    return self._drive(peer, flow(fresh))
+                    return self._drive(peer, flow(fresh), urgent=urgent)
         except LoginRefused as error:
             why = f"401 Unauthorized: {error}"
             raise _registry_error(prepared.outgoing, why, 401, codes) from None
 
-    def _drive(self, peer: Peer, flow: Flow) -> str:
+    def _drive(self, peer: Peer, flow: Flow, *, urgent: bool) -> str:
         try:
             asked = next(flow)
             while True:
-                asked = flow.send(self._token(peer, asked))
+                asked = flow.send(self._token(peer, asked, urgent=urgent))
         except StopIteration as done:
             return str(done.value)
 
-    def _token(self, peer: Peer, asked: TokenRequest) -> TokenAnswer:
+    def _token(self, peer: Peer, asked: TokenRequest, *, urgent: bool) -> TokenAnswer:
         """Ask a token server. It takes no slot, since others wait for its answer."""
         outgoing = Outgoing(asked.method, asked.url, asked.headers, asked.body)
+
+        def attempt() -> WireResponse:
+            return self._follow(peer, outgoing, _NONE, slots=False)
+
         try:
-            answer = self._persist(
-                self.peers.pace(origin(asked.url)[1]),
-                lambda: self._follow(peer, outgoing, _NONE, slots=False),
-                _NONE,
-                self.tries,
-            )
+            if urgent:
+                answer = self._insist(attempt, _NONE)
+            else:
+                pace = self.peers.pace(origin(asked.url)[1])
+                answer = self._persist(pace, attempt, _NONE, self.tries)
         except ConnectionFailed as error:
             error.retry = False  # tried often enough: not once more for each try of the request
             raise

@@ -139,7 +139,8 @@ class _Bound:
         scopes = scopes_for(route.peer.settings, request.scopes)
         tries = self.sender.tries if request.retry and not route.mirror else 1
         return self.sender.send(
-            route.peer, Prepared(outgoing, scopes, request.expect, tries, route.login)
+            route.peer,
+            Prepared(outgoing, scopes, request.expect, tries, route.login, request.urgent),
         )
 
     def _passed_over(self, route: _Route, error: Exception, *, down: bool) -> None:

@@ -36,6 +36,7 @@ class Ask:
     length: int | None = None
     mirrors: bool = False
     retry: bool = True
+    urgent: bool = False
     also: tuple[Scope, ...] = ()
 
 
@@ -90,6 +91,7 @@ class Endpoint:
             length=ask.length,
             mirrors=ask.mirrors and not absolute,
             retry=ask.retry,
+            urgent=ask.urgent,
         )
         return self.exchange.send(self.reference.registry, request)
 
