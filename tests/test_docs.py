@@ -40,3 +40,15 @@ def test_every_link_leads_somewhere():
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_no_table_is_broken():
+    """A table goes on without a blank line, and its second line rules off the heading."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    tables = [
+        (page.name, table)
+        for page in pages
+        for table in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE)
+    ]
+    broken = [name for name, table in tables if not re.match(r"\|.*\n\|[-|: ]+\|\n", table)]
+    assert broken == []
