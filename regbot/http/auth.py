@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from regbot.http.challenges import Challenge
 from regbot.http.credentials import Credentials
@@ -19,7 +19,6 @@ from regbot.http.tokens import (
     Realm,
     Token,
     TokenAnswer,
-    TokenFlow,
     TokenRequest,
     fetch_token,
     parse_scopes,
@@ -34,6 +33,9 @@ REFUSED_FOR = 300.0
 MOST_SCOPES = 16
 """Scopes that one token is asked for; more make headers that servers refuse."""
 
+_DELETE = "delete"
+_BAD_REQUEST = 400
+_UNAUTHORIZED = 401
 _MOST_TOKENS = 64
 _MOST_REMEMBERED = 1000
 
@@ -78,6 +80,7 @@ class Authenticator:
         self._lock = threading.Lock()
         self._jars: dict[str, Jar] = {}
         self._asks: Realm | str | None = None
+        self._to_delete: tuple[str, ...] = ()
         self._refused: dict[frozenset[Scope] | None, tuple[float, str]] = {}
         self._worked: set[frozenset[Scope]] = set()
 
@@ -93,7 +96,10 @@ class Authenticator:
             return ""
         if not isinstance(self._asks, Realm) or self._refused:
             return None
-        token = self.jar(scopes).find(scopes, self._clock())
+        needed = self._needed(scopes)
+        if needed is None:
+            return ""
+        token = self.jar(scopes).find(needed, self._clock())
         return token.header if token else None
 
     def prepare(self, scopes: Sequence[Scope], credentials: Credentials) -> Flow:
@@ -103,10 +109,18 @@ class Authenticator:
         """
         self._recall(scopes)
         if isinstance(self._asks, Realm):
-            token = self.jar(scopes).find(scopes, self._clock())
+            needed = self._needed(scopes)
+            if needed is None:
+                return ""
+            token = self.jar(scopes).find(needed, self._clock())
             if token:
                 return token.header
-            return (yield from self._fetch(self._asks, scopes, credentials))
+            try:
+                return (yield from self._fetch(self._asks, scopes, needed, credentials))
+            except LoginRefused as error:
+                if error.status != _BAD_REQUEST:
+                    raise
+                return ""  # the registry's challenge will name what can be asked for
         if self._asks == "basic":
             return credentials.basic
         return _direct(credentials) if self._asks else ""
@@ -167,13 +181,15 @@ class Authenticator:
         self, challenge: Challenge, scopes: Sequence[Scope], credentials: Credentials, refused: str
     ) -> Flow:
         realm = Realm.of(challenge, secure=self._secure)
-        wanted = united((*scopes, *parse_scopes(challenge.parameters.get("scope", ""))))
+        named = parse_scopes(challenge.parameters.get("scope", ""))
+        self._learn(scopes, named)
+        wanted = united((*(self._needed(scopes) or scopes), *named))
         found = self.jar(scopes).find(wanted, self._clock())
         self._asks = realm
         if found:
             return found.header
         try:
-            return (yield from self._fetch(realm, wanted, credentials))
+            return (yield from self._fetch(realm, scopes, wanted, credentials, named))
         except LoginRefused:
             direct = _direct(credentials)
             if not direct or direct == refused:
@@ -193,34 +209,64 @@ class Authenticator:
         self._asks = "basic"
         return header
 
-    def _fetch(self, realm: Realm, scopes: Sequence[Scope], credentials: Credentials) -> Flow:
-        jar = self.jar(scopes)
-        now = self._clock()
-        merged = united((*scopes, *jar.scopes))[: max(MOST_SCOPES, len(scopes))]
-        try:
-            token = yield from self._ask(realm, merged, scopes, credentials)
-        except LoginRefused as error:
-            login = error.login and credentials and not self._worked
-            self._remember(None if login else frozenset(scopes), str(error))
-            raise
-        jar.scopes = token.scopes
-        jar.add(token, now)
-        return token.header
+    def _needed(self, scopes: Sequence[Scope]) -> Sequence[Scope] | None:
+        """The scopes with what this host wants to see for a delete; None: not known yet.
 
-    def _ask(
+        Token servers differ in the action (``delete``, ``*``, Quay ``push``), and some
+        answer 400 to one they don't know, so the registry's challenge is asked first.
+        """
+        if not any(_DELETE in scope.actions for scope in scopes):
+            return scopes
+        if not self._to_delete:
+            return None
+        return [
+            replace(scope, actions=("pull", *self._to_delete))
+            if _DELETE in scope.actions
+            else scope
+            for scope in scopes
+        ]
+
+    def _learn(self, scopes: Sequence[Scope], named: Sequence[Scope]) -> None:
+        """Note what a challenge names for a delete."""
+        deleted = {scope.name for scope in scopes if _DELETE in scope.actions}
+        if deleted:
+            actions = [x for scope in named if scope.name in deleted for x in scope.actions]
+            self._to_delete = tuple(x for x in actions if x != "pull") or (_DELETE,)
+
+    def _fetch(
         self,
         realm: Realm,
-        merged: tuple[Scope, ...],
-        own: Sequence[Scope],
+        scopes: Sequence[Scope],
+        needed: Sequence[Scope],
         credentials: Credentials,
-    ) -> TokenFlow:
+        named: tuple[Scope, ...] = (),
+    ) -> Flow:
+        """A token that allows the ``needed``; ``named`` are the scopes of the challenge.
+
+        Some token servers refuse long lists of scopes, and some answer 400 to more than
+        the challenge names: each is asked once more with less.
+        """
+        jar = self.jar(scopes)
         now, wall = self._clock(), self._wall()
-        try:
-            return (yield from fetch_token(realm, merged, credentials, now=now, wall=wall))
-        except LoginRefused:
-            if len(merged) <= len(own):
-                raise
-        return (yield from fetch_token(realm, united(own), credentials, now=now, wall=wall))
+        own = united(needed)
+        merged = united((*needed, *jar.scopes))[: max(MOST_SCOPES, len(needed))]
+        refused: LoginRefused | None = None
+        for asked in dict.fromkeys((merged, own, named or own)):
+            if refused and asked not in (own, merged) and refused.status != _BAD_REQUEST:
+                break
+            try:
+                token = yield from fetch_token(realm, asked, credentials, now=now, wall=wall)
+            except LoginRefused as error:
+                refused = error
+                continue
+            jar.scopes = token.scopes
+            jar.add(replace(token, scopes=united((*asked, *own))), now)
+            return token.header
+        assert refused  # noqa: S101 - at least one list of scopes was asked for
+        if named or refused.status != _BAD_REQUEST:
+            login = refused.status == _UNAUTHORIZED and credentials and not self._worked
+            self._remember(None if login else frozenset(scopes), str(refused))
+        raise refused
 
     def _remember(self, key: frozenset[Scope] | None, why: str) -> None:
         with self._lock:

@@ -49,10 +49,10 @@ TokenFlow = Generator[TokenRequest, TokenAnswer, "Token"]
 
 
 class LoginRefused(Exception):
-    """Credentials were refused, or none fit. ``login``: it is they that are wrong."""
+    """Credentials were refused, or none fit. ``status``: the token server's, 0 for none."""
 
-    def __init__(self, why: str, *, login: bool = False) -> None:
-        self.login = login
+    def __init__(self, why: str, *, status: int = 0) -> None:
+        self.status = status
         super().__init__(why)
 
 
@@ -161,7 +161,7 @@ def _refused(realm: Realm, answer: TokenAnswer, credentials: Credentials) -> Log
         said = said.replace(printable(secret), "***")
     who = "the login" if credentials else "an anonymous token"
     why = f"the token server {redacted(realm.url)} refused {who} ({answer.status})"
-    return LoginRefused(f"{why}: {said}" if said else why, login=answer.status == 401)
+    return LoginRefused(f"{why}: {said}" if said else why, status=answer.status)
 
 
 def _token(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.httpclient import OK, Web, plain, pull, web
-from support.registry import ACR, GCR, GITLAB, Quirks, TestRegistry
+from support.registry import ACR, GCR, GITLAB, QUAY, Quirks, TestRegistry
 from support.scripted import Asked, Said, scripted
 
 from regbot.errors import ServerFault, Unauthorized
@@ -273,3 +273,41 @@ def test_docker_auth_config_logs_in() -> None:
             pytest.raises(Unauthorized),
         ):
             tags(own, registry)
+
+
+def test_a_delete_is_asked_for_in_the_words_of_the_challenge() -> None:
+    """PITFALLS: Quay grants only push, pull and * and answers 400 to other scopes."""
+    deletes = {"method": "DELETE", "expect": frozenset({202})}
+    with TestRegistry(replace(QUAY, users=USERS)) as registry, web(joe(registry)) as own:
+        fill(registry, "a", "b")
+        for name in ("a", "b"):
+            own.send(
+                registry.host,
+                f"/v2/{name}/manifests/v1",
+                scopes=pull(name, "pull", "delete"),
+                **deletes,
+            ).close()
+        assert len(registry.asked("DELETE")) == 3
+        assert len(registry.asked(part="/token")) == 2
+        assert not any("delete" in asked.path for asked in registry.asked(part="/token"))
+
+
+def test_a_token_server_that_takes_the_scope_of_the_challenge_alone() -> None:
+    """PITFALLS: 400 to other scopes: asked once more with what the challenge names."""
+
+    def answers(asked: Asked) -> Said:
+        if asked.path.startswith("/token"):
+            alone = "scope=repository%3Aapp%3A%2A&" in asked.path and asked.path.count("scope") == 1
+            return Said(body=b'{"token": "t"}') if alone else Said(400)
+        if asked.headers.get("authorization") == "Bearer t":
+            return Said(200, body=b"in")
+        realm = f'Bearer realm="http://{asked.headers["host"]}/token",scope="repository:app:*"'
+        return Said(401, {"WWW-Authenticate": realm})
+
+    with scripted(answers) as server, web(plain(server.host)) as own:
+        for _ in range(3):
+            own.get(server.host, "/v2/app/tags/list", scopes=pull("app"))
+            own.send(
+                server.host, "/v2/app/manifests/v1", "DELETE", scopes=pull("app", "pull", "delete")
+            ).close()
+        assert len([line for line in server.lines if "/token" in line]) <= 6

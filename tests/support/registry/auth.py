@@ -37,6 +37,7 @@ class Door:
     def refuse(self, call: Call, repository: str, action: str) -> Reply | None:
         """None for who may come in; ``action`` is pull, push, delete or *."""
         quirks = self.quirks
+        action = quirks.delete_action if action == "delete" else action
         if not quirks.auth or (call.path == "/v2/" and not quirks.challenge_on_ping):
             return None
         scheme, _, value = call.headers.get("authorization", "").partition(" ")
@@ -108,6 +109,10 @@ class Door:
         wanted = [scope for text in scopes for scope in text.split()]
         if limit and len(wanted) > limit:
             return error(400, "HEADERS_TOO_LARGE", "too many scopes")
+        known = self.quirks.token_actions
+        actions = {action for scope in wanted for action in scope.rpartition(":")[2].split(",")}
+        if known and not actions.issubset(known):
+            return error(400, "INVALID_REQUEST", "Unable to decode repository and actions")
         granted = frozenset(
             f"{name}:{action}"
             for name, actions in (scope.split(":", 1)[1].rsplit(":", 1) for scope in wanted)

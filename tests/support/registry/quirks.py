@@ -31,6 +31,8 @@ class Quirks:
     ``scope_limit``: scopes a token or token request may have. ``challenge_on_ping``:
     whether ``/v2/`` asks too. ``identity_tokens``: refresh tokens and their users;
     ``token_post``: whether POST is known. ``token_redirect``: the realm redirects first.
+    ``token_actions``: the actions that the token server knows (empty: all), others get
+    400; ``delete_action``: what a token has to allow for a DELETE.
     ``anonymous_pull``: tokens to pull need no user. ``scope_in_challenge``: whether the
     challenge says the scope. ``two_challenges``: basic is offered first, in one header.
 
@@ -70,6 +72,8 @@ class Quirks:
     identity_tokens: Mapping[str, str] = field(default_factory=dict)
     token_post: bool = True
     token_redirect: bool = False
+    token_actions: tuple[str, ...] = ()
+    delete_action: str = "delete"
     anonymous_pull: bool = False
     scope_in_challenge: bool = True
     two_challenges: bool = False
@@ -108,7 +112,14 @@ DOCKER_HUB = Quirks(
     manifest_delete="unsupported",
     blob_redirect=True,
 )
-QUAY = Quirks(page_size=50, page_parameter="next_page", needs_layer=True, auth="bearer")
+QUAY = Quirks(
+    page_size=50,
+    page_parameter="next_page",
+    needs_layer=True,
+    auth="bearer",
+    token_actions=("pull", "push", "*"),
+    delete_action="push",
+)
 GCR = Quirks(auth="bearer", challenge_on_ping=False, anonymous_pull=True)
 ACR = Quirks(auth="bearer", scope_limit=2, token_field="access_token", identity_tokens={})
 ECR = Quirks(auth="basic", token_seconds=12 * 3600, catalog=True, page_size=100)
