@@ -6,9 +6,7 @@ YAML's guesses (``yes`` is true, ``1:30`` is 90) never matter.
 
 from __future__ import annotations
 
-import errno
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from regbot.config.document import Plain, Scalar, shown
 from regbot.config.template import TemplateMistake, render
 from regbot.errors import InvalidValue
+from regbot.files import open_regular
 from regbot.run.schedule import Schedule, parse_timezone
 from regbot.units import parse_duration, parse_size
 
@@ -231,9 +230,7 @@ def _source_file(value: object, info: ValidationInfo) -> SourceFile:
     name = _text(value)
     file = surroundings(info).base / name
     try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise IsADirectoryError(errno.EISDIR, "it is not a file")
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             content = stream.read(_MAX_SOURCE + 1)
     except FileNotFoundError:
         what = f"there is no file {shown(name)} (names count from the config's folder)"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regbot.errors import InvalidValue
+from regbot.files import open_regular
 
 Value = str | list[str]
 
@@ -230,7 +231,7 @@ def _split(value: Value, separator: Value) -> list[str]:
 def _file(name: Value) -> str:
     """A file's text without the space around it, as secrets mounted in containers need."""
     try:
-        with Path(_text(name)).open("rb") as stream:
+        with open_regular(Path(_text(name))) as stream:
             content = stream.read(_MAX_FILE + 1)
     except OSError as error:
         raise InvalidValue(f"can't read the file: {error.strerror} (check its name)") from None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from regbot.events import Emit, Message
+from regbot.files import open_regular
 from regbot.http.hosts import DockerLogin, Secret
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 
@@ -74,7 +75,7 @@ def _from_file(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
         return DockerConfig()
     path = (Path(folder) if folder else Path(home) / ".docker") / "config.json"
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(_LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
         return DockerConfig()

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from regbot.errors import CredentialError
+from regbot.files import open_regular
 from regbot.http.hosts import HostSettings
 
 CERTIFICATES = Path("/etc/docker/certs.d")
@@ -64,11 +65,12 @@ def _add_folder(context: ssl.SSLContext, folder: Path) -> None:
         files = sorted(folder.iterdir())
         for file in files:
             if file.suffix == ".crt":
-                _trust(context, file.read_text("ascii", "replace"), str(file))
+                with open_regular(file) as pem:
+                    _trust(context, pem.read().decode("ascii", "replace"), str(file))
         for file in files:
             if file.suffix == ".cert":
                 key = file.with_suffix(".key")
-                with file.open("rb"), key.open("rb"):  # ssl does not name what it can't read
+                with open_regular(file), open_regular(key):  # ssl itself takes anything
                     context.load_cert_chain(file, key, password=_no_password)
     except ssl.SSLError as error:
         raise CredentialError(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from regbot.errors import (
     ContentError,
@@ -17,8 +15,8 @@ from regbot.errors import (
     InvalidValue,
     NotFound,
     SizeMismatch,
-    StorageError,
 )
+from regbot.files import open_regular, reading
 from regbot.image.archive_content import Content, content_of
 from regbot.image.compression import MAGIC_LENGTH, codec_of, unpacked_file
 from regbot.image.tar_members import Tar
@@ -27,7 +25,6 @@ from regbot.oci.manifest import SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer, fallback_tag
 from regbot.stopping import Stop
-from regbot.store.layout_files import reading
 from regbot.store.layout_index import Entry
 
 _OF_ANOTHER = re.compile(r"sha(?:256|384|512)-[0-9a-f]{32,}(?:\..*)?")
@@ -46,7 +43,9 @@ def open_archive(
     when it is no such tar.
     """
     stop, what = stop or Stop(), f"archive {path}"
-    with _regular_file(path) as file:
+    with reading(path):
+        file = open_regular(path)
+    with file:
         with reading(path):
             codec = codec_of(os.pread(file.fileno(), MAGIC_LENGTH, 0), what)
             size = os.fstat(file.fileno()).st_size
@@ -60,21 +59,6 @@ def open_archive(
 def _store(path: Path, tar: Tar, limit: int, stop: Stop) -> ArchiveStore:
     content = content_of(tar, limit=limit, stop=stop)
     return ArchiveStore(path, tar, content, limit=limit, stop=stop)
-
-
-@contextmanager
-def _regular_file(path: Path) -> Iterator[BinaryIO]:
-    with reading(path):
-        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise StorageError(f"{path} is not a regular file")
-        yield file
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """A pipe would otherwise wait for who writes to it."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class ArchiveStore:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from regbot.errors import InvalidValue, NotFound, NotSupported, SizeMismatch, StorageError
 from regbot.events import Emit, Message
+from regbot.files import sync_folder, temporary_file, writing
 from regbot.image.compression import Target, codec_for, packing
 from regbot.image.crew import Crew
 from regbot.image.graph import Graph, Look, explore
@@ -32,7 +33,6 @@ from regbot.oci.manifest import (
 )
 from regbot.oci.reference import Reference, is_tag
 from regbot.stopping import Stop
-from regbot.store.layout_files import sync_folder, temporary_file, writing
 from regbot.store.layout_index import REF_NAME
 from regbot.store.protocol import ReadStore
 

@@ -13,8 +13,8 @@ from typing import BinaryIO, Literal, Protocol
 import zstandard
 
 from regbot.errors import Malformed
+from regbot.files import write_all, writing
 from regbot.stopping import Stop
-from regbot.store.layout_files import write_all, writing
 from regbot.units import format_size
 
 Codec = Literal["", "gzip", "zstd"]

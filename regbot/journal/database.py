@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import StorageError
-from regbot.store.layout_files import sync_folder, writing
+from regbot.files import sync_folder, writing
 
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

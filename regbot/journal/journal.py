@@ -17,6 +17,7 @@ from typing import Self
 
 import platformdirs
 
+from regbot.files import writing
 from regbot.image.parts import blobs_of
 from regbot.journal.history import History
 from regbot.journal.manifest_files import ManifestFiles
@@ -33,7 +34,6 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.plan.action import Action
-from regbot.store.layout_files import writing
 
 PATIENCE = 5.0
 """Seconds to wait for another process that writes to the history."""

@@ -11,16 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from regbot.errors import ContentError, StorageError
-from regbot.oci.digest import Digest
-from regbot.oci.manifest import SCHEMA1, Manifest
-from regbot.store.layout_files import (
+from regbot.files import (
     TEMPORARY_PREFIX,
+    read_whole,
     reading,
     sync_folder,
     temporary_file,
     write_all,
     writing,
 )
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import SCHEMA1, Manifest
 
 
 class ManifestFiles:
@@ -50,7 +51,7 @@ class ManifestFiles:
         """A kept manifest, checked. Raises StorageError when it is gone or damaged."""
         path = self._path(digest)
         with reading(path):
-            raw = path.read_bytes()
+            raw, _ = read_whole(path)
         try:
             if media_type not in SCHEMA1:
                 digest.check(raw, str(path))
@@ -89,7 +90,7 @@ class ManifestFiles:
     def _write(self, manifest: Manifest) -> None:
         path = self._path(manifest.digest)
         with writing(path):
-            if path.is_file() and path.read_bytes() == manifest.raw:
+            if path.is_file() and read_whole(path)[0] == manifest.raw:
                 return
             with temporary_file(path.parent) as (descriptor, temporary):
                 write_all(descriptor, manifest.raw)

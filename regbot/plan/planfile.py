@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import InvalidValue, RegbotError, StorageError, UsageError
+from regbot.files import write_out, writing
 from regbot.image.copy import CopyOptions
 from regbot.image.workdir import safe_path
 from regbot.journal.records import absolute
@@ -32,7 +33,6 @@ from regbot.plan.action import (
     PutManifest,
 )
 from regbot.plan.carrying import Planned
-from regbot.store.layout_files import write_out, writing
 from regbot.store.protocol import Chunks
 from regbot.units import format_moment
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from regbot.errors import UsageError
+from regbot.files import write_out, writing
 from regbot.report.model import Report
-from regbot.store.layout_files import write_out, writing
 
 SUFFIXES = (".json", ".html", ".md", ".csv")
 

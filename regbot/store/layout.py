@@ -12,20 +12,19 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from regbot.errors import Malformed, NotFound, SizeMismatch, StorageError
-from regbot.oci.digest import Digest
-from regbot.oci.manifest import parse_object
-from regbot.stopping import Stop
-from regbot.store.layout_files import (
+from regbot.files import (
     TEMPORARY_PREFIX,
     Signature,
+    open_regular,
     read_whole,
     reading,
+    regular_descriptor,
     replace_file,
     signature_of,
     sync_folder,
@@ -33,6 +32,9 @@ from regbot.store.layout_files import (
     write_all,
     writing,
 )
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import parse_object
+from regbot.stopping import Stop
 from regbot.store.layout_index import Index
 
 INDEX_NAME = "index.json"
@@ -69,7 +71,7 @@ class Layout:
                 if path.exists():
                     return self.index()  # made by another writer in this moment
                 raise problem from None
-            self._check_version()
+        self._check_version()
         index = Index.parse(raw, f"{INDEX_NAME} of {self}")
         self._cached = (signature, index)
         return index
@@ -92,7 +94,7 @@ class Layout:
                 self.folder.mkdir(parents=True, exist_ok=True)
         self._require(create=create)
         with writing(self.folder):
-            lock = os.open(self.folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
+            lock = regular_descriptor(self.folder / LOCK_NAME, os.O_RDWR | os.O_CREAT)
         try:
             self._acquire(lock)
             if create:
@@ -108,21 +110,12 @@ class Layout:
 
     def blob_size(self, digest: Digest) -> int:
         """Bytes of a blob. Raises NotFound."""
-        path = self.path(digest)
-        with reading(path):
-            try:
-                found = path.stat()
-            except (FileNotFoundError, NotADirectoryError):
-                raise NotFound(f"{digest} is not in {self}") from None
-        if not stat.S_ISREG(found.st_mode):
-            raise StorageError(f"{path} is not a regular file")
-        return found.st_size
+        with self._open_blob(digest) as file:
+            return os.fstat(file.fileno()).st_size
 
     def blob(self, digest: Digest) -> Iterator[bytes]:
         """The chunks of a blob, not checked. Raises NotFound."""
-        self.blob_size(digest)
-        path = self.path(digest)
-        with reading(path), path.open("rb") as file:
+        with self._open_blob(digest) as file, reading(self.path(digest)):
             while chunk := file.read(CHUNK_SIZE):
                 yield chunk
 
@@ -188,6 +181,14 @@ class Layout:
     def __str__(self) -> str:
         return f"ocidir://{self.folder}"
 
+    def _open_blob(self, digest: Digest) -> BinaryIO:
+        path = self.path(digest)
+        with reading(path):
+            try:
+                return open_regular(path)
+            except (FileNotFoundError, NotADirectoryError):
+                raise NotFound(f"{digest} is not in {self}") from None
+
     def _require(self, *, create: bool) -> None:
         try:
             self.index()
@@ -218,10 +219,11 @@ class Layout:
 
     def _check_version(self) -> None:
         path = self.folder / LAYOUT_NAME
-        try:
-            raw, _ = read_whole(path)
-        except FileNotFoundError:
-            raise Malformed(f"{self} is not an OCI layout folder: no oci-layout file") from None
+        with reading(path):
+            try:
+                raw, _ = read_whole(path)
+            except FileNotFoundError:
+                raise Malformed(f"{self} is not an OCI layout folder: no oci-layout file") from None
         version = parse_object(raw, f"{LAYOUT_NAME} of {self}").get("imageLayoutVersion")
         if not isinstance(version, str) or not version.startswith("1."):
             raise Malformed(f"{self} has layout version {version!r}; regbot knows 1.x")

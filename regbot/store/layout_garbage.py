@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.errors import InvalidValue, Malformed, NotFound, SizeMismatch
+from regbot.files import TEMPORARY_PREFIX, reading, sync_folder, writing
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, parse_object
 from regbot.stopping import Stop
 from regbot.store.layout import Layout
-from regbot.store.layout_files import TEMPORARY_PREFIX, reading, sync_folder, writing
 
 WallClock = Callable[[], float]
 """Seconds since 1970."""

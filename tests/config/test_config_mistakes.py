@@ -68,7 +68,7 @@ MISTAKES = {
         "3:11: file: there is no file 'missing.lua' (names count from the config's folder)"
     ),
     "scripts:\n  - name: a\n    file: .\n": (
-        "3:11: file: can't read '.': it is not a file (name a Lua file)"
+        "3:11: file: can't read '.': it is a folder, not a regular file (name a Lua file)"
     ),
     "scripts: x\n": "1:10: scripts: expected a list, not a text (begin each entry with -)",
     "scripts:\n  - x\n": (

@@ -298,8 +298,8 @@ def test_a_bomb_in_a_layer_takes_no_memory(tmp_path, codec) -> None:
 
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    refused(tmp_path / "fifo", "not a regular file", StorageError)
-    refused(tmp_path, "directory", StorageError)
+    refused(tmp_path / "fifo", "named pipe, not a regular file", StorageError)
+    refused(tmp_path, "a folder, not a regular file", StorageError)
     refused(tmp_path / "missing", "No such file", StorageError)
 
 

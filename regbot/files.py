@@ -1,0 +1,148 @@
+"""Files on disk: read only if regular, replaced in one step, with errors that name the path.
+
+A named pipe or a device in a folder that others can write to would otherwise block the
+reader for good, past its timeout and past SIGTERM.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from regbot.errors import StorageError
+
+TEMPORARY_PREFIX = ".regbot-"
+
+Signature = tuple[int, int, int, int]
+"""Device, inode, size and time of change: another version of a file differs in one."""
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read it, symlinks followed.
+
+    Raises OSError as ``open`` does, and one that says what the path is instead when it
+    is no regular file. ``reading`` makes a StorageError of either.
+    """
+    return os.fdopen(regular_descriptor(path, os.O_RDONLY), "rb")
+
+
+def regular_descriptor(path: Path, flags: int) -> int:
+    """Open a regular file with flags of ``os.open``. Raises as ``open_regular`` does.
+
+    What is there is looked at first, since opening a device can set it going, and again
+    when it is open, since another may have taken its place.
+    """
+    with suppress(FileNotFoundError):
+        _require_regular(path.stat(), path)
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
+    try:
+        _require_regular(os.fstat(descriptor), path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _require_regular(found: os.stat_result, path: Path) -> None:
+    if stat.S_ISREG(found.st_mode):
+        return
+    kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+    code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+    raise OSError(code, f"it is {kind}, not a regular file", str(path))
+
+
+def read_whole(path: Path) -> tuple[bytes, Signature]:
+    """A file's bytes, and what tells this version of it from others. Raises OSError."""
+    with open_regular(path) as file:
+        signature = signature_of(os.fstat(file.fileno()))
+        return file.read(), signature
+
+
+def signature_of(found: os.stat_result) -> Signature:
+    """The signature of a file."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def replace_file(path: Path, content: bytes) -> Signature:
+    """Write a whole file so that it is the old or the new one at any moment."""
+    with temporary_file(path.parent) as (descriptor, temporary):
+        write_all(descriptor, content)
+        now = time.time_ns()
+        os.utime(descriptor, ns=(now, now))  # finer than the kernel's own clock tick
+        os.fsync(descriptor)
+        temporary.rename(path)
+        sync_folder(path.parent)
+        return signature_of(os.fstat(descriptor))
+
+
+def write_out(path: Path, content: bytes) -> None:
+    """Write a file that the user named: as a whole, but a device or pipe as it is."""
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        with target.open("wb") as stream:
+            stream.write(content)
+    else:
+        replace_file(target, content)
+
+
+@contextmanager
+def temporary_file(folder: Path) -> Iterator[tuple[int, Path]]:
+    """A new file, removed at the end unless it was renamed."""
+    path = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    with writing(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        yield descriptor, path
+    finally:
+        os.close(descriptor)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write every byte."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an OSError into a StorageError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"can't read {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError into a StorageError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"can't write {path}: {error.strerror or error}") from error

@@ -1,0 +1,157 @@
+"""Only regular files are opened, wherever a path leads: a pipe would be waited for for good."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.configs import problems
+from support.hanging import without_hanging
+from support.images import make_image, push
+from support.journals import small
+
+from regbot.config.template import TemplateMistake, render
+from regbot.errors import CredentialError, StorageError
+from regbot.events import Event, Message
+from regbot.files import open_regular, reading
+from regbot.http.docker_config import load as load_docker_config
+from regbot.http.hosts import HostSettings
+from regbot.http.tls import context_for
+from regbot.image.archive_read import open_archive
+from regbot.journal.manifest_files import ManifestFiles
+from regbot.oci.reference import Reference
+from regbot.store.ocidir import OciDirStore
+
+NOT_REGULAR = "it is a named pipe, not a regular file"
+
+
+@pytest.fixture(autouse=True)
+def _no_hanging() -> Iterator[None]:
+    with without_hanging():
+        yield
+
+
+def pipe_at(path: Path) -> Path:
+    """A pipe that nobody writes to, in the place of whatever is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    return path
+
+
+def test_a_regular_file_is_read_through_a_link(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    with open_regular(tmp_path / "link") as file:
+        assert file.read() == b"content"
+
+
+def test_what_is_missing_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "missing")
+
+
+def test_what_is_no_regular_file_is_named(tmp_path):
+    kinds = {"a named pipe": pipe_at(tmp_path / "pipe"), "a folder": tmp_path}
+    kinds["a device"] = Path("/dev/zero")
+    kinds["a socket"] = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(kinds["a socket"]))
+        for kind, path in kinds.items():
+            with pytest.raises(StorageError) as caught, reading(path):
+                open_regular(path)
+            assert str(caught.value) == f"can't read {path}: it is {kind}, not a regular file"
+
+
+def test_a_link_to_a_pipe_is_a_pipe(tmp_path):
+    pipe_at(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(OSError, match=NOT_REGULAR):
+        open_regular(tmp_path / "link")
+
+
+class TestLayout:
+    @pytest.fixture
+    def filled(self, tmp_path: Path) -> Path:
+        path = tmp_path / "layout"
+        push(OciDirStore(Reference.parse(f"ocidir://{path}")), make_image(), "v1")
+        return path
+
+    @pytest.mark.parametrize("name", ["index.json", "oci-layout"])
+    def test_its_own_files(self, filled: Path, name: str) -> None:
+        pipe_at(filled / name)
+        store = OciDirStore(Reference.parse(f"ocidir://{filled}"))
+        with pytest.raises(StorageError, match=rf"{name}: {NOT_REGULAR}"):
+            store.tags()
+        with pytest.raises(StorageError, match=rf"{name}: {NOT_REGULAR}"):
+            push(store, make_image(), "v2")
+
+    def test_its_lock(self, filled: Path) -> None:
+        pipe_at(filled / ".regbot.lock")
+        with pytest.raises(StorageError, match=NOT_REGULAR):
+            push(OciDirStore(Reference.parse(f"ocidir://{filled}")), make_image(), "v2")
+
+    def test_a_blob_to_mount_or_to_replace(self, filled: Path, tmp_path: Path) -> None:
+        image = make_image()
+        store = OciDirStore(Reference.parse(f"ocidir://{filled}"))
+        other = OciDirStore(Reference.parse(f"ocidir://{tmp_path}/other"))
+        layer = image.manifest.layers[0]
+        pipe_at(filled / "blobs" / "sha256" / layer.digest.hex)
+        calls: list[Callable[[], object]] = [
+            lambda: store.blob_size(layer.digest),
+            lambda: b"".join(store.blob(layer.digest)),
+            lambda: other.mount_blob(layer.digest, store.repository),
+        ]
+        for call in calls:
+            with pytest.raises(StorageError, match=NOT_REGULAR):
+                call()
+
+
+def test_an_archive(tmp_path):
+    with (
+        pytest.raises(StorageError, match=NOT_REGULAR),
+        open_archive(pipe_at(tmp_path / "a.tar"), blob_limit=1000),
+    ):
+        pass
+
+
+def test_a_kept_manifest_of_the_journal(tmp_path):
+    (manifest,) = small(1).manifests
+    files = ManifestFiles(tmp_path)
+    path = pipe_at(tmp_path / "sha256" / manifest.digest.hex)
+    with pytest.raises(StorageError, match=NOT_REGULAR):
+        files.read(manifest.digest, manifest.media_type)
+    files.add([manifest])
+    assert path.read_bytes() == manifest.raw
+
+
+def test_a_script_and_a_template_of_the_config(tmp_path):
+    pipe = pipe_at(tmp_path / "pipe")
+    (found,) = problems("scripts: [{name: a, file: pipe}]", base=tmp_path)
+    assert found == f"bot.yml:1:27: file: can't read 'pipe': {NOT_REGULAR} (name a Lua file)"
+    with pytest.raises(TemplateMistake, match=NOT_REGULAR):
+        render(f'{{{{file "{pipe}"}}}}', {})
+
+
+def test_a_docker_config(tmp_path):
+    pipe_at(tmp_path / "config.json")
+    heard: list[Event] = []
+    load_docker_config({"DOCKER_CONFIG": str(tmp_path)}, heard.append)
+    (message,) = heard
+    assert isinstance(message, Message)
+    assert NOT_REGULAR in message.text
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "client.cert", "client.key"])
+def test_a_certificate(tmp_path, name):
+    folder = tmp_path / "registry.example"
+    for each in ("client.cert", "client.key"):
+        (folder / each).parent.mkdir(exist_ok=True)
+        (folder / each).write_text("PEM")
+    path = pipe_at(folder / name)
+    with pytest.raises(CredentialError) as caught:
+        context_for(HostSettings("registry.example"), tmp_path)
+    assert str(caught.value) == f"{path}: {NOT_REGULAR}"
