@@ -1,7 +1,9 @@
-"""What happened, as frozen values: logs, metrics and reports subscribe to them.
+"""What happened, as frozen values: log lines, progress and history are made from them.
 
-The core emits events and knows nothing of who listens. No event holds a secret:
-URLs come without query and user part, headers don't come at all.
+The core emits events and does not know who listens. No event holds a secret: URLs
+come without query and user part, headers do not come at all. What an event looks
+like in a log, and at which level, is the listener's decision, so nothing is rendered
+for a level that is off.
 """
 
 from __future__ import annotations
@@ -11,11 +13,24 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Level = Literal["trace", "debug", "info", "warn", "error"]
+"""Levels of the log, the least important first."""
+
+Ending = Literal["done", "failed", "stopped"]
+"""How a script or a run ended; ``stopped`` by a signal before its end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A line for the log: a text and its fields."""
+class Event:
+    """Something that happened: the base of all events."""
+
+
+Emit = Callable[[Event], None]
+"""A listener, as those who emit know it. It is called from many threads at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Event):
+    """A line for the log: a text for people and its fields. Nobody parses the text."""
 
     level: Level
     text: str
@@ -23,7 +38,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanged:
+class Exchanged(Event):
     """One HTTP request was answered, or failed with ``status`` 0.
 
     ``seconds`` is the time until the headers of the answer were there.
@@ -37,7 +52,7 @@ class Exchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Delayed:
+class Delayed(Event):
     """A request waits before it is tried again, or for its host's pace."""
 
     host: str
@@ -45,9 +60,64 @@ class Delayed:
     why: str
 
 
-Event = Message | Exchanged | Delayed
-Emit = Callable[[Event], None]
+@dataclass(frozen=True, slots=True)
+class Printed(Event):
+    """A script printed a line, which belongs on standard output."""
+
+    script: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A command began to run scripts or to carry out a plan.
+
+    ``kind`` is the command. Each script that a server runs is a run of its own.
+    """
+
+    kind: str
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded(Event):
+    """A run came to its end. ``id`` is its name in the history, empty without changes."""
+
+    kind: str
+    status: Ending
+    seconds: float
+    id: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStarted(Event):
+    """A script began."""
+
+    script: str
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptEnded(Event):
+    """A script came to its end; ``error`` says why it failed or was stopped."""
+
+    script: str
+    status: Ending
+    seconds: float
+    error: str = ""
+    dry_run: bool = False
 
 
 def ignore(event: Event) -> None:
     """An Emit nobody listens to."""
+
+
+def fan_out(*listeners: Emit) -> Emit:
+    """An Emit that tells each listener, in this order."""
+
+    def emit(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return emit

@@ -36,8 +36,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "lua.api": ("plan", "lua"),
     "run.schedule": ("units",),
     "config": ("http.hosts", "run.schedule", "plan.guard", "files"),
-    "logs": ("events",),
-    "run": ("lua.api", "journal", "report", "config", "logs"),
+    "run": ("lua.api", "journal", "report", "config"),
     "client": ("plan", "config"),
     "cli": ("run",),
 }

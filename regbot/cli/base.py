@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 
 from regbot.errors import ConfigError, RegbotError, UsageError
+from regbot.events import Ending
 
 if TYPE_CHECKING:
     from regbot.config.values import Config
+    from regbot.events import Emit
     from regbot.report.model import Kind
     from regbot.run.bot import Bot, Options
     from regbot.run.job import RunResult
@@ -59,7 +61,7 @@ _LOGGING = (
         type=click.Choice(_LEVELS, case_sensitive=False),
         default="info",
         show_default=True,
-        help="The least grave lines to log.",
+        help="Minimum level to log.",
     ),
     click.option(
         "--logopt",
@@ -81,8 +83,9 @@ def logging_options(command: Command) -> Command:
 
 def prepare(
     options: Mapping[str, Any], *, dry_run: bool = False, evidence: bool = False
-) -> tuple[Config, Options]:
-    """The config and settings that a command's options name. Raises UsageError."""
+) -> tuple[Config, Options, Emit]:
+    """The config, the settings and the log that a command's options name. Raises UsageError."""
+    from regbot.cli.logs import make_log
     from regbot.report.files import check_report_paths
     from regbot.run.bot import Options
 
@@ -93,12 +96,11 @@ def prepare(
     check_report_paths(reports)
     settings = Options(
         dry_run=dry_run or options.get("dry_run", False),
-        level=options["verbosity"],
-        json_log="json" in options["log_options"],
         user_agent=options["user_agent"],
         evidence=evidence or bool(reports),
     )
-    return read(options["config_path"]), settings
+    log = make_log(options["verbosity"], "json" if "json" in options["log_options"] else "logfmt")
+    return read(options["config_path"]), settings, log
 
 
 def read(config_path: str | None) -> Config:
@@ -142,11 +144,11 @@ def show(print_to: Callable[[TextIO], None]) -> None:
     print_to(sys.stdout)
 
 
-def exit_code(statuses: Sequence[str], *, stopped: bool) -> int:
-    """0 all well, 1 something failed, 130 interrupted."""
-    if "failed" in statuses:
-        return EXIT_FAILED
-    return EXIT_INTERRUPTED if stopped else EXIT_OK
+EXIT_CODES: Mapping[Ending, int] = {
+    "done": EXIT_OK,
+    "failed": EXIT_FAILED,
+    "stopped": EXIT_INTERRUPTED,
+}
 
 
 def ask_on_signals(ask: Callable[[], None]) -> None:

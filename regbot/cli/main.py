@@ -12,11 +12,11 @@ from typing import Any
 import click
 
 from regbot.cli.base import (
+    EXIT_CODES,
     EXIT_OK,
     ask_on_signals,
     config_option,
     dry_run_option,
-    exit_code,
     guarded,
     logging_options,
     optional_config_option,
@@ -62,14 +62,14 @@ def _once(**options: Any) -> int:  # noqa: ANN401
     from regbot.report.terminal import print_table
     from regbot.run.bot import assemble
 
-    config, settings = prepare(options)
-    with assemble(config, settings, options["config_path"]) as bot:
+    config, settings, log = prepare(options)
+    with assemble(config, settings, options["config_path"], log) as bot:
         ask_on_signals(bot.stop.ask)
-        results = bot.run_once()
-        write_reports(bot, "once", results, options["reports"])
+        ended = bot.run_once()
+        write_reports(bot, "once", ended.results, options["reports"])
         if settings.dry_run:
             show(partial(print_table, bot.outcomes))
-    return exit_code([result.status for result in results], stopped=bot.stop.asked)
+    return EXIT_CODES[ended.status]
 
 
 @main.command()
@@ -87,9 +87,9 @@ def server(**options: Any) -> None:  # noqa: ANN401
 def _server(**options: Any) -> int:  # noqa: ANN401
     from regbot.run.bot import assemble
 
-    config, settings = prepare(options)
+    config, settings, log = prepare(options)
     config.require_schedules()
-    with assemble(config, settings, options["config_path"]) as bot:
+    with assemble(config, settings, options["config_path"], log) as bot:
         ask_on_signals(bot.stop.ask)
         bot.serve()
     return EXIT_OK
@@ -127,16 +127,16 @@ def _run(**options: Any) -> int:  # noqa: ANN401
 
     name, text = text_of(options["file"], options["text"])
     arguments = arguments_of(options["arguments"])
-    config, settings = prepare(options)
-    with assemble(config, settings, options["config_path"] or "") as bot:
+    config, settings, log = prepare(options)
+    with assemble(config, settings, options["config_path"] or "", log) as bot:
         ask_on_signals(bot.stop.ask)
-        result = bot.run(config.one_off(name, text, arguments))
-        write_reports(bot, "run", [result], options["reports"])
+        ended = bot.run(config.one_off(name, text, arguments))
+        write_reports(bot, "run", ended.results, options["reports"])
         if settings.dry_run and not options["as_json"]:
             show(partial(print_table, bot.outcomes))
-    if result.status == "ok" and options["as_json"]:
-        click.echo(result_of(result.value))
-    return exit_code([result.status], stopped=bot.stop.asked)
+    if ended.status == "done" and options["as_json"]:
+        click.echo(result_of(ended.results[0].value))
+    return EXIT_CODES[ended.status]
 
 
 @main.command()

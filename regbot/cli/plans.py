@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbot.cli.base import (
+    EXIT_CODES,
     EXIT_FAILED,
+    EXIT_INTERRUPTED,
     EXIT_OK,
     ask_on_signals,
     config_option,
-    exit_code,
     guarded,
     logging_options,
     optional_config_option,
@@ -57,22 +58,22 @@ def _plan(**options: Any) -> int:  # noqa: ANN401
     from regbot.report.terminal import print_table
     from regbot.run.bot import assemble
 
-    config, settings = prepare(options, dry_run=True, evidence=True)
+    config, settings, log = prepare(options, dry_run=True, evidence=True)
     work_dir = config.defaults.work_dir
-    with assemble(config, settings, options["config_path"]) as bot:
+    with assemble(config, settings, options["config_path"], log) as bot:
         ask_on_signals(bot.stop.ask)
-        results = bot.run_once()
-        failed = {result.script for result in results if result.status != "ok"}
+        ended = bot.run_once()
+        failed = {result.script for result in ended.results if result.status != "done"}
         kept = [outcome for outcome in bot.outcomes if outcome.script not in failed]
         found = Plan(time.time(), config.fingerprint, tuple(planned_from(kept)))
         if options["output"] is not None:
             write_plan(found, options["output"], work_dir)
-        write_reports(bot, "plan", results, options["reports"])
+        write_reports(bot, "plan", ended.results, options["reports"])
         if options["output"] is None:
             click.echo(plan_text(found, work_dir), nl=False)
         else:
             show(partial(print_table, bot.outcomes))
-    return exit_code([result.status for result in results], stopped=bot.stop.asked)
+    return EXIT_CODES[ended.status]
 
 
 @click.command()
@@ -91,13 +92,12 @@ def apply(**options: Any) -> None:  # noqa: ANN401
 
 
 def _apply(**options: Any) -> int:  # noqa: ANN401
-    from regbot.errors import ScriptTimeout, Stopped
     from regbot.plan.planfile import read_plan
     from regbot.report.terminal import print_table
     from regbot.run.bot import assemble
 
-    config, settings = prepare(options)
-    with assemble(config, settings, options["config_path"]) as bot:
+    config, settings, log = prepare(options)
+    with assemble(config, settings, options["config_path"], log) as bot:
         ask_on_signals(bot.stop.ask)
         stores = bot.stores()
         found = read_plan(
@@ -108,15 +108,13 @@ def _apply(**options: Any) -> int:  # noqa: ANN401
         if found.fingerprint != config.fingerprint:
             text = "warning: the config or its scripts changed since the plan was made"
             click.echo(text, err=True)
-        try:
-            with _progress(len(found.actions)) as advance:
-                bot.apply(found.actions, advance)
-        except (Stopped, ScriptTimeout) as reason:
-            click.echo(f"{reason}; apply the plan again to go on", err=True)
+        with _progress(len(found.actions)) as advance:
+            ended = bot.apply(found.actions, advance)
+        if bot.stop.asked:
+            click.echo("stopped; apply the plan again to go on", err=True)
         write_reports(bot, "apply", [], options["reports"])
         show(partial(print_table, bot.outcomes))
-    statuses = [] if bot.stop.asked else [outcome.status for outcome in bot.outcomes]
-    return exit_code(statuses, stopped=bot.stop.asked)
+    return EXIT_CODES[ended.status]
 
 
 @contextmanager
@@ -171,16 +169,18 @@ def _undo(**options: Any) -> int:  # noqa: ANN401
     from regbot.cli.history_page import print_undone
     from regbot.run.bot import assemble
 
-    config, settings = prepare(options)
+    config, settings, log = prepare(options)
     with (
-        assemble(config, settings, options["config_path"] or "") as bot,
+        assemble(config, settings, options["config_path"] or "", log) as bot,
         _journal(config) as journal,
     ):
         ask_on_signals(bot.stop.ask)
         undone = bot.undo(journal, options["run"], options["tags"])
         show(partial(print_undone, undone))
     failed = any(one.status == "failed" for one in undone)
-    return EXIT_FAILED if failed else exit_code([], stopped=bot.stop.asked)
+    if failed:
+        return EXIT_FAILED
+    return EXIT_INTERRUPTED if bot.stop.asked else EXIT_OK
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import Literal
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 
-EntryStatus = Literal["begun", "done", "skipped", "failed"]
-"""``begun``: nothing more was heard of it; it may have happened or not."""
+EntryStatus = Literal["begun", "done", "skipped", "failed", "stopped"]
+"""``begun`` and ``stopped``: it may have happened or not."""
 
 RUNNING = "running"
 """A run's status until it ends; also of one that was killed."""

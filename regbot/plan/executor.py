@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from regbot.errors import GuardBroken, NotFound, NotSupported, RegbotError, StorageError
-from regbot.events import Emit, Level, Message
+from regbot.errors import (
+    GuardBroken,
+    NotFound,
+    NotSupported,
+    RegbotError,
+    ScriptTimeout,
+    Stopped,
+    StorageError,
+)
+from regbot.events import Emit, Message
 from regbot.journal.saving import Delete, Saved, save_before
 from regbot.journal.slot import JournalSlot
 from regbot.oci.digest import Digest
@@ -19,7 +28,7 @@ from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.plan.apply import Applied, Applier
 from regbot.plan.evidence import Evidence, gather
 from regbot.plan.guard import Guard, Protection
-from regbot.plan.outcome import Outcome, Status
+from regbot.plan.outcome import ActionDone, Outcome, Status
 from regbot.plan.tagbook import Sure, TagBook, always
 
 NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"
@@ -82,7 +91,7 @@ class Executor:
         return other
 
     def execute(self, action: Action) -> Outcome:
-        """Apply an action. What fails is recorded as failed and raised."""
+        """Apply an action. What fails or is stopped is recorded as that, and raised."""
         evidence: Evidence | None = None
         try:
             if isinstance(action, DeleteTag | DeleteManifest):
@@ -93,8 +102,8 @@ class Executor:
             else:
                 applied = self._journalled(action, None)
         except RegbotError as error:
-            failed = Outcome(self._script, action, "failed", action.digest, str(error), evidence)
-            self._record(failed)
+            ended = _ended_by(error)
+            self._record(Outcome(self._script, action, ended, action.digest, str(error), evidence))
             raise
         if not applied.skipped:
             self._book.note(action)
@@ -209,7 +218,7 @@ class Executor:
         try:
             applied = self._applier.apply(action)
         except RegbotError as error:
-            journal.ended(entry, "failed", str(error))
+            journal.ended(entry, _ended_by(error), str(error))
             raise
         try:
             journal.ended(entry, "skipped" if applied.skipped else "done", applied.detail)
@@ -220,7 +229,7 @@ class Executor:
 
     def _record(self, outcome: Outcome) -> Outcome:
         self._ledger.add(outcome)
-        self._emit(_message(outcome, dry_run=self._terms.dry_run))
+        self._emit(ActionDone(outcome, self._terms.dry_run))
         return outcome
 
 
@@ -236,21 +245,6 @@ def _decided(action: Delete, saved: Saved) -> Delete:
     return action
 
 
-_LEVELS: dict[Status, Level] = {"failed": "error", "skipped": "warn"}
-
-
-def _message(outcome: Outcome, *, dry_run: bool) -> Message:
-    action = outcome.action
-    fields: dict[str, str | bool] = {"script": outcome.script, "image": str(action.reference)}
-    taken = ", ".join(outcome.evidence.tags) if outcome.evidence else ""
-    more = {
-        "digest": outcome.digest,
-        "tags": taken,
-        "reason": action.reason,
-        "detail": outcome.detail,
-    }
-    fields |= {name: str(value) for name, value in more.items() if value}
-    fields |= {"dry-run": True} if dry_run else {}
-    level = _LEVELS.get(outcome.status, "info")
-    text = action.verb if level == "info" else f"{action.verb}: {outcome.status}"
-    return Message(level, text, fields)
+def _ended_by(error: RegbotError) -> Literal["stopped", "failed"]:
+    """What becomes of an action that raised: a stop or a timeout is no failure of it."""
+    return "stopped" if isinstance(error, Stopped | ScriptTimeout) else "failed"

@@ -10,13 +10,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from regbot.events import Ending
 from regbot.plan.outcome import Status
 
 Kind = Literal["once", "plan", "apply", "run"]
-RunStatus = Literal["ok", "failed", "stopped"]
 
-STATUSES: tuple[Status, ...] = ("failed", "skipped", "planned", "done")
+STATUSES: tuple[Status, ...] = ("failed", "stopped", "skipped", "planned", "done", "unchanged")
 """What needs attention comes first."""
+_ATTENTION = 3
+"""How many of them need attention."""
 
 
 class Ran(Protocol):
@@ -28,7 +30,7 @@ class Ran(Protocol):
         ...
 
     @property
-    def status(self) -> RunStatus:
+    def status(self) -> Ending:
         """How it ended."""
         ...
 
@@ -48,7 +50,7 @@ class RunLine:
     """One run of a script."""
 
     script: str
-    status: RunStatus
+    status: Ending
     error: str = ""
     seconds: float = 0.0
 
@@ -114,12 +116,12 @@ class Report:
     @property
     def troubled_runs(self) -> tuple[RunLine, ...]:
         """The scripts that did not come to their end."""
-        return tuple(run for run in self.runs if run.status != "ok")
+        return tuple(run for run in self.runs if run.status != "done")
 
     @property
     def rows_by_gravity(self) -> list[Row]:
-        """What failed first, then what was skipped, then the rest; each in its order."""
-        return sorted(self.rows, key=lambda row: min(STATUSES.index(row.status), 2))
+        """What needs attention first, then the rest in its order."""
+        return sorted(self.rows, key=lambda row: min(STATUSES.index(row.status), _ATTENTION))
 
     @property
     def bytes_known(self) -> int:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from regbot.plan.outcome import Outcome
+from regbot.plan.outcome import Outcome, Status
 from regbot.report import shown
 from regbot.report.model import Report
 from regbot.report.shown import visible
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("script", "action", "reference", "digest", "reason")
 _PIPE_WIDTH = 10_000
 _DIGEST_SHOWN = 19
+_COUNTED: tuple[Status, ...] = ("done", "planned", "unchanged", "skipped", "stopped", "failed")
 
 
 def print_table(outcomes: Sequence[Outcome], stream: TextIO) -> None:
@@ -56,11 +57,7 @@ def counts(outcomes: Sequence[Outcome]) -> str:
     by_status = Counter(outcome.status for outcome in outcomes)
     if not by_status:
         return "nothing to do"
-    return ", ".join(
-        f"{by_status[status]} {status}"
-        for status in ("done", "planned", "skipped", "failed")
-        if by_status[status]
-    )
+    return ", ".join(f"{by_status[status]} {status}" for status in _COUNTED if by_status[status])
 
 
 def _console(stream: TextIO) -> Console:
@@ -94,7 +91,7 @@ def _print(
 def _cells(outcome: Outcome, *, short: bool) -> tuple[str, ...]:
     action = outcome.action
     verb = action.verb
-    if outcome.status in ("skipped", "failed"):
+    if outcome.status not in ("done", "planned"):
         verb = f"{verb} ({outcome.status})"
     digest = str(outcome.digest or "")
     why = "; ".join(part for part in (action.reason, outcome.detail) if part)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from regbot.config.values import Config, Script
-from regbot.errors import StorageError
-from regbot.events import Emit, Level, Message
+from regbot.errors import ScriptTimeout, Stopped, StorageError
+from regbot.events import Emit, Ending, Message, RunEnded, RunStarted
 from regbot.http.transport import Transport
 from regbot.journal.journal import Journal
 from regbot.journal.restore import Undone
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.journal.undo import undo
-from regbot.logs import make_log
 from regbot.lua.flavours import preferred_flavour
 from regbot.plan.carrying import Planned, carry_out
 from regbot.plan.executor import Executor, Ledger, Terms
@@ -35,16 +34,31 @@ from regbot.store.protocol import ReadStores
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says beside the config.
+    """What a command wants beside the config.
 
-    ``evidence``: a report or plan is wanted, so deletes are looked at closely.
+    ``user_agent`` replaces the config's. ``evidence``: a report or plan is wanted, so
+    deletes are looked at closely.
     """
 
     dry_run: bool = False
-    level: Level = "info"
-    json_log: bool = False
     user_agent: str = ""
     evidence: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended, and its scripts in their order. A plan that was applied has none."""
+
+    status: Ending
+    results: tuple[RunResult, ...] = ()
+
+
+@dataclass(slots=True)
+class _Recording:
+    """A run that is going on: what its scripts use, and how it will have ended."""
+
+    services: Services
+    status: Ending = "failed"
 
 
 class Bot:
@@ -64,22 +78,25 @@ class Bot:
         """What became of every action so far."""
         return self._services.ledger.outcomes
 
-    def run_once(self) -> list[RunResult]:
+    def run_once(self) -> Ended:
         """Run every enabled script once."""
         scripts = [script for script in self.config.scripts if script.enabled]
-        parallel = self.config.defaults.parallel
-        with self._journalled("once") as services:
-            return run_all(
+        with self._recorded("once") as run:
+            results = run_all(
                 scripts,
-                lambda script: run_script(script, services, self.stop),
-                parallel=parallel,
+                lambda script: run_script(script, run.services, self.stop),
+                parallel=self.config.defaults.parallel,
                 stop=self.stop,
             )
+            run.status = self._ending(result.status for result in results)
+        return Ended(run.status, tuple(results))
 
-    def run(self, script: Script) -> RunResult:
+    def run(self, script: Script) -> Ended:
         """Run one script that is not in the config."""
-        with self._journalled("run") as services:
-            return run_script(script, services, self.stop)
+        with self._recorded("run") as run:
+            result = run_script(script, run.services, self.stop)
+            run.status = result.status
+        return Ended(run.status, (result,))
 
     def serve(self) -> None:
         """Run scripts when they are due, until the stop is asked for."""
@@ -93,23 +110,31 @@ class Bot:
         ).serve()
 
     def _run_due(self, script: Script) -> RunResult:
-        with self._journalled("server") as services:
-            own = replace(services, ledger=Ledger(), overlay=None)
-            return run_script(script, own, self.stop)
+        with self._recorded("server") as run:
+            services = replace(run.services, ledger=Ledger(), overlay=None)
+            result = run_script(script, services, self.stop)
+            run.status = result.status
+        return result
 
-    def apply(self, plan: Sequence[Planned], advance: Callable[[], None]) -> None:
-        """Carry out a plan; what became of it is in ``outcomes``. Raises Stopped."""
-        with (
-            self._journalled("apply") as services,
-            open_session(
-                "",
-                services.bind,
-                stop=self.stop,
-                emit=services.emit,
-                ledger=services.ledger,
-                terms=Terms(evidence=services.evidence, journal=services.journal),
-            ) as session,
-        ):
+    def apply(self, plan: Sequence[Planned], advance: Callable[[], None]) -> Ended:
+        """Carry out a plan; what became of it is in ``outcomes``."""
+        with self._recorded("apply") as run:
+            with suppress(Stopped, ScriptTimeout):
+                self._carry_out(plan, run.services, advance)
+            run.status = self._ending(outcome.status for outcome in self.outcomes)
+        return Ended(run.status)
+
+    def _carry_out(
+        self, plan: Sequence[Planned], services: Services, advance: Callable[[], None]
+    ) -> None:
+        with open_session(
+            "",
+            services.bind,
+            stop=self.stop,
+            emit=services.emit,
+            ledger=services.ledger,
+            terms=Terms(evidence=services.evidence, journal=services.journal),
+        ) as session:
             guards = {script.name: script.guard for script in self.config.scripts}
             executors: dict[str, Executor] = {}
 
@@ -148,31 +173,35 @@ class Bot:
         overlay = self._services.overlay
         return OverlayStores(real, after=overlay) if overlay else real
 
+    def _ending(self, statuses: Iterable[str]) -> Ending:
+        if "failed" in statuses:
+            return "failed"
+        return "stopped" if self.stop.asked else "done"
+
     @contextmanager
-    def _journalled(self, kind: str) -> Iterator[Services]:
-        """The services with a journal for one run, which is finished at the end."""
-        if self._services.dry_run:
-            yield self._services
-            return
-        slot = JournalSlot(self._journal, kind)
-        status = "failed"
+    def _recorded(self, kind: str) -> Iterator[_Recording]:
+        """A run with a journal of its own, said at its beginning and its end."""
+        services, began = self._services, time.monotonic()
+        slot = None if services.dry_run else JournalSlot(self._journal, kind)
+        run = _Recording(replace(services, journal=slot))
+        services.emit(RunStarted(kind, services.dry_run))
         try:
-            yield replace(self._services, journal=slot)
-            status = "stopped" if self.stop.asked else "done"
+            yield run
         finally:
-            emit = self._services.emit
-            try:
-                slot.finish(status)
-            except StorageError as error:
-                emit(Message("warn", f"the journal could not note the run's end: {error}"))
-            if slot.run_id:
-                emit(Message("info", "kept in the journal", {"run": slot.run_id}))
+            if slot:
+                try:
+                    slot.finish(run.status)
+                except StorageError as error:
+                    text = f"the history could not note the run's end: {error}"
+                    services.emit(Message("warn", text))
+            seconds = time.monotonic() - began
+            run_id = slot.run_id if slot else ""
+            services.emit(RunEnded(kind, run.status, seconds, run_id, services.dry_run))
 
 
 @contextmanager
-def assemble(config: Config, options: Options, config_name: str) -> Iterator[Bot]:
+def assemble(config: Config, options: Options, config_name: str, emit: Emit) -> Iterator[Bot]:
     """Put a bot together, and let go of its connections at the end."""
-    emit = make_log(options.level, "json" if options.json_log else "logfmt")
     client = config.client
     if options.user_agent:
         client = replace(client, user_agent=options.user_agent)

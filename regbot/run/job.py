@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from regbot.config.values import Script
 from regbot.errors import RegbotError, ScriptError, Stopped
-from regbot.events import Emit, Level, Message
+from regbot.events import Emit, Ending, ScriptEnded, ScriptStarted
 from regbot.http.exchange import Exchange
 from regbot.journal.slot import JournalSlot
 from regbot.lua import sandbox
@@ -24,15 +24,13 @@ from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
 from regbot.store.overlay import OverlayStores
 
-RunStatus = Literal["ok", "failed", "stopped"]
-
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """What became of a run. ``value`` is what the script returned."""
 
     script: str
-    status: RunStatus
+    status: Ending
     error: str = ""
     seconds: float = 0.0
     value: tuple[Any, ...] = ()
@@ -70,12 +68,12 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
     The run ends when ``stop`` says so or the script's timeout is over.
     """
     started = time.monotonic()
-    services.emit(_message("info", "script started", script, services))
-    own = stop if script.timeout is None else stop.within(script.timeout)
-    status: RunStatus = "ok"
+    services.emit(ScriptStarted(script.name, services.dry_run))
+    timed = stop if script.timeout is None else stop.within(script.timeout)
+    status: Ending = "done"
     error, value = "", ()
     try:
-        value = tuple(_run(script, services, own))
+        value = tuple(_run(script, services, timed))
     except Stopped as reason:
         status, error = "stopped", str(reason)
     except RegbotError as reason:
@@ -86,9 +84,8 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
             f"{script.name}: internal error: {type(reason).__name__}: {reason}",
         )
     seconds = time.monotonic() - started
-    result = RunResult(script.name, status, error, seconds, value)
-    services.emit(_end_message(result, script, services))
-    return result
+    services.emit(ScriptEnded(script.name, status, seconds, error, services.dry_run))
+    return RunResult(script.name, status, error, seconds, value)
 
 
 def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
@@ -149,19 +146,3 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         ),
         after=services.overlay,
     )
-
-
-def _message(
-    level: Level, text: str, script: Script, services: Services, **fields: str | float
-) -> Message:
-    dry_run = {"dry-run": True} if services.dry_run else {}
-    return Message(level, text, {"script": script.name, **fields, **dry_run})
-
-
-def _end_message(result: RunResult, script: Script, services: Services) -> Message:
-    seconds = round(result.seconds, 3)
-    if result.status == "ok":
-        return _message("info", "script finished", script, services, seconds=seconds)
-    level: Level = "warn" if result.status == "stopped" else "error"
-    text = "script stopped" if result.status == "stopped" else "script failed"
-    return _message(level, text, script, services, error=result.error, seconds=seconds)

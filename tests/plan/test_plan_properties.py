@@ -195,7 +195,7 @@ class Lab:
         """What the script returned, without the name the repositories are below."""
         bot = self.bot(below, script, dry_run=dry_run)
         (result,) = bot.run_once()
-        assert (result.status, result.error) == ("ok", "")
+        assert (result.status, result.error) == ("done", "")
         return result.value, bot
 
     def kept(self, below: str) -> dict[str, Any]:

@@ -81,6 +81,19 @@ class Bot:
             stderr=subprocess.DEVNULL,
         )
 
+    def start_logged(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command that runs on; what it writes is in the files ``stdout`` and ``stderr``."""
+        out, err = ((self.folder / name).open("wb") for name in ("stdout", "stderr"))
+        with out, err:
+            return subprocess.Popen(
+                [REGBOT, command, *arguments, "-c", "bot.yml"],
+                env=environment(self.folder),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+
     def make_plan(self, *arguments: str) -> dict[str, Any]:
         """Plan to ``plan_file``; what it holds."""
         done = self.run("plan", "-o", "plan.json", *arguments)

@@ -38,7 +38,7 @@ def report(*rows: Row, **more: Any) -> Report:
         "started": END - 12,
         "finished": END,
         "version": "1.2.3",
-        "runs": (RunLine("clean", "ok", "", 11.5),),
+        "runs": (RunLine("clean", "done", "", 11.5),),
         "repositories": (
             RepositoryLine(
                 "clean", REPOSITORY, 10, len(rows), 10 - len(rows), bytes_only=7_000_000

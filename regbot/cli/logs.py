@@ -1,0 +1,163 @@
+"""The log on standard error: one line an event, as logfmt or JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO, get_args
+
+from regbot.events import (
+    Delayed,
+    Emit,
+    Event,
+    Exchanged,
+    Level,
+    Message,
+    RunEnded,
+    RunStarted,
+    ScriptEnded,
+    ScriptStarted,
+)
+from regbot.plan.outcome import ActionDone, Status
+
+Format = Literal["logfmt", "json"]
+Fields = Mapping[str, str | int | float | bool]
+
+_RANKS: Mapping[Level, int] = {level: rank for rank, level in enumerate(get_args(Level))}
+_FIRST_KEYS = ("time", "level", "msg")
+_OF_ACTIONS: Mapping[Status, Level] = {"failed": "error", "stopped": "warn", "skipped": "warn"}
+_OF_ENDINGS: Mapping[str, Level] = {"done": "info", "stopped": "warn", "failed": "error"}
+
+
+def make_log(minimum: Level, form: Format, stream: TextIO | None = None) -> Emit:
+    """A listener that writes a line for each event of at least the ``minimum`` level."""
+    import structlog
+
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.processors.LogfmtRenderer(key_order=_FIRST_KEYS, bool_as_flag=False)
+    )
+    write = structlog.WriteLogger(stream or sys.stderr).msg
+    lowest = _RANKS[minimum]
+
+    def emit(event: Event) -> None:
+        level = level_of(event)
+        if level is not None and _RANKS[level] >= lowest:
+            # A log that nobody reads any more must not end work half-way.
+            with suppress(OSError, ValueError):
+                write(renderer(None, "", _line(level, *_content(event))))
+
+    return emit
+
+
+def level_of(event: Event) -> Level | None:
+    """The level of an event's line; None for one that has no line."""
+    match event:
+        case Message():
+            return event.level
+        case Exchanged():
+            return "trace"
+        case ActionDone():
+            return _OF_ACTIONS.get(event.outcome.status, "info")
+        case ScriptEnded():
+            return _OF_ENDINGS[event.status]
+        case ScriptStarted():
+            return "info"
+        case RunEnded() if event.id:
+            return "info"
+        case Delayed() | RunStarted() | RunEnded():
+            return "debug"
+    return None
+
+
+def _content(event: Event) -> tuple[str, Fields]:
+    """The text and the fields of an event's line."""
+    match event:
+        case Message():
+            return event.text, event.fields
+        case Exchanged():
+            return "exchanged", {
+                "method": event.method,
+                "url": event.url,
+                "status": event.status,
+                "seconds": round(event.seconds, 3),
+            }
+        case Delayed():
+            seconds = round(event.seconds, 3)
+            return "waiting", {"host": event.host, "seconds": seconds, "why": event.why}
+        case ActionDone():
+            return _action(event)
+        case ScriptStarted():
+            return "script started", {"script": event.script, **_dry_run(on=event.dry_run)}
+        case ScriptEnded():
+            text = "script finished" if event.status == "done" else f"script {event.status}"
+            return text, {
+                "script": event.script,
+                **({"error": event.error} if event.error else {}),
+                "seconds": round(event.seconds, 3),
+                **_dry_run(on=event.dry_run),
+            }
+        case RunStarted():
+            return "run started", {"command": event.kind, **_dry_run(on=event.dry_run)}
+        case RunEnded():
+            text = "kept in the history" if event.id else "run ended"
+            return text, {
+                "command": event.kind,
+                "status": event.status,
+                **({"run": event.id} if event.id else {}),
+                "seconds": round(event.seconds, 3),
+                **_dry_run(on=event.dry_run),
+            }
+    return type(event).__name__, {}
+
+
+def _action(event: ActionDone) -> tuple[str, Fields]:
+    outcome = event.outcome
+    action = outcome.action
+    tags = ", ".join(outcome.evidence.tags) if outcome.evidence else ""
+    optional = {
+        "digest": str(outcome.digest or ""),
+        "tags": tags,
+        "reason": action.reason,
+        "detail": outcome.detail,
+    }
+    is_usual = outcome.status in ("done", "planned")
+    return action.verb if is_usual else f"{action.verb}: {outcome.status}", {
+        "script": outcome.script,
+        "image": str(action.reference),
+        **{name: value for name, value in optional.items() if value},
+        **_dry_run(on=event.dry_run),
+    }
+
+
+def _dry_run(*, on: bool) -> Fields:
+    return {"dry-run": True} if on else {}
+
+
+def _line(level: Level, text: str, fields: Fields) -> MutableMapping[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    printable = {_key(name): _value(value) for name, value in fields.items()}
+    return {
+        "time": now,
+        "level": level.upper(),
+        "msg": _value(text),
+        **{name: value for name, value in printable.items() if name not in _FIRST_KEYS},
+    }
+
+
+def _key(name: str) -> str:
+    return "".join(c if c.isprintable() and c not in ' ="' else "_" for c in name) or "_"
+
+
+def _value(value: object) -> Any:  # noqa: ANN401 - whatever a renderer takes
+    if not isinstance(value, str):
+        return value
+    readable = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else _escaped(c) for c in readable)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

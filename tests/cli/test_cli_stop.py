@@ -1,0 +1,77 @@
+"""A stop is no failure: what it cuts off is 'stopped', in the log, the report and the history."""
+
+import json
+import signal
+import threading
+
+import pytest
+from support.applying import APP, DELETE_OLD, bot_in
+from support.registry import DISTRIBUTION_3
+
+
+@pytest.fixture
+def bot(tmp_path):
+    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+        bot.fill(old=3, new=2)
+        yield bot
+
+
+def held(bot, method, path):
+    """Hold the registry's next answer; an event that says it is held, and one that lets it go."""
+    reached, go = threading.Event(), threading.Event()
+
+    def hold():
+        reached.set()
+        go.wait(60)
+
+    bot.registry.before(method, path, hold)
+    return reached, go
+
+
+def run_of(bot):
+    (line,) = bot.run("history").stdout.splitlines()[1:]
+    return line
+
+
+@pytest.mark.parametrize("command", ["once", "apply"])
+def test_what_a_signal_cuts_off_is_stopped(bot, command):
+    bot.configure(timeout="60s")
+    bot.make_plan()
+    reached, go = held(bot, "DELETE", "/old1")
+    arguments = ["plan.json"] if command == "apply" else []
+    running = bot.start_logged(command, *arguments, "--report", "out.json")
+    assert reached.wait(60)
+    running.send_signal(signal.SIGTERM)
+    code, err = running.wait(60), (bot.folder / "stderr").read_text()
+    go.set()
+    assert code == 130
+    assert 'msg="delete tag: stopped"' in err
+    assert "failed" not in err
+    rows = json.loads((bot.folder / "out.json").read_text())["rows"]
+    assert {row["status"] for row in rows if row["reference"].endswith(":old1")} == {"stopped"}
+    statuses = {
+        action.tags: action.status for actions in bot.journalled().values() for action in actions
+    }
+    assert statuses[("old1",)] == "stopped"
+    assert " stopped " in run_of(bot)
+
+
+def test_what_a_timeout_cuts_off_is_stopped(bot):
+    bot.configure(DELETE_OLD, timeout="2s")
+    reached, go = held(bot, "DELETE", "/old1")
+    done = bot.run("once", "--report", "out.json")
+    go.set()
+    assert reached.is_set()
+    assert done.returncode == 1
+    assert 'msg="delete tag: stopped"' in done.stderr
+    assert 'msg="script failed"' in done.stderr
+    rows = json.loads((bot.folder / "out.json").read_text())["rows"]
+    assert [row["status"] for row in rows] == ["done", "stopped"]
+    assert " failed " in run_of(bot)
+
+
+def test_a_once_with_a_failed_script_is_failed_in_the_history(bot):
+    bot.configure('tag.delete(app .. ":old0") error("no luck")')
+    assert bot.run("once").returncode == 1
+    assert " failed " in run_of(bot)
+    assert bot.registry.tags(APP).keys() == {"new0", "new1", "old1", "old2"}
