@@ -1,10 +1,15 @@
 FROM python:3.12-slim AS build
 
 WORKDIR /src
+COPY requirements ./requirements
+RUN python -m venv --without-pip /opt/regbot \
+    && pip --python /opt/regbot/bin/python install --no-cache-dir --require-hashes \
+        --requirement requirements/run.txt \
+    && pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY regbot ./regbot
-RUN python -m venv --without-pip /opt/regbot \
-    && pip --python /opt/regbot/bin/python install --no-cache-dir .
+RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && pip --python /opt/regbot/bin/python install --no-index --no-deps /wheels/regbot-*.whl
 
 
 FROM python:3.12-slim

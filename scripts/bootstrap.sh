@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it, from the project's folder: `bootstrap dev`
-# makes .venv and installs regbot there with the tools of that name, `bootstrap run`
-# installs regbot alone. What is installed already is not asked for again, so a
-# second run needs no network. $PYTHON names the interpreter to use.
+# makes .venv and installs regbot there with the tools for its development, `bootstrap
+# run` installs regbot alone. The versions are those of requirements/*.txt. What is
+# installed already is not asked for again, so a second run needs no network.
+# $PYTHON names the interpreter to use.
 
 venv=.venv
 
@@ -30,7 +31,7 @@ find_python() {
     printf '%s\n' "$PYTHON"
     return
   fi
-  for candidate in python3 python3.13 python3.12 python3.11; do
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
     if is_recent_python "$candidate"; then
       printf '%s\n' "$candidate"
       return
@@ -86,34 +87,54 @@ make_venv() {
   "$python" -m venv --clear "$venv" || fail "$python could not make $venv"
 }
 
-# What an installation depends on: the declared dependencies, and the folder.
+# Every version that is installed, for each use: the locked files, see scripts/lock.
+locked_files() {
+  case "$1" in
+    run) printf '%s\n' requirements/run.txt requirements/build.txt ;;
+    dev) printf '%s\n' requirements/dev.txt ;;
+  esac
+}
+
+# What an installation depends on: the locked versions, the project's file, and the folder.
 fingerprint() {
-  { cat pyproject.toml && pwd; } | cksum
+  # shellcheck disable=SC2046  # names of ours, one a line
+  { cat pyproject.toml $(locked_files "$1") && pwd; } | cksum
 }
 
 is_installed() {
-  local what
-  for what in "$@"; do
-    if [ "$(cat "$venv/.installed-$what" 2>/dev/null)" = "$(fingerprint)" ]; then
-      return
-    fi
-  done
-  return 1
+  [ "$(cat "$venv/.installed-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]
+}
+
+pip_install() {
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@" ||
+    fail "pip could not install regbot; its lines above say why"
 }
 
 bootstrap() {
-  local what=$1 target=. enough=(run dev)
-  if [ "$what" = dev ]; then
-    target='.[dev]' enough=(dev)
-  fi
+  local what=$1
   if venv_works; then
-    is_installed "${enough[@]}" && return
+    is_installed dev || is_installed "$what" && return
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || make_venv
   else
     make_venv
   fi
   say "Installing regbot and what it needs into $venv"
-  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable "$target" ||
-    fail "pip could not install $target; its lines above say why"
-  fingerprint >"$venv/.installed-$what"
+  # shellcheck disable=SC2046  # an option a file
+  pip_install --require-hashes $(locked_files "$what" | sed 's/^/--requirement=/')
+  pip_install --no-index --no-deps --no-build-isolation --editable .
+  fingerprint "$what" >"$venv/.installed-$what"
+}
+
+# Another environment beside .venv, with the newest or the lowest versions that
+# pyproject.toml allows. From here on $venv is that one.
+bootstrap_end_of_range() {
+  local end=$1 uv=$venv/bin/uv resolution=highest
+  [ "$end" = newest ] || resolution=lowest-direct
+  bootstrap dev
+  "$uv" venv --quiet --no-project --clear --python "$venv/bin/python" ".venv-$end" ||
+    fail "uv could not make .venv-$end"
+  venv=.venv-$end
+  say "Installing regbot with the $end versions that it allows into $venv"
+  "$uv" pip install --quiet --python "$venv/bin/python" --resolution "$resolution" \
+    --editable . --group test || fail "uv could not install regbot; its lines above say why"
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -38,6 +39,21 @@ def test_the_tools_of_the_build_stay_in_their_own_stage(stages):
     copies = [rest for name, rest in final if name == "COPY"]
     assert copies
     assert all(copy.startswith("--from=build ") for copy in copies)
+
+
+def test_every_installation_in_the_build_is_locked_or_regbot_itself(stages):
+    commands = [
+        command.split()
+        for name, rest in stages[0]
+        if name == "RUN"
+        for command in rest.split("&&")
+        if re.search(r"\bpip\b.* (install|wheel) ", command)
+    ]
+    assert len(commands) == 4
+    for command in commands:
+        locked = {"--require-hashes", "--requirement"} <= set(command)
+        offline = {"--no-index", "--no-deps"} <= set(command)
+        assert locked or offline, command
 
 
 def test_every_base_has_a_tag_of_python_that_regbot_runs_on(stages):
