@@ -15,6 +15,7 @@ RegbotError
 │   ├── SizeMismatch
 │   └── Malformed         not JSON, not a manifest, HTML from a captive portal, ...
 ├── StorageError          a file of a layout folder can't be read or written
+├── NotRestored           a tag could not be given back what had been taken from it
 ├── NotFound              no such repository, tag, manifest or blob
 ├── NotSupported          the store does not offer this call, or has it switched off
 └── RequestError          an exchange with a registry failed: method and redacted URL
@@ -24,6 +25,7 @@ RegbotError
         ├── Forbidden           403
         ├── RegistryNotFound    404, also a NotFound
         ├── RegistryUnsupported 405 or code UNSUPPORTED, also a NotSupported
+        ├── Protected           the registry keeps a tag or manifest by a rule of its own
         ├── TooManyRequests     429
         └── ServerFault         5xx
 
@@ -33,7 +35,7 @@ person who reads the log; it never holds a secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class RegbotError(Exception):
@@ -103,6 +105,10 @@ class StorageError(RegbotError):
     """The file system refused a read or write of a layout folder."""
 
 
+class NotRestored(RegbotError):
+    """A tag was left on something else than before, and the text says on what."""
+
+
 class NotFound(RegbotError):
     """There is no such repository, tag, manifest or blob."""
 
@@ -162,6 +168,10 @@ class RegistryUnsupported(RegistryError, NotSupported):
     """405, or an answer with the code UNSUPPORTED."""
 
 
+class Protected(RegistryError):
+    """A rule of the registry protects this tag or manifest; it says nothing of others."""
+
+
 class TooManyRequests(RegistryError):
     """429, after the retries that pacing allows."""
 
@@ -170,12 +180,31 @@ class ServerFault(RegistryError):
     """5xx, after the retries that pacing allows."""
 
 
+_PROTECTED_BY_CODE = frozenset({"PROTECTED_TAG", "IMMUTABLE_TAG", "PROTECTED_MANIFEST"})
+"""GitLab's codes, which it sends with 401."""
+
+
+def is_protected(method: str, status: int, codes: Collection[str]) -> bool:
+    """Whether an answer means that a rule of the registry forbids just this.
+
+    GitLab answers 401 with codes of its own, Harbor 412 PRECONDITION, and Quay 409
+    to the delete of an immutable tag, or TAG_ALREADY_EXISTS to a push onto one.
+    """
+    if not _PROTECTED_BY_CODE.isdisjoint(codes):
+        return True
+    if status == 412:
+        return "PRECONDITION" in codes
+    return status == 409 and (method == "DELETE" or "TAG_ALREADY_EXISTS" in codes)
+
+
 def registry_error(
     why: str, *, method: str, url: str, status: int, codes: tuple[str, ...] = ()
 ) -> RegistryError:
     """The class of the tree that fits an answer's status and codes."""
     kind: type[RegistryError] = RegistryError
-    if status == 405 or "UNSUPPORTED" in codes:
+    if is_protected(method, status, codes):
+        kind = Protected
+    elif status == 405 or "UNSUPPORTED" in codes:
         kind = RegistryUnsupported
     elif status >= 500:
         kind = ServerFault

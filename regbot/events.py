@@ -61,6 +61,18 @@ class Delayed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LeftBehind(Event):
+    """A tag is on a manifest of regbot's own, and could not be given back its own.
+
+    ``reference`` is the tag, ``digest`` what has to be put back on it. A run repeats
+    this at its very end.
+    """
+
+    reference: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Printed(Event):
     """A script printed a line, which belongs on standard output."""
 

@@ -16,6 +16,9 @@ from regbot.units import format_duration
 Clock = Callable[[], float]
 """Monotonic seconds."""
 
+Sleep = Callable[[threading.Event, float], object]
+"""Waits for an event, for some seconds at the most."""
+
 
 class Stop:
     """Asked once, stays asked, for all that share it."""
@@ -26,10 +29,12 @@ class Stop:
         timeout: float | None = None,
         asked: threading.Event | None = None,
         clock: Clock = time.monotonic,
+        sleep: Sleep = threading.Event.wait,
         late: str = "",
     ) -> None:
         """``late`` is what is said when the timeout is over, where that is no script's."""
         self._clock = clock
+        self._sleep = sleep
         self._timeout = timeout
         self._late = late
         self._deadline = None if timeout is None else clock() + timeout
@@ -37,7 +42,14 @@ class Stop:
 
     def within(self, timeout: float) -> Stop:
         """A stop that also ends after ``timeout`` seconds."""
-        return Stop(timeout=timeout, asked=self._asked, clock=self._clock)
+        return Stop(timeout=timeout, asked=self._asked, clock=self._clock, sleep=self._sleep)
+
+    def to_finish(self, seconds: float, once_asked: float) -> Stop:
+        """A stop for what must not be left half done; neither ``ask`` nor a timeout ends it.
+
+        It ends after ``seconds``, or ``once_asked`` seconds after somebody asked to end.
+        """
+        return _Finishing(self._asked, self._clock, self._sleep, seconds, once_asked)
 
     def ask(self) -> None:
         """End all the work that shares this stop."""
@@ -80,5 +92,35 @@ class Stop:
         """Sleep, but raise as soon as there is a reason to end."""
         remaining = self.remaining
         self.check()
-        self._asked.wait(seconds if remaining is None else min(seconds, remaining))
+        self._sleep(self._asked, seconds if remaining is None else min(seconds, remaining))
+        self.check()
+
+
+class _Finishing(Stop):
+    """See ``Stop.to_finish``."""
+
+    def __init__(
+        self, asked: threading.Event, clock: Clock, sleep: Sleep, seconds: float, once_asked: float
+    ) -> None:
+        late = "there was no time left to finish"
+        super().__init__(timeout=seconds, asked=asked, clock=clock, sleep=sleep, late=late)
+        self._ends = clock() + seconds
+        self._once_asked = once_asked
+        self._hurried = False
+
+    @property
+    def remaining(self) -> float:
+        if self.asked and not self._hurried:
+            self._hurried = True
+            self._ends = min(self._ends, self._clock() + self._once_asked)
+        return max(0.0, self._ends - self._clock())
+
+    def reason(self) -> RegbotError | None:
+        return ScriptTimeout(self.late) if self.remaining == 0.0 else None
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; once somebody has asked to end, that can't wake it any more."""
+        self.check()
+        event = threading.Event() if self.asked else self._asked
+        self._sleep(event, min(seconds, self.remaining))
         self.check()

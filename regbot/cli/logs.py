@@ -13,6 +13,7 @@ from regbot.events import (
     Emit,
     Event,
     Exchanged,
+    LeftBehind,
     Level,
     Message,
     RunEnded,
@@ -60,6 +61,8 @@ def level_of(event: Event) -> Level | None:
             return event.level
         case Exchanged():
             return "trace"
+        case LeftBehind():
+            return "error"
         case ActionDone():
             return _OF_ACTIONS.get(event.outcome.status, "info")
         case ScriptEnded():
@@ -90,6 +93,9 @@ def _content(event: Event) -> tuple[str, Fields]:
             return "waiting", {"host": event.host, "seconds": seconds, "why": event.why}
         case ActionDone():
             return _action(event)
+        case LeftBehind():
+            text = "the tag is left on a small manifest of regbot's own: put the digest back on it"
+            return text, {"image": event.reference, "digest": event.digest}
         case ScriptStarted():
             return "script started", {"script": event.script, **_dry_run(on=event.dry_run)}
         case ScriptEnded():

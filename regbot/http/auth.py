@@ -69,7 +69,8 @@ class Authenticator:
     """What one host wants to see, shared by all threads.
 
     The flows are to be run with the ``lock`` of the ``jar`` of their scopes held, so
-    that requests at the same time share one token.
+    that requests at the same time share one token. ``challenge`` is the last
+    WWW-Authenticate header of the host, which tells what kind of registry it is.
     """
 
     def __init__(self, *, secure: bool, repo_auth: bool, clock: Clock, wall: Clock) -> None:
@@ -79,6 +80,7 @@ class Authenticator:
         self._wall = wall
         self._lock = threading.Lock()
         self._jars: dict[str, Jar] = {}
+        self.challenge = ""
         self._asks: Realm | str | None = None
         self._to_delete: tuple[str, ...] = ()
         self._refused: dict[frozenset[Scope] | None, tuple[float, str]] = {}

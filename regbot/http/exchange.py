@@ -119,6 +119,10 @@ class Exchange(Protocol):
         """The merged settings of a registry."""
         ...
 
+    def challenge(self, registry: str) -> str:
+        """The last WWW-Authenticate header of a registry, empty before there was one."""
+        ...
+
     @property
     def blob_limit(self) -> int:
         """Bytes a manifest or config may have."""

@@ -10,6 +10,7 @@ from regbot.errors import (
     ConnectionFailed,
     CredentialError,
     InvalidValue,
+    Protected,
     RegistryError,
     RequestError,
     ScriptTimeout,
@@ -133,15 +134,17 @@ class Sender:
             header = self._login(peer, prepared, lambda c: auth.prepare(scopes, c))
         answer = self._signed(peer, prepared, header)
         for _ in range(auth.rounds(scopes)):
-            if not _wants_login(answer, prepared):
+            denied = self._denied(answer, prepared)
+            if denied is None:
                 break
-            header = self._answered(peer, prepared, answer, header)
+            header = self._answered(peer, prepared, answer, denied.codes, header)
             if not prepared.urgent:
                 peer.pace.start(self.stop)
             answer = self._signed(peer, prepared, header)
-        if _wants_login(answer, prepared):
+        denied = self._denied(answer, prepared)
+        if denied is not None:
             auth.rejected(scopes, header, "the registry refused the login")
-            raise self._fault(answer)
+            raise denied
         if answer.status < 500 and answer.status != 401:
             auth.accepted(scopes, header)
         return answer
@@ -154,15 +157,35 @@ class Sender:
             slots=not prepared.urgent,
         )
 
-    def _answered(self, peer: Peer, prepared: Prepared, answer: WireResponse, sent: str) -> str:
-        """The header that answers the challenges of a 401."""
-        challenges = parse_challenges(answer.headers.get("WWW-Authenticate", ""))
+    def _denied(self, answer: WireResponse, prepared: Prepared) -> RegistryError | None:
+        """The error of an answer that wants another login.
+
+        Raises Protected where a 401 is not about the login at all.
+        """
+        if not _wants_login(answer, prepared):
+            return None
         denied = self._fault(answer)
+        if isinstance(denied, Protected):
+            raise denied
+        return denied
+
+    def _answered(
+        self,
+        peer: Peer,
+        prepared: Prepared,
+        answer: WireResponse,
+        codes: tuple[str, ...],
+        sent: str,
+    ) -> str:
+        """The header that answers the challenges of a 401 with error ``codes``."""
+        header = answer.headers.get("WWW-Authenticate", "")
+        challenges = parse_challenges(header)
+        peer.auth.challenge = header or peer.auth.challenge
 
         def flow(credentials: Credentials) -> Flow:
             return peer.auth.answer(challenges, prepared.scopes, credentials, refused=sent)
 
-        return self._login(peer, prepared, flow, denied.codes)
+        return self._login(peer, prepared, flow, codes)
 
     def _login(
         self,

@@ -109,6 +109,10 @@ class _Bound:
         """The merged settings of a registry."""
         return self.sender.peers.get(registry).settings
 
+    def challenge(self, registry: str) -> str:
+        """The last WWW-Authenticate header of a registry, empty before there was one."""
+        return self.sender.peers.get(registry).auth.challenge
+
     def send(self, registry: str, request: Request) -> Response:
         """Ask a registry; see ``exchange.Exchange``.
 

@@ -15,9 +15,6 @@ from regbot.store.opener import OpenStores
 from regbot.store.overlay import OverlayStores
 from regbot.store.protocol import ReadStores, Stores
 
-_FINISHING_SECONDS = 4.5
-"""What a stopped run may still take to put a tag back that was half deleted."""
-
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -25,10 +22,6 @@ class Session:
 
     stores: ReadStores
     executor: Executor
-
-
-def _to_finish() -> Stop:
-    return Stop(timeout=_FINISHING_SECONDS, late="there was no time left to finish")
 
 
 @contextmanager
@@ -57,7 +50,7 @@ def open_session(
             sources = stores = OverlayStores(reading, after=after)
         else:
             sources = reading
-            writing = reading.for_writing(lambda: bind(_to_finish()))
+            writing = reading.for_writing(bind)
             ending.callback(writing.close)
             stores = writing
         applier = Applier(

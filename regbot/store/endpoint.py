@@ -36,7 +36,6 @@ class Ask:
     length: int | None = None
     mirrors: bool = False
     retry: bool = True
-    urgent: bool = False
     also: tuple[Scope, ...] = ()
 
 
@@ -67,10 +66,11 @@ def fetch(send: Callable[[], Response], limit: int) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One repository of one registry."""
+    """One repository of one registry. ``urgent``: every request is."""
 
     exchange: Exchange
     reference: Reference
+    urgent: bool = False
 
     @property
     def settings(self) -> HostSettings:
@@ -91,7 +91,7 @@ class Endpoint:
             length=ask.length,
             mirrors=ask.mirrors and not absolute,
             retry=ask.retry,
-            urgent=ask.urgent,
+            urgent=self.urgent,
         )
         return self.exchange.send(self.reference.registry, request)
 

@@ -24,7 +24,7 @@ class OpenStores:
     """The repositories of one run; threads may share it.
 
     A repository is opened once, so what was learned of it (whether it deletes
-    tags, whether it lists referrers) is learned once. ``finishing`` and
+    tags, whether it lists referrers) is learned once. ``bind`` and
     ``mirrors`` are RemoteStore's. ``needed`` is for the clean-up of layout folders.
     """
 
@@ -35,14 +35,14 @@ class OpenStores:
         stop: Stop | None = None,
         emit: Emit = ignore,
         mirrors: bool = True,
-        finishing: Callable[[], Exchange] | None = None,
+        bind: Callable[[Stop], Exchange] | None = None,
         needed: Needed | None = None,
     ) -> None:
         self._exchange = exchange
         self._stop = stop or Stop()
         self._emit = emit
         self._mirrors = mirrors
-        self._finishing = finishing
+        self._bind = bind
         self._needed = needed
         self._lock = threading.Lock()
         self._remote: dict[Reference, RemoteStore] = {}
@@ -64,17 +64,17 @@ class OpenStores:
         """The names of a registry's repositories. Raises NotSupported without a catalog."""
         return list_repositories(self._exchange, registry, limit=limit, last=last)
 
-    def for_writing(self, finishing: Callable[[], Exchange]) -> OpenStores:
+    def for_writing(self, bind: Callable[[Stop], Exchange]) -> OpenStores:
         """The same repositories, to be changed: registries answer for themselves there.
 
-        Layout folders are shared with this one. ``finishing`` is RemoteStore's.
+        Layout folders are shared with this one. ``bind`` is RemoteStore's.
         """
         other = OpenStores(
             self._exchange,
             stop=self._stop,
             emit=self._emit,
             mirrors=False,
-            finishing=finishing,
+            bind=bind,
             needed=self._needed,
         )
         other._folders = self._folders
@@ -110,6 +110,6 @@ class OpenStores:
             key,
             emit=self._emit,
             mirrors=self._mirrors,
-            wait=self._stop.wait,
-            finishing=self._finishing,
+            stop=self._stop,
+            bind=self._bind,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -22,6 +21,7 @@ from regbot.http.exchange import Exchange, Response, Scope
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
+from regbot.stopping import Stop
 from regbot.store.answers import (
     digest_said,
     head_said,
@@ -32,8 +32,10 @@ from regbot.store.answers import (
 from regbot.store.download import download
 from regbot.store.endpoint import DELETE, OK, PULL, PUSH, Ask, Endpoint, fetch, location_of
 from regbot.store.listing import list_names
+from regbot.store.presence import Presence
 from regbot.store.protocol import Chunks
 from regbot.store.referrer_tags import Referrers
+from regbot.store.registries import Kind, kind_of
 from regbot.store.tag_removal import TagRemoval
 from regbot.store.upload import Upload, cancel
 
@@ -45,9 +47,8 @@ class RemoteStore:
 
     ``mirrors``: manifests and blobs may come from the host's mirrors. Lists of tags
     never do: a mirror that knows a part of them would change what is the newest.
-    ``wait`` sleeps for some seconds or raises when the run ends. ``finishing`` opens
-    an exchange that outlives the run's stop by a few seconds, for the one step that
-    must not be left half done.
+    ``stop`` ends what waits. ``bind`` gives an exchange with another Stop, for the one
+    step that must not be left half done; such a step is ``urgent``.
     """
 
     def __init__(
@@ -57,23 +58,31 @@ class RemoteStore:
         *,
         emit: Emit = ignore,
         mirrors: bool = True,
-        wait: Callable[[float], None] = time.sleep,
-        finishing: Callable[[], Exchange] | None = None,
+        stop: Stop | None = None,
+        bind: Callable[[Stop], Exchange] | None = None,
+        urgent: bool = False,
     ) -> None:
         self.repository = reference.without_name
-        self._endpoint = Endpoint(exchange, self.repository)
+        self._stop = stop or Stop()
+        self._bind = bind or (lambda _: exchange)
+        self._endpoint = Endpoint(exchange, self.repository, urgent)
         self._emit = emit
         self._mirrors = mirrors
         self._referrers = Referrers(self._endpoint, self)
+        self._presence = Presence(self, self._stop.wait)
         self._removal = TagRemoval(
-            self,
-            finishing=lambda: self._through(finishing() if finishing else exchange),
-            wait=wait,
-            emit=emit,
+            self._presence, finishing=self._finishing, emit=emit, kind=self._kind
         )
 
-    def _through(self, exchange: Exchange) -> RemoteStore:
-        return RemoteStore(exchange, self.repository, emit=self._emit, mirrors=False)
+    def _finishing(self, seconds: float, once_asked: float) -> Presence:
+        """See ``swap.Finishing``."""
+        stop = self._stop.to_finish(seconds, once_asked)
+        exchange = self._bind(stop)
+        store = RemoteStore(exchange, self.repository, mirrors=False, stop=stop, urgent=True)
+        return Presence(store, stop.wait)
+
+    def _kind(self) -> Kind:
+        return kind_of(self._endpoint.exchange, self.repository.registry)
 
     def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
         """The tags after ``last``, page by page; see ``listing``."""
@@ -120,7 +129,9 @@ class RemoteStore:
     def delete_manifest(self, digest: Digest) -> None:
         """DELETE by digest; the fallback tag of its subject is kept up where needed."""
         subject = self._subject_listed_by_tag(digest)
-        self.remove(str(digest))
+        self._presence.remove(str(digest))
+        if self._presence.last_seen(str(digest), self._kind().settles_within) is not None:
+            raise NotSupported(f"the registry said that {digest} was deleted, but it is there")
         if subject is None:
             return
         try:
@@ -131,7 +142,7 @@ class RemoteStore:
 
     def delete_tag(self, tag: str) -> None:
         """Delete one tag; see ``tag_removal``."""
-        self._removal.delete(tag)
+        self._removal.delete(tag, self.original_head(tag).digest)
 
     def remove(self, name: str) -> None:
         """DELETE a tag or digest and nothing else."""

@@ -1,0 +1,133 @@
+"""Whether a tag or a manifest is there, on registries that show changes late or answer oddly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from regbot.errors import ConnectionFailed, NotFound, RegbotError, ServerFault
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import Head, Manifest
+from regbot.oci.reference import Reference
+from regbot.store.protocol import Chunks
+
+_LOOKS = (0.1, 0.4, 1.0, 2.0)
+_FURTHER_LOOKS = 5.0
+"""Seconds between looks at what an eventually consistent registry still shows."""
+
+
+class Tags(Protocol):
+    """The plain calls of a store, answered by the registry itself and no mirror."""
+
+    @property
+    def repository(self) -> Reference:
+        """The repository, without tag and digest."""
+        ...
+
+    def tags(self) -> list[str]:
+        """All tags."""
+        ...
+
+    def original_head(self, name: str) -> Head:
+        """HEAD of a manifest."""
+        ...
+
+    def original(self, name: str) -> Manifest:
+        """GET of a manifest."""
+        ...
+
+    def write(self, name: str, manifest: Manifest) -> None:
+        """PUT of a manifest and nothing else."""
+        ...
+
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
+        """Store a blob."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """DELETE of a tag or digest, and nothing else."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Looks at one repository. ``wait`` sleeps for seconds, or raises when the run ends."""
+
+    tags: Tags
+    wait: Callable[[float], None]
+
+    def digest_at(self, name: str) -> Digest | None:
+        """The digest that a tag or digest leads to; None where it is not there."""
+        try:
+            return self.tags.original_head(name).digest
+        except NotFound:
+            return None
+
+    def last_seen(self, name: str, within: float) -> Digest | None:
+        """The digest that is still there after ``within`` seconds, or None once none is."""
+        found = self.digest_at(name)
+        for seconds in _pauses(within):
+            if found is None:
+                return None
+            self.wait(seconds)
+            found = self.digest_at(name)
+        return found
+
+    def is_listed(self, tag: str) -> bool:
+        """Whether the repository lists a tag."""
+        try:
+            return tag in self.tags.tags()
+        except NotFound:
+            return False
+
+    def still_listed(self, tag: str, within: float) -> bool:
+        """Whether the repository still lists a tag after ``within`` seconds."""
+        for seconds in _pauses(within):
+            if not self.is_listed(tag):
+                return False
+            self.wait(seconds)
+        return self.is_listed(tag)
+
+    def is_gone(self, name: str) -> bool:
+        """Whether a tag or digest is gone, by two answers: one 404 may be a stale one."""
+        if self.digest_at(name) is not None:
+            return False
+        if ":" not in name:
+            return not self.is_listed(name)
+        try:
+            self.tags.original(name)
+        except NotFound:
+            return True
+        return False
+
+    def remove(self, name: str) -> None:
+        """DELETE a tag or digest.
+
+        An answer that does not tell what happened (5xx, or none at all) is raised only
+        when it is still there.
+        """
+        try:
+            self.tags.remove(name)
+        except (ServerFault, ConnectionFailed):
+            if not self._seems_gone(name):
+                raise
+
+    def _seems_gone(self, name: str) -> bool:
+        try:
+            return self.is_gone(name)
+        except RegbotError:
+            return False
+
+
+def _pauses(within: float) -> Iterator[float]:
+    """Seconds between looks, the longer the later; about ``within`` together."""
+    passed = 0.0
+    for seconds in _LOOKS:
+        if passed + seconds > within:
+            return
+        passed += seconds
+        yield seconds
+    while passed + _FURTHER_LOOKS <= within:
+        passed += _FURTHER_LOOKS
+        yield _FURTHER_LOOKS

@@ -1,0 +1,86 @@
+"""Proves that a registry deletes by digest, on a manifest of regbot's own; asked once.
+
+First on a manifest that no tag is on. Some registries (Quay up to 3.12) keep such a
+manifest by a hidden tag, so that it can be read and not deleted: there the proof is
+taken on a tag of regbot's own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from regbot.errors import NotSupported, Protected, RegbotError, RegistryError, RegistryNotFound
+from regbot.store.placeholder import Placeholder, placeholder
+from regbot.store.presence import Presence, Tags
+from regbot.store.registries import Kind
+
+MEANS_REFUSED = frozenset({400, 401, 403, 404, 405})
+PROOF_TAG = "regbot-proves-deleting-works"
+"""The tag of the second proof; where deleting is refused it stays."""
+
+
+class Proof:
+    """The proof for one repository; threads may share it."""
+
+    def __init__(self, presence: Presence, kind: Callable[[], Kind]) -> None:
+        self._presence = presence
+        self._tags = presence.tags
+        self._kind = kind
+        self._proved = False
+        self._refusal: RegbotError | None = None
+        self._lock = threading.Lock()
+
+    def require(self, media_type: str) -> None:
+        """Raise NotSupported unless deleting works.
+
+        What says nothing of deleting (429, 5xx, no answer) is raised as it is.
+        """
+        with self._lock:
+            if self._proved:
+                return
+            if self._refusal is None:
+                self._refusal = self._refusal_of(placeholder(media_type, "proves deleting works"))
+            if self._refusal is None:
+                self._proved = True
+                return
+            raise NotSupported(
+                f"{self._tags.repository}: the registry refuses to delete,"
+                f" every tag is as it was ({self._refusal})"
+            ) from self._refusal
+
+    def _refusal_of(self, small: Placeholder) -> RegbotError | None:
+        """None, or why deleting does not work."""
+        push_blobs(self._tags, small)
+        name = str(small.manifest.digest)
+        if self._kind().lists_deleted:
+            return self._refusal_at(PROOF_TAG, small)
+        refusal = self._refusal_at(name, small)
+        if isinstance(refusal, RegistryNotFound):
+            return self._refusal_at(PROOF_TAG, small)
+        return refusal
+
+    def _refusal_at(self, name: str, small: Placeholder) -> RegbotError | None:
+        """Put the manifest under a name, and delete it by its digest."""
+        within = self._kind().settles_within
+        self._tags.write(name, small.manifest)
+        try:
+            self._tags.remove(str(small.manifest.digest))
+        except RegistryNotFound as error:
+            return error if self._presence.last_seen(name, within) else None
+        except RegistryError as error:
+            if error.status not in MEANS_REFUSED and not isinstance(error, Protected):
+                raise
+            return error
+        if self._presence.last_seen(name, within) is not None:
+            return NotSupported("it said that a manifest was deleted which is still there")
+        if self._kind().lists_deleted and self._presence.still_listed(name, within):
+            return NotSupported(f"it still lists the tag {name} after its manifest was deleted")
+        return None
+
+
+def push_blobs(tags: Tags, small: Placeholder) -> None:
+    """Store the blobs that a small manifest needs."""
+    for digest, content in small.blobs.items():
+        tags.put_blob(partial(iter, (content,)), digest=digest, size=len(content))

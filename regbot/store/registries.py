@@ -1,0 +1,90 @@
+"""Which registry a host is, and how that one deletes: one table.
+
+A registry is known by its name, or by the challenge that asks for a login
+(``WWW-Authenticate``). What can be seen from the answers themselves needs no entry.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from regbot.http.exchange import Exchange
+
+_USUAL_SECONDS = 3.5
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of registry.
+
+    ``hosts`` and ``challenge`` are patterns it is known by: the whole host without its
+    port, a part of the challenge. ``needs``: what has to be done there instead, where a
+    tag can't be deleted by its name and no small manifest may be put on it.
+    ``last_tag_takes_manifest``: a manifest goes with its last tag. ``lists_deleted``: a
+    tag may stay in the list after its manifest was deleted. ``settles_within``: seconds
+    until a delete that was accepted is carried out.
+    """
+
+    name: str
+    hosts: str = ""
+    challenge: str = ""
+    needs: str = ""
+    last_tag_takes_manifest: bool = False
+    lists_deleted: bool = False
+    settles_within: float = _USUAL_SECONDS
+
+
+USUAL = Kind("the registry")
+
+KINDS = (
+    Kind(
+        "GitHub's registry",
+        hosts=r"ghcr\.io",
+        needs="delete the version of the package with GitHub's API for packages, which takes"
+        " all tags of that version",
+    ),
+    Kind(
+        "Docker Hub",
+        hosts=r"docker\.io|index\.docker\.io|registry-1\.docker\.io",
+        needs="delete the tag with Docker Hub's own API or on its web page",
+    ),
+    Kind(
+        "Google's registry",
+        hosts=r".+-docker\.pkg\.dev|(?:.+\.)?gcr\.io",
+        needs="give the account the right to delete tags (artifactregistry.tags.delete)",
+    ),
+    Kind(
+        "Amazon ECR",
+        hosts=r".+\.dkr[.-]ecr.*\.(?:amazonaws\.com(?:\.cn)?|on\.aws)|public\.ecr\.aws",
+        last_tag_takes_manifest=True,
+    ),
+    Kind(
+        "Gitea or Forgejo",
+        hosts=r"codeberg\.org|gitea\.com",
+        challenge=r'realm="[^"]*/v2/token",\s*service="container_registry"',
+        last_tag_takes_manifest=True,
+    ),
+    Kind(
+        "Nexus",
+        challenge=r'Sonatype Nexus|realm="([^"]+/v2/token)",\s*service="\1"',
+        lists_deleted=True,
+    ),
+    Kind("Pulp", challenge=r'realm="[^"]*/token/"', settles_within=60.0),
+)
+
+
+def kind_of(exchange: Exchange, registry: str) -> Kind:
+    """What a registry is, as far as is known by now.
+
+    Its challenge is known once it was asked for something.
+    """
+    hosts = {registry, exchange.host(registry).address}
+    names = [re.sub(r":\d+$", "", host) for host in hosts]
+    challenge = exchange.challenge(registry)
+    for kind in KINDS:
+        if kind.hosts and any(re.fullmatch(kind.hosts, name) for name in names):
+            return kind
+        if kind.challenge and re.search(kind.challenge, challenge):
+            return kind
+    return USUAL

@@ -1,0 +1,218 @@
+"""Takes a tag away by way of a small manifest, where it can't be deleted by its name.
+
+The small manifest is put on the tag and deleted by digest, so that the tag goes with
+it while other tags keep the manifest they share. A registry that refuses the second
+half would leave the tag destroyed, so deleting is proved first (``proof``), and what
+was on the tag is put back before everything else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from regbot.errors import (
+    ConnectionFailed,
+    DigestMismatch,
+    NotFound,
+    NotRestored,
+    NotSupported,
+    Protected,
+    RegbotError,
+    RegistryError,
+    ScriptTimeout,
+    ServerFault,
+    Stopped,
+)
+from regbot.events import Emit, LeftBehind, Message
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import SCHEMA1, Manifest
+from regbot.store.placeholder import taking_away
+from regbot.store.presence import Presence
+from regbot.store.proof import MEANS_REFUSED, Proof, push_blobs
+from regbot.store.registries import Kind
+
+Finishing = Callable[[float, float], Presence]
+"""Gives a way to ask and write that the run's end does not end, and nothing slows down.
+
+It lasts for some seconds, and for fewer once somebody has asked to stop.
+"""
+
+_LOOK = (10.0, 1.0)
+_RESTORE = (60.0, 3.5)
+"""Seconds to look at a tag and to put it back, and the same once somebody asked to stop."""
+_WATCH = (0.5, 1.0, 2.0)
+"""Seconds between looks at a tag that a late write may still change."""
+_UNCERTAIN = (ConnectionFailed, ServerFault, Stopped, ScriptTimeout)
+"""After these a registry may still carry out what it was asked."""
+
+
+class Swap:
+    """Takes tags of one repository away; threads may share it."""
+
+    def __init__(
+        self,
+        presence: Presence,
+        *,
+        finishing: Finishing,
+        emit: Emit,
+        kind: Callable[[], Kind],
+    ) -> None:
+        self._presence = presence
+        self._tags = presence.tags
+        self._finishing = finishing
+        self._emit = emit
+        self._kind = kind
+        self._proof = Proof(presence, kind)
+        self._swapping = threading.Lock()
+
+    def take_away(self, tag: str, digest: Digest) -> None:
+        """Delete a tag that was seen on a digest, or leave it as it was and raise.
+
+        Raises NotSupported, Protected, the registry's own error, DigestMismatch when
+        the tag moved, and NotRestored when it could not be left as it was.
+        """
+        original = self._original(tag)
+        if original is None:
+            return
+        if original.digest != digest:
+            raise self._moved(tag, original.digest, digest)
+        if original.media_type in SCHEMA1:
+            raise self._no_way_back(tag, "manifests of schema 1 are not written")
+        self._proof.require(original.media_type)
+        self._rehearse(tag, original)
+        small = taking_away(original)
+        push_blobs(self._tags, small)
+        if self._is_on(tag, digest):
+            self._swap(tag, original, small.manifest)
+
+    def _original(self, tag: str) -> Manifest | None:
+        """What is on the tag; None where the tag is gone."""
+        try:
+            return self._tags.original(tag)
+        except NotFound:
+            if not self._presence.is_gone(tag):
+                raise NotSupported(f"{self._name(tag)} is listed, but leads nowhere") from None
+            return None
+
+    def _is_on(self, tag: str, digest: Digest) -> bool:
+        """False when the tag is gone. Raises DigestMismatch when it moved."""
+        found = self._presence.digest_at(tag)
+        if found is None and not self._presence.is_gone(tag):
+            raise NotSupported(f"{self._name(tag)} is listed, but leads nowhere")
+        if found is not None and found != digest:
+            raise self._moved(tag, found, digest)
+        return found is not None
+
+    def _rehearse(self, tag: str, original: Manifest) -> None:
+        """Raise unless the manifest could be put back: by its digest that changes nothing."""
+        try:
+            self._tags.write(str(original.digest), original)
+        except RegistryError as error:
+            if error.status not in MEANS_REFUSED:
+                raise
+            raise self._no_way_back(tag, error) from error
+
+    def _swap(self, tag: str, original: Manifest, small: Manifest) -> None:
+        """Put the small manifest on the tag and delete it, or bring the original back.
+
+        One tag after the other: registries lose tags' deletes to one another.
+        """
+        with self._swapping:
+            self._presence.wait(0)  # a run that ended meanwhile begins nothing
+            try:
+                self._tags.write(tag, small)
+                self._remove(tag, small.digest)
+            except BaseException as error:  # noqa: BLE001 - raised again, or done after all
+                self._after_failure(tag, original, small, error)
+
+    def _remove(self, tag: str, digest: Digest) -> None:
+        self._tags.remove(str(digest))
+        within = self._kind().settles_within
+        found = self._presence.last_seen(tag, within)
+        if found == digest:
+            raise NotSupported(f"the registry said that {digest} was deleted, but it is there")
+        if found is not None:
+            self._warn(f"tag {self._name(tag)} was deleted, and is there again with {found}")
+        elif self._kind().lists_deleted and self._presence.still_listed(tag, within):
+            raise NotSupported("the registry still lists the tag after its manifest was deleted")
+
+    def _after_failure(
+        self, tag: str, original: Manifest, small: Manifest, error: BaseException
+    ) -> None:
+        """Bring the original back, and raise unless the tag is gone after all."""
+        if self._is_gone(tag, original, small):
+            if not isinstance(error, RegbotError):
+                raise error
+            return
+        try:
+            self._put_back(tag, original, small, watch=isinstance(error, _UNCERTAIN))
+        except RegbotError as failure:
+            self._emit(LeftBehind(self._name(tag), str(original.digest)))
+            raise NotRestored(
+                f"tag {self._name(tag)} may be left on the small manifest {small.digest}:"
+                f" put {original.digest} back on it ({failure.__cause__ or failure})"
+            ) from failure
+        if isinstance(error, RegistryError | NotSupported) and not isinstance(error, Protected):
+            raise NotSupported(
+                f"tag {self._name(tag)} could not be deleted"
+                f" and has its manifest {original.digest} again ({error})"
+            ) from error
+        if not isinstance(error, Protected):
+            self._warn(f"tag {self._name(tag)} was not deleted and has {original.digest} again")
+        raise error
+
+    def _is_gone(self, tag: str, original: Manifest, small: Manifest) -> bool:
+        """Whether the tag went with the small manifest after all: both have to be gone.
+
+        Raises DigestMismatch, with the tag left alone, when somebody else moved it.
+        What can't be read is taken to be there.
+        """
+        look = self._finishing(*_LOOK)
+        try:
+            found = look.digest_at(tag)
+            if found is None:
+                return look.digest_at(str(small.digest)) is None
+        except RegbotError:
+            return False
+        if found not in (small.digest, original.digest):
+            raise self._moved(tag, found, original.digest)
+        return False
+
+    def _put_back(self, tag: str, original: Manifest, small: Manifest, *, watch: bool) -> None:
+        """PUT the original, whatever the tag seems to be on: that may be a stale answer.
+
+        ``watch`` looks at the tag for some seconds more, and does it again where the
+        small manifest comes late.
+        """
+        restore = self._finishing(*_RESTORE)
+        try:
+            restore.tags.write(tag, original)
+        except RegistryError:
+            if restore.digest_at(tag) != original.digest:
+                raise
+        for seconds in _WATCH if watch else ():
+            try:
+                restore.wait(seconds)
+                found = restore.digest_at(tag)
+            except RegbotError:
+                return
+            if found in (None, small.digest):
+                restore.tags.write(tag, original)
+
+    def _name(self, tag: str) -> str:
+        return str(self._tags.repository.with_tag(tag))
+
+    def _moved(self, tag: str, found: Digest, digest: Digest) -> DigestMismatch:
+        return DigestMismatch(
+            f"tag {self._name(tag)} moved from {digest} to {found} meanwhile: it is left alone"
+        )
+
+    def _no_way_back(self, tag: str, why: object) -> NotSupported:
+        return NotSupported(
+            f"tag {self._name(tag)} is left alone: the registry deletes no tags by name, and its"
+            f" manifest could not be put back if deleting failed half-way ({why})"
+        )
+
+    def _warn(self, text: str) -> None:
+        self._emit(Message("warn", text))
