@@ -9,6 +9,7 @@ from regbot.config.fields import Surroundings
 from regbot.config.schema import Creds, DefaultsModel, File, GuardModel, ScriptModel
 from regbot.config.values import Config, Defaults, Script
 from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
+from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
 
@@ -55,7 +56,7 @@ def _defaults(model: DefaultsModel, base: Path) -> Defaults:
         timeout=model.timeout,
         skip_docker_config=model.skip_docker_config,
         user_agent=model.user_agent,
-        blob_limit=model.blob_limit,
+        blob_limit=model.blob_limit or DEFAULT_BLOB_LIMIT,
         timezone=model.timezone,
         memory=model.memory,
         env=tuple(dict.fromkeys(model.env)),

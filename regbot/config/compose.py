@@ -8,6 +8,7 @@ follows aliases however much they blow up.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -43,15 +44,29 @@ def compose(data: bytes, filename: str) -> Document:
     Raises ConfigError where nothing more can be read: not UTF-8, not YAML, empty.
     """
     text = _decode(data, filename)
-    composer = _Composer(Document(filename, Scalar("", _START), tuple(text.split("\n"))))
+    document = Document(filename, Scalar("", _START), tuple(text.split("\n")))
+    composer = _Composer(document)
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            composer.take(event)
+        composer.read(text)
     except yaml.MarkedYAMLError as error:
+        _check_depth_before(error, text, document)
         raise _syntax_error(composer, error) from None
     except yaml.YAMLError:
         composer.fail(_START, "this is not YAML (check the file)")
+    except RecursionError:
+        composer.too_deep(_START)
     return composer.finish()
+
+
+def _check_depth_before(error: yaml.MarkedYAMLError, text: str, document: Document) -> None:
+    """Raise for nesting that is too deep before the place of a parser's error.
+
+    A parser reads ahead and may have a limit of its own, so it can fail before it has
+    handed out what is nested too deeply.
+    """
+    if error.problem_mark:
+        with suppress(yaml.YAMLError):
+            _Composer(document).read(text[: error.problem_mark.index])
 
 
 def _decode(data: bytes, filename: str) -> str:
@@ -110,6 +125,11 @@ class _Composer:
         self._roots: list[Node] = []
         self._values_left = MAX_VALUES
 
+    def read(self, text: str) -> None:
+        """Take all events of a text. Raises what PyYAML raises, and ConfigError."""
+        for event in yaml.parse(text, Loader=_LOADER):
+            self.take(event)
+
     def error(self, mark: Mark, text: str) -> ConfigError:
         """What was wrong so far, and this."""
         return self.document.error([*self._problems, Problem(mark, text)])
@@ -165,7 +185,7 @@ class _Composer:
         if event.anchor:
             self._anchors[event.anchor] = None
         if len(self._open) > MAX_DEPTH:
-            self._too_deep(_mark(event))
+            self.too_deep(_mark(event))
 
     def _end(self) -> None:
         done = self._open.pop()
@@ -186,10 +206,11 @@ class _Composer:
         if self._values_left < 0:
             self.fail(mark, f"more than {MAX_VALUES} values, aliases written out (make it smaller)")
         if len(self._open) + node.depth > MAX_DEPTH:
-            self._too_deep(mark)
+            self.too_deep(mark)
         (self._open[-1].items if self._open else self._roots).append(node)
 
-    def _too_deep(self, mark: Mark) -> NoReturn:
+    def too_deep(self, mark: Mark) -> NoReturn:
+        """End here: no config is nested like this."""
         self.fail(mark, f"nested more than {MAX_DEPTH} levels deep (make it flatter)")
 
     def _check_tag(self, event: yaml.NodeEvent) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from regbot.config.document import Document, Mark, Path, Problem, Scalar, shown
-from regbot.config.schema import ApiOpts, Creds, DefaultsModel, File, ScriptModel, keys
+from regbot.config.schema import Place, keys, sections
 
 _OTHER_NAMES = {
     "frequency": "interval",
@@ -37,13 +37,6 @@ _OTHER_NAMES = {
     "ratelimit": "reqPerSec",
     "concurrency": "reqConcurrent",
     "insecure": "tls",
-}
-_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): File,
-    ("defaults",): DefaultsModel,
-    ("creds",): Creds,
-    ("creds", "apiOpts"): ApiOpts,
-    ("scripts",): ScriptModel,
 }
 _NEEDED = {"registry": "a creds entry", "name": "a script"}
 
@@ -92,23 +85,23 @@ def _seen(node: object) -> str:
 def _unknown_key(path: Path) -> str:
     key = str(path[-1])
     place = tuple(step for step in path[:-1] if isinstance(step, str))
-    known = keys(_MODELS[place])
-    return f"unknown key {shown(key)} ({_advice(key, place, known)})"
+    return f"unknown key {shown(key)} ({_advice(key, place)})"
 
 
-def _advice(key: str, place: tuple[str, ...], known: list[str]) -> str:
-    plain_names = {_simple(name): name for name in known}
+def _advice(key: str, place: Place) -> str:
+    known = {where: keys(model) for where, model in sections().items()}
+    here = {_simple(name): name for name in known[place]}
     simple = _simple(key)
     other = _OTHER_NAMES.get(simple)
-    if simple in plain_names or other in known:
-        return f"did you mean {plain_names.get(simple, other)}?"
-    for where, model in _MODELS.items():
-        if where != place and key in keys(model):
+    if simple in here or other in known[place]:
+        return f"did you mean {here.get(simple, other)}?"
+    for where, names in known.items():
+        if key in names:
             return f"it belongs under {'.'.join(where)}" if where else "it belongs at the top"
-    near = get_close_matches(simple, plain_names, n=1, cutoff=0.6)
+    near = get_close_matches(simple, here, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {plain_names[near[0]]}?"
-    return f"known here: {', '.join(known)}; own keys begin with x-"
+        return f"did you mean {here[near[0]]}?"
+    return f"known here: {', '.join(known[place])}; own keys begin with x-"
 
 
 def _simple(key: str) -> str:

@@ -5,7 +5,7 @@ A field's name in the file is its name here in camel case. Empty means not said.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -46,6 +46,9 @@ from regbot.http.hosts import Secret
 
 MIB = 1024 * 1024
 
+Place = tuple[str, ...]
+"""The keys that lead to a mapping, without the positions in lists."""
+
 
 class Model(BaseModel):
     """A mapping: unknown keys are mistakes, ``x-`` keys are the user's own."""
@@ -56,7 +59,6 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        json_schema_extra={"patternProperties": {"^x-": {}}},
     )
 
     @model_validator(mode="before")
@@ -130,7 +132,7 @@ class DefaultsModel(Model):
     timeout: Duration = None
     skip_docker_config: Flag = False
     user_agent: Header = ""
-    blob_limit: Size = 4 * MIB
+    blob_limit: Size = 0
     timezone: Timezone = "UTC"
     memory: Memory = 256 * MIB
     env: list[Variable] = []
@@ -165,6 +167,11 @@ class File(Model):
     scripts: list[ScriptModel] = []
 
 
-def json_schema() -> dict[str, Any]:
-    """The file's JSON Schema, for editors."""
-    return {**File.model_json_schema(by_alias=True), "title": "regbot"}
+def sections(model: type[Model] = File, place: Place = ()) -> dict[Place, type[Model]]:
+    """Every mapping that a file may hold, by the keys that lead to it; lists add none."""
+    found = {place: model}
+    for field in model.model_fields.values():
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, Model):
+                found |= sections(inner, (*place, str(field.alias)))
+    return found

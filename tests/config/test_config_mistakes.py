@@ -44,6 +44,9 @@ MISTAKES = {
     defaults("skip_docker_config: true"): (
         "2:3: unknown key 'skip_docker_config' (did you mean skipDockerConfig?)"
     ),
+    defaults("guard: {maxDelets: 5}"): ("2:11: unknown key 'maxDelets' (did you mean maxDeletes?)"),
+    script("guard: {maxDelets: 5}"): "4:13: unknown key 'maxDelets' (did you mean maxDeletes?)",
+    script("maxDeletes: 5"): "4:5: unknown key 'maxDeletes' (it belongs under defaults.guard)",
     f"default: {{}}\n{SCRIPT}": "1:1: unknown key 'default' (did you mean defaults?)",
     f"interval: 1h\n{SCRIPT}": "1:1: unknown key 'interval' (it belongs under defaults)",
     # duplicates

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.configs import load
 
-from regbot.config.schema import ApiOpts, Creds, DefaultsModel, File, ScriptModel, keys
+from regbot.config.schema import keys, sections
 from regbot.errors import ConfigError
 
-KEYS = st.sampled_from(
-    [key for model in (File, Creds, DefaultsModel, ScriptModel, ApiOpts) for key in keys(model)]
-    + ["x-a", "<<", "on", "1", "", "frequency"]
-)
+SECTIONS = sections()
+KNOWN = sorted({key for model in SECTIONS.values() for key in keys(model)})
+KEYS = st.sampled_from([*KNOWN, "x-a", "<<", "on", "1", "", "frequency"])
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),
@@ -31,15 +31,19 @@ TREES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5),
     max_leaves=30,
 )
-SHAPED = st.fixed_dictionaries(
-    {},
-    optional={
-        "version": LEAVES,
-        "creds": st.lists(st.dictionaries(KEYS, TREES, max_size=5), max_size=3),
-        "defaults": st.dictionaries(KEYS, TREES, max_size=5),
-        "scripts": st.lists(st.dictionaries(KEYS, TREES, max_size=5), max_size=3),
-    },
-)
+
+
+def shaped(place: tuple[str, ...]) -> st.SearchStrategy[dict[str, object]]:
+    """A mapping as it stands at a place of the file, with anything in and beside its keys."""
+    inner: dict[str, st.SearchStrategy[object]] = dict.fromkeys(keys(SECTIONS[place]), TREES)
+    for below in SECTIONS:
+        if below[:-1] == place and below:
+            section = shaped(below)
+            inner[below[-1]] = st.one_of(TREES, section, st.lists(section, max_size=3))
+    own = st.fixed_dictionaries({}, optional=inner)
+    return st.tuples(st.dictionaries(KEYS, TREES, max_size=2), own).map(lambda two: two[0] | two[1])
+
+
 LINE = re.compile(r"bot\.yml:[1-9]\d*:[1-9]\d*: \S.* \(.+\)", re.DOTALL)
 
 
@@ -71,6 +75,16 @@ def test_anything_like_yaml(text):
     check(text.encode())
 
 
-@given(TREES | SHAPED)
+@given(TREES | shaped(()))
 def test_any_structure(tree):
     check(json.dumps(tree).encode())
+
+
+@pytest.mark.parametrize("place", SECTIONS, ids=".".join)
+def test_an_unknown_key_is_a_mistake_in_every_section(place):
+    inside: object = {"frequenzy": 1}
+    for key in reversed(place):
+        inside = {key: [inside] if key in ("creds", "scripts") else inside}
+    with pytest.raises(ConfigError) as caught:
+        load(json.dumps(inside))
+    assert any("unknown key 'frequenzy' (" in line for line in caught.value.problems)

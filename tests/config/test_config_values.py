@@ -67,6 +67,10 @@ def test_what_is_not_said_has_its_default():
     assert config.warnings == ()
 
 
+def test_a_blob_limit_of_0_is_the_default():
+    assert load("defaults: {blobLimit: 0}").client.blob_limit == 4 << 20
+
+
 def test_every_field_of_defaults(tmp_path):
     (tmp_path / "lua").mkdir()
     (tmp_path / "out").mkdir()

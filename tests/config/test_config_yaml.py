@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from support.configs import load, problems
 
 BOMB = "x-a: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -52,6 +53,33 @@ def test_what_is_refused(text, problem):
     assert found.endswith(")")
     if problem:
         assert found == f"bot.yml:{problem}"
+
+
+class LimitedLoader(yaml.SafeLoader):
+    """A parser that refuses deep nesting itself, as libyaml does from 0.2.6 on."""
+
+    limit = 60
+    refusal: Exception | None = None
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        if self.flow_level == self.limit:
+            place = self.get_mark()
+            raise self.refusal or yaml.scanner.ScannerError("around", place, "no more", place)
+        super().fetch_flow_collection_start(token)
+
+
+def test_nesting_is_told_in_the_same_words_whatever_the_parser_says(monkeypatch):
+    monkeypatch.setattr("regbot.config.compose._LOADER", LimitedLoader)
+    expected = ["bot.yml:1:55: nested more than 50 levels deep (make it flatter)"]
+    assert problems("x-a: " + "[" * 100_000) == expected
+    assert problems("x-a: " + "[" * 55) == expected
+
+
+def test_a_parser_that_ends_in_a_recursion_error_is_told_in_the_same_words(monkeypatch):
+    monkeypatch.setattr("regbot.config.compose._LOADER", LimitedLoader)
+    monkeypatch.setattr(LimitedLoader, "refusal", RecursionError("maximum depth"))
+    (found,) = problems("x-a: " + "[" * 100_000)
+    assert found.endswith(": nested more than 50 levels deep (make it flatter)")
 
 
 @pytest.mark.parametrize(
