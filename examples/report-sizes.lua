@@ -1,9 +1,9 @@
--- Notes the size of every blob below a manifest. Images share layers: by digest each counts once.
+-- Adds the size of every blob of an image, by digest, so that shared layers count once.
 local function add(blobs, ref)
   local m = manifest.getList(ref)
   for _, child in ipairs(m.Manifests or {}) do
     local part = reference.new(ref):digest(child.Digest)
-    -- A mirror may hold an index of which only some platforms were copied.
+    -- A mirror may have an index without the images of every platform.
     if manifest.exists(part) then add(blobs, part) end
   end
   for _, layer in ipairs(m.Layers or {}) do blobs[layer.Digest] = layer.Size end

@@ -1,11 +1,11 @@
-local found = {}
+local tags = {}
 for _, name in ipairs(tag.ls(args.repo)) do
-  -- A descriptor is had by a HEAD: nothing is pulled.
+  -- Reading the descriptor takes a HEAD request and no pull.
   if manifest.descriptor(reference.new(args.repo):tag(name)).Digest == args.digest then
-    table.insert(found, name)
+    table.insert(tags, name)
   end
 end
 
-table.sort(found)
-log(#found .. " tags are on " .. args.digest .. ": " .. table.concat(found, " "))
-return found
+table.sort(tags)
+log(#tags .. " tags have the digest " .. args.digest .. ": " .. table.concat(tags, " "))
+return tags

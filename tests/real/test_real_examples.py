@@ -125,7 +125,7 @@ def test_signatures_without_images_are_not_called_orphans(registry, tmp_path):
     path = example_for("clean-up-orphaned-signatures.yml", registry, "signatures", tmp_path)
     done = regbot("once", "-c", path, home=tmp_path)
     assert done.returncode == 1
-    assert "signatures and no images" in done.stderr
+    assert "signatures but no images" in done.stderr
     assert list(registry.tags("signatures")) == [f"{NOBODY}.sig"]
 
 
