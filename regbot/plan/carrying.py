@@ -69,19 +69,15 @@ def _pinned(outcome: Outcome) -> Action:
     return action
 
 
-def carry_out(
-    plan: Sequence[Planned],
-    executor_of: Callable[[str], Executor],
-    advance: Callable[[], None] = lambda: None,
-) -> None:
+def carry_out(plan: Sequence[Planned], executor_of: Callable[[str], Executor]) -> None:
     """Carry out a plan, in its order but for tags, which are deleted many at once.
 
-    ``advance`` is called after each action. What fails is in the executors' ledger.
-    After a copy or put that failed nothing further of that script is done, since its
-    later deletes may rest on it; after a step of a removal that was not done, none of
-    its later steps. Raises Stopped or ScriptTimeout when it has to end.
+    What fails is in the executors' ledger. After a copy or put that failed nothing
+    further of that script is done, since its later deletes may rest on it; after a step
+    of a removal that was not done, none of its later steps. Raises Stopped or
+    ScriptTimeout when it has to end.
     """
-    work = _Carrying(executor_of, advance)
+    work = _Carrying(executor_of)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool:
         for together in _stages(plan):
             for _ in pool.map(work.do, together):
@@ -91,9 +87,8 @@ def carry_out(
 class _Carrying:
     """What may still be done of a plan."""
 
-    def __init__(self, executor_of: Callable[[str], Executor], advance: Callable[[], None]) -> None:
+    def __init__(self, executor_of: Callable[[str], Executor]) -> None:
         self._executor_of = executor_of
-        self._advance = advance
         self._broken: set[str] = set()
         self._undone: set[str] = set()
 
@@ -111,7 +106,6 @@ class _Carrying:
             raise
         except RegbotError:
             self._note_failure(planned)
-        self._advance()
 
     def _forbidden(self, planned: Planned) -> str:
         if planned.script in self._broken:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from regbot.report.model import Report, RepositoryLine
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from regbot.plan.outcome import Status
+from regbot.report.model import STATUSES, Ran, Report, RepositoryLine
 from regbot.units import format_duration, format_moment, format_size
 
 NOT_KNOWN = "not known"
@@ -72,9 +76,22 @@ def age(value: float | None) -> str:
 
 
 def statuses(report: Report) -> str:
-    """A line such as ``1 failed, 12 done``."""
-    parts = [f"{found} {status}" for status, found in report.counts.items()]
-    return ", ".join(parts) or "nothing to do"
+    """The totals of a report."""
+    return totals(report.counts, report.runs)
+
+
+def totals(counts: Mapping[Status, int], runs: Sequence[Ran]) -> str:
+    """A line such as ``1 failed, 12 done`` or ``3 planned; 1 of 2 scripts failed``."""
+    actions = [f"{counts[status]} {status}" for status in STATUSES if counts.get(status)]
+    endings = Counter(run.status for run in runs)
+    scripts = [
+        f"{endings[ending]} of {len(runs)} script{'' if len(runs) == 1 else 's'} {ending}"
+        for ending in ("failed", "stopped")
+        if endings[ending]
+    ]
+    if not scripts:
+        return ", ".join(actions) or "nothing to do"
+    return "; ".join((", ".join(actions) or "no actions", *scripts))
 
 
 def freed(report: Report) -> str:

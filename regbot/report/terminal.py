@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from regbot.plan.outcome import Outcome, Status
+from regbot.plan.outcome import Outcome
 from regbot.report import shown
-from regbot.report.model import Report
+from regbot.report.model import Ran, Report
 from regbot.report.shown import visible
 
 if TYPE_CHECKING:
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 _COLUMNS = ("script", "action", "reference", "digest", "reason")
 _PIPE_WIDTH = 10_000
 _DIGEST_SHOWN = 19
-_COUNTED: tuple[Status, ...] = ("done", "planned", "unchanged", "skipped", "stopped", "failed")
 
 
-def print_table(outcomes: Sequence[Outcome], stream: TextIO) -> None:
-    """A table of actions, one a row, and a line of counts.
+def print_table(outcomes: Sequence[Outcome], runs: Sequence[Ran], stream: TextIO) -> None:
+    """A table of actions, one a row, and a line of counts, of failed scripts too.
 
     On a terminal digests are cut to their first digits; in a pipe or file every
     row is one line with all of it.
@@ -30,7 +29,8 @@ def print_table(outcomes: Sequence[Outcome], stream: TextIO) -> None:
     rows = [_cells(outcome, short=console.is_terminal) for outcome in outcomes]
     if rows:
         _print(console, _COLUMNS, rows)
-    console.print(counts(outcomes), markup=False)
+    counts = Counter(outcome.status for outcome in outcomes)
+    console.print(shown.totals(counts, runs), markup=False)
 
 
 def print_summary(report: Report, stream: TextIO) -> None:
@@ -50,14 +50,6 @@ def print_summary(report: Report, stream: TextIO) -> None:
 def print_rows(columns: Sequence[str], rows: Sequence[tuple[str, ...]], stream: TextIO) -> None:
     """A plain table: on a terminal folded to its width, else a line a row."""
     _print(_console(stream), columns, [tuple(map(visible, row)) for row in rows])
-
-
-def counts(outcomes: Sequence[Outcome]) -> str:
-    """A line such as ``12 planned, 1 skipped``."""
-    by_status = Counter(outcome.status for outcome in outcomes)
-    if not by_status:
-        return "nothing to do"
-    return ", ".join(f"{by_status[status]} {status}" for status in _COUNTED if by_status[status])
 
 
 def _console(stream: TextIO) -> Console:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -116,17 +116,15 @@ class Bot:
             run.status = result.status
         return result
 
-    def apply(self, plan: Sequence[Planned], advance: Callable[[], None]) -> Ended:
+    def apply(self, plan: Sequence[Planned]) -> Ended:
         """Carry out a plan; what became of it is in ``outcomes``."""
         with self._recorded("apply") as run:
             with suppress(Stopped, ScriptTimeout):
-                self._carry_out(plan, run.services, advance)
+                self._carry_out(plan, run.services)
             run.status = self._ending(outcome.status for outcome in self.outcomes)
         return Ended(run.status)
 
-    def _carry_out(
-        self, plan: Sequence[Planned], services: Services, advance: Callable[[], None]
-    ) -> None:
+    def _carry_out(self, plan: Sequence[Planned], services: Services) -> None:
         with open_session(
             "",
             services.bind,
@@ -146,7 +144,7 @@ class Bot:
 
             for planned in plan:
                 executor_of(planned.script)
-            carry_out(plan, executor_of, advance)
+            carry_out(plan, executor_of)
 
     def undo(self, journal: Journal, run: str, tags: Sequence[str]) -> list[Undone]:
         """Put back what a run deleted. Raises what ``plan.undo.undo`` raises."""

@@ -187,7 +187,7 @@ def test_a_disabled_script_does_not_run(write, tmp_path):
 def test_heavy_parts_are_imported_late(tmp_path):
     """What makes `regbot version` answer at once: none of these is loaded for it."""
     code = (
-        "import sys, regbot.cli.main\n"
+        "import sys, regbot.cli.commands\n"
         "heavy = {'requests', 'pydantic', 'lupa', 'rich', 'structlog', 'yaml', 'croniter'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

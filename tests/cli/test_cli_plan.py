@@ -83,7 +83,7 @@ def test_a_tag_that_moved_is_skipped_with_a_warning(bot):
     (line,) = [line for line in done.stderr.splitlines() if "level=WARN" in line]
     assert f"image={bot.app}:old1" in line
     assert str(NEWER.digest) in line
-    assert done.stdout.splitlines()[-1] == "2 done, 1 skipped"
+    assert done.stdout.splitlines()[-1] == "1 skipped, 2 done"
 
 
 def test_what_failed_is_listed_and_goes_on_the_next_time(bot):

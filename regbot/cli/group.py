@@ -1,0 +1,74 @@
+"""The group of all commands: exit codes, errors in one line, options before the command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from regbot.cli.main import EXIT_INTERRUPTED
+from regbot.cli.output import flush, note
+from regbot.errors import ConfigError, RegbotError, UsageError
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+EXIT_CODES: Mapping[str, int] = {
+    "done": EXIT_OK,
+    "failed": EXIT_FAILED,
+    "stopped": EXIT_INTERRUPTED,
+}
+"""The exit code of a command whose run ended so."""
+
+_GIVEN = "regbot.given before the command"
+
+
+class Commands(click.Group):
+    """Runs one command and exits with the code that it returns, 0 for None.
+
+    This is the one place where errors become exit codes: each RegbotError is one
+    line on standard error, a ConfigError one line for each problem.
+    """
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command."""
+        ctx.exit(self._code(ctx))
+
+    def _code(self, ctx: click.Context) -> int:
+        try:
+            code = super().invoke(ctx)
+            flush()
+        except ConfigError as error:
+            for problem in error.problems:
+                note(problem)
+            return EXIT_USAGE
+        except UsageError as error:
+            note(str(error))
+            return EXIT_USAGE
+        except RegbotError as error:
+            note(str(error))
+            return EXIT_FAILED
+        return code or EXIT_OK
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and give it the options that stand before it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        given: dict[str, Any] = ctx.meta.get(_GIVEN, {})
+        if name and command and given:
+            known = {parameter.name for parameter in command.params}
+            if given.get("dry_run") and "dry_run" not in known:
+                raise click.UsageError(f"{name} has no dry run", ctx)
+            ctx.default_map = {name: given}
+        return name, command, rest
+
+
+def hand_down(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+    """The callback of an option before the command: it is a default of the command's own."""
+    name = parameter.name or ""
+    if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        ctx.meta.setdefault(_GIVEN, {})[name] = value

@@ -1,0 +1,77 @@
+"""Opens what a command works with: its config, its log, its bot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+from regbot.cli.main import leave
+from regbot.cli.output import Printing, note
+from regbot.errors import UsageError
+
+if TYPE_CHECKING:
+    from regbot.cli.options import Settings
+    from regbot.config.values import Config
+    from regbot.events import Emit
+    from regbot.run.bot import Bot
+
+
+def read_config(path: str | None) -> Config:
+    """Read a config and show its warnings; without a path, one with all defaults."""
+    from regbot.config import load
+
+    if path is None:
+        return load.load_config("{}", filename="", environ=os.environ, base=Path.cwd())
+    if path == "-" and not sys.stdin:
+        raise UsageError("standard input is closed (name a file after -c)")
+    stdin = sys.stdin.buffer if sys.stdin else BytesIO()
+    config = load.read_config(path, environ=os.environ, stdin=stdin)
+    for warning in config.warnings:
+        note(f"warning: {warning}")
+    return config
+
+
+@contextmanager
+def open_bot(
+    config: Config,
+    config_path: str | None,
+    settings: Settings,
+    *listeners: Emit,
+    dry_run: bool = False,
+    evidence: bool = False,
+    prints: TextIO | None = None,
+) -> Iterator[Bot]:
+    """A bot over a config that logs, and that ends in order on a signal.
+
+    ``evidence``: a report or plan is wanted. ``prints`` is where scripts print to,
+    standard output by default.
+    """
+    from regbot.cli.logs import make_log
+    from regbot.events import fan_out
+    from regbot.run.bot import Options, assemble
+
+    printing = Printing(prints or sys.stdout)
+    emit = fan_out(make_log(settings.level, settings.log_format), printing, *listeners)
+    options = Options(dry_run=dry_run, user_agent=settings.user_agent, evidence=evidence)
+    with assemble(config, options, config_path or "", emit) as bot:
+        _ask_on_signals(bot.stop.ask)
+        yield bot
+    printing.check()
+
+
+def _ask_on_signals(ask: Callable[[], None]) -> None:
+    """End in order on the first signal, at once on a second Ctrl-C."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, leave)
+        ask()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,107 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from regbot.cli.group import hand_down
+from regbot.errors import UsageError
+
+if TYPE_CHECKING:
+    from regbot.cli.logs import Format
+    from regbot.events import Level
+
+_LEVELS = ("trace", "debug", "info", "warn", "error")
+
+Command = Callable[..., int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The log and the User-Agent of a command; an empty ``user_agent`` is the config's."""
+
+    level: Level
+    log_format: Format
+    user_agent: str
+
+
+_config = partial(click.option, "-c", "--config", "config_path", metavar="FILE")
+_dry_run = partial(click.option, "--dry-run", is_flag=True)
+_verbosity = partial(
+    click.option,
+    "-v",
+    "--verbosity",
+    type=click.Choice(_LEVELS, case_sensitive=False),
+    help="Minimum level to log.",
+)
+_log_options = partial(
+    click.option,
+    "--logopt",
+    "log_options",
+    multiple=True,
+    metavar="OPT",
+    help="'json' logs one JSON object a line instead of logfmt.",
+)
+_user_agent = partial(
+    click.option, "--user-agent", metavar="TEXT", help="User-Agent to send to registries."
+)
+
+config_option = _config(required=True, help="The YAML config; - reads standard input.")
+optional_config_option = _config(help="A config to take creds and defaults from.")
+dry_run_option = _dry_run(help="Change nothing; record what would be done.")
+
+
+def _checked_reports(
+    _ctx: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    from regbot.report.files import check_report_paths
+
+    check_report_paths(paths)
+    return paths
+
+
+report_option = click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    callback=_checked_reports,
+    help="Write a report: .json, .html, .md or .csv. May be given several times.",
+)
+
+
+def settings_options(command: Command) -> Command:
+    """Give a command the options of the log, as one argument ``settings``."""
+
+    @_verbosity(default="info", show_default=True)
+    @_log_options()
+    @_user_agent(default="")
+    @wraps(command)
+    def with_settings(
+        verbosity: Level, log_options: Sequence[str], user_agent: str, **others: object
+    ) -> int | None:
+        settings = Settings(verbosity, _format(log_options), user_agent)
+        return command(settings=settings, **others)
+
+    return with_settings
+
+
+def _format(log_options: Sequence[str]) -> Format:
+    for option in log_options:
+        if option not in ("json", "text"):
+            raise UsageError(f"--logopt {option}: known is json")
+    return "json" if "json" in log_options else "logfmt"
+
+
+def options_before(group: Command) -> Command:
+    """Let the shared options stand before the command too, as the Go program does."""
+    for option in (_user_agent, _log_options, _verbosity, _dry_run, _config):
+        group = option(expose_value=False, callback=hand_down, hidden=True)(group)
+    return group

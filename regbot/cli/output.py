@@ -1,0 +1,96 @@
+"""The two streams of a command: results on standard output, notes on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from regbot.errors import StorageError
+
+if TYPE_CHECKING:
+    from regbot.events import Event
+
+
+def note(text: str) -> None:
+    """Tell the user something beside the result. A note that nobody reads is no failure."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
+
+
+def show(print_to: Callable[[TextIO], None]) -> None:
+    """Print a result to standard output, in whatever encoding it has.
+
+    Raises StorageError where it can't be written, and exits where nobody reads it.
+    """
+    if not sys.stdout:
+        return
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        print_to(sys.stdout)
+        sys.stdout.flush()
+    except OSError as error:
+        raise _lost(error) from None
+
+
+def show_text(text: str) -> None:
+    """Print a text as it is, and a line feed."""
+    show(lambda stream: print(text, file=stream))
+
+
+class Printing:
+    """A listener that writes what scripts print, byte for byte.
+
+    A script does not fail for a line that can't be written; ``check`` tells of it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._error: OSError | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Write the line of a ``Printed``."""
+        from regbot.events import Printed
+
+        if isinstance(event, Printed) and self._error is None:
+            line = f"{event.text}\n".encode("utf-8", "surrogateescape")
+            try:
+                self._stream.flush()
+                self._stream.buffer.write(line)
+                self._stream.buffer.flush()
+            except OSError as error:
+                self._error = error
+
+    def check(self) -> None:
+        """Raise StorageError where a line could not be written."""
+        if self._error:
+            raise _lost(self._error)
+
+
+def _lost(error: OSError) -> Exception:
+    """What becomes of a command whose result is lost: said, unless the reader has left."""
+    drop(1)
+    if isinstance(error, BrokenPipeError):
+        return click.exceptions.Exit(1)
+    return StorageError(f"can't write the result: {error.strerror}")
+
+
+def flush() -> None:
+    """Write what is left. A log that nobody reads is no failure, a result is."""
+    try:
+        if sys.stderr:
+            sys.stderr.flush()
+    except OSError:
+        drop(2)
+    show(lambda _: None)
+
+
+def drop(descriptor: int) -> None:
+    """Nobody takes what is still to be written, so that the end of the process is silent."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -1,0 +1,154 @@
+"""once, server and run: the commands that run scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from regbot.cli.group import EXIT_CODES
+from regbot.cli.opening import open_bot, read_config
+from regbot.cli.options import (
+    config_option,
+    dry_run_option,
+    optional_config_option,
+    report_option,
+    settings_options,
+)
+from regbot.cli.output import show_text
+from regbot.cli.results import show_outcomes, write_reports
+from regbot.errors import UsageError
+
+if TYPE_CHECKING:
+    from regbot.cli.options import Settings
+
+_LARGEST_SCRIPT = 16 * 1024 * 1024
+
+
+@click.command()
+@config_option
+@dry_run_option
+@report_option
+@settings_options
+def once(config_path: str, settings: Settings, reports: tuple[Path, ...], *, dry_run: bool) -> int:
+    """Run every enabled script once, then end.
+
+    With --dry-run nothing is changed anywhere, and at the end a table on standard
+    output says what would have been done.
+    """
+    config = read_config(config_path)
+    with open_bot(config, config_path, settings, dry_run=dry_run, evidence=bool(reports)) as bot:
+        ended = bot.run_once()
+        write_reports(bot, "once", ended, reports)
+        if dry_run:
+            show_outcomes(bot, ended)
+    return EXIT_CODES[ended.status]
+
+
+@click.command()
+@config_option
+@dry_run_option
+@settings_options
+def server(config_path: str, settings: Settings, *, dry_run: bool) -> None:
+    """Run scripts when their schedule or interval says so, until stopped.
+
+    SIGTERM and Ctrl-C end the scripts that run and then the server.
+    """
+    config = read_config(config_path)
+    config.require_schedules()
+    with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
+        bot.serve()
+
+
+@click.command()
+@click.argument("file", required=False, metavar="[FILE.lua]")
+@click.option("-e", "--execute", "text", metavar="TEXT", help="Run this Lua text instead.")
+@optional_config_option
+@click.option(
+    "--arg",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A value for the table args. JSON values keep their type, anything else is text.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what the script returns as JSON.")
+@dry_run_option
+@report_option
+@settings_options
+def run(
+    file: str | None,
+    text: str | None,
+    config_path: str | None,
+    pairs: tuple[str, ...],
+    settings: Settings,
+    reports: tuple[Path, ...],
+    *,
+    as_json: bool,
+    dry_run: bool,
+) -> int:
+    r"""Run one Lua script that is not in a config.
+
+    \b
+    regbot run -e 'tag.delete("registry.example.org/app:old")' --dry-run
+    regbot run report.lua --arg repo=registry.example.org/app --json
+    """
+    name, source = _source(file, text)
+    arguments = _arguments(pairs)
+    config = read_config(config_path)
+    script = config.one_off(name, source, arguments)
+    with open_bot(
+        config,
+        config_path,
+        settings,
+        dry_run=dry_run,
+        evidence=bool(reports),
+        prints=sys.stderr if as_json else None,
+    ) as bot:
+        ended = bot.run(script)
+        write_reports(bot, "run", ended, reports)
+        if dry_run and not as_json:
+            show_outcomes(bot, ended)
+    if as_json and ended.status == "done":
+        show_text(_as_json(ended.results[0].value))
+    return EXIT_CODES[ended.status]
+
+
+def _source(file: str | None, text: str | None) -> tuple[str, bytes]:
+    """Name and source of a script: a file, ``-`` for standard input, or a text."""
+    if (file is None) == (text is None):
+        raise UsageError("name one script: a FILE.lua, or -e TEXT (see regbot run --help)")
+    if text is not None:
+        return "-e", text.encode("utf-8", "surrogateescape")
+    if file == "-":
+        return "(standard input)", sys.stdin.buffer.read(_LARGEST_SCRIPT)
+    path = Path(str(file))
+    try:
+        with path.open("rb") as stream:
+            return path.name, stream.read(_LARGEST_SCRIPT)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "its name is not valid"
+        raise UsageError(f"{file}: can't read the script: {why}") from None
+
+
+def _arguments(pairs: Sequence[str]) -> dict[str, object]:
+    """The table of ``key=value`` texts; JSON values keep their type, anything else is text."""
+    table: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--arg {pair}: write it as key=value")
+        try:
+            table[key] = json.loads(value)
+        except ValueError:
+            table[key] = value
+    return table
+
+
+def _as_json(values: tuple[Any, ...]) -> str:
+    """What a script returned: null, one value, or an array of several."""
+    value = None if not values else values[0] if len(values) == 1 else list(values)
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,91 @@
+"""Options before the command, as the Go program takes them, and what all commands share."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+from support.command import REGBOT, environment, regbot
+
+CONFIG = "scripts:\n  - name: a\n    script: log.debug('fine') log('hello')\n"
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "bot.yml"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def test_the_config_and_a_dry_run_before_the_command(tmp_path, config):
+    done = regbot("-c", config, "once", "--dry-run", home=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "nothing to do\n")
+    done = regbot("-c", config, "--dry-run", "once", home=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "nothing to do\n")
+    assert "dry-run=true" in done.stderr
+
+
+def test_the_level_before_the_command(tmp_path, config):
+    assert "fine" in regbot("-v", "debug", "once", "-c", config, home=tmp_path).stderr
+    assert regbot("-v", "error", "once", "-c", config, home=tmp_path).stderr == ""
+
+
+def test_the_form_of_the_log_before_the_command(tmp_path, config):
+    done = regbot("--logopt", "json", "once", "-c", config, home=tmp_path)
+    assert [json.loads(line)["level"] for line in done.stderr.splitlines()] == ["INFO"] * 3
+
+
+def test_the_command_s_own_option_wins(tmp_path, config):
+    done = regbot(
+        "-v", "debug", "-c", "nosuch.yml", "once", "-v", "info", "-c", config, home=tmp_path
+    )
+    assert done.returncode == 0
+    assert "fine" not in done.stderr
+
+
+def test_a_dry_run_is_never_dropped(tmp_path, config):
+    done = regbot("--dry-run", "apply", "plan.json", "-c", config, home=tmp_path)
+    assert done.returncode == 2
+    assert "apply has no dry run" in done.stderr
+
+
+def test_options_that_a_command_has_no_use_for_are_harmless(tmp_path, config):
+    done = regbot("-c", config, "-v", "info", "version", home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == regbot("--version", home=tmp_path).stdout
+
+
+def test_mistakes_before_the_command_are_one_line(tmp_path, config):
+    done = regbot("--logopt", "xml", "once", "-c", config, home=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "--logopt xml: known is json\n")
+    done = regbot("-c", "nosuch.yml", "once", home=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nosuch.yml: ")
+
+
+@pytest.mark.parametrize("module", ["click", "pydantic", "structlog"])
+def test_ctrl_c_while_modules_load_ends_without_a_word(tmp_path, config, module):
+    """The first module of that name to be found sends the signal while it is loaded."""
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / f"{module}.py").write_text(
+        f"import os, signal\nos.kill(os.getpid(), signal.{signal.SIGINT.name})\nraise ImportError\n"
+    )
+    variables = environment(tmp_path, PYTHONPATH=str(tmp_path / "path"))
+    done = subprocess.run([REGBOT, "once", "-c", config], capture_output=True, env=variables)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("scripts", "line"),
+    [
+        ({"a": "error('no')"}, "no actions; 1 of 1 script failed"),
+        ({"a": "error('no')", "b": "return"}, "no actions; 1 of 2 scripts failed"),
+        ({"a": "return"}, "nothing to do"),
+    ],
+)
+def test_a_dry_run_says_how_many_scripts_failed(tmp_path, scripts, line):
+    path = tmp_path / "bot.yml"
+    entries = [{"name": name, "script": script} for name, script in scripts.items()]
+    path.write_text(json.dumps({"scripts": entries}))
+    done = regbot("once", "-c", str(path), "--dry-run", home=tmp_path)
+    assert done.stdout == f"{line}\n"
