@@ -288,8 +288,8 @@ def test_a_delete_is_asked_for_in_the_words_of_the_challenge() -> None:
                 **deletes,
             ).close()
         assert len(registry.asked("DELETE")) == 3
-        assert len(registry.asked(part="/token")) == 2
-        assert not any("delete" in asked.path for asked in registry.asked(part="/token"))
+        assert len(registry.asked(part="/v2/auth")) == 2
+        assert not any("delete" in asked.path for asked in registry.asked(part="/v2/auth"))
 
 
 def test_a_token_server_that_takes_the_scope_of_the_challenge_alone() -> None:

@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from support.clients import Client
 from support.images import make_image, make_referrer, push
-from support.registry import (
-    ACR,
-    DELETE_OFF,
-    DISTRIBUTION_2,
-    DISTRIBUTION_3,
-    DOCKER_HUB,
-    ECR,
-    GCR,
-    GHCR,
-    GITLAB,
-    HARBOR,
-    QUAY,
-    Quirks,
-    TestRegistry,
-)
+from support.registry import DOCKER_HUB, PRESETS, TestRegistry
 
-from regbot.errors import NotSupported
+from regbot.errors import NotSupported, RegistryError
 from regbot.http.hosts import Secret
 from regbot.oci.digest import Digest
+from regbot.store.proof import PROOF_TAG
+from regbot.store.remote import RemoteStore
 
-PRESETS = {
-    "distribution 2": DISTRIBUTION_2,
-    "distribution 3": DISTRIBUTION_3,
-    "delete off": DELETE_OFF,
-    "Docker Hub": DOCKER_HUB,
-    "Quay": QUAY,
-    "GCR": GCR,
-    "ACR": ACR,
-    "ECR": ECR,
-    "GHCR": GHCR,
-    "Harbor": HARBOR,
-    "GitLab": GITLAB,
-}
+REFUSE_TAGS = {"delete off", "pull-through cache", "Docker Hub", "GHCR", "Nexus"}
+REFUSE_MANIFESTS = {"delete off", "Docker Hub", "GHCR", "GAR"}
 
 
 @pytest.mark.parametrize("repo_auth", [False, True])
 @pytest.mark.parametrize("name", PRESETS)
 def test_push_list_read_and_delete(name: str, repo_auth: bool) -> None:
     """Some give no challenge on ``/v2/``, some choke on scopes, some redirect for tokens."""
-    quirks: Quirks = PRESETS[name]
     login = {"user": "joe", "password": Secret("secret"), "repo_auth": repo_auth}
     with (
-        TestRegistry(quirks, users={"joe": "secret"}) as registry,
-        Client(registry.host, **login) as client,
+        TestRegistry(PRESETS[name], users={"joe": "secret"}) as registry,
+        Client(registry.name, hostname=registry.host, **login) as client,
     ):
         images = {f"v{number}": make_image(labels={"n": str(number)}) for number in range(3)}
         for repository in ("team/app", "team/tool"):
@@ -65,28 +43,35 @@ def test_push_list_read_and_delete(name: str, repo_auth: bool) -> None:
                 assert store.head(tag).digest == image.digest
                 for digest, content in store.manifest(tag) and image.blobs.items():
                     assert b"".join(store.blob(digest)) == content
-            _delete(registry, client, repository, refused="unsupported" in quirks.manifest_delete)
+            _delete_tag(registry, store, "v0", refused=name in REFUSE_TAGS)
+            _delete_manifest(registry, store, "v1", refused=name in REFUSE_MANIFESTS)
 
 
-def _delete(registry: TestRegistry, client: Client, repository: str, *, refused: bool) -> None:
+def _delete_tag(registry: TestRegistry, store: RemoteStore, tag: str, *, refused: bool) -> None:
+    repository = store.repository.repository
     before = dict(registry.tags(repository))
-    store = client.store(repository)
-    if refused:
-        with pytest.raises(NotSupported):
-            store.delete_tag("v0")
-        with pytest.raises(NotSupported):
-            store.delete_manifest(Digest.parse(before["v1"]))
-        assert registry.tags(repository) == before
-        return
-    store.delete_tag("v0")
-    store.delete_manifest(Digest.parse(before["v1"]))
-    left = {tag: digest for tag, digest in before.items() if tag not in ("v0", "v1")}
-    assert registry.tags(repository) == left
+    with pytest.raises(NotSupported) if refused else nullcontext():
+        store.delete_tag(tag)
+    left = {name: digest for name, digest in before.items() if refused or name != tag}
+    after = {name: at for name, at in registry.tags(repository).items() if name != PROOF_TAG}
+    assert after == left
+
+
+def _delete_manifest(
+    registry: TestRegistry, store: RemoteStore, tag: str, *, refused: bool
+) -> None:
+    digest = registry.tags(store.repository.repository)[tag]
+    with pytest.raises(RegistryError) if refused else nullcontext():
+        store.delete_manifest(Digest.parse(digest))
+    assert (digest in registry.manifests(store.repository.repository)) is refused
 
 
 def test_no_login_is_asked_for_where_none_is_needed() -> None:
     """A token server that knows anonymous users: nothing of a user is sent."""
-    with TestRegistry(DOCKER_HUB) as registry, Client(registry.host) as client:
+    with (
+        TestRegistry(DOCKER_HUB) as registry,
+        Client(registry.name, hostname=registry.host) as client,
+    ):
         digest = registry.put_image("team/app", "v1")
         assert str(client.store().head("v1").digest) == digest
         assert all(

@@ -26,10 +26,10 @@ class Token:
 
 @dataclass(slots=True)
 class Door:
-    """Lets a request in or answers 401. ``realm`` is where tokens are had."""
+    """Lets a request in or answers 401. ``url`` is the token server's address."""
 
     quirks: Quirks
-    realm: Callable[[], str]
+    url: Callable[[], str]
     tokens: dict[str, Token] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     clock: Callable[[], float] = time.monotonic
@@ -44,7 +44,7 @@ class Door:
         if quirks.auth == "basic":
             if scheme.lower() == "basic" and self.user_of(value):
                 return None
-            return error(401, "UNAUTHORIZED", headers={"WWW-Authenticate": 'Basic realm="test"'})
+            return error(401, "UNAUTHORIZED", headers={"WWW-Authenticate": self.challenge()})
         with self.lock:
             token = self.tokens.get(value) if scheme.lower() == "bearer" else None
             if token is not None:
@@ -60,7 +60,7 @@ class Door:
         return not repository or f"{repository}:{action}" in token.scopes
 
     def _challenge(self, repository: str, action: str, token: Token | None) -> Reply:
-        text = f'Bearer realm="{self.realm()}",service="test registry"'
+        text = self.challenge()
         if repository and self.quirks.scope_in_challenge:
             kind = "registry" if repository == "catalog" else "repository"
             text += f',scope="{kind}:{repository}:{action}"'
@@ -69,6 +69,24 @@ class Door:
         if self.quirks.two_challenges:
             text = f'Basic realm="test", {text}'
         return error(401, "UNAUTHORIZED", headers={"WWW-Authenticate": text})
+
+    def challenge(self) -> str:
+        """What asks for a login, without a scope; empty where nothing does."""
+        if self.quirks.auth == "basic":
+            return 'Basic realm="test"'
+        if not self.quirks.auth:
+            return ""
+        service = self.quirks.service.format(url=self.url())
+        return f'Bearer realm="{self.realm()}",service="{service}"'
+
+    def realm(self) -> str:
+        """The URL that tokens come from."""
+        return self.quirks.realm.format(url=self.url())
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is the token server's."""
+        own = self.quirks.realm.removeprefix("{url}")
+        return path in (own, f"{own.rstrip('/')}/real")
 
     def user_of(self, encoded: str) -> str:
         """The user of basic credentials, or empty when they are wrong."""
@@ -80,9 +98,9 @@ class Door:
 
     def token(self, call: Call) -> Reply:
         """The token server's answer (distribution's token and OAuth2 specs)."""
-        if self.quirks.token_redirect and not call.path.startswith("/token/real"):
+        if self.quirks.token_redirect and not call.path.endswith("/real"):
             query = call.target.partition("?")[2]
-            return Reply(307, {"Location": f"/token/real?{query}"})
+            return Reply(307, {"Location": f"{call.path.rstrip('/')}/real?{query}"})
         if call.method == "POST":
             return self._oauth(call) if self.quirks.token_post else error(404, "NOT_FOUND")
         scheme, _, value = call.headers.get("authorization", "").partition(" ")

@@ -20,6 +20,9 @@ Kind = Literal[
     "wrong content",
     "half chunk",
     "lost answer",
+    "otherwise",
+    "late",
+    "stale",
     "call",
 ]
 
@@ -35,7 +38,10 @@ class Fault:
     half the body and closes; "cut" answers a whole, shorter JSON text that breaks off;
     "html" answers 200 with a login page; "wrong digest header" and "wrong content" do
     what they say; "half chunk" keeps half of an upload's bytes and closes; "lost answer"
-    does the work and closes; "call" runs ``call`` first and then answers as usual.
+    does the work and closes; "otherwise" does the work and answers ``status``; "late"
+    closes at once and does the work ``requests`` requests later; "stale" reads a tag or
+    digest as it was before its last change; "call" runs ``call`` first and then answers
+    as usual.
     """
 
     kind: Kind = "status"
@@ -47,6 +53,7 @@ class Fault:
     code: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 30.0
+    requests: int = 2
     call: Callable[[], object] | None = None
 
     def matches(self, method: str, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a socket: reads a request, breaks it as planned, writes the reply."""
+"""HTTP/1.1 on a socket: reads a request, writes the reply."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import ssl
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
 
-from support.registry.calls import Call, Logged, Reply, error
+from support.registry.calls import Call, Reply
 
 if TYPE_CHECKING:
     from support.registry.server import Listener
-
-_LOGIN_PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -33,12 +31,10 @@ class Handler(BaseHTTPRequestHandler):
         body = self._body()
         role = self.listener.role
         headers = {name.lower(): value for name, value in self.headers.items()}
-        registry.note(Logged(self.command, self.path, headers, len(body), role))
-        fault = registry.faults.next(self.command, self.path)
         scheme = "https" if isinstance(self.connection, ssl.SSLSocket) else "http"
         host = headers.get("host", registry.host)
-        call = Call(self.command, self.path, headers, body, role, host, scheme, fault)
-        reply = self._broken_before(call) or self._broken_after(call, registry.answer(call))
+        call = Call(self.command, self.path, headers, body, role, host, scheme)
+        call, reply = registry.serve(call)
         if reply.close:
             self.close_connection = True
         else:
@@ -59,36 +55,6 @@ class Handler(BaseHTTPRequestHandler):
         if len(body) < size:
             raise ConnectionResetError("the client went away within a body")
         return body
-
-    def _broken_before(self, call: Call) -> Reply | None:
-        fault = call.fault
-        if fault is None:
-            return None
-        match fault.kind:
-            case "status":
-                reply = error(fault.status, fault.code or "UNKNOWN", headers=fault.headers)
-                return reply if fault.code else Reply(fault.status, fault.headers)
-            case "drop":
-                return Reply(0, close=True)
-            case "stall":
-                self.listener.registry.closing.wait(fault.seconds)
-            case "html":
-                return Reply(200, {"Content-Type": "text/html"}, _LOGIN_PAGE)
-            case "call" if fault.call is not None:
-                fault.call()
-        return None
-
-    def _broken_after(self, call: Call, reply: Reply) -> Reply:
-        if call.broken("lost answer"):
-            return Reply(0, close=True)
-        if call.broken("cut"):
-            return Reply(reply.status, reply.headers, reply.body[: len(reply.body) // 2])
-        if call.broken("wrong content"):
-            return Reply(reply.status, reply.headers, reply.body + b" ")
-        if call.broken("wrong digest header"):
-            wrong = {"Docker-Content-Digest": f"sha256:{'0' * 64}"}
-            return Reply(reply.status, {**reply.headers, **wrong}, reply.body)
-        return reply
 
     def _write(self, reply: Reply, *, truncate: bool) -> None:
         self.send_response(reply.status)

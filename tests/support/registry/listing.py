@@ -65,7 +65,7 @@ def catalog(quirks: Quirks, call: Call, content: Content) -> Reply:
 def referrers(quirks: Quirks, call: Call, repository: Repository, digest: str) -> Reply:
     if not quirks.referrers_api:
         return Reply(404, {"Content-Type": "text/plain"}, b"404 page not found\n")
-    found = repository.referrers(digest)
+    found = repository.referrers(digest, only_tagged=quirks.delists)
     headers = {"Content-Type": OCI_INDEX}
     wanted = call.query.get("artifactType", "")
     if wanted and quirks.referrers_filter:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from support.registry.calls import Call, Reply, error
-from support.registry.content import Repository, digest_of
+from support.registry.content import Content, Repository, digest_of
 from support.registry.quirks import Quirks
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
@@ -15,7 +15,9 @@ SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 def read(quirks: Quirks, call: Call, repository: Repository | None, name: str) -> Reply:
     if call.method == "HEAD" and not quirks.head_manifests:
         return error(405, "UNSUPPORTED")
-    found = repository.find(name) if repository else None
+    if repository and quirks.refetches:
+        repository.fetch_again(name)
+    found = repository.find(name, stale=call.broken("stale")) if repository else None
     if found is None:
         return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
     digest, stored = found
@@ -37,6 +39,10 @@ def put(quirks: Quirks, call: Call, repository: Repository, name: str) -> Reply:
         return problem
     if ":" in name and digest_of(call.body, name.partition(":")[0]) != name:
         return error(400, "DIGEST_INVALID", "the digest does not fit the content")
+    if name in repository.protected and repository.tags.get(name) != digest_of(call.body):
+        return error(*quirks.protection, "the tag is protected")
+    if quirks.hidden_tags and ":" in name:
+        repository.hidden.add(name)
     media_type = call.headers.get("content-type", "")
     digest = repository.put_manifest(name, call.body, media_type)
     headers = {"Location": f"/v2/{repository.name}/manifests/{digest}"}
@@ -65,12 +71,14 @@ def _problem(quirks: Quirks, data: dict[str, Any], repository: Repository) -> Re
     return None
 
 
-def delete(quirks: Quirks, call: Call, repository: Repository | None, name: str) -> Reply:
+def delete(quirks: Quirks, call: Call, content: Content, repository: str, name: str) -> Reply:
     by_digest = ":" in name
     refusals = {
         "unsupported": error(405, "UNSUPPORTED", "The operation is unsupported."),
         "forbidden": error(403, "DENIED", "requested access to the resource is denied"),
         "digest invalid": error(400, "DIGEST_INVALID", "provided digest did not match"),
+        "invalid request": error(400, "INVALID_REQUEST", "Invalid request."),
+        "bad request": error(400, "UNSUPPORTED", "the reference is a tag"),
         "unknown": error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
     }
     how = quirks.manifest_delete if by_digest else quirks.tag_delete
@@ -78,14 +86,32 @@ def delete(quirks: Quirks, call: Call, repository: Repository | None, name: str)
         return refusals[how]
     if how == "ignored":
         return Reply(202)
-    if repository is None:
+    own = content.known(repository)
+    if own is None:
         return error(404, "NAME_UNKNOWN")
-    if how == "only proofs" and name in repository.tags.values():
+    tags = own.tags_on(name) if by_digest else [name] if name in own.tags else []
+    if own.protected.intersection(tags):
+        return error(*quirks.protection, "the tag is protected")
+    if tags and how == "only proofs":
         return error(403, "DENIED", "a tagged manifest can't be deleted")
-    stale = quirks.stale_reads
-    gone = (
-        repository.delete_manifest(name, stale)
-        if by_digest
-        else (repository.delete_tag(name, stale))
-    )
+    if tags and how == "dangling tag":
+        why = f"Manifest is still referenced by tag: {tags[0]}"
+        return error(400, "GOOGLE_MANIFEST_DANGLING_TAG", why)
+    if by_digest:
+        gone = _delete_digest(quirks, content, own, name, tags)
+    else:
+        gone = own.delete_tag(name, quirks.stale_reads, last_tag=quirks.last_tag)
     return Reply(202) if gone else error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+
+
+def _delete_digest(
+    quirks: Quirks, content: Content, own: Repository, digest: str, tags: list[str]
+) -> bool:
+    if digest not in own.manifests or (quirks.hidden_tags and not tags):
+        return False
+    keep = quirks.hidden_tags and (digest in own.hidden or own.is_child(digest))
+    how = {"keep": keep, "keep_tags": quirks.lists_deleted}
+    if quirks.delete_after:
+        content.later(quirks.delete_after, lambda: own.delete_manifest(digest, tags, **how))
+        return True
+    return own.delete_manifest(digest, tags, quirks.stale_reads, **how)

@@ -1,4 +1,4 @@
-"""How the registry behaves, as one frozen value; the presets imitate known ones."""
+"""How the registry behaves, as one frozen value."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-TagDelete = Literal["done", "digest invalid", "unsupported", "unknown", "forbidden", "ignored"]
-ManifestDelete = Literal["done", "unsupported", "forbidden", "only proofs"]
+TagDelete = Literal[
+    "done",
+    "digest invalid",
+    "invalid request",
+    "bad request",
+    "unsupported",
+    "unknown",
+    "forbidden",
+    "ignored",
+]
+ManifestDelete = Literal["done", "unsupported", "forbidden", "only proofs", "dangling tag"]
 LinkForm = Literal["relative", "absolute", "unquoted", "loop", "elsewhere", "none"]
 Auth = Literal["", "basic", "bearer"]
 
@@ -17,9 +26,19 @@ class Quirks:
     """Every switch, with what the distribution spec wants as default.
 
     Deleting. ``tag_delete``: what DELETE of a tag's name does (202 and done; 400
-    DIGEST_INVALID; 405; 404; 403; 202 with nothing done). ``manifest_delete``: the
-    same for digests; "only proofs" refuses a digest that has a tag.
-    ``stale_reads``: so many reads of a deleted tag still see it.
+    DIGEST_INVALID; 400 INVALID_REQUEST; 400 UNSUPPORTED; 405; 404; 403; 202 with
+    nothing done). ``manifest_delete``: the same for digests; "only proofs" refuses a
+    digest that has a tag with 403, "dangling tag" with 400 as Google does.
+    ``stale_reads``: so many reads of a deleted tag still see it. ``delete_after``: a
+    delete by digest is carried out so many requests later. ``last_tag``: a manifest goes
+    with its last tag. ``hidden_tags``: a manifest put by digest is kept by a hidden tag,
+    and a digest without tags can't be deleted. ``lists_deleted``: a tag stays in the list
+    when its manifest is deleted. ``delists``: a referrer is listed only while it has a
+    tag, once it had one. ``refetches``: what is deleted comes back with the next read.
+    ``protection``: status and code that answer a change of a protected tag.
+
+    ``name``: the host name it has in references, where that is not its address.
+    ``realm`` and ``service``: of the challenge; ``{url}`` is the address of its server.
 
     Listing. ``page_size``: tags in a page at most. ``link``: the form of Link.
     ``page_parameter``: the name that pages go on with instead of ``last``.
@@ -54,6 +73,17 @@ class Quirks:
     tag_delete: TagDelete = "done"
     manifest_delete: ManifestDelete = "done"
     stale_reads: int = 0
+    delete_after: int = 0
+    last_tag: bool = False
+    hidden_tags: bool = False
+    lists_deleted: bool = False
+    delists: bool = False
+    refetches: bool = False
+    protection: tuple[int, str] = (403, "DENIED")
+
+    name: str = ""
+    realm: str = "{url}/token"
+    service: str = "test registry"
 
     page_size: int = 0
     link: LinkForm = "relative"
@@ -96,33 +126,3 @@ class Quirks:
     mounts: bool = True
     location: Literal["relative", "absolute"] = "absolute"
     changing_location: bool = False
-
-
-DISTRIBUTION_3 = Quirks(page_size=1000, referrers_api=False)
-DISTRIBUTION_2 = Quirks(tag_delete="digest invalid", referrers_api=False)
-DELETE_OFF = Quirks(tag_delete="unsupported", manifest_delete="unsupported", referrers_api=False)
-DOCKER_HUB = Quirks(
-    auth="bearer",
-    own_token_server=True,
-    anonymous_pull=True,
-    catalog=False,
-    page_size=100,
-    rate_limit=100,
-    tag_delete="unsupported",
-    manifest_delete="unsupported",
-    blob_redirect=True,
-)
-QUAY = Quirks(
-    page_size=50,
-    page_parameter="next_page",
-    needs_layer=True,
-    auth="bearer",
-    token_actions=("pull", "push", "*"),
-    delete_action="push",
-)
-GCR = Quirks(auth="bearer", challenge_on_ping=False, anonymous_pull=True)
-ACR = Quirks(auth="bearer", scope_limit=2, token_field="access_token", identity_tokens={})
-ECR = Quirks(auth="basic", token_seconds=12 * 3600, catalog=True, page_size=100)
-GHCR = Quirks(auth="bearer", anonymous_pull=True, referrers_api=False, tag_delete="unsupported")
-HARBOR = Quirks(auth="bearer", page_size=100, location="relative", changing_location=True)
-GITLAB = Quirks(auth="bearer", own_token_server=True, token_redirect=True)

@@ -51,7 +51,7 @@ class Router:
     def answer(self, call: Call) -> Reply:
         if call.role == "storage":
             return self._stored(call)
-        if call.role == "token" or call.path.startswith("/token"):
+        if call.role == "token" or self._door.serves(call.path):
             return self._door.token(call)
         if call.path in ("/v2/", "/v2"):
             return self._door.refuse(call, "", "") or Reply(200, {}, b"{}")
@@ -86,7 +86,7 @@ class Router:
         return manifests.put(self._quirks, call, self._content.repository(repository), name)
 
     def _delete_manifest(self, call: Call, repository: str, name: str) -> Reply:
-        return manifests.delete(self._quirks, call, self._content.known(repository), name)
+        return manifests.delete(self._quirks, call, self._content, repository, name)
 
     def _delete_blob(self, call: Call, repository: str, name: str) -> Reply:
         return blobs.delete(self._quirks, self._content.known(repository), name)

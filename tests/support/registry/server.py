@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from support.registry.auth import Door
+from support.registry.breaking import broken_after, broken_before, stall
 from support.registry.calls import Call, Logged, Reply
 from support.registry.content import Content
 from support.registry.faults import Fault, Faults
@@ -78,7 +79,8 @@ _SPEC = Quirks()
 class TestRegistry(Images):
     """A registry on loopback. ``switches`` are fields of Quirks, over those of ``quirks``.
 
-    ``chaos`` is the chance of each request to break, by ``seed``.
+    ``chaos`` is the chance of each request to break, by ``seed``. ``listens`` False: it
+    has no port, and ``serve`` is called.
     """
 
     __test__ = False
@@ -90,13 +92,15 @@ class TestRegistry(Images):
         ssl_context: ssl.SSLContext | None = None,
         chaos: float = 0.0,
         seed: int = 0,
+        listens: bool = True,
         **switches: Any,
     ) -> None:
         self.quirks = replace(quirks, **switches)
         self.content = Content()
         self.faults = Faults(chaos=chaos, seed=seed)
         self.closing = threading.Event()
-        self.door = Door(self.quirks, lambda: self.realm)
+        self.door = Door(self.quirks, lambda: self._token_url)
+        self._listens = listens
         self._ssl_context = ssl_context
         self._log: list[Logged] = []
         self._errors: list[BaseException] = []
@@ -108,7 +112,7 @@ class TestRegistry(Images):
             roles.append("token")
         if self.quirks.blob_redirect:
             roles.append("storage")
-        for role in roles:
+        for role in roles if self._listens else ():
             self._listeners[role] = Listener(self, role, self._ssl_context)
         self._router = Router(self.quirks, self.content, self.door, self.address("storage"))
         return self
@@ -127,19 +131,30 @@ class TestRegistry(Images):
 
     def address(self, role: str) -> str:
         """host:port of the registry, token or storage server; the registry's by default."""
+        if not self._listens:
+            return "registry.test"
         listener = self._listeners.get(role) or self._listeners["registry"]
         return listener.address
 
     @property
     def host(self) -> str:
-        """host:port, as it stands in references."""
+        """host:port to connect to."""
         return self.address("registry")
+
+    @property
+    def name(self) -> str:
+        """The host as it stands in references."""
+        return self.quirks.name or self.host
 
     @property
     def realm(self) -> str:
         """The URL that tokens come from."""
+        return self.door.realm()
+
+    @property
+    def _token_url(self) -> str:
         scheme = "https" if self._ssl_context else "http"
-        return f"{scheme}://{self.address('token')}/token"
+        return f"{scheme}://{self.address('token')}"
 
     @property
     def requests(self) -> list[Logged]:
@@ -185,11 +200,14 @@ class TestRegistry(Images):
         """Upload sessions that nobody ended."""
         return list(self.content.repository(repository).uploads)
 
-    def note(self, entry: Logged) -> None:
-        self._log.append(entry)
-
-    def answer(self, call: Call) -> Reply:
-        return self._router.answer(call)
+    def serve(self, call: Call) -> tuple[Call, Reply]:
+        """Answer a request, or break it as planned; it comes back with its fault."""
+        self._log.append(Logged(call.method, call.target, call.headers, len(call.body), call.role))
+        call = replace(call, fault=self.faults.next(call.method, call.target))
+        stall(call, self.closing)
+        self.content.tick()
+        reply = broken_before(call, self.content, lambda: self._router.answer(call))
+        return call, reply or broken_after(call, self._router.answer(call))
 
     def broke(self) -> None:
         """Keep the exception in hand, so that the end of the test raises it."""
