@@ -12,6 +12,8 @@ from typing import Protocol, Self
 
 from regbot.http.hosts import HostSettings
 
+OK = frozenset({200})
+
 Body = bytes | Callable[[], Iterable[bytes]]
 """Bytes to send, or a function that gives them from the start for every try."""
 
@@ -46,7 +48,7 @@ class Request:
 
     method: str
     url: str
-    expect: frozenset[int]
+    expect: frozenset[int] = OK
     scopes: tuple[Scope, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None

@@ -6,12 +6,13 @@ Distribution spec, "Pulling blobs"; RFC 9110, section 14, for Range.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from regbot.errors import ConnectionFailed, Malformed, RegistryError
-from regbot.http.exchange import Response
+from regbot.http.exchange import OK, Request, Response
 from regbot.oci.digest import Digest, verified
 from regbot.oci.manifest import MEBIBYTE
-from regbot.store.endpoint import OK, Ask, Endpoint
+from regbot.store.endpoint import Endpoint
 
 _TRIES = 5
 _PROGRESS = 8 * MEBIBYTE
@@ -60,17 +61,17 @@ def _from(
 
 
 def _ask(endpoint: Endpoint, digest: Digest, start: int, *, mirrors: bool) -> Response:
-    path = f"blobs/{digest}"
+    request = Request(
+        "GET", endpoint.path(f"blobs/{digest}"), scopes=endpoint.pull, mirrors=mirrors
+    )
     if start:
         ranged = {"Range": f"bytes={start}-"}
         try:
-            return endpoint.send(
-                Ask("GET", path, expect=OK | {206}, headers=ranged, mirrors=mirrors)
-            )
+            return endpoint.send(replace(request, expect=OK | {206}, headers=ranged))
         except RegistryError as error:
             if error.status != _RANGE_REFUSED:
                 raise
-    return endpoint.send(Ask("GET", path, mirrors=mirrors))
+    return endpoint.send(request)
 
 
 def _skip(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:

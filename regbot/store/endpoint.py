@@ -1,42 +1,17 @@
-"""Where one repository of a registry is spoken to: paths, scopes, next addresses."""
+"""What the requests to one repository of a registry have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from regbot.errors import ConnectionFailed, Malformed
-from regbot.http.exchange import Body, Exchange, Request, Response, Scope
+from regbot.http.exchange import Exchange, Request, Response, Scope
 from regbot.http.hosts import HostSettings
 from regbot.oci.reference import Reference
 
-OK = frozenset({200})
-PULL = ("pull",)
-PUSH = ("pull", "push")
-DELETE = ("pull", "delete")
-
 _TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request within a repository; the fields beside ``path`` are Request's.
-
-    ``path`` is below the repository, such as ``tags/list``, or an absolute URL
-    that the registry handed out.
-    """
-
-    method: str
-    path: str
-    expect: frozenset[int] = OK
-    actions: tuple[str, ...] = PULL
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Body | None = None
-    length: int | None = None
-    mirrors: bool = False
-    retry: bool = True
-    also: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +39,37 @@ def fetch(send: Callable[[], Response], limit: int) -> Answer:
                     raise
 
 
-@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One repository of one registry. ``urgent``: every request is."""
+    """One repository of one registry: its paths, and the scopes that its requests need.
 
-    exchange: Exchange
-    reference: Reference
-    urgent: bool = False
+    ``urgent``: every request is.
+    """
+
+    def __init__(self, exchange: Exchange, reference: Reference, *, urgent: bool = False) -> None:
+        self.exchange = exchange
+        self.reference = reference
+        self.pull = self._scopes("pull")
+        self.push = self._scopes("pull", "push")
+        self.delete = self._scopes("pull", "delete")
+        self._urgent = urgent
 
     @property
     def settings(self) -> HostSettings:
         """The settings of the registry."""
         return self.exchange.host(self.reference.registry)
 
-    def send(self, ask: Ask) -> Response:
-        """Send it with the scopes its actions need. Raises as Exchange.send does."""
-        own = Scope("repository", self.reference.repository, ask.actions)
-        absolute = "://" in ask.path
-        request = Request(
-            ask.method,
-            ask.path if absolute else f"/v2/{self.reference.repository}/{ask.path}",
-            ask.expect,
-            scopes=(own, *ask.also),
-            headers=ask.headers,
-            body=ask.body,
-            length=ask.length,
-            mirrors=ask.mirrors and not absolute,
-            retry=ask.retry,
-            urgent=self.urgent,
-        )
+    def path(self, rest: str) -> str:
+        """A path below the repository, such as that of ``tags/list``."""
+        return f"/v2/{self.reference.repository}/{rest}"
+
+    def send(self, request: Request) -> Response:
+        """Send a request to the registry. Raises as Exchange.send does."""
+        if self._urgent:
+            request = replace(request, urgent=True)
         return self.exchange.send(self.reference.registry, request)
+
+    def _scopes(self, *actions: str) -> tuple[Scope, ...]:
+        return (Scope("repository", self.reference.repository, actions),)
 
 
 def joined(base: str, target: str, what: str) -> str:

@@ -156,7 +156,7 @@ def list_repositories(
     scope = Scope("registry", "catalog", ("*",))
 
     def send(url: str) -> Response:
-        request = Request("GET", url, frozenset({200}), scopes=(scope,))
+        request = Request("GET", url, scopes=(scope,))
         return exchange.send(registry, request)
 
     try:

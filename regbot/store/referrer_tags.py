@@ -22,14 +22,15 @@ from regbot.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from regbot.http.exchange import Response
+from regbot.http.exchange import Request, Response
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Descriptor, Manifest
 from regbot.oci.referrers import fallback_tag, with_referrer, without_referrer
-from regbot.store.endpoint import Ask, Endpoint
+from regbot.store.endpoint import Endpoint
 from regbot.store.listing import pages
 
 _TRIES = 3
+_ACCEPT = {"Accept": OCI_INDEX}
 
 
 class Tags(Protocol):
@@ -94,10 +95,11 @@ class Referrers:
         if self._has_api is False:
             return None
         query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
+        path = self._endpoint.path(f"referrers/{subject}{query}")
         what = f"referrers of {subject} in {self._endpoint.reference}"
         found: list[Descriptor] = []
         try:
-            for data, _ in pages(self._send, f"referrers/{subject}{query}", what):
+            for data, _ in pages(self._send, path, what):
                 found += _descriptors(data, what)
                 self._has_api = True
         except (Unauthorized, TooManyRequests, ServerFault):
@@ -110,7 +112,8 @@ class Referrers:
         return found
 
     def _send(self, url: str) -> Response:
-        return self._endpoint.send(Ask("GET", url, headers={"Accept": OCI_INDEX}))
+        request = Request("GET", url, scopes=self._endpoint.pull, headers=_ACCEPT)
+        return self._endpoint.send(request)
 
     def _listing(self, tag: str) -> Manifest | None:
         """The index on a fallback tag; None when there is no such tag."""

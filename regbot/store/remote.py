@@ -17,7 +17,7 @@ from regbot.errors import (
     Unauthorized,
 )
 from regbot.events import Emit, Message, ignore
-from regbot.http.exchange import Exchange, Response, Scope
+from regbot.http.exchange import Exchange, Request, Response, Scope
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
@@ -30,7 +30,7 @@ from regbot.store.answers import (
     size_said,
 )
 from regbot.store.download import download
-from regbot.store.endpoint import DELETE, OK, PULL, PUSH, Ask, Endpoint, fetch, location_of
+from regbot.store.endpoint import Endpoint, fetch, location_of
 from regbot.store.listing import list_names
 from regbot.store.presence import Presence
 from regbot.store.protocol import Chunks
@@ -65,7 +65,7 @@ class RemoteStore:
         self.repository = reference.without_name
         self._stop = stop or Stop()
         self._bind = bind or (lambda _: exchange)
-        self._endpoint = Endpoint(exchange, self.repository, urgent)
+        self._endpoint = Endpoint(exchange, self.repository, urgent=urgent)
         self._emit = emit
         self._mirrors = mirrors
         self._referrers = Referrers(self._endpoint, self)
@@ -86,7 +86,9 @@ class RemoteStore:
 
     def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
         """The tags after ``last``, page by page; see ``listing``."""
-        return list_names(self._get, "tags/list", "tags", limit=limit, last=last)
+        return list_names(
+            self._get, self._endpoint.path("tags/list"), "tags", limit=limit, last=last
+        )
 
     def head(self, name: str) -> Head:
         """HEAD of a manifest; a GET where the host or its answer asks for one."""
@@ -106,7 +108,7 @@ class RemoteStore:
 
     def blob_size(self, digest: Digest) -> int:
         """Content-Length of a blob."""
-        return self._blob_size(digest, actions=PULL, mirrors=self._mirrors)
+        return self._blob_size(digest, scopes=self._endpoint.pull, mirrors=self._mirrors)
 
     def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
         """The chunks of a blob; a broken connection is gone on with."""
@@ -146,13 +148,18 @@ class RemoteStore:
 
     def remove(self, name: str) -> None:
         """DELETE a tag or digest and nothing else."""
-        ask = Ask("DELETE", f"manifests/{name}", expect=frozenset({200, 202, 204}), actions=DELETE)
-        self._endpoint.send(ask).close()
+        request = Request(
+            "DELETE",
+            self._endpoint.path(f"manifests/{name}"),
+            expect=frozenset({200, 202, 204}),
+            scopes=self._endpoint.delete,
+        )
+        self._endpoint.send(request).close()
 
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
         """Upload a blob; nothing is sent when it is there."""
         try:
-            if self._blob_size(digest, actions=PUSH, mirrors=False) == size:
+            if self._blob_size(digest, scopes=self._endpoint.push, mirrors=False) == size:
                 return
         except (Unauthorized, TooManyRequests, ServerFault):
             raise
@@ -165,16 +172,15 @@ class RemoteStore:
         own = self.repository
         if source.scheme != "registry" or source.registry != own.registry:
             return False
-        ask = Ask(
+        request = Request(
             "POST",
-            f"blobs/uploads/?mount={digest}&from={source.repository}",
+            self._endpoint.path(f"blobs/uploads/?mount={digest}&from={source.repository}"),
             expect=frozenset({201, 202}),
-            actions=PUSH,
+            scopes=(*self._endpoint.push, Scope("repository", source.repository, ("pull",))),
             body=b"",
-            also=(Scope("repository", source.repository, PULL),),
         )
         try:
-            with self._endpoint.send(ask) as response:
+            with self._endpoint.send(request) as response:
                 if response.status == 201:
                     return True
                 session = location_of(response, f"blob {digest} to {own}")
@@ -190,15 +196,25 @@ class RemoteStore:
         own = self.repository
         return str(own.with_digest(name) if ":" in name else own.with_tag(name))
 
-    def _get(self, path: str) -> Response:
-        return self._endpoint.send(Ask("GET", path))
+    def _get(self, url: str) -> Response:
+        return self._endpoint.send(Request("GET", url, scopes=self._endpoint.pull))
+
+    def _manifest_request(self, method: str, name: str, *, mirrors: bool) -> Request:
+        return Request(
+            method,
+            self._endpoint.path(f"manifests/{name}"),
+            scopes=self._endpoint.pull,
+            headers=_ACCEPT,
+            mirrors=mirrors,
+        )
 
     def _head(self, name: str, *, mirrors: bool) -> Head:
         self._called(name)
         if not self._endpoint.settings.disable_head:
-            ask = Ask("HEAD", f"manifests/{name}", headers=_ACCEPT, mirrors=mirrors)
             try:
-                with self._endpoint.send(ask) as response:
+                with self._endpoint.send(
+                    self._manifest_request("HEAD", name, mirrors=mirrors)
+                ) as response:
                     head = head_said(response.headers)
             except RegistryUnsupported:
                 head = None
@@ -209,8 +225,8 @@ class RemoteStore:
 
     def _manifest(self, name: str, *, mirrors: bool) -> Manifest:
         what = self._called(name)
-        ask = Ask("GET", f"manifests/{name}", headers=_ACCEPT, mirrors=mirrors)
-        answer = fetch(partial(self._endpoint.send, ask), self._endpoint.exchange.blob_limit)
+        request = self._manifest_request("GET", name, mirrors=mirrors)
+        answer = fetch(partial(self._endpoint.send, request), self._endpoint.exchange.blob_limit)
         asked = Digest.parse(name) if ":" in name else None
         try:
             manifest = Manifest.parse(
@@ -231,16 +247,16 @@ class RemoteStore:
             raise NotSupported(f"{what}: manifests of schema 1 are not written")
         if ":" in name:
             Digest.parse(name).check(manifest.raw, what)
-        ask = Ask(
+        request = Request(
             "PUT",
-            f"manifests/{name}",
+            self._endpoint.path(f"manifests/{name}"),
             expect=frozenset({200, 201, 202, 204}),
-            actions=PUSH,
+            scopes=self._endpoint.push,
             headers={"Content-Type": manifest.media_type},
             body=manifest.raw,
             length=manifest.size,
         )
-        with self._endpoint.send(ask) as response:
+        with self._endpoint.send(request) as response:
             _check(manifest, digest_said(response.headers), what)
             return "OCI-Subject" in response.headers
 
@@ -254,13 +270,13 @@ class RemoteStore:
             return None
         return subject.digest if subject else None
 
-    def _blob_size(self, digest: Digest, *, actions: tuple[str, ...], mirrors: bool) -> int:
-        path = f"blobs/{digest}"
+    def _blob_size(self, digest: Digest, *, scopes: tuple[Scope, ...], mirrors: bool) -> int:
+        path = self._endpoint.path(f"blobs/{digest}")
         methods = ("GET",) if self._endpoint.settings.disable_head else ("HEAD", "GET")
         for method in methods:
-            ask = Ask(method, path, expect=OK, actions=actions, mirrors=mirrors)
+            request = Request(method, path, scopes=scopes, mirrors=mirrors)
             try:
-                with self._endpoint.send(ask) as response:
+                with self._endpoint.send(request) as response:
                     size = size_said(response.headers)
             except RegistryUnsupported:
                 continue

@@ -19,10 +19,10 @@ from regbot.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from regbot.http.exchange import Response
+from regbot.http.exchange import Request, Response
 from regbot.oci.digest import Digest, verified
 from regbot.oci.manifest import MEBIBYTE
-from regbot.store.endpoint import PUSH, Ask, Endpoint, location_of, with_query
+from regbot.store.endpoint import Endpoint, location_of, with_query
 from regbot.store.protocol import Chunks
 
 DEFAULT_CHUNK = 4 * MEBIBYTE
@@ -62,8 +62,14 @@ class Upload:
                 cancel(self._endpoint, self._location)
 
     def _start(self) -> None:
-        ask = Ask("POST", "blobs/uploads/", expect=frozenset({202}), actions=PUSH, body=b"")
-        with self._endpoint.send(ask) as response:
+        request = Request(
+            "POST",
+            self._endpoint.path("blobs/uploads/"),
+            expect=frozenset({202}),
+            scopes=self._endpoint.push,
+            body=b"",
+        )
+        with self._endpoint.send(request) as response:
             self._location = location_of(response, self._what)
             smallest = response.headers.get("OCI-Chunk-Min-Length", "")
         self._smallest_chunk = int(smallest) if smallest.isascii() and smallest.isdigit() else 0
@@ -73,18 +79,18 @@ class Upload:
 
     def _single_put(self) -> bool:
         """Whether one PUT did it; else a new session is open for chunks."""
-        ask = Ask(
+        request = Request(
             "PUT",
             with_query(self._location, f"digest={self._digest}"),
             expect=frozenset({201, 204}),
-            actions=PUSH,
+            scopes=self._endpoint.push,
             headers={"Content-Type": _OCTETS},
             body=self._whole if self._size else b"",
             length=self._size,
             retry=False,
         )
         try:
-            self._endpoint.send(ask).close()
+            self._endpoint.send(request).close()
         except (Unauthorized, Forbidden):
             raise
         except (RegistryError, ConnectionFailed) as error:
@@ -103,8 +109,8 @@ class Upload:
     def _is_there(self) -> bool:
         """Whether the blob is stored: an answer may have got lost after the work."""
         try:
-            ask = Ask("HEAD", f"blobs/{self._digest}", actions=PUSH)
-            self._endpoint.send(ask).close()
+            path = self._endpoint.path(f"blobs/{self._digest}")
+            self._endpoint.send(Request("HEAD", path, scopes=self._endpoint.push)).close()
         except RegistryError:
             return False
         return True
@@ -131,17 +137,17 @@ class Upload:
     def _patch(self, chunk: bytes, offset: int) -> int:
         """Send a chunk; the offset that comes next."""
         end = offset + len(chunk)
-        ask = Ask(
+        request = Request(
             "PATCH",
             self._location,
             expect=frozenset({202, 204}),
-            actions=PUSH,
+            scopes=self._endpoint.push,
             headers={"Content-Type": _OCTETS, "Content-Range": f"{offset}-{end - 1}"},
             body=chunk,
             length=len(chunk),
             retry=False,
         )
-        with self._endpoint.send(ask) as response:
+        with self._endpoint.send(request) as response:
             self._location = location_of(response, self._what)
             return end if end == 1 else _stored(response, end)
 
@@ -150,9 +156,14 @@ class Upload:
 
         A session that is lost begins anew.
         """
-        ask = Ask("GET", self._location, expect=frozenset({200, 202, 204}), actions=PUSH)
+        request = Request(
+            "GET",
+            self._location,
+            expect=frozenset({200, 202, 204}),
+            scopes=self._endpoint.push,
+        )
         try:
-            with self._endpoint.send(ask) as response:
+            with self._endpoint.send(request) as response:
                 if "Location" in response.headers:
                     self._location = location_of(response, self._what)
                 return min(_stored(response, 0), self._size)
@@ -163,18 +174,18 @@ class Upload:
             raise error from None
 
     def _close(self) -> None:
-        ask = Ask(
+        request = Request(
             "PUT",
             with_query(self._location, f"digest={self._digest}"),
             expect=frozenset({201, 204}),
-            actions=PUSH,
+            scopes=self._endpoint.push,
             headers={"Content-Type": _OCTETS},
             body=b"",
             length=0,
             retry=False,
         )
         try:
-            self._endpoint.send(ask).close()
+            self._endpoint.send(request).close()
         except _BROKEN_OFF:
             if not self._is_there():
                 raise
@@ -221,15 +232,15 @@ def cancel(endpoint: Endpoint, location: str) -> None:
     """End an upload session, if one is open; a failure to do so changes nothing."""
     if not location:
         return
-    ask = Ask(
+    request = Request(
         "DELETE",
         location,
         expect=frozenset({200, 202, 204, 404}),
-        actions=PUSH,
+        scopes=endpoint.push,
         retry=False,
     )
     try:
-        endpoint.send(ask).close()
+        endpoint.send(request).close()
     except RegbotError:
         return
 
