@@ -279,14 +279,14 @@ class Sink(TestRegistry):
 
     received = 0
 
-    def answer(self, call: Call) -> Reply:
+    def serve(self, call: Call) -> tuple[Call, Reply]:
         if call.method == "PATCH":
             self.received += len(call.body)
             location = call.path
-            return Reply(202, {"Location": location, "Range": f"0-{self.received - 1}"})
+            return call, Reply(202, {"Location": location, "Range": f"0-{self.received - 1}"})
         if call.method == "PUT":
-            return Reply(201, {})
-        return super().answer(call)
+            return call, Reply(201, {})
+        return super().serve(call)
 
 
 class TestMount:
