@@ -54,10 +54,9 @@ def plan(
         evidence=True,
         prints=None if output else sys.stderr,
     ) as bot:
-        ended = bot.run_once()
-        failed = {result.script for result in ended.results if result.status != "done"}
-        kept = [outcome for outcome in bot.outcomes if outcome.script not in failed]
-        content = Plan(time.time(), config.fingerprint, tuple(planned_from(kept)))
+        ended = bot.plan()
+        actions = tuple(planned_from(bot.outcomes))
+        content = Plan(time.time(), config.fingerprint, actions)
         if output:
             write_plan(content, output, work_dir)
         write_reports(bot, "plan", ended, reports)

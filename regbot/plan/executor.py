@@ -46,6 +46,16 @@ class Ledger:
         with self._lock:
             self._outcomes.append(outcome)
 
+    def withdraw(self, script: str, why: str) -> None:
+        """Take back what a dry run of a script planned: it is skipped, and ``why`` tells."""
+        with self._lock:
+            self._outcomes = [
+                replace(outcome, status="skipped", detail=why)
+                if outcome.script == script and outcome.status == "planned"
+                else outcome
+                for outcome in self._outcomes
+            ]
+
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """All outcomes so far."""

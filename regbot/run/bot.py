@@ -23,7 +23,7 @@ from regbot.plan.outcome import Outcome
 from regbot.plan.session import open_session
 from regbot.report.build import build_report
 from regbot.report.model import Kind, Report
-from regbot.run.job import RunResult, Services, run_script
+from regbot.run.job import WITHDRAWN, RunResult, Services, run_script
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
 from regbot.stopping import Stop
@@ -80,8 +80,11 @@ class Bot:
 
     def run_once(self) -> Ended:
         """Run every enabled script once."""
+        return self._run_all("once")
+
+    def _run_all(self, kind: str) -> Ended:
         scripts = [script for script in self.config.scripts if script.enabled]
-        with self._recorded("once") as run:
+        with self._recorded(kind) as run:
             results = run_all(
                 scripts,
                 lambda script: run_script(script, run.services, self.stop),
@@ -90,6 +93,17 @@ class Bot:
             )
             run.status = self._ending(result.status for result in results)
         return Ended(run.status, tuple(results))
+
+    def plan(self) -> Ended:
+        """Run every enabled script once in a dry run, for a plan.
+
+        What a script planned that did not come to its end is taken back.
+        """
+        ended = self._run_all("plan")
+        for result in ended.results:
+            if result.status != "done":
+                self._services.ledger.withdraw(result.script, WITHDRAWN)
+        return ended
 
     def run(self, script: Script) -> Ended:
         """Run one script that is not in the config."""

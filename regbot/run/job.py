@@ -24,6 +24,8 @@ from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
 from regbot.store.overlay import OverlayStores
 
+WITHDRAWN = "its script did not come to its end, so nothing of it is done"
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
@@ -92,9 +94,13 @@ def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
     if not script.guard.is_set:
         return _execute(script, services, stop)
     trial = services if services.dry_run else services.for_trial()
-    value = _execute(script, trial, stop)
-    planned = [one for one in trial.ledger.outcomes if one.script == script.name]
-    judge(script.guard, planned, time.time())
+    try:
+        value = _execute(script, trial, stop)
+        planned = [one for one in trial.ledger.outcomes if one.script == script.name]
+        judge(script.guard, planned, time.time())
+    except RegbotError:
+        trial.ledger.withdraw(script.name, WITHDRAWN)
+        raise
     if not services.dry_run:
         _carry_out(script, planned_from(planned), services, stop)
     return value

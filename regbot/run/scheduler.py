@@ -94,11 +94,19 @@ class Scheduler:
                 continue
             entry.due = entry.rule.next(now)
             if entry.running and not entry.running.done():
-                text = "skipped: the last run is still going"
-                self._emit(Message("warn", text, {"script": entry.script.name}))
+                self._skip(entry)
             else:
                 entry.running = pool.submit(self._run, entry.script)
             self._announce(entry)
+
+    def _skip(self, entry: _Entry) -> None:
+        is_going = entry.running is not None and entry.running.running()
+        why = "is still going" if is_going else "waits for its turn"
+        fields: dict[str, str | int] = {
+            "script": entry.script.name,
+            "parallel": self._parallel,
+        }
+        self._emit(Message("warn", f"skipped: the last run {why}", fields))
 
     def _announce(self, entry: _Entry) -> None:
         fields = {"script": entry.script.name, "next": entry.due.isoformat(timespec="seconds")}

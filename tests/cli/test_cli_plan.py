@@ -143,9 +143,28 @@ def test_scripts_that_fail_are_left_out_of_the_plan(bot):
             "bad": {"script": 'tag.delete(app .. ":old1") error("stop")'},
         }
     )
-    done = bot.run("plan", "-o", "plan.json")
+    names = ["out.json", "out.csv"]
+    done = bot.run("plan", "-o", "plan.json", *(f"--report={name}" for name in names))
     assert done.returncode == 1
     assert [one["script"] for one in json.loads(bot.plan_file.read_text())["actions"]] == ["good"]
+    table, *_ = [line for line in done.stdout.splitlines() if line.startswith("bad ")]
+    assert "delete tag (skipped)" in table
+    assert done.stdout.splitlines()[-1] == "1 skipped, 1 planned; 1 of 2 scripts failed"
+    expected = {"good": "planned", "bad": "skipped"}
+    report = json.loads((bot.folder / "out.json").read_text())
+    assert {row["script"]: row["status"] for row in report["rows"]} == expected
+    with (bot.folder / "out.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["line"] == "action"]
+    assert {row["script"]: row["status"] for row in rows} == expected
+
+
+def test_a_dry_run_plans_what_a_script_would_have_done_before_it_failed(bot):
+    bot.configure('tag.delete(app .. ":old1") error("stop")')
+    done = bot.run("once", "--dry-run")
+    assert done.stdout.splitlines()[-1] == "1 planned; 1 of 1 script failed"
+    bot.configure('tag.delete(app .. ":old1") error("stop")', guard={"maxDeletes": 5})
+    done = bot.run("once", "--dry-run")
+    assert done.stdout.splitlines()[-1] == "1 skipped; 1 of 1 script failed"
 
 
 @pytest.mark.parametrize("quirks", [DISTRIBUTION_3, DISTRIBUTION_2])

@@ -1,0 +1,65 @@
+"""Which scripts the scheduler begins, and what it says of those it does not."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+from support.configs import load
+
+from regbot.config.values import Script
+from regbot.events import Event, Message
+from regbot.run.job import RunResult
+from regbot.run.schedule import Every
+from regbot.run.scheduler import Scheduler
+from regbot.stopping import Stop
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_run_that_waits_for_its_turn_is_not_said_to_be_going():
+    """Both scripts are due at 1 s and at 2 s; one runs at a time, until the stop at 3 s."""
+    config = load(
+        """
+        scripts:
+          - {name: long, script: return, interval: 1s}
+          - {name: queued, script: return, interval: 1s}
+        """
+    )
+    began, go = threading.Event(), threading.Event()
+    second = 0
+    skipped: dict[str, str] = {}
+
+    def sleep(asked: threading.Event, _seconds: float) -> bool:
+        nonlocal second
+        second += 1
+        if second == 2:
+            assert began.wait(60)
+        if second == 3:
+            stop.ask()
+        return asked.is_set()
+
+    def run(script: Script) -> RunResult:
+        began.set()
+        go.wait(60)
+        return RunResult(script.name, "done")
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Message) and event.text.startswith("skipped"):
+            skipped[str(event.fields["script"])] = event.text
+        if isinstance(event, Message) and event.text.startswith("stopping"):
+            go.set()
+
+    stop = Stop(sleep=sleep)
+    Scheduler(
+        [(script, Every(1.0)) for script in config.scripts],
+        run,
+        parallel=1,
+        stop=stop,
+        emit=hear,
+        now=lambda: BEGIN + timedelta(seconds=second),
+    ).serve()
+    assert skipped == {
+        "long": "skipped: the last run is still going",
+        "queued": "skipped: the last run waits for its turn",
+    }
