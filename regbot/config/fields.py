@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,8 @@ from regbot.config.document import Plain, Scalar, shown
 from regbot.config.template import TemplateMistake, render
 from regbot.errors import InvalidValue
 from regbot.files import open_regular
-from regbot.run.schedule import Schedule, parse_timezone
+from regbot.run.schedule import Schedule
+from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration, parse_size
 
 _YES = frozenset({"true", "yes", "on", "y"})
@@ -185,7 +187,7 @@ def _schedule(value: object) -> str:
     text = short_text_of(value, SCHEDULE)
     if text:
         try:
-            Schedule.parse(text)
+            Schedule.parse(text, UTC)
         except InvalidValue as error:
             raise mistake(str(error)) from None
     return text
@@ -193,10 +195,11 @@ def _schedule(value: object) -> str:
 
 def _timezone(value: object) -> str:
     text = short_text_of(value, TIMEZONE)
-    try:
-        parse_timezone(text)
-    except InvalidValue as error:
-        raise mistake(str(error)) from None
+    if text:
+        try:
+            parse_timezone(text)
+        except InvalidValue as error:
+            raise mistake(str(error)) from None
     return text
 
 

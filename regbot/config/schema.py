@@ -133,7 +133,7 @@ class DefaultsModel(Model):
     skip_docker_config: Flag = False
     user_agent: Header = ""
     blob_limit: Size = 0
-    timezone: Timezone = "UTC"
+    timezone: Timezone = ""
     memory: Memory = 256 * MIB
     env: list[Variable] = []
     lua_path: list[Folder] = []

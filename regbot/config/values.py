@@ -16,7 +16,8 @@ class Defaults:
     """What holds for all. Times in seconds, sizes in bytes; None means not said.
 
     ``parallel`` is how many scripts run at once; 0 and 1 both mean one after the other.
-    ``state`` None is the platform's folder for state.
+    ``timezone`` is empty for the machine's. ``state`` None is the platform's folder
+    for state.
     """
 
     parallel: int

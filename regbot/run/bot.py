@@ -26,6 +26,7 @@ from regbot.report.model import Kind, Report
 from regbot.run.job import WITHDRAWN, RunResult, Services, run_script
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
+from regbot.run.zones import local_timezone, parse_timezone
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay import OverlayStores
@@ -245,5 +246,7 @@ def _shared_overlay(transport: Transport, stop: Stop, emit: Emit) -> OverlayStor
 
 def _due(script: Script) -> Due:
     if script.schedule:
-        return Schedule.parse(script.schedule, script.timezone)
+        name = script.timezone
+        zone = parse_timezone(name) if name else local_timezone(os.environ)
+        return Schedule.parse(script.schedule, zone)
     return Every(script.interval or 0.0)

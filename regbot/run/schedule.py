@@ -2,8 +2,8 @@
 
 Expressions are those of the Go program: five fields, ``@daily`` and its like,
 ``@every 1h30m``, with ``CRON_TZ=Europe/Paris`` (or ``TZ=``) in front. When clocks
-change, a job with hours given runs once that day: a time that is left out moves
-on by the gap, a time that comes twice counts the first time. A job of every hour
+change, a schedule with hours given follows the wall clock: a time that is left out moves
+on by the gap, a time that comes twice counts the first time. A schedule of every hour
 follows real time.
 """
 
@@ -13,15 +13,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from regbot.errors import InvalidValue
+from regbot.run.cron import plain_fields
+from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration
 
 _PREFIX = re.compile(r"(?:CRON_)?TZ=(\S+)\s+")
-_FIELD = re.compile(
-    r"(?:[0-9*,/-]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)+"
-)
 _NAMED = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -31,7 +29,6 @@ _NAMED = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_FORM = 'five fields such as "15 3 * * *", @daily or @every 1h'
 _LONGEST_GAP = timedelta(hours=3)
 _SOME_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 - a wall clock's time
 
@@ -84,38 +81,24 @@ class Schedule:
     rule: Due
 
     @classmethod
-    def parse(cls, text: str, timezone: str = "UTC") -> Schedule:
+    def parse(cls, text: str, timezone: tzinfo) -> Schedule:
         """Read a schedule; ``timezone`` counts where the text names none.
 
         Raises InvalidValue, also for a schedule that never comes, such as 31 February.
         """
         body = text.strip()
         prefix = _PREFIX.match(body)
-        zone = parse_timezone(prefix[1] if prefix else timezone)
+        zone = parse_timezone(prefix[1]) if prefix else timezone
         body = body[prefix.end() :] if prefix else body
         if body.startswith("@every "):
             return cls(text, Every(_interval(body)))
         if body.startswith("@") and body not in _NAMED:
             raise InvalidValue(f"{_shown(body)} is not a schedule ({', '.join(_NAMED)}, @every)")
-        cron = Cron(_normal(_NAMED.get(body, body)), zone)
-        _check(cron.fields, body)
-        return cls(text, cron)
+        return cls(text, Cron(_fields(_NAMED.get(body, body)), zone))
 
     def next(self, after: datetime) -> datetime:
         """The first time later than ``after``, which has a time zone."""
         return self.rule.next(after)
-
-
-def parse_timezone(text: str) -> tzinfo:
-    """The zone of a name such as Europe/Paris. Raises InvalidValue."""
-    if text == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(text)
-    except (OSError, ValueError, KeyError):
-        raise InvalidValue(
-            f"{_shown(text)} is not a known time zone (write one such as UTC or Europe/Paris)"
-        ) from None
 
 
 def _interval(body: str) -> float:
@@ -128,25 +111,17 @@ def _interval(body: str) -> float:
     return max(1.0, float(int(seconds)))
 
 
-def _normal(body: str) -> str:
-    fields = body.lower().replace("?", "*").split()
-    if len(fields) != 5 or not all(_FIELD.fullmatch(each) for each in fields):
-        raise InvalidValue(f"{_shown(body)} is not a schedule ({_FORM})")
-    return " ".join(fields)
-
-
-def _check(fields: str, body: str) -> None:
-    from croniter import CroniterBadDateError, CroniterError
+def _fields(body: str) -> str:
+    from croniter import CroniterBadDateError
 
     try:
+        fields = plain_fields(body)
         _next_match(fields, _SOME_DAY)
+    except InvalidValue as error:
+        raise InvalidValue(f"{_shown(body)} is not a schedule: {error}") from None
     except CroniterBadDateError:
         raise InvalidValue(f"{_shown(body)} never comes (no such day)") from None
-    except (CroniterError, ValueError, OverflowError):
-        raise InvalidValue(
-            f"{_shown(body)} has a field that is out of range (minute 0-59, hour 0-23,"
-            " day 1-31, month 1-12, weekday 0-7)"
-        ) from None
+    return fields
 
 
 def _next_match(fields: str, after: datetime) -> datetime:

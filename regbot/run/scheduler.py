@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from regbot.config.values import Script
 from regbot.errors import Stopped
-from regbot.events import Emit, Message
+from regbot.events import Emit, Level, Message
 from regbot.run.job import RunResult
 from regbot.run.schedule import Due
 from regbot.stopping import Stop
@@ -72,7 +72,7 @@ class Scheduler:
     def serve(self) -> None:
         """Run what is due until the stop is asked for, then wait for what still runs."""
         for entry in self._entries:
-            self._announce(entry)
+            self._announce(entry, "info")
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="script") as pool:
             try:
                 while True:
@@ -97,7 +97,7 @@ class Scheduler:
                 self._skip(entry)
             else:
                 entry.running = pool.submit(self._run, entry.script)
-            self._announce(entry)
+            self._announce(entry, "debug")
 
     def _skip(self, entry: _Entry) -> None:
         is_going = entry.running is not None and entry.running.running()
@@ -108,6 +108,11 @@ class Scheduler:
         }
         self._emit(Message("warn", f"skipped: the last run {why}", fields))
 
-    def _announce(self, entry: _Entry) -> None:
-        fields = {"script": entry.script.name, "next": entry.due.isoformat(timespec="seconds")}
-        self._emit(Message("debug", "scheduled", fields))
+    def _announce(self, entry: _Entry, level: Level) -> None:
+        """Say when a script is due, in the time zone that decides it."""
+        fields = {
+            "script": entry.script.name,
+            "next": entry.due.isoformat(timespec="seconds"),
+            "zone": str(entry.due.tzinfo),
+        }
+        self._emit(Message(level, "scheduled", fields))

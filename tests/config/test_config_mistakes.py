@@ -104,13 +104,12 @@ MISTAKES = {
         "2:12: timeout: '-5s' is negative (write one such as 30s, 1h15m or 7d)"
     ),
     script("schedule: often"): (
-        "4:15: schedule: 'often' is not a schedule"
-        ' (five fields such as "15 3 * * *", @daily or @every 1h)'
+        "4:15: schedule: 'often' is not a schedule: 1 field, not 5"
+        ' (write "15 3 * * *", @daily or @every 1h)'
     ),
     script("schedule: 0 0 31 2 *"): "4:15: schedule: '0 0 31 2 *' never comes (no such day)",
     script("schedule: 0 25 * * *"): (
-        "4:15: schedule: '0 25 * * *' has a field that is out of range (minute 0-59, hour 0-23,"
-        " day 1-31, month 1-12, weekday 0-7)"
+        "4:15: schedule: '0 25 * * *' is not a schedule: hour 25 is out of range (0-23)"
     ),
     defaults("timezone: Mars/Base"): (
         "2:13: timezone: 'Mars/Base' is not a known time zone"

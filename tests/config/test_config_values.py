@@ -59,7 +59,7 @@ def test_what_is_not_said_has_its_default():
     config = load("scripts: [{name: a, script: x()}]", base=Path("/some/where"))
     defaults = config.defaults
     assert (defaults.parallel, defaults.blob_limit, defaults.memory) == (1, 4 << 20, 256 << 20)
-    assert (defaults.timezone, defaults.work_dir) == ("UTC", Path("/some/where"))
+    assert (defaults.timezone, defaults.work_dir) == ("", Path("/some/where"))
     assert defaults.interval is None
     assert defaults.timeout is None
     assert config.client.use_docker_config

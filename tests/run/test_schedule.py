@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regbot.errors import InvalidValue
-from regbot.run.schedule import Every, Schedule, parse_timezone
+from regbot.run.schedule import Every, Schedule
+from regbot.run.zones import parse_timezone
 
 PARIS = ZoneInfo("Europe/Paris")
 SPRING = datetime(2026, 3, 28, 12, tzinfo=PARIS)
@@ -19,7 +20,7 @@ AUTUMN = datetime(2026, 10, 24, 12, tzinfo=PARIS)
 
 
 def times(text: str, after: datetime, count: int, timezone: str = "UTC") -> list[str]:
-    schedule, found = Schedule.parse(text, timezone), []
+    schedule, found = Schedule.parse(text, parse_timezone(timezone)), []
     for _ in range(count):
         after = schedule.next(after)
         found.append(after.isoformat(timespec="minutes"))
@@ -57,7 +58,7 @@ def times(text: str, after: datetime, count: int, timezone: str = "UTC") -> list
     ],
 )
 def test_the_next_time(text, expected):
-    due = Schedule.parse(text).next(datetime(2026, 1, 1, 12, tzinfo=UTC))
+    due = Schedule.parse(text, UTC).next(datetime(2026, 1, 1, 12, tzinfo=UTC))
     assert due.astimezone(UTC).isoformat(timespec="minutes") == f"{expected}+00:00"
 
 
@@ -76,12 +77,22 @@ def test_the_next_time(text, expected):
         ("@every soon", "has no duration"),
         ("@every 0s", "more than 0"),
         ("@every -5m", "more than 0"),
-        ("60 * * * *", "out of range"),
-        ("* 24 * * *", "out of range"),
-        ("* * 0 * *", "out of range"),
-        ("* * * 13 *", "out of range"),
-        ("* * * * 8", "out of range"),
-        ("*/0 * * * *", "out of range"),
+        ("60 * * * *", r"minute 60 is out of range \(0-59\)"),
+        ("* 24 * * *", r"hour 24 is out of range \(0-23\)"),
+        ("* * 0 * *", r"day of the month 0 is out of range \(1-31\)"),
+        ("* * * 13 *", r"month 13 is out of range \(1-12\)"),
+        ("* * * * 8", r"weekday 8 is out of range \(0-6\)"),
+        ("* * * * 7/2", "weekday '7/2' ends before it begins"),
+        ("*/0 * * * *", "minute '\\*/0' has a step of 0"),
+        ("0 5-3 * * *", "hour '5-3' ends before it begins"),
+        ("0 0 * * sat-sun", "weekday 'sat-sun' ends before it begins"),
+        ("mon 0 * * *", "minute 'mon' is not known"),
+        ("0 0 * * *-3", "weekday '\\*-3' is not understood"),
+        ("0 0 1,,x * *", "day of the month 'x' is not understood"),
+        (", 0 * * *", "minute is empty"),
+        ("-5 0 * * *", "minute '-5' is not understood"),
+        ("\u0665 0 * * *", "is not understood"),
+        ("1" * 5000 + " * * * *", "is not understood"),
         ("0 0 31 2 *", "never comes"),
         ("0 0 31 4,6 *", "never comes"),
         ("CRON_TZ=Mars/Base @daily", "not a known time zone"),
@@ -91,7 +102,7 @@ def test_the_next_time(text, expected):
 )
 def test_what_is_no_schedule(text, what):
     with pytest.raises(InvalidValue, match=what) as caught:
-        Schedule.parse(text)
+        Schedule.parse(text, UTC)
     assert len(str(caught.value)) < 250
 
 
@@ -127,7 +138,7 @@ def test_a_time_that_autumn_has_twice_counts_once():
 
 def test_a_job_of_every_hour_follows_real_time():
     for start in (SPRING, AUTUMN):
-        schedule, after = Schedule.parse("@hourly", "Europe/Paris"), start.astimezone(UTC)
+        schedule, after = Schedule.parse("@hourly", PARIS), start.astimezone(UTC)
         for _ in range(24):
             due = schedule.next(after).astimezone(UTC)
             assert due - after == timedelta(hours=1)
@@ -145,7 +156,7 @@ def test_a_job_of_every_hour_follows_real_time():
     ),
 )
 def test_a_daily_job_runs_once_a_day_in_any_zone(hour, minute, zone, start):
-    schedule, after = Schedule.parse(f"{minute} {hour} * * *", zone), start
+    schedule, after = Schedule.parse(f"{minute} {hour} * * *", ZoneInfo(zone)), start
     found = []
     for _ in range(5):
         after = schedule.next(after)
