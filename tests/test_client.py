@@ -11,7 +11,7 @@ from support.registry import TestRegistry
 
 from regbot import Client
 from regbot.errors import InvalidValue, NotFound
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 
 OUTSIDE = """
 import sys
@@ -38,7 +38,7 @@ def registry():
 
 
 def connect(registry, **how):
-    host = HostSettings(registry.host, tls="disabled", user="robot", password=Secret("s3cret"))
+    host = HostSettings(registry.host, tls="disabled", login=Login("robot", Secret("s3cret")))
     return Client(hosts=[host], docker_config=False, **how)
 
 

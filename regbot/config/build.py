@@ -8,7 +8,7 @@ from regbot.config.document import Document, Mark, Problem, Scalar, shown
 from regbot.config.fields import Surroundings
 from regbot.config.schema import Creds, DefaultsModel, File, GuardModel, ScriptModel
 from regbot.config.values import Config, Defaults, Script
-from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
+from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings, Login
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
@@ -118,12 +118,14 @@ def _host(creds: Creds) -> HostSettings:
     return HostSettings(
         name=creds.registry,
         hostname="" if is_hub else creds.hostname,
-        user=creds.user,
-        password=creds.password,
-        token=creds.token,
-        cred_helper=creds.cred_helper,
-        cred_expire=creds.cred_expire,
-        cred_host=creds.cred_host,
+        login=Login(
+            user=creds.user,
+            password=creds.password,
+            identity_token=creds.token,
+            helper=creds.cred_helper,
+            helper_key=creds.cred_host,
+            helper_expires=creds.cred_expire,
+        ),
         tls=creds.tls or ("disabled" if creds.scheme == "http" else None),
         ca_certificate=creds.regcert,
         client_certificate=creds.client_cert,

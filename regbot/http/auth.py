@@ -12,8 +12,8 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from regbot.http.challenges import Challenge
-from regbot.http.credentials import Credentials
 from regbot.http.exchange import Scope
+from regbot.http.hosts import Login
 from regbot.http.tokens import (
     LoginRefused,
     Realm,
@@ -104,7 +104,7 @@ class Authenticator:
         token = self.jar(scopes).find(needed, self._clock())
         return token.header if token else None
 
-    def prepare(self, scopes: Sequence[Scope], credentials: Credentials) -> Flow:
+    def prepare(self, scopes: Sequence[Scope], login: Login) -> Flow:
         """The header for a request, from what was asked before.
 
         Raises LoginRefused without asking again when it was refused of late.
@@ -118,20 +118,20 @@ class Authenticator:
             if token:
                 return token.header
             try:
-                return (yield from self._fetch(self._asks, scopes, needed, credentials))
+                return (yield from self._fetch(self._asks, scopes, needed, login))
             except LoginRefused as error:
                 if error.status != _BAD_REQUEST:
                     raise
                 return ""  # the registry's challenge will name what can be asked for
         if self._asks == "basic":
-            return credentials.basic
-        return _direct(credentials) if self._asks else ""
+            return login.basic
+        return _direct(login) if self._asks else ""
 
     def answer(
         self,
         challenges: Sequence[Challenge],
         scopes: Sequence[Scope],
-        credentials: Credentials,
+        login: Login,
         *,
         refused: str,
     ) -> Flow:
@@ -144,15 +144,15 @@ class Authenticator:
         self._recall(scopes)
         bearer = next((x for x in challenges if x.scheme == "bearer"), None)
         realm = bearer.parameters.get("realm") if bearer else ""
-        direct = _direct(credentials)
-        fits = (bearer or not challenges) and (credentials.registry_token or not realm)
+        direct = _direct(login)
+        fits = (bearer or not challenges) and (login.registry_token or not realm)
         if fits and direct not in {"", refused}:
             self._asks = "bearer"
             return direct
         if bearer and realm:
-            return (yield from self._bearer(bearer, scopes, credentials, refused))
+            return (yield from self._bearer(bearer, scopes, login, refused))
         if any(x.scheme == "basic" for x in challenges):
-            return self._basic(credentials, scopes, refused)
+            return self._basic(login, scopes, refused)
         why = _no_way(challenges, direct)
         if direct:
             self._remember(frozenset(scopes) if self._worked else None, why)
@@ -175,12 +175,12 @@ class Authenticator:
             self._remember(key, why)
 
     def pardon(self) -> None:
-        """Forget refusals, since the credentials are others now."""
+        """Forget refusals, since the login is another one now."""
         with self._lock:
             self._refused.clear()
 
     def _bearer(
-        self, challenge: Challenge, scopes: Sequence[Scope], credentials: Credentials, refused: str
+        self, challenge: Challenge, scopes: Sequence[Scope], login: Login, refused: str
     ) -> Flow:
         realm = Realm.of(challenge, secure=self._secure)
         named = parse_scopes(challenge.parameters.get("scope", ""))
@@ -191,17 +191,17 @@ class Authenticator:
         if found:
             return found.header
         try:
-            return (yield from self._fetch(realm, scopes, wanted, credentials, named))
+            return (yield from self._fetch(realm, scopes, wanted, login, named))
         except LoginRefused:
-            direct = _direct(credentials)
+            direct = _direct(login)
             if not direct or direct == refused:
                 raise
         self.pardon()
         self._asks = "bearer"
         return direct
 
-    def _basic(self, credentials: Credentials, scopes: Sequence[Scope], refused: str) -> str:
-        header = credentials.basic
+    def _basic(self, login: Login, scopes: Sequence[Scope], refused: str) -> str:
+        header = login.basic
         if not header:
             raise LoginRefused("the registry asks for a user and password, and none are set")
         if header == refused:
@@ -240,7 +240,7 @@ class Authenticator:
         realm: Realm,
         scopes: Sequence[Scope],
         needed: Sequence[Scope],
-        credentials: Credentials,
+        login: Login,
         named: tuple[Scope, ...] = (),
     ) -> Flow:
         """A token that allows the ``needed``; ``named`` are the scopes of the challenge.
@@ -257,7 +257,7 @@ class Authenticator:
             if refused and asked not in (own, merged) and refused.status != _BAD_REQUEST:
                 break
             try:
-                token = yield from fetch_token(realm, asked, credentials, now=now, wall=wall)
+                token = yield from fetch_token(realm, asked, login, now=now, wall=wall)
             except LoginRefused as error:
                 refused = error
                 continue
@@ -266,8 +266,8 @@ class Authenticator:
             return token.header
         assert refused  # noqa: S101 - at least one list of scopes was asked for
         if named or refused.status != _BAD_REQUEST:
-            login = refused.status == _UNAUTHORIZED and credentials and not self._worked
-            self._remember(None if login else frozenset(scopes), str(refused))
+            hopeless = refused.status == _UNAUTHORIZED and login and not self._worked
+            self._remember(None if hopeless else frozenset(scopes), str(refused))
         raise refused
 
     def _remember(self, key: frozenset[Scope] | None, why: str) -> None:
@@ -285,9 +285,9 @@ class Authenticator:
             raise LoginRefused(f"{refused[1]} (not asked again for a while)")
 
 
-def _direct(credentials: Credentials) -> str:
+def _direct(login: Login) -> str:
     """The header that sends a token as it is, or empty."""
-    token = credentials.registry_token or credentials.identity_token
+    token = login.registry_token or login.identity_token
     return f"Bearer {token.reveal()}" if token else ""
 
 

@@ -1,16 +1,14 @@
-"""The credentials of one host: from its settings, or from its helper for a while."""
+"""The login of one host: from its settings, or from its credential helper for a while."""
 
 from __future__ import annotations
 
-import base64
 import threading
-from dataclasses import dataclass
+from dataclasses import replace
 
 from regbot.errors import CredentialError
 from regbot.events import Emit, Message
-from regbot.http.docker_config import HUB_KEY
 from regbot.http.helper import Helper
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HUB_KEY, HostSettings, Login, Secret
 from regbot.http.pacing import turn
 from regbot.oci.reference import DOCKER_HUB
 from regbot.stopping import Clock, Stop
@@ -18,41 +16,6 @@ from regbot.stopping import Clock, Stop
 HELPER_EXPIRES = 3600.0
 FAILED_FOR = 5.0
 _RENEWED_AFTER = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """All that may log in to a host.
-
-    ``registry_token`` is sent as it is; ``identity_token`` is exchanged for tokens,
-    and sent as it is only where there is nobody to exchange it.
-    """
-
-    user: str = ""
-    password: Secret = Secret()
-    identity_token: Secret = Secret()
-    registry_token: Secret = Secret()
-
-    def __bool__(self) -> bool:
-        return bool(self.password or self.user or self.identity_token or self.registry_token)
-
-    @property
-    def basic(self) -> str:
-        """The Authorization header of basic authentication (RFC 7617), or empty."""
-        if not self.user and not self.password:
-            return ""
-        return basic(self.user, self.password)
-
-    def secrets(self) -> tuple[str, ...]:
-        """The texts that no error may show."""
-        held = (self.password, self.identity_token, self.registry_token)
-        return tuple(x.reveal() for x in held if x) + ((self.basic[6:],) if self.basic else ())
-
-
-def basic(user: str, password: Secret) -> str:
-    """The Authorization header for a user and password."""
-    pair = f"{user}:{password.reveal()}".encode()
-    return f"Basic {base64.b64encode(pair).decode('ascii')}"
 
 
 class Keyring:
@@ -66,16 +29,16 @@ class Keyring:
         self._clock = clock
         self._emit = emit
         self._lock = threading.Lock()
-        self._held: Credentials | CredentialError | None = None
+        self._held: Login | CredentialError | None = None
         self._asked_at = float("-inf")
 
-    def get(self, stop: Stop) -> Credentials:
+    def get(self, stop: Stop) -> Login:
         """The credentials; empty ones when there are none.
 
         Raises CredentialError when the helper fails, again for 5 s without asking it.
         """
         if self._helper is None:
-            return self._own()
+            return self._settings.login
         with turn(self._lock, stop):
             if self._held is None or self._clock() - self._asked_at >= self._lifetime():
                 self._held = self._asked(self._helper, stop)
@@ -84,7 +47,7 @@ class Keyring:
                 raise CredentialError(str(self._held))
             return self._held
 
-    def renew(self, refused: Credentials, stop: Stop) -> Credentials | None:
+    def renew(self, refused: Login, stop: Stop) -> Login | None:
         """Other credentials after these were refused, or None.
 
         A password from a helper may have ended before its time.
@@ -102,28 +65,30 @@ class Keyring:
     def _lifetime(self) -> float:
         if isinstance(self._held, CredentialError):
             return FAILED_FOR
-        expires = self._settings.cred_expire
+        expires = self._settings.login.helper_expires
         return HELPER_EXPIRES if expires is None else expires
 
-    def _own(self) -> Credentials:
-        said = self._settings
-        return Credentials(said.user, said.password, said.token, said.registry_token)
-
-    def _asked(self, helper: Helper, stop: Stop) -> Credentials | CredentialError:
-        said = self._settings
-        key = said.cred_host or (HUB_KEY if said.name == DOCKER_HUB else said.address)
+    def _asked(self, helper: Helper, stop: Stop) -> Login | CredentialError:
+        settings, login = self._settings, self._settings.login
+        key = login.helper_key or (HUB_KEY if settings.name == DOCKER_HUB else settings.address)
         try:
             answer = helper.ask(key, stop)
-            if answer is None and not said.cred_optional:
+            if answer is None and not login.helper_optional:
                 raise CredentialError(  # noqa: TRY301
                     f"credential helper {helper.program} has no credentials for {key}"
                 )
         except CredentialError as error:
-            if not said.cred_optional:
+            if not login.helper_optional:
                 return error
-            fields = {"registry": said.name}
+            fields = {"registry": settings.name}
             self._emit(Message("warn", f"{error}; going on without it", fields))
-            return self._own()
+            return login
         if answer is None:
-            return self._own()
-        return Credentials(answer.user or said.user, answer.password, answer.identity_token)
+            return login
+        return replace(
+            login,
+            user=answer.user or login.user,
+            password=answer.password,
+            identity_token=answer.identity_token,
+            registry_token=Secret(),
+        )

@@ -10,50 +10,83 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from regbot.events import Emit, Message
 from regbot.files import open_regular
-from regbot.http.hosts import DockerLogin, Secret
+from regbot.http.hosts import HUB_KEY, IDENTITY_USER, HostSettings, Login, Secret
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 
-HUB_KEY = "https://index.docker.io/v1/"
-"""What docker's files and helpers call Docker Hub."""
-
-IDENTITY_USER = "<token>"
 _PROGRAM = "docker-credential-"
 _LARGEST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class DockerConfig:
-    """Logins by registry name, helpers by registry name, and the store of the rest."""
+    """Logins and helpers by registry name, and the store of all other registries.
 
-    logins: Mapping[str, DockerLogin] = field(default_factory=dict)
+    ``plain`` are the registries that docker names by an ``http://`` URL alone.
+    """
+
+    logins: Mapping[str, Login] = field(default_factory=dict)
     helpers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     store: str = ""
+    plain: frozenset[str] = frozenset()
 
-    def login(self, registry: str) -> DockerLogin:
+    def login(self, registry: str) -> Login:
         """How to log in to a registry: its own helper, the store, or a login as text."""
-        login = self.logins.get(registry, DockerLogin())
         if registry in self.helpers:
             helper, key = self.helpers[registry]
-            return DockerLogin(helper=helper, helper_key=key)
+            return Login(helper=helper, helper_key=key)
+        login = self.logins.get(registry, Login())
         if not self.store:
             return login
         key = HUB_KEY if registry == DOCKER_HUB else registry
-        return DockerLogin(
-            login.user,
-            login.password,
-            login.identity_token,
-            login.registry_token,
-            helper=self.store,
-            helper_key=key,
-            helper_optional=True,
+        return replace(login, helper=self.store, helper_key=key, helper_optional=True)
+
+    def fill_in(self, settings: HostSettings, emit: Emit) -> HostSettings:
+        """The settings of a registry with what docker's files add to them."""
+        names = (settings.name, settings.address)
+        logins = (self.login(name) for name in names)
+        login = next((x for x in logins if x != Login()), Login())
+        plain = settings.tls is None and not self.plain.isdisjoint(names)
+        return replace(
+            settings,
+            login=_merged(settings, login, emit),
+            tls="disabled" if plain else settings.tls,
         )
+
+
+def _merged(settings: HostSettings, docker: Login, emit: Emit) -> Login:
+    """The config's login, with docker's where the config gives none.
+
+    User and password are filled in one by one. A token or a helper beats both, so
+    docker's are taken only when the config names no way to log in.
+    """
+    login = settings.login
+    silent = not (login.password or login.identity_token or login.registry_token or login.helper)
+    replaced = [
+        name
+        for name, ours, theirs in (
+            ("user", login.user, docker.user),
+            ("pass", login.password, docker.password),
+            ("token", login.identity_token, docker.identity_token),
+            ("credHelper", login.helper, "" if docker.helper_optional else docker.helper),
+        )
+        if theirs and ours != theirs and (ours or not silent)
+    ]
+    if replaced:
+        fields = {"registry": settings.name, "fields": ", ".join(replaced)}
+        emit(Message("info", "the config replaces docker's login", fields))
+    user, password = login.user or docker.user, login.password or docker.password
+    if not silent:
+        return replace(login, user=user, password=password)
+    key = login.helper_key or docker.helper_key
+    expires = login.helper_expires
+    return replace(docker, user=user, password=password, helper_key=key, helper_expires=expires)
 
 
 def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
@@ -62,10 +95,13 @@ def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
     text = environ.get("DOCKER_AUTH_CONFIG", "")
     if not text.strip():
         return found
-    own = _parse(text.encode("utf-8", "surrogateescape"), "$DOCKER_AUTH_CONFIG", emit)
-    helpers = {k: v for k, v in found.helpers.items() if k not in own.logins}
+    given = _parse(text.encode("utf-8", "surrogateescape"), "$DOCKER_AUTH_CONFIG", emit)
+    helpers = {k: v for k, v in found.helpers.items() if k not in given.logins}
     return DockerConfig(
-        {**found.logins, **own.logins}, {**helpers, **own.helpers}, own.store or found.store
+        {**found.logins, **given.logins},
+        {**helpers, **given.helpers},
+        given.store or found.store,
+        (found.plain - given.logins.keys()) | given.plain,
     )
 
 
@@ -93,15 +129,18 @@ def _parse(raw: bytes, place: str, emit: Emit) -> DockerConfig:
     if not isinstance(data, dict):
         _warn(emit, place, "is not a JSON object")
         return DockerConfig()
+    auths = _section(data, "auths", place, emit)
+    helpers = _section(data, "credHelpers", place, emit)
     store = data.get("credsStore")
     return DockerConfig(
-        _logins(_section(data, "auths", place, emit), place, emit),
+        _logins(auths, place, emit),
         {
             _registry(key): (_PROGRAM + name, HUB_KEY if _registry(key) == DOCKER_HUB else key)
-            for key, name in _section(data, "credHelpers", place, emit).items()
+            for key, name in helpers.items()
             if isinstance(name, str) and name
         },
         _PROGRAM + store if isinstance(store, str) and store else "",
+        _plain([*auths, *helpers]),
     )
 
 
@@ -115,8 +154,8 @@ def _section(data: Mapping[str, Any], name: str, place: str, emit: Emit) -> dict
     return section
 
 
-def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, DockerLogin]:
-    found: dict[str, DockerLogin] = {}
+def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, Login]:
+    found: dict[str, Login] = {}
     exact: set[str] = set()
     for key, entry in auths.items():
         registry = _registry(key)
@@ -125,13 +164,13 @@ def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, Docke
         login = _login(entry)
         if login is None:
             _warn(emit, place, f"the login of {key!r} can't be read")
-        elif login != DockerLogin():
+        elif login != Login():
             found[registry] = login
             exact |= {registry} if key in {registry, HUB_KEY} else set()
     return found
 
 
-def _login(entry: object) -> DockerLogin | None:
+def _login(entry: object) -> Login | None:
     if not isinstance(entry, dict):
         return None
     names = ("username", "password", "identitytoken", "registrytoken", "auth")
@@ -146,7 +185,7 @@ def _login(entry: object) -> DockerLogin | None:
         user, password = pair
     if user == IDENTITY_USER:
         user, password, identity = "", "", identity or password
-    return DockerLogin(user, Secret(password), Secret(identity), Secret(registry))
+    return Login(user, Secret(password), Secret(identity), Secret(registry))
 
 
 def _decoded(auth: str) -> tuple[str, str] | None:
@@ -164,6 +203,14 @@ def _registry(key: str) -> str:
     if path.strip("/") not in {"", "v1", "v2"}:
         return ""
     return DOCKER_HUB if host in DOCKER_HUB_NAMES else host
+
+
+def _plain(keys: Iterable[str]) -> frozenset[str]:
+    """The registries that are named by ``http://`` alone, so that docker speaks no TLS there."""
+    schemes: dict[str, set[bool]] = {}
+    for key in keys:
+        schemes.setdefault(_registry(key), set()).add(key.startswith("http://"))
+    return frozenset(name for name, plain in schemes.items() if name and plain == {True})
 
 
 def _warn(emit: Emit, place: str, what: str) -> None:

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from regbot.errors import CredentialError
-from regbot.http.docker_config import IDENTITY_USER
-from regbot.http.hosts import Secret
+from regbot.http.hosts import IDENTITY_USER, Login, Secret
 from regbot.stopping import Clock, Stop
 from regbot.units import format_duration
 
@@ -37,7 +36,7 @@ class Helper:
     clock: Clock
     timeout: float = HELPER_TIMEOUT
 
-    def ask(self, key: str, stop: Stop) -> HelperAnswer | None:
+    def ask(self, key: str, stop: Stop) -> Login | None:
         """What the helper knows of a host; None when it says it knows nothing.
 
         Raises CredentialError that names the helper, or what the Stop says.
@@ -119,7 +118,7 @@ class Helper:
                 f"within {format_duration(self.timeout)}"
             )
 
-    def _parse(self, output: bytes, key: str) -> HelperAnswer:
+    def _parse(self, output: bytes, key: str) -> Login:
         try:
             data = json.loads(output)
         except (ValueError, RecursionError):
@@ -132,14 +131,5 @@ class Helper:
                 "(JSON with Username and Secret is needed)"
             )
         if user == IDENTITY_USER:
-            return HelperAnswer(identity_token=Secret(secret))
-        return HelperAnswer(user, Secret(secret))
-
-
-@dataclass(frozen=True, slots=True)
-class HelperAnswer:
-    """A user and password, or an identity token."""
-
-    user: str = ""
-    password: Secret = Secret()
-    identity_token: Secret = Secret()
+            return Login(identity_token=Secret(secret))
+        return Login(user, Secret(secret))

@@ -1,16 +1,22 @@
-"""Settings of a registry host, merged from defaults, docker's files and the YAML."""
+"""What is known of a registry host before it is asked: settings, and how to log in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import base64
+from dataclasses import dataclass, field
 from typing import Literal
 
-from regbot.events import Emit, Message
 from regbot.oci.reference import DOCKER_HUB
 
 Tls = Literal["enabled", "insecure", "disabled"]
 
 DOCKER_HUB_HOST = "registry-1.docker.io"
+HUB_KEY = "https://index.docker.io/v1/"
+"""What docker's files and credential helpers call Docker Hub."""
+
+IDENTITY_USER = "<token>"
+"""The user whose password is an identity token, for docker and its helpers."""
+
 DEFAULT_CONCURRENCY = 16
 
 
@@ -42,23 +48,57 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """How to log in to one registry, from wherever it is known. Empty means not given.
+
+    ``identity_token`` is exchanged at a token server for short-lived tokens, and sent as
+    it is only where there is no such server; ``registry_token`` is always sent as it is.
+    ``helper`` is the full name of a program that is asked for ``helper_key``, and whose
+    answer holds for ``helper_expires`` seconds. ``helper_optional``: docker asks it for
+    every host, and it may well not know this one.
+    """
+
+    user: str = ""
+    password: Secret = Secret()
+    identity_token: Secret = Secret()
+    registry_token: Secret = Secret()
+    helper: str = ""
+    helper_key: str = ""
+    helper_expires: float | None = None
+    helper_optional: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to log in with, a helper aside."""
+        return bool(self.user or self.password or self.identity_token or self.registry_token)
+
+    @property
+    def basic(self) -> str:
+        """The Authorization header of basic authentication (RFC 7617), or empty."""
+        return basic(self.user, self.password) if self.user or self.password else ""
+
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that no error may show."""
+        secrets = (self.password, self.identity_token, self.registry_token)
+        return tuple(x.reveal() for x in secrets if x) + ((self.basic[6:],) if self.basic else ())
+
+
+def basic(user: str, password: Secret) -> str:
+    """The Authorization header for a user and password."""
+    pair = f"{user}:{password.reveal()}".encode()
+    return f"Basic {base64.b64encode(pair).decode('ascii')}"
+
+
+@dataclass(frozen=True, slots=True)
 class HostSettings:
-    """How to speak with one registry. Empty or None means not said.
+    """How to reach one registry. Empty or None means not given.
 
     ``name`` is the registry's name in references; sizes are in bytes and times in
-    seconds; certificates and keys are PEM text. Docker's files alone give a
-    ``registry_token``, sent as it is, and ``cred_optional``: the helper is asked for
-    every host and may well know nothing of this one.
+    seconds; certificates and keys are PEM text.
     """
 
     name: str
     hostname: str = ""
-    user: str = ""
-    password: Secret = Secret()
-    token: Secret = Secret()
-    cred_helper: str = ""
-    cred_expire: float | None = None
-    cred_host: str = ""
+    login: Login = Login()
     tls: Tls | None = None
     ca_certificate: str = ""
     client_certificate: str = ""
@@ -72,8 +112,6 @@ class HostSettings:
     requests_per_second: float = 0.0
     concurrency: int = DEFAULT_CONCURRENCY
     disable_head: bool = False
-    registry_token: Secret = Secret()
-    cred_optional: bool = False
 
     @property
     def address(self) -> str:
@@ -95,52 +133,3 @@ class ClientSettings:
     blob_limit: int = 0
     use_docker_config: bool = True
     environment: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class DockerLogin:
-    """What docker's files say of one registry. Empty means not said.
-
-    ``helper`` is the program's full name, ``helper_key`` what it is asked for.
-    """
-
-    user: str = ""
-    password: Secret = Secret()
-    identity_token: Secret = Secret()
-    registry_token: Secret = Secret()
-    helper: str = ""
-    helper_key: str = ""
-    helper_optional: bool = False
-
-
-def merge(said: HostSettings, login: DockerLogin, emit: Emit) -> HostSettings:
-    """Settings with docker's login filled in where the config says nothing.
-
-    User and password are filled in one by one. A token or a helper beats both, so
-    docker's are taken only when the config names no way to log in.
-    """
-    silent = not (said.password or said.token or said.registry_token or said.cred_helper)
-    changed = [
-        name
-        for name, own, other in (
-            ("user", said.user, login.user),
-            ("pass", said.password, login.password),
-            ("token", said.token, login.identity_token),
-            ("credHelper", said.cred_helper, "" if login.helper_optional else login.helper),
-        )
-        if other and own != other and (own or not silent)
-    ]
-    if changed:
-        fields = {"registry": said.name, "fields": ", ".join(changed)}
-        emit(Message("info", "the config replaces docker's login", fields))
-    merged = replace(said, user=said.user or login.user, password=said.password or login.password)
-    if not silent:
-        return merged
-    return replace(
-        merged,
-        token=login.identity_token,
-        registry_token=login.registry_token,
-        cred_helper=login.helper,
-        cred_host=said.cred_host or login.helper_key,
-        cred_optional=login.helper_optional,
-    )

@@ -12,7 +12,7 @@ from regbot.http.credentials import Keyring
 from regbot.http.cutting import Cutter
 from regbot.http.docker_config import DockerConfig, load
 from regbot.http.helper import Helper
-from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, DockerLogin, HostSettings, merge
+from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
 from regbot.http.mirrors import DOWN_FOR
 from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
 from regbot.http.proxies import Proxies
@@ -58,7 +58,7 @@ class Peer:
             clock=world.clock,
             wall=world.wall,
         )
-        program = settings.cred_helper
+        program = settings.login.helper
         helper = Helper(program, options.environ, world.clock) if program else None
         self.keyring = Keyring(settings, helper=helper, clock=world.clock, emit=world.emit)
         self._options = options
@@ -111,7 +111,7 @@ class Peers:
         self._options = options
         self._proxies = Proxies.from_environment(options.environ)
         named = (replace(host, name=_name(host.name)) for host in settings.hosts)
-        self._said = {host.name: host for host in named}
+        self._configured = {host.name: host for host in named}
         self._peers: dict[str, Peer] = {}
         self._paces: dict[str, Pace] = {}
         self._docker: DockerConfig | None = None
@@ -151,16 +151,13 @@ class Peers:
                 peer.close()
 
     def _merged(self, name: str) -> HostSettings:
-        said = self._said.get(name, HostSettings(name))
+        configured = self._configured.get(name, HostSettings(name))
         if not self._settings.use_docker_config:
-            return said
+            return configured
         emit = self._options.world.emit
         if self._docker is None:
             self._docker = load(self._options.environ, emit)
-        login = self._docker.login(name)
-        if login == DockerLogin() and said.address != name:
-            login = self._docker.login(said.address)
-        return merge(said, login, emit)
+        return self._docker.fill_in(configured, emit)
 
 
 def _name(registry: str) -> str:

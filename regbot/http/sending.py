@@ -21,9 +21,9 @@ from regbot.errors import (
 from regbot.events import Exchanged
 from regbot.http.auth import Flow
 from regbot.http.challenges import parse_challenges
-from regbot.http.credentials import Credentials
 from regbot.http.exchange import Scope
 from regbot.http.faults import MOST_OF_A_BODY, fault
+from regbot.http.hosts import Login
 from regbot.http.outgoing import MOST_REDIRECTS, REDIRECTS, Outgoing, redirected
 from regbot.http.pacing import OVERLOADED, Pace, Surroundings, parse_retry_after, turn
 from regbot.http.peers import Peer, Peers
@@ -182,8 +182,8 @@ class Sender:
         challenges = parse_challenges(header)
         peer.auth.challenge = header or peer.auth.challenge
 
-        def flow(credentials: Credentials) -> Flow:
-            return peer.auth.answer(challenges, prepared.scopes, credentials, refused=sent)
+        def flow(login: Login) -> Flow:
+            return peer.auth.answer(challenges, prepared.scopes, login, refused=sent)
 
         return self._login(peer, prepared, flow, codes)
 
@@ -191,23 +191,23 @@ class Sender:
         self,
         peer: Peer,
         prepared: Prepared,
-        flow: Callable[[Credentials], Flow],
+        flow: Callable[[Login], Flow],
         codes: tuple[str, ...] = (),
     ) -> str:
         """The Authorization header that a flow comes to.
 
         Raises Unauthorized with the ``codes`` of the answer that asked for a login.
         """
-        credentials = peer.keyring.get(self.stop)
+        login = peer.keyring.get(self.stop)
         urgent = prepared.urgent
         # An urgent request does not wait for a token that another thread fetches.
         lock = peer.auth.jar(prepared.scopes).lock
         try:
             with nullcontext() if urgent else turn(lock, self.stop):
                 try:
-                    return self._drive(peer, flow(credentials), urgent=urgent)
+                    return self._drive(peer, flow(login), urgent=urgent)
                 except LoginRefused:
-                    fresh = peer.keyring.renew(credentials, self.stop)
+                    fresh = peer.keyring.renew(login, self.stop)
                     if fresh is None:
                         raise
                     peer.auth.pardon()

@@ -13,10 +13,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from regbot.errors import CredentialError, InvalidValue
 from regbot.http.challenges import Challenge
-from regbot.http.credentials import Credentials, basic
-from regbot.http.docker_config import IDENTITY_USER
 from regbot.http.exchange import Scope
 from regbot.http.faults import summary
+from regbot.http.hosts import IDENTITY_USER, Login, basic
 from regbot.http.urls import origin, printable, redacted
 
 CLIENT_ID = "regbot"
@@ -49,7 +48,10 @@ TokenFlow = Generator[TokenRequest, TokenAnswer, "Token"]
 
 
 class LoginRefused(Exception):
-    """Credentials were refused, or none fit. ``status``: the token server's, 0 for none."""
+    """The login was refused, or there is none that fits.
+
+    ``status`` is the answer of the token server, 0 where none was asked.
+    """
 
     def __init__(self, why: str, *, status: int = 0) -> None:
         self.status = status
@@ -133,33 +135,33 @@ class Realm:
 
 
 def fetch_token(
-    realm: Realm, scopes: tuple[Scope, ...], credentials: Credentials, *, now: float, wall: float
+    realm: Realm, scopes: tuple[Scope, ...], login: Login, *, now: float, wall: float
 ) -> TokenFlow:
     """Ask for a token: by POST with an identity token, else by GET.
 
     Raises LoginRefused, or CredentialError when the answer is no token.
     """
-    identity = credentials.identity_token
+    identity = login.identity_token
     if identity:
         answer = yield realm.post(scopes, identity.reveal())
         if answer.status < 300:
             return _token(realm, answer, scopes, now=now, wall=wall)
-        if answer.status in {401, 403} and not credentials.basic:
-            raise _refused(realm, answer, credentials)
-    header = credentials.basic
-    if identity and not credentials.password:
-        header = basic(credentials.user or IDENTITY_USER, identity)
-    answer = yield realm.get(scopes, credentials.user, header)
+        if answer.status in {401, 403} and not login.basic:
+            raise _refused(realm, answer, login)
+    header = login.basic
+    if identity and not login.password:
+        header = basic(login.user or IDENTITY_USER, identity)
+    answer = yield realm.get(scopes, login.user, header)
     if answer.status < 300:
         return _token(realm, answer, scopes, now=now, wall=wall)
-    raise _refused(realm, answer, credentials)
+    raise _refused(realm, answer, login)
 
 
-def _refused(realm: Realm, answer: TokenAnswer, credentials: Credentials) -> LoginRefused:
+def _refused(realm: Realm, answer: TokenAnswer, login: Login) -> LoginRefused:
     said = summary(answer.body)
-    for secret in credentials.secrets():
+    for secret in login.secrets():
         said = said.replace(printable(secret), "***")
-    who = "the login" if credentials else "an anonymous token"
+    who = "the login" if login else "an anonymous token"
     why = f"the token server {redacted(realm.url)} refused {who} ({answer.status})"
     return LoginRefused(f"{why}: {said}" if said else why, status=answer.status)
 

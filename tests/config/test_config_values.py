@@ -9,7 +9,7 @@ from support.configs import load
 
 from regbot.config.values import Script
 from regbot.errors import ConfigError
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 
 
 def one_script(text: str, **around: object) -> Script:
@@ -48,7 +48,7 @@ def test_a_file_of_the_go_program_loads_unchanged():
         environ={"HUB_USER": "me", "HUB_PASS": "pw"},
     )
     (host,) = config.client.hosts
-    assert (host.name, host.user, host.password) == ("docker.io", "me", Secret("pw"))
+    assert (host.name, host.login) == ("docker.io", Login("me", Secret("pw")))
     assert (config.defaults.parallel, config.defaults.timeout) == (2, 600.0)
     (script,) = config.scripts
     assert (script.interval, script.timeout, script.schedule) == (3600.0, 60.0, None)
@@ -130,12 +130,14 @@ apiOpts: {disableHead: "true"}
     assert host == HostSettings(
         name="r.example",
         hostname="other.host:5000",
-        user="007",
-        password=Secret("0123"),
-        token=Secret("yes"),
-        cred_helper="docker-credential-x",
-        cred_expire=3600.0,
-        cred_host="https://helper.example",
+        login=Login(
+            user="007",
+            password=Secret("0123"),
+            identity_token=Secret("yes"),
+            helper="docker-credential-x",
+            helper_key="https://helper.example",
+            helper_expires=3600.0,
+        ),
         tls="insecure",
         path_prefix="hub",
         mirrors=("mirror.example.org", "localhost:5000"),
@@ -292,7 +294,7 @@ def test_a_registry_said_twice_is_one_host_with_a_warning():
         """
     )
     (host,) = config.client.hosts
-    assert (host.user, host.password, host.requests_per_second) == ("c", Secret("b"), 1.0)
+    assert (host.login, host.requests_per_second) == (Login("c", Secret("b")), 1.0)
     assert list(config.warnings) == [
         (
             "bot.yml:3:16: registry 'docker.io' is at line 2 already; what is said here wins"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.httpclient import web
+from support.registry import TestRegistry
 
 from regbot.events import Event, Message, ignore
-from regbot.http.docker_config import HUB_KEY, load
-from regbot.http.hosts import DockerLogin, HostSettings, Secret, merge
+from regbot.http.docker_config import DockerConfig, load
+from regbot.http.hosts import HUB_KEY, HostSettings, Login, Secret
 
 
 def auth(user: str, password: str) -> str:
@@ -26,14 +29,14 @@ def write(folder: Path, data: Any) -> dict[str, str]:
     return {"DOCKER_CONFIG": str(folder), "HOME": "/nonexistent"}
 
 
-def login(folder: Path, registry: str, data: Any) -> DockerLogin:
+def login(folder: Path, registry: str, data: Any) -> Login:
     return load(write(folder, data), ignore).login(registry)
 
 
 def test_a_login_as_docker_login_writes_it(tmp_path: Path) -> None:
     """FAQ: importing the docker configuration from $HOME/.docker/config.json."""
     found = login(tmp_path, "r.example", {"auths": {"r.example": {"auth": auth("joe", "a:b")}}})
-    assert found == DockerLogin("joe", Secret("a:b"))
+    assert found == Login("joe", Secret("a:b"))
 
 
 def test_the_file_in_the_home_folder_is_read_without_docker_config(tmp_path: Path) -> None:
@@ -41,7 +44,7 @@ def test_the_file_in_the_home_folder_is_read_without_docker_config(tmp_path: Pat
     (tmp_path / ".docker").mkdir()
     write(tmp_path / ".docker", {"auths": {"r.example": {"username": "joe", "password": "pw"}}})
     config = load({"HOME": str(tmp_path)}, ignore)
-    assert config.login("r.example") == DockerLogin("joe", Secret("pw"))
+    assert config.login("r.example") == Login("joe", Secret("pw"))
 
 
 @pytest.mark.parametrize("key", [HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io"])
@@ -70,7 +73,7 @@ def test_the_exact_key_beats_a_url_of_the_same_host(tmp_path: Path) -> None:
 def test_a_login_for_one_path_is_not_given_to_the_whole_host(tmp_path: Path) -> None:
     """Law: credentials go only to what they are for."""
     data = {"auths": {"r.example/team": {"auth": auth("joe", "pw")}}}
-    assert login(tmp_path, "r.example", data) == DockerLogin()
+    assert login(tmp_path, "r.example", data) == Login()
 
 
 def test_identity_and_registry_tokens(tmp_path: Path) -> None:
@@ -83,9 +86,9 @@ def test_identity_and_registry_tokens(tmp_path: Path) -> None:
         }
     }
     config = load(write(tmp_path, data), ignore)
-    assert config.login("id.example") == DockerLogin("zero", identity_token=Secret("idt"))
-    assert config.login("reg.example") == DockerLogin(registry_token=Secret("regt"))
-    assert config.login("user.example") == DockerLogin(identity_token=Secret("idt2"))
+    assert config.login("id.example") == Login("zero", identity_token=Secret("idt"))
+    assert config.login("reg.example") == Login(registry_token=Secret("regt"))
+    assert config.login("user.example") == Login(identity_token=Secret("idt2"))
 
 
 def test_helpers_get_their_prefix_and_beat_logins(tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ def test_docker_auth_config_beats_the_file(tmp_path: Path) -> None:
     )
     text = json.dumps({"auths": {"a.example": {"auth": auth("env", "y")}}})
     config = load({**environ, "DOCKER_AUTH_CONFIG": text}, ignore)
-    assert config.login("a.example") == DockerLogin("env", Secret("y"))
+    assert config.login("a.example") == Login("env", Secret("y"))
     assert config.login("b.example").user == "file"
 
 
@@ -127,7 +130,7 @@ def test_docker_auth_config_beats_the_file(tmp_path: Path) -> None:
 def test_a_broken_file_is_one_warning_that_names_it(tmp_path: Path, text: str) -> None:
     events: list[Event] = []
     config = load(write(tmp_path, text), events.append)
-    assert config.login("r.example") == DockerLogin()
+    assert config.login("r.example") == Login()
     (warning,) = events
     assert isinstance(warning, Message)
     assert warning.level == "warn"
@@ -173,25 +176,28 @@ def test_an_unreadable_file_is_a_warning(tmp_path: Path) -> None:
 )
 def test_any_json_is_read_without_a_crash(data: object) -> None:
     config = load({"DOCKER_AUTH_CONFIG": json.dumps(data)}, ignore)
-    assert isinstance(config.login("r.example"), DockerLogin)
+    assert isinstance(config.login("r.example"), Login)
 
 
-def merged(said: HostSettings, found: DockerLogin) -> tuple[HostSettings, list[Event]]:
+def filled_in(settings: HostSettings, docker: Login) -> tuple[HostSettings, list[Event]]:
     events: list[Event] = []
-    return merge(said, found, events.append), events
+    config = DockerConfig({settings.name: docker})
+    return config.fill_in(settings, events.append), events
 
 
 def test_docker_fills_in_what_the_config_does_not_say() -> None:
     """Config: docker's login counts where the YAML says nothing."""
-    settings, events = merged(HostSettings("r", tls="disabled"), DockerLogin("joe", Secret("pw")))
-    assert (settings.user, settings.password, settings.tls) == ("joe", Secret("pw"), "disabled")
+    docker = Login("joe", Secret("pw"))
+    settings, events = filled_in(HostSettings("r", tls="disabled"), docker)
+    assert (settings.login, settings.tls) == (docker, "disabled")
     assert events == []
 
 
 def test_the_config_wins_field_by_field_and_says_so() -> None:
     """Config: the YAML wins over docker's login field by field, with a log line."""
-    settings, events = merged(HostSettings("r", user="own"), DockerLogin("joe", Secret("pw")))
-    assert (settings.user, settings.password) == ("own", Secret("pw"))
+    configured = HostSettings("r", login=Login("own"))
+    settings, events = filled_in(configured, Login("joe", Secret("pw")))
+    assert settings.login == Login("own", Secret("pw"))
     (message,) = events
     assert isinstance(message, Message)
     assert message.fields == {"registry": "r", "fields": "user"}
@@ -199,15 +205,63 @@ def test_the_config_wins_field_by_field_and_says_so() -> None:
 
 def test_a_login_in_the_config_beats_docker_tokens_and_helpers() -> None:
     """Config: the YAML wins over docker's login."""
-    said = HostSettings("r", user="own", password=Secret("own"))
-    found = DockerLogin(
+    configured = HostSettings("r", login=Login("own", Secret("own")))
+    docker = Login(
         identity_token=Secret("idt"), registry_token=Secret("regt"), helper="docker-credential-x"
     )
-    settings, events = merged(said, found)
-    assert settings == said
+    settings, events = filled_in(configured, docker)
+    assert settings == configured
     assert [x.fields["fields"] for x in events if isinstance(x, Message)] == ["token, credHelper"]
 
 
+def test_what_a_helper_is_asked_for_may_come_from_the_config() -> None:
+    """Config: ``credHost`` and ``credExpire`` count for a helper of docker's too."""
+    login = Login(helper_key="https://h.example", helper_expires=60.0)
+    docker = Login(helper="docker-credential-x", helper_key="r")
+    settings, _ = filled_in(HostSettings("r", login=login), docker)
+    assert settings.login == replace(login, helper="docker-credential-x")
+
+
 def test_the_same_login_in_both_is_no_news() -> None:
-    said = HostSettings("r", user="joe", password=Secret("pw"))
-    assert merged(said, DockerLogin("joe", Secret("pw")))[1] == []
+    login = Login("joe", Secret("pw"))
+    assert filled_in(HostSettings("r", login=login), login)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "tls"),
+    [
+        (["http://r.example"], "disabled"),
+        (["http://r.example/v2/"], "disabled"),
+        (["https://r.example"], None),
+        (["r.example"], None),
+        (["http://r.example", "r.example"], None),
+        (["http://other.example"], None),
+    ],
+)
+def test_an_http_url_in_auths_means_no_tls(
+    tmp_path: Path, keys: list[str], tls: str | None
+) -> None:
+    """Docker config: ``auths: {"http://host": ...}`` means plain HTTP."""
+    config = load(write(tmp_path, {"auths": {key: {} for key in keys}}), ignore)
+    assert config.fill_in(HostSettings("r.example"), ignore).tls == tls
+
+
+def test_an_http_url_of_a_helper_means_no_tls_too(tmp_path: Path) -> None:
+    config = load(write(tmp_path, {"credHelpers": {"http://r.example": "x"}}), ignore)
+    settings = config.fill_in(HostSettings("r.example"), ignore)
+    assert (settings.tls, settings.login.helper_key) == ("disabled", "http://r.example")
+
+
+def test_tls_of_the_config_beats_the_url_of_docker(tmp_path: Path) -> None:
+    """Config: the YAML's ``tls`` wins."""
+    config = load(write(tmp_path, {"auths": {"http://r.example": {}}}), ignore)
+    assert config.fill_in(HostSettings("r.example", tls="enabled"), ignore).tls == "enabled"
+
+
+def test_a_plain_registry_of_docker_is_reached() -> None:
+    """Docker config: ``auths: {"http://host": ...}`` means plain HTTP, with its login."""
+    with TestRegistry(auth="basic", users={"joe": "geheim"}) as registry:
+        auths = {f"http://{registry.host}": {"auth": auth("joe", "geheim")}}
+        environ = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": auths})}
+        with web(environ=environ) as own:
+            assert own.get(registry.host, "/v2/") == b"{}"

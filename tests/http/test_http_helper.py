@@ -12,9 +12,9 @@ import pytest
 
 from regbot.errors import CredentialError, Stopped
 from regbot.events import Event, Message
-from regbot.http.credentials import Credentials, Keyring
+from regbot.http.credentials import Keyring
 from regbot.http.helper import Helper
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 from regbot.stopping import Stop
 
 NAME = "docker-credential-test"
@@ -51,7 +51,8 @@ def install(tmp_path: Path) -> Install:
 def keyring(
     helper: Helper, clock: Time, emit: Callable[[Event], None] = lambda _: None, **said: object
 ) -> Keyring:
-    settings = HostSettings("r.example", cred_helper=NAME, **said)  # type: ignore[arg-type]
+    login = Login(helper=NAME, **said)  # type: ignore[arg-type]
+    settings = HostSettings("r.example", login=login)
     return Keyring(settings, helper=helper, clock=clock, emit=emit)
 
 
@@ -69,7 +70,10 @@ def test_a_helper_is_asked_on_standard_input(install: Install, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
-        (HostSettings("r.example", cred_host="https://c.example"), "https://c.example"),
+        (
+            HostSettings("r.example", login=Login(helper_key="https://c.example")),
+            "https://c.example",
+        ),
         (HostSettings("r.example", hostname="h.example:5000"), "h.example:5000"),
         (HostSettings("docker.io"), "https://index.docker.io/v1/"),
     ],
@@ -86,7 +90,7 @@ def test_the_user_token_means_an_identity_token(install: Install) -> None:
     """Config: Username <token> means an identity token."""
     helper = install('echo \'{"Username": "<token>", "Secret": "geheim"}\'')
     found = keyring(helper, Time()).get(Stop())
-    assert found == Credentials(identity_token=Secret("geheim"))
+    assert found == Login(helper=NAME, identity_token=Secret("geheim"))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +182,7 @@ def test_a_stop_ends_a_helper_that_hangs(install: Install, tmp_path: Path) -> No
 def test_an_answer_holds_for_cred_expire(install: Install, tmp_path: Path) -> None:
     """Config: ``credExpire: 1h``."""
     clock = Time()
-    keys = keyring(install(GOOD), clock, cred_expire=100.0)
+    keys = keyring(install(GOOD), clock, helper_expires=100.0)
     keys.get(Stop())
     clock.now += 99
     keys.get(Stop())
@@ -217,14 +221,14 @@ def test_the_store_of_all_hosts_may_know_nothing_of_one(install: Install) -> Non
     """Docker config: ``credsStore`` is asked for every host."""
     events: list[Event] = []
     script = "echo credentials not found in native keychain; exit 1"
-    keys = keyring(install(script), Time(), events.append, cred_optional=True, user="file")
+    keys = keyring(install(script), Time(), events.append, helper_optional=True, user="file")
     assert keys.get(Stop()).user == "file"
     assert events == []
 
 
 def test_a_broken_store_of_all_hosts_is_a_warning(install: Install) -> None:
     events: list[Event] = []
-    keys = keyring(install("exit 1"), Time(), events.append, cred_optional=True)
+    keys = keyring(install("exit 1"), Time(), events.append, helper_optional=True)
     assert not keys.get(Stop())
     assert [(x.level, NAME in x.text) for x in events if isinstance(x, Message)] == [("warn", True)]
 

@@ -11,7 +11,7 @@ from support.httpclient import plain, pull, web
 from support.registry import TestRegistry
 
 from regbot.errors import RegbotError
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 
 THREADS, EACH = 16, 25
 
@@ -21,7 +21,7 @@ def test_every_request_ends_right_or_with_one_clear_error(seed: int) -> None:
     """Drops, stalls, truncation, 429, 5xx, tokens that end early: right, or one clear error."""
     quirks = {"auth": "bearer", "users": {"joe": "geheim"}, "short_token_uses": 7}
     with TestRegistry(chaos=0.2, seed=seed, **quirks) as registry:
-        login = {"user": "joe", "password": Secret("geheim"), "concurrency": 6}
+        login = {"login": Login("joe", Secret("geheim")), "concurrency": 6}
         for n in range(4):
             registry.put_image(f"app{n}", "v1")
         with web(plain(registry.host, **login)) as own:

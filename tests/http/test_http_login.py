@@ -16,14 +16,14 @@ from support.scripted import Asked, Said, scripted
 
 from regbot.errors import ServerFault, Unauthorized
 from regbot.http.exchange import Request, Scope
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 
 USERS = {"joe": "geheim"}
 BEARER = Quirks(auth="bearer", users=USERS)
 
 
 def joe(registry: TestRegistry, **more: Any) -> HostSettings:
-    return plain(registry.host, user="joe", password=Secret("geheim"), **more)
+    return plain(registry.host, login=Login("joe", Secret("geheim")), **more)
 
 
 def fill(registry: TestRegistry, *names: str) -> None:
@@ -164,8 +164,8 @@ def test_concurrent_requests_share_one_token_fetch() -> None:
 def test_an_identity_token_is_exchanged_by_post() -> None:
     """PITFALLS: identity tokens are exchanged by POST."""
     quirks = replace(BEARER, identity_tokens={"idt/+=": "joe"})
-    settings = {"token": Secret("idt/+=")}
-    with TestRegistry(quirks) as registry, web(plain(registry.host, **settings)) as own:
+    login = Login(identity_token=Secret("idt/+="))
+    with TestRegistry(quirks) as registry, web(plain(registry.host, login=login)) as own:
         fill(registry)
         assert tags(own, registry) == ["v1"]
         (post,) = registry.asked("POST", "/token")
@@ -176,7 +176,8 @@ def test_an_identity_token_is_exchanged_by_post() -> None:
 def test_where_post_is_not_known_get_is_taken() -> None:
     """PITFALLS: identity tokens are exchanged by POST, else by GET."""
     quirks = replace(BEARER, token_post=False)
-    with TestRegistry(quirks) as registry, web(joe(registry, token=Secret("idt"))) as own:
+    login = Login("joe", Secret("geheim"), identity_token=Secret("idt"))
+    with TestRegistry(quirks) as registry, web(plain(registry.host, login=login)) as own:
         fill(registry)
         assert tags(own, registry) == ["v1"]
 
@@ -208,14 +209,14 @@ def accepting(wanted: str, scheme: str = "Bearer") -> Callable[[Asked], Said]:
     return answers
 
 
-@pytest.mark.parametrize("settings", [{"token": Secret("t")}, {"registry_token": Secret("t")}])
+@pytest.mark.parametrize(
+    "login", [Login(identity_token=Secret("t")), Login(registry_token=Secret("t"))]
+)
 @pytest.mark.parametrize("scheme", ["Bearer", ""])
-def test_a_token_that_the_registry_takes_itself_is_sent_as_it_is(
-    settings: dict[str, Secret], scheme: str
-) -> None:
+def test_a_token_that_the_registry_takes_itself_is_sent_as_it_is(login: Login, scheme: str) -> None:
     with (
         scripted(accepting("Bearer t", scheme)) as server,
-        web(plain(server.host, **settings)) as own,
+        web(plain(server.host, login=login)) as own,
     ):
         assert own.get(server.host, "/v2/a/x") == b"in"
         assert own.get(server.host, "/v2/a/x") == b"in"
@@ -232,7 +233,7 @@ def test_challenges_in_several_headers() -> None:
 
     with (
         scripted(answers) as server,
-        web(plain(server.host, user="joe", password=Secret("geheim"))) as own,
+        web(plain(server.host, login=Login("joe", Secret("geheim")))) as own,
     ):
         assert own.get(server.host, "/v2/") == b"in"
         user = base64.b64decode(server.asked[1].headers["authorization"].split()[1])
@@ -266,7 +267,7 @@ def test_docker_auth_config_logs_in() -> None:
         environ = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {registry.host: {"auth": auth}}})}
         with web(plain(registry.host), environ=environ) as own:
             assert tags(own, registry) == ["v1"]
-            assert own.exchange.host(registry.host).user == "joe"
+            assert own.exchange.host(registry.host).login.user == "joe"
         settings = {"use_docker_config": False}
         with (
             web(plain(registry.host), environ=environ, client=settings) as own,

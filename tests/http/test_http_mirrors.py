@@ -14,7 +14,7 @@ from support.servers import free_port
 
 from regbot.errors import ConnectionFailed, NotFound
 from regbot.http.exchange import Request
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 from regbot.http.mirrors import ordered, scopes_for, url_for
 
 PATH = "/v2/team/app/manifests/v1"
@@ -140,7 +140,7 @@ def test_each_mirror_has_its_own_login() -> None:
     quirks = Quirks(auth="bearer", users={"joe": "mirror password"})
     with TestRegistry() as up, TestRegistry(quirks) as mirror:
         mirror.put_image("team/app", "v1")
-        login = plain(mirror.host, user="joe", password=Secret("mirror password"))
+        login = plain(mirror.host, login=Login("joe", Secret("mirror password")))
         with web(plain(up.host, mirrors=(mirror.host,)), login) as own:
             own.exchange.send(up.host, read()).close()
         assert up.requests == []
@@ -151,7 +151,7 @@ def test_a_path_prefix_stands_before_repositories_and_in_scopes() -> None:
     quirks = Quirks(auth="bearer", users={"joe": "pw"}, scope_in_challenge=False)
     with TestRegistry() as up, TestRegistry(quirks) as mirror:
         mirror.put_image("hub/team/app", "v1")
-        own_mirror = plain(mirror.host, user="joe", password=Secret("pw"), path_prefix="hub")
+        own_mirror = plain(mirror.host, login=Login("joe", Secret("pw")), path_prefix="hub")
         with web(plain(up.host, mirrors=(mirror.host,)), own_mirror) as own:
             own.exchange.send(up.host, read()).close()
         assert up.requests == []

@@ -12,11 +12,11 @@ from support.scripted import Asked, Said, scripted
 from regbot.errors import ConnectionFailed, InvalidValue, RegistryError, Unauthorized
 from regbot.events import Exchanged
 from regbot.http.exchange import Request
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.http.outgoing import Outgoing, redirected
 from regbot.http.urls import redacted
 
-LOGIN = {"user": "joe", "password": Secret("geheim")}
+LOGIN = {"login": Login("joe", Secret("geheim"))}
 
 
 def logged_in(asked: Asked, then: Said) -> Said:

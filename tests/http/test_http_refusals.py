@@ -13,14 +13,14 @@ from support.registry import Quirks, TestRegistry
 from support.scripted import Asked, Said, scripted
 
 from regbot.errors import CredentialError, Unauthorized
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 
 USERS = {"joe": "geheim"}
 BEARER = Quirks(auth="bearer", users=USERS)
 
 
 def joe(registry: TestRegistry, **more: Any) -> HostSettings:
-    return plain(registry.host, user="joe", password=Secret("geheim"), **more)
+    return plain(registry.host, login=Login("joe", Secret("geheim")), **more)
 
 
 def fill(registry: TestRegistry, *names: str) -> None:
@@ -44,7 +44,7 @@ def accepting(wanted: str, scheme: str = "Bearer") -> Callable[[Asked], Said]:
 def test_a_refused_password_is_not_tried_again_and_again() -> None:
     """PITFALLS: stop at once when credentials are refused: no retry storm."""
     with TestRegistry(auth="basic", users=USERS) as registry:
-        wrong = plain(registry.host, user="joe", password=Secret("falsch"))
+        wrong = plain(registry.host, login=Login("joe", Secret("falsch")))
         with web(wrong) as own:
             for _ in range(20):
                 with pytest.raises(Unauthorized) as caught:
@@ -56,7 +56,7 @@ def test_a_refused_password_is_not_tried_again_and_again() -> None:
 def test_a_refused_password_is_tried_again_after_a_while() -> None:
     now = [0.0]
     with TestRegistry(auth="basic", users=USERS) as registry:
-        wrong = plain(registry.host, user="joe", password=Secret("falsch"))
+        wrong = plain(registry.host, login=Login("joe", Secret("falsch")))
         with web(wrong, clock=lambda: now[0]) as own:
             for _ in range(3):
                 with pytest.raises(Unauthorized):
@@ -79,7 +79,10 @@ def test_without_credentials_the_error_says_what_is_missing() -> None:
 
 def test_a_wrong_identity_token_is_refused_once() -> None:
     """PITFALLS: stop at once when credentials are refused: no retry storm."""
-    with TestRegistry(BEARER) as registry, web(plain(registry.host, token=Secret("idt"))) as own:
+    with (
+        TestRegistry(BEARER) as registry,
+        web(plain(registry.host, login=Login(identity_token=Secret("idt")))) as own,
+    ):
         for _ in range(10):
             with pytest.raises(Unauthorized, match=r"refused|UNAUTHORIZED"):
                 tags(own, registry)
@@ -89,7 +92,7 @@ def test_a_wrong_identity_token_is_refused_once() -> None:
 def test_refused_tokens_are_not_asked_for_again_and_again() -> None:
     """PITFALLS: stop at once when credentials are refused: no retry storm."""
     with TestRegistry(BEARER) as registry:
-        with web(plain(registry.host, user="joe", password=Secret("falsch"))) as own:
+        with web(plain(registry.host, login=Login("joe", Secret("falsch")))) as own:
             for name in ("a", "b", "c") * 5:
                 with pytest.raises(Unauthorized, match="refused the login") as caught:
                     tags(own, registry, name)
@@ -135,7 +138,7 @@ def test_a_realm_that_makes_no_sense_is_an_error(realm: str, why: str) -> None:
     """Law: a token realm is distrusted (scheme checked)."""
     with (
         scripted(challenge(realm)) as server,
-        web(plain(server.host, user="joe", password=Secret("geheim"))) as own,
+        web(plain(server.host, login=Login("joe", Secret("geheim")))) as own,
         pytest.raises(CredentialError, match=why),
     ):
         own.get(server.host, "/v2/a/x", scopes=pull("a"))
@@ -166,7 +169,7 @@ def test_a_refused_registry_token_is_not_tried_again_and_again() -> None:
     """PITFALLS: stop at once when credentials are refused."""
     with (
         scripted(accepting("Bearer other")) as server,
-        web(plain(server.host, registry_token=Secret("geheim"))) as own,
+        web(plain(server.host, login=Login(registry_token=Secret("geheim")))) as own,
     ):
         for _ in range(10):
             with pytest.raises(Unauthorized) as caught:
@@ -196,7 +199,7 @@ def test_a_server_that_repeats_secrets_does_not_get_them_into_errors() -> None:
 
     with (
         scripted(answers) as server,
-        web(plain(server.host, user="joe", password=Secret("geheim"))) as own,
+        web(plain(server.host, login=Login("joe", Secret("geheim")))) as own,
     ):
         with pytest.raises(Exception, match="DENIED") as caught:
             own.get(server.host, "/v2/")

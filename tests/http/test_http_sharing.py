@@ -16,7 +16,7 @@ from support.scripted import Asked, Said, scripted
 
 from regbot.errors import ConnectionFailed, RegistryError, ServerFault
 from regbot.http.exchange import Request
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.http.proxies import Proxies
 from regbot.http.wire import Timeouts
 from regbot.stopping import Stop
@@ -127,7 +127,7 @@ def test_a_proxy_is_chosen_once_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_slow_token_server_is_named() -> None:
     """PITFALLS: a token server that is slow ends in one clear error that names it."""
     with TestRegistry(auth="bearer", users={"joe": "geheim"}) as registry:
-        login = plain(registry.host, user="joe", password=Secret("geheim"))
+        login = plain(registry.host, login=Login("joe", Secret("geheim")))
         registry.break_next("stall", path="/token", times=99, seconds=30.0)
         with (
             web(login, timeouts=Timeouts(read=0.1)) as own,
@@ -142,7 +142,7 @@ def test_a_token_server_in_trouble_is_not_asked_for_ever() -> None:
     with TestRegistry(auth="bearer", users={"joe": "geheim"}) as registry:
         registry.break_next(path="/token", times=99, status=503)
         with (
-            web(plain(registry.host, user="joe", password=Secret("geheim"))) as own,
+            web(plain(registry.host, login=Login("joe", Secret("geheim")))) as own,
             pytest.raises(ServerFault, match=r"/token: 503"),
         ):
             own.get(registry.host, "/v2/app/tags/list", scopes=pull("app"))
@@ -164,7 +164,7 @@ def test_a_password_that_lives_for_twelve_hours(tmp_path: Path, hours: int) -> N
     environ = ecr_helper(tmp_path, "word-one")
     with TestRegistry(ECR, users=users) as registry:
         registry.put_image("app", "v1")
-        login = plain(registry.host, cred_helper=HELPER, cred_expire=3600.0 * hours)
+        login = plain(registry.host, login=Login(helper=HELPER, helper_expires=3600.0 * hours))
         with web(login, environ=environ, clock=lambda: now[0]) as own:
             assert b"v1" in own.get(registry.host, "/v2/app/tags/list", scopes=pull("app"))
             users["AWS"] = "word-two"

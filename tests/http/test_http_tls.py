@@ -15,7 +15,7 @@ from support.scripted import Asked, Said, scripted
 
 from regbot.errors import ConnectionFailed, CredentialError
 from regbot.events import Exchanged
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +217,7 @@ def test_tokens_come_from_a_server_with_the_same_authority(
     with TestRegistry(quirks, ssl_context=server) as registry:
         settings = HostSettings(
             registry.host,
-            user="joe",
-            password=Secret("pw"),
+            login=Login("joe", Secret("pw")),
             ca_certificate=authority.certificate,
         )
         with web(settings) as own:
@@ -235,8 +234,7 @@ def test_an_https_registry_can_not_send_credentials_to_a_plain_realm(
         with scripted(lambda _: Said(401, {"WWW-Authenticate": realm}), server) as script:
             settings = HostSettings(
                 script.host,
-                user="joe",
-                password=Secret("pw"),
+                login=Login("joe", Secret("pw")),
                 ca_certificate=authority.certificate,
             )
             with web(settings) as own, pytest.raises(CredentialError, match="not sent to an http"):
@@ -258,8 +256,7 @@ def test_a_redirect_to_plain_http_gets_no_credentials(
         with scripted(answers, server) as script:
             settings = HostSettings(
                 script.host,
-                user="joe",
-                password=Secret("pw"),
+                login=Login("joe", Secret("pw")),
                 ca_certificate=authority.certificate,
             )
             with web(settings) as own:

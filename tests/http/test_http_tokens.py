@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regbot.errors import CredentialError
-from regbot.http.credentials import Credentials
 from regbot.http.exchange import Scope
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.http.tokens import Realm, Token, TokenAnswer, fetch_token, parse_scopes, united
 
 REALM = Realm("https://auth.example/token?fixed=1", "service")
@@ -20,8 +19,8 @@ PULL = (Scope("repository", "app", ("pull",)),)
 WALL = 1_700_000_000.0
 
 
-def fetched(answer: dict[str, Any], credentials: Credentials = Credentials()) -> Token:  # noqa: B008
-    flow = fetch_token(REALM, PULL, credentials, now=1000.0, wall=WALL)
+def fetched(answer: dict[str, Any], login: Login = Login()) -> Token:  # noqa: B008
+    flow = fetch_token(REALM, PULL, login, now=1000.0, wall=WALL)
     next(flow)
     with pytest.raises(StopIteration) as done:
         flow.send(TokenAnswer(200, json.dumps(answer).encode()))
@@ -63,7 +62,7 @@ def test_token_beats_access_token_and_either_will_do() -> None:
 
 
 def test_what_the_realm_says_itself_stays_in_its_query() -> None:
-    request = next(fetch_token(REALM, PULL, Credentials("joe"), now=0, wall=0))
+    request = next(fetch_token(REALM, PULL, Login("joe"), now=0, wall=0))
     assert request.url == (
         "https://auth.example/token?fixed=1&service=service&scope=repository%3Aapp%3Apull"
         "&account=joe&client_id=regbot"
@@ -73,7 +72,7 @@ def test_what_the_realm_says_itself_stays_in_its_query() -> None:
 @pytest.mark.parametrize("status", [400, 404, 405, 501])
 def test_an_identity_token_goes_by_get_where_post_is_unknown(status: int) -> None:
     """PITFALLS: identity tokens are exchanged by POST, else by GET."""
-    flow = fetch_token(REALM, PULL, Credentials(identity_token=Secret("idt")), now=0, wall=0)
+    flow = fetch_token(REALM, PULL, Login(identity_token=Secret("idt")), now=0, wall=0)
     assert next(flow).method == "POST"
     request = flow.send(TokenAnswer(status, b""))
     assert (request.method, request.headers["Authorization"]) == ("GET", "Basic PHRva2VuPjppZHQ=")
@@ -81,7 +80,7 @@ def test_an_identity_token_goes_by_get_where_post_is_unknown(status: int) -> Non
 
 def test_nothing_shown_of_a_request_or_token_is_secret() -> None:
     """Law: a secret appears in no repr."""
-    login = Credentials("joe", Secret("geheim"), Secret("idt-geheim"))
+    login = Login("joe", Secret("geheim"), Secret("idt-geheim"))
     flow = fetch_token(REALM, PULL, login, now=0, wall=0)
     shown = repr(next(flow)) + repr(flow.send(TokenAnswer(404, b"geheim"))) + repr(login)
     assert "geheim" not in shown
@@ -94,7 +93,7 @@ def test_nothing_shown_of_a_request_or_token_is_secret() -> None:
 ).map(lambda x: json.dumps(x).encode()))  # fmt: skip
 def test_any_answer_is_a_token_or_one_clear_error(body: bytes) -> None:
     """A token server that answers with odd JSON is one clear error."""
-    flow = fetch_token(REALM, PULL, Credentials(), now=0.0, wall=WALL)
+    flow = fetch_token(REALM, PULL, Login(), now=0.0, wall=WALL)
     next(flow)
     try:
         flow.send(TokenAnswer(200, body))

@@ -14,7 +14,7 @@ from support.scripted import Asked, Said, scripted
 from regbot.errors import ConnectionFailed, RegistryError, ScriptTimeout, ServerFault, Unauthorized
 from regbot.events import Delayed
 from regbot.http.exchange import Request
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.stopping import Stop
 
 CREATED = frozenset({201})
@@ -122,7 +122,7 @@ def test_its_token_is_urgent_too() -> None:
     """Also where a token server has to be asked first, and fails."""
     with (
         TestRegistry(Quirks(auth="bearer", users={"joe": "geheim"})) as registry,
-        web(plain(registry.host, user="joe", password=Secret("geheim"))) as own,
+        web(plain(registry.host, login=Login("joe", Secret("geheim")))) as own,
     ):
         registry.put_image("app", "v1")
         registry.break_next("status", "GET", "/token", status=503, times=2)
@@ -137,7 +137,7 @@ def test_its_token_is_urgent_too() -> None:
 def test_a_refused_login_ends_it() -> None:
     with (
         TestRegistry(auth="basic", users={"joe": "geheim"}) as registry,
-        web(plain(registry.host, user="joe", password=Secret("wrong"))) as own,
+        web(plain(registry.host, login=Login("joe", Secret("wrong")))) as own,
     ):
         request = Request("PUT", "/v2/app/manifests/v1", CREATED, body=b"{}", urgent=True)
         with pytest.raises(Unauthorized):

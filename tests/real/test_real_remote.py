@@ -14,7 +14,7 @@ from support.raw import push_raw
 from support.servers import RealRegistry, docker_registry, skopeo, skopeo_tags
 
 from regbot.errors import NotFound, NotSupported, Unauthorized
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import fallback_tag
@@ -50,7 +50,7 @@ def any_registry(request, tmp_path_factory) -> Iterator[RealRegistry]:
 
 @pytest.fixture
 def spot(any_registry: RealRegistry) -> Iterator[Spot]:
-    login = {"user": any_registry.user, "password": Secret(any_registry.password)}
+    login = {"login": Login(any_registry.user, Secret(any_registry.password))}
     with Client(any_registry.host, **(login if any_registry.user else {})) as client:
         yield Spot(any_registry, client, f"team/{uuid.uuid4().hex}")
 
@@ -193,7 +193,7 @@ def test_the_catalog(spot: Spot) -> None:
 
 
 @only("htpasswd")
-@pytest.mark.parametrize("login", [{}, {"user": "robot", "password": Secret("wrong horse")}])
+@pytest.mark.parametrize("login", [{}, {"login": Login("robot", Secret("wrong horse"))}])
 def test_a_wrong_login_is_refused_and_not_shown(spot: Spot, login: dict[str, object]) -> None:
     """401: stop at once, one line, no secret."""
     push(spot.store, make_image(), "v1")

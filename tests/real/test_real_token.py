@@ -16,11 +16,11 @@ from support.servers import RealRegistry, docker_registry, free_port, skopeo
 from support.tokens import TokenServer, token_registry, token_server
 
 from regbot.errors import Forbidden, RegbotError, Unauthorized
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 
 USER, PASSWORD = "joe", "open+sesame/4711="
 IDENTITY = "idt/0815+sesame="
-LOGIN = {"user": USER, "password": Secret(PASSWORD)}
+LOGIN = {"login": Login(USER, Secret(PASSWORD))}
 CREDS = {"tls": "disabled", "user": USER, "pass": PASSWORD}
 THREE_TIMES = """
 for _, repository in ipairs({"team/app", "team/app", "team/other"}) do
@@ -157,7 +157,7 @@ def test_where_post_is_not_known_get_is_taken(tmp_path: Path, status: int) -> No
     """FAQ: docker's config is imported; a token server without POST is asked by GET."""
     more = {"identities": {IDENTITY: USER}, "post": status}
     with token_registry(tmp_path, {}, **more) as (registry, tokens):
-        with Client(registry.host, token=Secret(IDENTITY)) as client:
+        with Client(registry.host, login=Login(identity_token=Secret(IDENTITY))) as client:
             push(client.store(), make_image(), "v1")
             assert client.store().tags() == ["v1"]
         assert [asked.method for asked in tokens.asked][:2] == ["POST", "GET"]

@@ -11,7 +11,7 @@ from support.registry import TestRegistry
 
 from regbot.errors import RegbotError, RequestError
 from regbot.events import Event
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.http.wire import Timeouts
 from regbot.oci.digest import Digest
 from regbot.store.remote import RemoteStore
@@ -24,7 +24,7 @@ SECRET = "open-sesame-4711"
 
 def test_every_operation_ends_right_or_with_one_clear_error() -> None:
     """Drops, stalls, truncation, 429, 500, 503, tokens that end early: never wrong content."""
-    login = {"user": "joe", "password": Secret(SECRET)}
+    login = {"login": Login("joe", Secret(SECRET))}
     with (
         TestRegistry(
             auth="bearer",

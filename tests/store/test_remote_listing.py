@@ -17,7 +17,7 @@ from regbot.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.store.listing import list_repositories
 
 APP = "team/app"
@@ -98,7 +98,7 @@ def test_a_link_that_leaves_the_host_gets_no_credentials() -> None:
     users = {"joe": "secret"}
     with TestRegistry(page_size=5, link="elsewhere", auth="basic", users=users) as registry:
         fill(registry, 12)
-        login = {"user": "joe", "password": Secret("secret")}
+        login = {"login": Login("joe", Secret("secret"))}
         with Client(registry.host, **login) as client, pytest.raises(Unauthorized):
             client.store().tags()
         hosts = {

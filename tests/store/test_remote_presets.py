@@ -10,7 +10,7 @@ from support.images import make_image, make_referrer, push
 from support.registry import DOCKER_HUB, PRESETS, TestRegistry
 
 from regbot.errors import NotSupported, RegistryError
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.oci.digest import Digest
 from regbot.store.proof import PROOF_TAG
 from regbot.store.remote import RemoteStore
@@ -23,7 +23,7 @@ REFUSE_MANIFESTS = {"delete off", "Docker Hub", "GHCR", "GAR"}
 @pytest.mark.parametrize("name", PRESETS)
 def test_push_list_read_and_delete(name: str, repo_auth: bool) -> None:
     """Some give no challenge on ``/v2/``, some choke on scopes, some redirect for tokens."""
-    login = {"user": "joe", "password": Secret("secret"), "repo_auth": repo_auth}
+    login = {"login": Login("joe", Secret("secret")), "repo_auth": repo_auth}
     with (
         TestRegistry(PRESETS[name], users={"joe": "secret"}) as registry,
         Client(registry.name, hostname=registry.host, **login) as client,

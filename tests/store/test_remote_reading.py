@@ -20,7 +20,7 @@ from regbot.errors import (
     SizeMismatch,
     TooManyRequests,
 )
-from regbot.http.hosts import HostSettings, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import DOCKER_SCHEMA1
 
@@ -219,7 +219,7 @@ class TestBlob:
         users = {"joe": "secret"}
         with TestRegistry(DOCKER_HUB, users=users, anonymous_pull=False) as registry:
             digest = registry.put_blob(APP, b"stored elsewhere")
-            with Client(registry.host, user="joe", password=Secret("secret")) as client:
+            with Client(registry.host, login=Login("joe", Secret("secret"))) as client:
                 assert self.read(client, digest) == b"stored elsewhere"
             [stored] = registry.asked("GET", role="storage")
             assert "authorization" not in stored.headers

@@ -20,7 +20,7 @@ from regbot.errors import (
     ServerFault,
     Stopped,
 )
-from regbot.http.hosts import Secret
+from regbot.http.hosts import Login, Secret
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
@@ -334,7 +334,7 @@ class TestMount:
         """Scopes per request: a mount needs to pull from its source."""
         with TestRegistry(auth="bearer", users={"joe": "secret"}) as registry:
             registry.put_blob("team/other", CONTENT)
-            with Client(registry.host, user="joe", password=Secret("secret")) as client:
+            with Client(registry.host, login=Login("joe", Secret("secret"))) as client:
                 assert client.store().mount_blob(DIGEST, self.other(registry)) is True
             asked = registry.asked("GET", "/token")[-1].path
             assert "team%2Fother%3Apull" in asked or "team/other:pull" in asked
