@@ -22,7 +22,7 @@ from regbot.image.parts import children_of, is_external, is_referrer_list
 from regbot.image.transfer import NOT_SEEN, Transfer
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Descriptor, Head, Manifest
-from regbot.oci.platform import Platform
+from regbot.oci.platform import Fit, Platform
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, Store
 
@@ -150,8 +150,8 @@ class _Copy:
             return children_of(manifest)
         chosen: dict[Digest, Descriptor] = {}
         for wanted in self._options.platforms:
-            best = _suits(manifest.child_for(wanted), wanted)
-            fitting = [child for child in manifest.manifests if _suits(child, wanted) == best]
+            best = _fit(manifest.child_for(wanted), wanted)
+            fitting = [child for child in manifest.manifests if _fit(child, wanted) == best]
             chosen.update({child.digest: child for child in fitting})
         return list(chosen.values())
 
@@ -242,8 +242,8 @@ class _Copy:
             return None
 
 
-def _suits(child: Descriptor, wanted: Platform) -> int:
-    return child.platform.suits(wanted) if child.platform else 0
+def _fit(child: Descriptor, wanted: Platform) -> Fit | None:
+    return child.platform.fit(wanted) if child.platform else None
 
 
 def _called(store: ReadStore, name: str) -> str:

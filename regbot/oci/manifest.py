@@ -245,10 +245,9 @@ class Manifest:
             (child, own) for child, own in images if own and own.architecture not in ("", "unknown")
         ]
         target = wanted or Platform.local()
-        scored = [(own.suits(target), child) for child, own in known]
-        best = max((score for score, _ in scored), default=0)
-        if best:
-            return next(child for score, child in scored if score == best)
+        fitting = [(fit, child) for child, own in known if (fit := own.fit(target)) is not None]
+        if fitting:
+            return max(fitting, key=lambda entry: entry[0])[1]
         if wanted is None and len({own for _, own in known}) == 1:
             return known[0][0]
         if wanted is None and not known and len(images) == 1:

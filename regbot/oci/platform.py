@@ -1,4 +1,4 @@
-"""Platforms of images: parse, print, and pick the one that fits.
+"""Platforms of images: parse, print, and find the one that fits.
 
 Text form: ``os/arch[/variant][,osver=10.0.17763.4974]``; OCI image spec, "Image
 Index" > ``platform``.
@@ -6,12 +6,15 @@ Index" > ``platform``.
 
 from __future__ import annotations
 
-import platform as host
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from regbot.errors import InvalidValue
+from regbot.machine import Machine, this_machine
+
+Fit = tuple[int, ...]
+"""How well an image fits: the larger the better."""
 
 _PART = re.compile(r"[a-z0-9_.-]+")
 _ARCHITECTURES = {
@@ -25,15 +28,45 @@ _ARCHITECTURES = {
     "i386": "386",
     "i686": "386",
 }
+_KNOWN_ARCHITECTURES = frozenset(
+    [
+        "386",
+        "amd64",
+        "arm",
+        "arm64",
+        "loong64",
+        "mips",
+        "mips64",
+        "mips64le",
+        "mipsle",
+        "ppc",
+        "ppc64",
+        "ppc64le",
+        "riscv",
+        "riscv64",
+        "s390",
+        "s390x",
+        "sparc",
+        "sparc64",
+        "wasm",
+    ]
+).union(_ARCHITECTURES)
 _OPERATING_SYSTEMS = {"macos": "darwin"}
 _USUAL_VARIANT = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
-_RUNS_OLDER_VARIANTS = frozenset({"arm", "amd64"})
-_VARIANT_NUMBER = re.compile(r"v([0-9]{1,2})")
+_VARIANT_NUMBER = re.compile(r"v?([0-9]{1,2})")
+_AMD64_LEVELS = (
+    frozenset(["cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"]),
+    frozenset(["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"]),
+    frozenset(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]),
+)
+"""What Linux calls the features that x86-64-v2, -v3 and -v4 each add (System V ABI)."""
+_BUILD = 3
+"""Parts of a Windows version that make a build: an image runs on another patch of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Where an image runs. Empty text means not said."""
+    """Where an image runs. Empty text means that nothing is said."""
 
     os: str
     architecture: str
@@ -41,35 +74,62 @@ class Platform:
     os_version: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Platform:
-        """Read the text form; ``local`` is this machine. Raises InvalidValue."""
+    def parse(cls, text: str, *, local: Platform | None = None) -> Platform:
+        """Read the text form.
+
+        ``local`` stands for this machine's platform, as does what an architecture alone,
+        or the operating system alone, leaves out. On Windows the platform of this
+        machine has its version (``local`` None is this machine). Raises InvalidValue.
+        """
+        here = local or cls.local()
         name, *options = (part.strip() for part in text.split(","))
-        base = cls.local() if name == "local" else cls._from_parts(text, name.lower().split("/"))
-        os_version = ""
+        found = here if name == "local" else cls._from_parts(text, name.lower().split("/"), here)
         for option in options:
             key, _, value = option.partition("=")
             if key not in ("osver", "osversion") or not value:
                 raise InvalidValue(
                     f"platform {text!r}: option {option!r} is not osver=<version of the OS>"
                 )
-            os_version = value
-        return cls(base.os, base.architecture, base.variant, os_version)
+            found = replace(found, os_version=value)
+        return found
 
     @classmethod
-    def _from_parts(cls, text: str, parts: list[str]) -> Platform:
+    def _from_parts(cls, text: str, parts: list[str], here: Platform) -> Platform:
+        alone = parts[0] if len(parts) == 1 else ""
+        if alone == here.os or _ARCHITECTURES.get(alone, alone) == here.architecture:
+            return here
+        if alone in _KNOWN_ARCHITECTURES:
+            parts = [here.os, alone]
         if len(parts) > 1:
             parts = [parts[0], *_ARCHITECTURES.get(parts[1], parts[1]).split("/"), *parts[2:]]
         if not 2 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
-            raise InvalidValue(f"platform {text!r} is not os/arch[/variant][,osver=<version>]")
-        return cls(_OPERATING_SYSTEMS.get(parts[0], parts[0]), *parts[1:])
+            raise InvalidValue(
+                f"platform {text!r} is not os/arch[/variant][,osver=<version>],"
+                " an architecture such as arm64, or local"
+            )
+        found = cls(_OPERATING_SYSTEMS.get(parts[0], parts[0]), *parts[1:])
+        if found.os == "windows" and found.fit(replace(here, os_version="")) is not None:
+            return replace(found, os_version=here.os_version)
+        return found
 
     @classmethod
     def local(cls) -> Platform:
-        """The platform of this machine; images for darwin don't exist, so linux there."""
-        system = host.system().lower()
-        machine = host.machine().lower()
-        parts = ["windows" if system == "windows" else "linux"]
-        return cls._from_parts(machine, [*parts, machine or "amd64"])
+        """The platform of this machine."""
+        return cls.of(this_machine())
+
+    @classmethod
+    def of(cls, machine: Machine) -> Platform:
+        """The best platform whose images a machine runs.
+
+        Windows has a version. Images for darwin hardly exist, so it is linux there.
+        """
+        processor = machine.processor.lower() or "amd64"
+        architecture, _, variant = _ARCHITECTURES.get(processor, processor).partition("/")
+        if architecture == "amd64":
+            variant = _amd64_variant(machine.features)
+        if machine.system == "Windows":
+            return cls("windows", architecture, variant, machine.version)
+        return cls("linux", architecture, variant)
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Platform:
@@ -85,32 +145,52 @@ class Platform:
         name = "/".join(part for part in (self.os, self.architecture, self.variant) if part)
         return f"{name},osver={self.os_version}" if self.os_version else name
 
-    def suits(self, wanted: Platform) -> int:
-        """How well an image of this platform suits who wants ``wanted``.
+    def fit(self, wanted: Platform) -> Fit | None:
+        """How well an image of this platform fits where ``wanted`` is asked for.
 
-        0 is not at all, more is better: the variant asked for beats an older one
-        that still runs; the OS version asked for beats another of its build, and
-        that one an image that says no OS version.
+        None is not at all. The variant asked for comes first, then the highest below it;
+        the OS version asked for, then the newest of its build, or the newest of all where
+        none is asked for, then an image that says no OS version.
         """
         if (self.os, self.architecture) != (wanted.os, wanted.architecture):
-            return 0
+            return None
+        variant, version = self._variant_fit(wanted), self._version_fit(wanted)
+        return None if variant is None or version is None else (*variant, *version)
+
+    def _variant_fit(self, wanted: Platform) -> Fit | None:
         usual = _USUAL_VARIANT.get(self.architecture, "")
-        age = _age(self.variant or usual, wanted.variant or usual)
-        if age is None or (age > 0 and self.architecture not in _RUNS_OLDER_VARIANTS):
-            return 0
-        score = 200 - age
-        if not wanted.os_version or not self.os_version:
-            return score
-        if self.os_version == wanted.os_version:
-            return score + 400
-        same_build = self.os_version.rpartition(".")[0] == wanted.os_version.rpartition(".")[0]
-        return score + 200 if same_build else 0
+        image, asked = self.variant or usual, wanted.variant or usual
+        image_number, asked_number = _variant_number(image), _variant_number(asked)
+        if image == asked or (image_number and image_number == asked_number):
+            return 1, image_number
+        if not asked or not image or 0 < image_number < asked_number:
+            return 0, image_number
+        return None
+
+    def _version_fit(self, wanted: Platform) -> Fit | None:
+        image, asked = _version(self.os_version), _version(wanted.os_version)
+        if image and asked and image[:_BUILD] != asked[:_BUILD]:
+            return None
+        return int(bool(image) and image == asked), *image
 
 
-def _age(own: str, asked: str) -> int | None:
-    """How many versions a variant is behind the one asked for; None when it isn't."""
-    if own == asked:
-        return 0
-    old, new = _VARIANT_NUMBER.fullmatch(own), _VARIANT_NUMBER.fullmatch(asked)
-    behind = int(new[1]) - int(old[1]) if old and new else 0
-    return behind if behind > 0 else None
+def _variant_number(variant: str) -> int:
+    """The number of a variant such as v7; 0 of any other."""
+    match = _VARIANT_NUMBER.fullmatch(variant)
+    return int(match[1]) if match else 0
+
+
+def _amd64_variant(features: frozenset[str]) -> str:
+    """The highest level of x86-64 that the features make; empty for the first."""
+    level = 1
+    for added in _AMD64_LEVELS:
+        if not added <= features:
+            break
+        level += 1
+    return f"v{level}" if level > 1 else ""
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """A version as numbers that compare; a part that is no number is below all others."""
+    parts = text.split(".") if text else []
+    return tuple(int(part) if part.isdecimal() and len(part) < 10 else -1 for part in parts)

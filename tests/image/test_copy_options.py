@@ -69,6 +69,22 @@ def test_platforms_copy_the_index_as_it_is_and_only_their_images():
         assert whole(there.store(), "v1") == whole(here.store(), "v1")
 
 
+def test_windows_without_a_version_is_the_newest_build():
+    with side() as here, side(checks_references=False) as there:
+        builds = ("10.0.17763.4974", "10.0.20348.1", "10.0.17763.5000")
+        index = make_index(
+            {f"windows/amd64,osver={build}": make_image(labels={"b": build}) for build in builds}
+        )
+        push(here.store(), index, "v1")
+        windows = Platform("windows", "amd64")
+        copy(here.store(), "v1", there.store(), "v1", platforms=(windows,))
+        assert [has(there.store(), child.digest) for child in index.children] == [
+            False,
+            True,
+            False,
+        ]
+
+
 def test_a_registry_that_wants_all_platforms_is_named_with_the_reason():
     with side() as here, side() as there:
         push(here.store(), two_platforms(), "v1")

@@ -104,10 +104,12 @@ def make_index(
     """An index of images by platform text, such as ``linux/arm/v7``."""
     entries = []
     for platform, child in children.items():
-        system, architecture, *variant = platform.split("/")
+        name, _, version = platform.partition(",osver=")
+        system, architecture, *variant = name.split("/")
         entry: dict[str, Any] = child.manifest.descriptor.to_json()
         entry["platform"] = {"os": system, "architecture": architecture}
         entry["platform"] |= {"variant": variant[0]} if variant else {}
+        entry["platform"] |= {"os.version": version} if version else {}
         entries.append(entry)
     data: dict[str, Any] = {
         "schemaVersion": 2,

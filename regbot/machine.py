@@ -1,0 +1,43 @@
+"""What this machine is, as its system tells it."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_CPU_INFO = Path("/proc/cpuinfo")
+_ENOUGH = 64 * 1024
+"""Characters that hold the first processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine, in the system's own words.
+
+    ``system`` is such as ``Linux`` or ``Windows``, ``processor`` such as ``x86_64`` or
+    ``AMD64``, ``version`` that of the system, such as ``10.0.17763`` on Windows.
+    ``features`` are what Linux calls the processor's flags; empty where they are unknown.
+    """
+
+    system: str
+    processor: str
+    version: str = ""
+    features: frozenset[str] = frozenset()
+
+
+@cache
+def this_machine() -> Machine:
+    """The machine this runs on."""
+    return Machine(platform.system(), platform.machine(), platform.version(), _features())
+
+
+def _features() -> frozenset[str]:
+    with suppress(OSError), _CPU_INFO.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines.read(_ENOUGH).splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "flags":
+                return frozenset(value.split())
+    return frozenset()
