@@ -80,7 +80,7 @@ def signature_of(found: os.stat_result) -> Signature:
 
 def replace_file(path: Path, content: bytes) -> Signature:
     """Write a whole file so that it is the old or the new one at any moment."""
-    with temporary_file(path.parent) as (descriptor, temporary):
+    with temporary_file(path) as (descriptor, temporary):
         write_all(descriptor, content)
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))  # finer than the kernel's own clock tick
@@ -100,18 +100,40 @@ def write_out(path: Path, content: bytes) -> None:
         replace_file(target, content)
 
 
-@contextmanager
-def temporary_file(folder: Path) -> Iterator[tuple[int, Path]]:
-    """A new file, removed at the end unless it was renamed."""
-    path = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    with writing(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+def obstacle(path: Path) -> str:
+    """Why ``write_out`` could not write a file there now; empty where it could."""
     try:
-        yield descriptor, path
+        target = path.resolve()
+        if target.is_dir():
+            return "this is a folder"
+        if not target.parent.is_dir():
+            return f"there is no folder {path.parent}"
+        if target.exists() and not target.is_file():
+            return "" if os.access(target, os.W_OK) else os.strerror(errno.EACCES)
+        descriptor, temporary = _create_beside(target)
+        os.close(descriptor)
+        temporary.unlink()
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+@contextmanager
+def temporary_file(path: Path) -> Iterator[tuple[int, Path]]:
+    """A new file beside ``path``, removed at the end unless it was renamed."""
+    with writing(path):
+        descriptor, temporary = _create_beside(path)
+    try:
+        yield descriptor, temporary
     finally:
         os.close(descriptor)
         with suppress(OSError):
-            path.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
+
+
+def _create_beside(path: Path) -> tuple[int, Path]:
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), temporary
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -16,7 +16,7 @@ from support.journals import small
 from regbot.config.template import TemplateMistake, render
 from regbot.errors import CredentialError, StorageError
 from regbot.events import Event, Message
-from regbot.files import open_regular, reading
+from regbot.files import obstacle, open_regular, reading
 from regbot.http.docker_config import load as load_docker_config
 from regbot.http.hosts import HostSettings
 from regbot.http.tls import context_for
@@ -155,3 +155,17 @@ def test_a_certificate(tmp_path, name):
     with pytest.raises(CredentialError) as caught:
         context_for(HostSettings("registry.example"), tmp_path)
     assert str(caught.value) == f"{path}: {NOT_REGULAR}"
+
+
+def test_what_stands_in_the_way_of_a_file_is_said_and_nothing_is_left(tmp_path):
+    (tmp_path / "folder").mkdir()
+    pipe_at(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "target")
+    before = sorted(tmp_path.rglob("*"))
+    assert obstacle(tmp_path / "new") == ""
+    assert obstacle(tmp_path / "pipe") == ""
+    assert obstacle(tmp_path / "link") == ""
+    assert obstacle(tmp_path / "folder") == "this is a folder"
+    assert obstacle(tmp_path / "no" / "new") == f"there is no folder {tmp_path / 'no'}"
+    assert obstacle(Path("/proc/new")) != ""
+    assert sorted(tmp_path.rglob("*")) == before

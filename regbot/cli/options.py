@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -57,13 +58,42 @@ optional_config_option = _config(help="A config to take creds and defaults from.
 dry_run_option = _dry_run(help="Change nothing; record what would be done.")
 
 
-def _checked_reports(
-    _ctx: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]
-) -> tuple[Path, ...]:
-    from regbot.report.files import check_report_paths
+class OutputPath(click.Path):
+    """A file that a command writes at its end, and that has to be writable at its start."""
 
-    check_report_paths(paths)
-    return paths
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        """The path. Raises UsageError that names the option."""
+        from regbot.files import obstacle
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        why = obstacle(path)
+        if why:
+            raise UsageError(f"{param.opts[-1] if param else ''} {path}: {why}")
+        return path
+
+
+class ReportPath(OutputPath):
+    """A report to write, in the form that its suffix names."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        """The path. Raises UsageError."""
+        from regbot.report.files import check_suffix
+
+        check_suffix(Path(value))
+        return super().convert(value, param, ctx)
 
 
 report_option = click.option(
@@ -71,8 +101,7 @@ report_option = click.option(
     "reports",
     multiple=True,
     metavar="FILE",
-    type=click.Path(path_type=Path),
-    callback=_checked_reports,
+    type=ReportPath(),
     help="Write a report: .json, .html, .md or .csv. May be given several times.",
 )
 

@@ -13,7 +13,7 @@ import click
 
 from regbot.cli.group import EXIT_CODES
 from regbot.cli.opening import open_bot, read_config
-from regbot.cli.options import config_option, report_option, settings_options
+from regbot.cli.options import OutputPath, config_option, report_option, settings_options
 from regbot.cli.output import note, show
 from regbot.cli.results import show_outcomes, write_reports
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     help="File to write the plan to. Default: standard output.",
 )
 @report_option

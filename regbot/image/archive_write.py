@@ -67,7 +67,7 @@ def write_archive(
     _refuse_schema1(graph)
     if not path.parent.is_dir():
         raise StorageError(f"can't write {path}: there is no folder {path.parent}")
-    with temporary_file(path.parent) as (descriptor, temporary), writing(path):
+    with temporary_file(path) as (descriptor, temporary), writing(path):
         with (
             os.fdopen(descriptor, "wb", closefd=False) as file,
             packing(file, codec_for(path)) as out,

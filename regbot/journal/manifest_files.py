@@ -92,7 +92,7 @@ class ManifestFiles:
         with writing(path):
             if path.is_file() and read_whole(path)[0] == manifest.raw:
                 return
-            with temporary_file(path.parent) as (descriptor, temporary):
+            with temporary_file(path) as (descriptor, temporary):
                 write_all(descriptor, manifest.raw)
                 os.fsync(descriptor)
                 temporary.rename(path)

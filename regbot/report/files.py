@@ -12,29 +12,17 @@ from regbot.report.model import Report
 SUFFIXES = (".json", ".html", ".md", ".csv")
 
 
-def check_report_paths(paths: Sequence[Path]) -> None:
-    """Raise UsageError for the first path that no report could be written to.
-
-    To be asked before a run, so that its report is not lost at the end.
-    """
-    for path in paths:
-        if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"--report {path}: the suffix is one of {', '.join(SUFFIXES)}")
-        try:
-            if path.is_dir():
-                raise UsageError(f"--report {path}: this is a folder")
-            if not path.resolve().parent.is_dir():
-                raise UsageError(f"--report {path}: there is no folder {path.parent}")
-        except (OSError, ValueError) as error:
-            raise UsageError(f"--report {path}: {error}") from None
+def check_suffix(path: Path) -> None:
+    """Raise UsageError for a file whose suffix names no form of a report."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--report {path}: the suffix is one of {', '.join(SUFFIXES)}")
 
 
 def write_reports(report: Report, paths: Sequence[Path]) -> None:
     """Write the report to every path, each file as a whole or not at all.
 
-    Raises UsageError for an unknown suffix and StorageError.
+    The suffixes were checked before. Raises StorageError.
     """
-    check_report_paths(paths)
     for path in paths:
         content = _form(path)(report).encode("utf-8", "backslashreplace")
         with writing(path):

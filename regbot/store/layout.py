@@ -131,7 +131,7 @@ class Layout:
         path = self.path(digest)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_file(path.parent) as (descriptor, temporary):
+        with temporary_file(path) as (descriptor, temporary):
             for chunk in chunks:
                 with writing(path):
                     write_all(descriptor, chunk)

@@ -284,7 +284,7 @@ def test_reports_are_written(bot, command):
         assert f"{bot.app}:old0" in (bot.folder / name).read_text()
 
 
-@pytest.mark.parametrize("report", ["out.txt", "out", "nosuch/out.json", "."])
+@pytest.mark.parametrize("report", ["out.txt", "out", "nosuch/out.json", ".", "/proc/out.json"])
 @pytest.mark.parametrize("command", ["once", "plan", "apply"])
 def test_a_report_that_can_not_be_written_is_said_before_anything_runs(bot, command, report):
     bot.plan_file.write_text("{}")
@@ -294,6 +294,17 @@ def test_a_report_that_can_not_be_written_is_said_before_anything_runs(bot, comm
     assert done.stderr.startswith(f"--report {report}: ")
     assert len(done.stderr.splitlines()) == 1
     assert bot.registry.requests == []
+
+
+@pytest.mark.parametrize("output", ["nosuch/plan.json", ".", "/proc/plan.json", "a-file/plan.json"])
+def test_a_plan_that_can_not_be_written_is_said_before_anything_runs(bot, output):
+    (bot.folder / "a-file").write_text("in the way")
+    done = bot.run("plan", "-o", output)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"--output {output}: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert bot.registry.requests == []
+    assert sorted(path.name for path in bot.folder.iterdir()) == ["a-file", "bot.yml"]
 
 
 def test_a_signal_ends_apply_and_the_next_goes_on(bot):

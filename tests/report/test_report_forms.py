@@ -18,7 +18,7 @@ from regbot.report.as_csv import as_csv, harmless
 from regbot.report.as_html import as_html, bars
 from regbot.report.as_json import as_json
 from regbot.report.as_markdown import as_markdown, inert
-from regbot.report.files import check_report_paths, write_reports
+from regbot.report.files import check_suffix, write_reports
 from regbot.report.model import RepositoryLine, RunLine
 from regbot.report.terminal import print_summary, print_table
 
@@ -129,15 +129,11 @@ def test_a_link_stays_one_and_its_target_is_written(tmp_path):
     [
         ("report.pdf", ".json, .html, .md, .csv"),
         ("report", ".json, .html, .md, .csv"),
-        ("missing/report.md", "there is no folder"),
-        ("folder.md", "this is a folder"),
-        ("nul\0.md", "null byte"),
     ],
 )
-def test_a_path_that_cannot_work_is_found_before_the_run(tmp_path, name, why):
-    (tmp_path / "folder.md").mkdir()
+def test_a_suffix_that_names_no_form_is_found_before_the_run(tmp_path, name, why):
     with pytest.raises(UsageError, match=why) as caught:
-        check_report_paths([tmp_path / "good.json", tmp_path / name])
+        check_suffix(tmp_path / name)
     assert "\n" not in str(caught.value)
 
 
