@@ -34,7 +34,8 @@ from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.platform import Platform
-from regbot.oci.reference import Reference, parse_registry
+from regbot.oci.reference import DEFAULT_TAG, Reference, parse_registry
+from regbot.oci.tag import Tag
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, PutManifest
 from regbot.plan.executor import Ledger, Terms
 from regbot.plan.outcome import Outcome
@@ -117,7 +118,7 @@ class Client:
         stores = self._session.stores
         return stores.repositories(parse_registry(registry), limit=limit, last=last)
 
-    def tags(self, repository: Named, *, limit: int | None = None, last: str = "") -> list[str]:
+    def tags(self, repository: Named, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags of a repository, all pages of them unless ``limit`` is given."""
         return self._open(repository)[1].tags(limit=limit, last=last)
 
@@ -146,9 +147,7 @@ class Client:
     def referrers(self, name: Named, artifact_type: str = "") -> list[Descriptor]:
         """What refers to a manifest by its subject."""
         reference, store = self._open(name)
-        digest = (
-            Digest.parse(reference.digest) if reference.digest else store.head(reference.tag).digest
-        )
+        digest = reference.digest or store.head(reference.name).digest
         return store.referrers(digest, artifact_type)
 
     def created(self, name: Named) -> datetime | None:
@@ -166,11 +165,10 @@ class Client:
 
         The outcome is ``skipped`` where the tag has another digest.
         """
-        reference = _reference(name, default_tag="")
+        reference = _reference(name, default_tag=None)
         if not reference.tag:
             raise InvalidValue(f"{reference} names no tag")
-        digest = expected or reference.digest
-        decided = Digest.parse(digest) if digest else None
+        decided = Digest.parse(expected) if expected else reference.digest
         return self._do(DeleteTag(reference, reason, decided))
 
     def manifest_delete(self, name: Named, *, reason: str = "") -> Outcome:
@@ -178,7 +176,7 @@ class Client:
         reference = _reference(name)
         if not reference.digest:
             raise InvalidValue(f"{reference} names no digest")
-        return self._do(DeleteManifest(reference, Digest.parse(reference.digest), reason))
+        return self._do(DeleteManifest(reference, reference.digest, reason))
 
     def manifest_put(self, name: Named, manifest: Manifest, *, reason: str = "") -> Outcome:
         """Store a manifest's exact bytes under a tag or digest."""
@@ -203,7 +201,7 @@ class Client:
         return reference, self._session.stores.open(reference)
 
 
-def _reference(name: Named, *, default_tag: str = "latest") -> Reference:
+def _reference(name: Named, *, default_tag: Tag | None = DEFAULT_TAG) -> Reference:
     return name if isinstance(name, Reference) else Reference.parse(name, default_tag=default_tag)
 
 

@@ -19,6 +19,7 @@ from regbot.errors import RegbotError
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.store.ocidir import OciDirStore
 from regbot.store.protocol import ReadStore, Store, read_blob
 
@@ -71,7 +72,7 @@ class Builder:
         children = []
         for arch in ("amd64", "arm64"):
             child = self.image(name, days=days, team=team, arch=arch)
-            self._store.put_manifest(str(child.digest), child)
+            self._store.put_manifest(child.digest, child)
             platform = {"os": "linux", "architecture": arch}
             children.append({**child.descriptor.to_json(), "platform": platform})
         return Manifest.build({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children})
@@ -90,7 +91,7 @@ class Builder:
     def tag(self, manifest: Manifest, *tags: str) -> None:
         """Put a manifest under each of the tags."""
         for tag in tags:
-            self._store.put_manifest(tag, manifest)
+            self._store.put_manifest(Tag(tag), manifest)
 
     def build_tag(self, days: int) -> str:
         """The tag of the build of that day."""
@@ -129,7 +130,7 @@ def listing(store: ReadStore) -> Iterator[str]:
     tags = store.tags()
     for tag in tags:
         manifest = store.manifest(tag)
-        image = store.manifest(str(manifest.manifests[0].digest)) if manifest.is_index else manifest
+        image = store.manifest(manifest.manifests[0].digest) if manifest.is_index else manifest
         created = str(_config(store, image).get("created", "no date"))[:10]
         platforms = ", ".join(str(child.platform) for child in manifest.manifests)
         what = f"{tag} ({platforms})" if platforms else tag

@@ -12,6 +12,7 @@ from support.registry import TestRegistry
 from regbot import Client
 from regbot.errors import InvalidValue, NotFound
 from regbot.http.hosts import HostSettings, Login, Secret
+from regbot.oci.tag import Tag
 
 OUTSIDE = """
 import sys
@@ -48,7 +49,7 @@ def test_reads(registry):
         assert client.tags(repository) == ["multi", "new", "old-1"]
         assert client.repositories(registry.host) == ["app"]
         digest = str(client.head(f"{repository}:new").digest)
-        assert str(client.manifest(f"{repository}@{digest}").digest) == digest
+        assert str(client.manifest(Tag(f"{repository}@{digest}")).digest) == digest
         assert client.config(f"{repository}:old-1").data["config"]["Labels"] == {"a": "b"}
         index = client.manifest(f"{repository}:multi")
         assert len(index.manifests) == 2

@@ -24,6 +24,7 @@ from regbot.oci.digest import Digest, verified
 from regbot.oci.manifest import SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer, fallback_tag
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.layout_index import Entry
 
@@ -77,44 +78,46 @@ class ArchiveStore:
         self._stop = stop
 
     @property
-    def default_name(self) -> str:
+    def default_name(self) -> Digest:
         """The digest of the only image: what to take when nobody says which.
 
         Raises InvalidValue that lists the tags when there are several, NotFound
         when there is none.
         """
-        entries = [each for each in self._index.entries if not _OF_ANOTHER.fullmatch(each.tag)]
-        digests = {each.digest for each in entries if each.tag} or {each.digest for each in entries}
+        entries = [
+            entry
+            for entry in self._index.entries
+            if entry.tag is None or not _OF_ANOTHER.fullmatch(entry.tag)
+        ]
+        tagged = [entry for entry in entries if entry.tag]
+        digests = {entry.descriptor.digest for entry in tagged or entries}
         if not digests:
             raise NotFound(f"there is no image in {self._tar.what}")
         if len(digests) > 1:
-            there = ", ".join(self.tags(limit=20)) or ", ".join(sorted(digests)[:20])
+            there = ", ".join(self.tags(limit=20) or sorted(map(str, digests))[:20])
             raise InvalidValue(f"{self._tar.what} holds several images: {there}")
         return digests.pop()
 
-    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags, sorted."""
         tags = sorted(self._index.tags)
         start = bisect_right(tags, last) if last else 0
         return tags[start:] if limit is None else tags[start : start + max(limit, 0)]
 
-    def head(self, name: str) -> Head:
+    def head(self, name: Name) -> Head:
         """What a manifest is, once it has been read: a tar may say anything of it."""
         manifest = self.manifest(name)
         return Head(manifest.media_type, manifest.digest, manifest.size)
 
-    def manifest(self, name: str) -> Manifest:
+    def manifest(self, name: Name) -> Manifest:
         """A manifest by tag or digest.
 
         Raises ContentError when a tag stands for several images.
         """
-        if ":" in name:
-            digest = Digest.parse(name)
-            entry = self._index.find(str(digest))
-        else:
-            entry = self._tagged(name)
-            digest = entry.descriptor.digest
-        return self._read_entry(entry) if entry else self._read(digest)
+        if isinstance(name, Digest):
+            entry = self._index.find(name)
+            return self._read_entry(entry) if entry else self._read(name)
+        return self._read_entry(self._tagged(name))
 
     def blob_size(self, digest: Digest) -> int:
         """Bytes of a blob."""
@@ -153,13 +156,13 @@ class ArchiveStore:
         found = manifest.subject
         return as_referrer(manifest) if found and found.digest == subject else None
 
-    def _tagged(self, tag: str) -> Entry:
+    def _tagged(self, tag: Tag) -> Entry:
         entry = self._index.tags.get(tag)
         if entry is None:
             raise NotFound(f"there is no tag {tag!r} in {self._tar.what}")
-        digests = {each.digest for each in self._index.entries if each.tag == tag}
+        digests = {each.descriptor.digest for each in self._index.entries if each.tag == tag}
         if len(digests) > 1:
-            there = ", ".join(sorted(digests))
+            there = ", ".join(sorted(map(str, digests)))
             raise ContentError(f"tag {tag!r} in {self._tar.what} stands for several: {there}")
         return entry
 

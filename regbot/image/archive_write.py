@@ -31,7 +31,8 @@ from regbot.oci.manifest import (
     Manifest,
     encode,
 )
-from regbot.oci.reference import Reference, is_tag
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Name
 from regbot.stopping import Stop
 from regbot.store.layout_index import REF_NAME
 from regbot.store.protocol import ReadStore
@@ -43,14 +44,14 @@ _LAYERS = ("application/vnd.oci.image.layer.v1.", "application/vnd.docker.image.
 
 def write_archive(
     source: ReadStore,
-    name: str,
+    name: Name,
     path: Path,
     *,
     repository_name: str,
     stop: Stop,
     emit: Emit,
 ) -> Manifest:
-    """Write what ``name`` (a tag or digest) is, all platforms of it, and give its manifest.
+    """Write what ``name`` is, all platforms of it, and give its manifest.
 
     ``repository_name``, such as ``registry.example.org/team/app``, is what
     ``docker load`` calls the image, empty for nothing. The file is packed when its
@@ -60,7 +61,7 @@ def write_archive(
     """
     names = _Names.of(repository_name, name)
     head = source.head(name)
-    look = Look(source, lambda digest: source.manifest(str(digest)), emit=emit)
+    look = Look(source, source.manifest, emit=emit)
     graph = explore(head.descriptor, look, Crew(1, stop))
     root = graph.manifests[head.digest]
     export = _Export(source, graph)
@@ -88,9 +89,9 @@ class _Names:
     full: str
 
     @classmethod
-    def of(cls, repository_name: str, name: str) -> _Names:
+    def of(cls, repository_name: str, name: Name) -> _Names:
         """Raises InvalidValue for what docker can't load an image by."""
-        tag = name if is_tag(name) else ""
+        tag = "" if isinstance(name, Digest) else name
         if not tag or not repository_name:
             return cls(tag, "")
         parsed = Reference.parse(f"{repository_name}:{tag}")

@@ -23,6 +23,7 @@ from regbot.image.transfer import NOT_SEEN, Transfer
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.platform import Fit, Platform
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, Store
 
@@ -62,9 +63,9 @@ class CopyOptions:
 
 def copy_image(
     source: ReadStore,
-    name: str,
+    name: Name,
     target: Store,
-    target_name: str,
+    target_name: Name | None,
     options: CopyOptions = CopyOptions(),
     *,
     stop: Stop,
@@ -72,7 +73,7 @@ def copy_image(
 ) -> Descriptor:
     """Copy what ``name`` is to ``target_name``; the copied manifest comes back.
 
-    ``target_name`` is a tag; empty or the digest itself, there will be no tag. What
+    ``target_name`` is a tag; None or the digest itself, there will be no tag. What
     the target has is not sent, and what it has of manifests is not read from the
     source. ``target`` has to answer for itself: opened with mirrors, it would seem
     to have what only a mirror has. Raises NotSupported for docker's schema 1, and
@@ -81,10 +82,14 @@ def copy_image(
     stop.check()
     head = source.head(name)
     if head.media_type in SCHEMA1:
-        raise NotSupported(f"{_called(source, name)}: manifests of schema 1 are not copied")
-    if ":" in target_name and target_name != str(head.digest):
-        raise DigestMismatch(f"{_called(source, name)} is {head.digest}, not {target_name}")
-    tag = "" if ":" in target_name else target_name
+        raise NotSupported(
+            f"{source.repository.with_name(name)}: manifests of schema 1 are not copied"
+        )
+    if isinstance(target_name, Digest) and target_name != head.digest:
+        raise DigestMismatch(
+            f"{source.repository.with_name(name)} is {head.digest}, not {target_name}"
+        )
+    tag = None if isinstance(target_name, Digest) else target_name
     _Copy(source, target, options, Crew(options.workers, stop), emit).run(head, tag)
     return head.descriptor
 
@@ -102,15 +107,15 @@ class _Copy:
         self._emit = emit
         self._there: set[Digest] = set()
 
-    def run(self, head: Head, tag: str) -> None:
+    def run(self, head: Head, tag: Tag | None) -> None:
         """Copy, unless the tag shows that it is done."""
         digest = head.digest
-        done = self._digest_at(tag or str(digest)) == digest
+        done = self._digest_at(tag or digest) == digest
         if done and (self._options.fast_check or (tag and not self._options.asks_for_more)):
             return
         if self._source.repository == self._target.repository:
             if tag and not done:
-                self._target.put_manifest(tag, self._source.manifest(str(digest)))
+                self._target.put_manifest(tag, self._source.manifest(digest))
             return
         graph = explore(head.descriptor, self._look(digest), self._crew)
         self._refuse_schema1(graph)
@@ -138,9 +143,9 @@ class _Copy:
     def _read(self, digest: Digest) -> Manifest:
         """A manifest from the target, if it has it: registries count what is pulled."""
         try:
-            found = self._target.manifest(str(digest))
+            found = self._target.manifest(digest)
         except (*NOT_SEEN, ContentError):
-            return self._source.manifest(str(digest))
+            return self._source.manifest(digest)
         self._there.add(digest)
         return found
 
@@ -158,7 +163,7 @@ class _Copy:
     def _refuse_schema1(self, graph: Graph) -> None:
         for digest, manifest in graph.manifests.items():
             if manifest.media_type in SCHEMA1:
-                name = _called(self._source, str(digest))
+                name = self._source.repository.with_digest(digest)
                 raise NotSupported(f"{name}: manifests of schema 1 are not copied")
 
     def _send_blobs(self, graph: Graph, root: Digest, *, trusted: bool) -> int:
@@ -176,7 +181,7 @@ class _Copy:
         self._crew.run(transfer.copy, largest_first)
         return transfer.sent
 
-    def _send_manifests(self, graph: Graph, root: Digest, tag: str, *, done: bool) -> None:
+    def _send_manifests(self, graph: Graph, root: Digest, tag: Tag | None, *, done: bool) -> None:
         """Children before what lists them, the image before its referrers, its tag at last."""
         tags = self._digest_tags(graph)
         listed = {digest for children in graph.children.values() for digest in children}
@@ -200,7 +205,7 @@ class _Copy:
         kept = not loose or self._target.repository.scheme != "ocidir"
         if manifest.digest in self._there and kept and self._is_listed(manifest):
             return
-        self._put_as(str(manifest.digest), manifest, root)
+        self._put_as(manifest.digest, manifest, root)
 
     def _is_listed(self, manifest: Manifest) -> bool:
         """Whether the target knows what a manifest refers to, if it does."""
@@ -210,7 +215,7 @@ class _Copy:
         listed = self._target.referrers(subject.digest)
         return any(entry.digest == manifest.digest for entry in listed)
 
-    def _put_as(self, name: str, manifest: Manifest, root: Digest) -> None:
+    def _put_as(self, name: Name, manifest: Manifest, root: Digest) -> None:
         self._crew.check()
         try:
             self._target.put_manifest(name, manifest)
@@ -219,13 +224,13 @@ class _Copy:
             if not sparse or error.status not in _MEANS_INCOMPLETE:
                 raise
             raise NotSupported(
-                f"{_called(self._target, name)}: the registry does not take an index"
+                f"{self._target.repository.with_name(name)}: the registry does not take an index"
                 f" of which only some platforms were copied ({error})"
             ) from error
 
-    def _digest_tags(self, graph: Graph) -> dict[str, Digest]:
+    def _digest_tags(self, graph: Graph) -> dict[Tag, Digest]:
         """The digest tags to put. Lists of referrers are left to the target's own."""
-        tags: dict[str, Digest] = {}
+        tags: dict[Tag, Digest] = {}
         for tag, digest in graph.tags.items():
             manifest = graph.manifests.get(digest)
             if manifest is None or self._digest_at(tag) == digest:
@@ -235,7 +240,7 @@ class _Copy:
                 tags[tag] = digest
         return tags
 
-    def _digest_at(self, name: str) -> Digest | None:
+    def _digest_at(self, name: Name) -> Digest | None:
         try:
             return self._target.head(name).digest
         except (*NOT_SEEN, ContentError):
@@ -244,8 +249,3 @@ class _Copy:
 
 def _fit(child: Descriptor, wanted: Platform) -> Fit | None:
     return child.platform.fit(wanted) if child.platform else None
-
-
-def _called(store: ReadStore, name: str) -> str:
-    repository = store.repository
-    return str(repository.with_digest(name) if ":" in name else repository.with_tag(name))

@@ -16,6 +16,7 @@ from regbot.oci.manifest import (
     Manifest,
 )
 from regbot.oci.platform import Platform
+from regbot.oci.tag import Name
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, read_blob
 
@@ -26,7 +27,7 @@ FIRST_DATE = datetime(2013, 3, 20, tzinfo=UTC)
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def image_size(store: ReadStore, name: str, *, workers: int = 1, stop: Stop | None = None) -> int:
+def image_size(store: ReadStore, name: Name, *, workers: int = 1, stop: Stop | None = None) -> int:
     """Bytes of the distinct configs and layers of an image, over all its platforms.
 
     Layers that lie elsewhere count with the size said; platforms that are not in
@@ -42,7 +43,7 @@ def image_size(store: ReadStore, name: str, *, workers: int = 1, stop: Stop | No
 
 def created(
     store: ReadStore,
-    name: str,
+    name: Name,
     platform: Platform | None = None,
     blob_limit: int = DEFAULT_BLOB_LIMIT,
 ) -> datetime | None:
@@ -103,7 +104,7 @@ def _created(
             if child.platform and child.platform.architecture not in ("", "unknown")
         ]
     dates = [
-        _created(store, store.manifest(str(child.digest)), platform, limit, levels - 1)
+        _created(store, store.manifest(child.digest), platform, limit, levels - 1)
         for child in children
     ]
     known = [date for date in dates if date]

@@ -13,6 +13,7 @@ from regbot.image.parts import blobs_of, children_of, kind_of, subject_of_tag
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import MEBIBYTE, Descriptor, Manifest
 from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
@@ -32,7 +33,7 @@ class Wanted:
     descriptor: Descriptor
     why: Why = "root"
     owner: Digest | None = None
-    tag: str = ""
+    tag: Tag | None = None
 
     @property
     def is_referrer_list(self) -> bool:
@@ -65,7 +66,7 @@ class Graph:
     blobs: dict[Digest, tuple[Descriptor, ...]] = field(default_factory=dict)
     children: dict[Digest, tuple[Digest, ...]] = field(default_factory=dict)
     owned: dict[Digest, tuple[Digest, ...]] = field(default_factory=dict)
-    tags: dict[str, Digest] = field(default_factory=dict)
+    tags: dict[Tag, Digest] = field(default_factory=dict)
 
     def ordered(self, roots: Iterable[Digest]) -> list[Digest]:
         """All that is below the roots by ``children``, each after its own children."""
@@ -88,7 +89,7 @@ class Look:
     read: Callable[[Digest], Manifest]
     select: Callable[[Manifest], Sequence[Descriptor]] = children_of
     referrers: bool = False
-    digest_tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    digest_tags: Mapping[str, Sequence[Tag]] = field(default_factory=dict)
     sparse: bool = False
     emit: Emit = ignore
 
@@ -130,7 +131,7 @@ class Look:
             return self.sparse or kind_of(wanted.descriptor) == "unknown"
         return wanted.why != "root"
 
-    def _at_tag(self, tag: str, owner: Digest) -> list[Wanted]:
+    def _at_tag(self, tag: Tag, owner: Digest) -> list[Wanted]:
         try:
             return [Wanted(self.store.head(tag).descriptor, "tag", owner, tag)]
         except NotFound:
@@ -167,7 +168,7 @@ def explore(root: Descriptor, look: Look, crew: Crew) -> Graph:
 
 def walk(
     store: ReadStore,
-    name: str,
+    name: Name,
     *,
     referrers: bool = False,
     digest_tags: bool = False,
@@ -182,7 +183,7 @@ def walk(
     tags = tags_by_subject(store.tags()) if digest_tags else {}
     look = Look(
         store,
-        lambda digest: store.manifest(str(digest)),
+        store.manifest,
         referrers=referrers,
         digest_tags=tags,
         sparse=sparse,
@@ -194,9 +195,9 @@ def walk(
             yield graph.manifests[digest].descriptor, graph.manifests[digest]
 
 
-def tags_by_subject(tags: Iterable[str]) -> dict[str, list[str]]:
+def tags_by_subject(tags: Iterable[Tag]) -> dict[str, list[Tag]]:
     """Tags such as ``sha256-<hex>.sig``, by the part before the dot."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Tag]] = {}
     for tag in tags:
         subject = subject_of_tag(tag)
         if subject.startswith("sha") and "-" in subject:

@@ -21,6 +21,7 @@ from regbot.image.usage import Usage, tagged
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor
 from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
@@ -29,7 +30,7 @@ from regbot.store.protocol import ReadStore
 class RemoveTag:
     """Delete one tag, which was on ``digest`` when it was looked at."""
 
-    tag: str
+    tag: Tag
     digest: Digest
 
 
@@ -46,7 +47,7 @@ Step = RemoveTag | RemoveManifest
 
 def plan_removal(
     store: ReadStore,
-    name: str,
+    name: Name,
     *,
     children: bool = False,
     referrers: bool = False,
@@ -69,7 +70,7 @@ def plan_removal(
     tags = store.tags()
     look = Look(
         store,
-        lambda digest: store.manifest(str(digest)),
+        store.manifest,
         select=children_of if children else lambda _: (),
         referrers=referrers,
         digest_tags=tags_by_subject(tag for tag in tags if tag != name) if referrers else {},
@@ -78,11 +79,11 @@ def plan_removal(
     graph = explore(root, look, crew)
     others = tagged(store, (tag for tag in tags if tag != name), crew)
     removed = _Decision(graph, root.digest, others, Usage(store, crew)).settle()
-    if ":" in name and root.digest not in removed:
+    if isinstance(name, Digest) and root.digest not in removed:
         users = sorted(tag for tag, own in others.items() if own.digest == root.digest)
         by = f"tags: {', '.join(users[:3])}" if users else "an index that stays"
         raise NotSupported(f"{store.repository.with_digest(name)} is in use by {by}")
-    own_tag = [] if ":" in name else [RemoveTag(name, root.digest)]
+    own_tag = [] if isinstance(name, Digest) else [RemoveTag(name, root.digest)]
     return (*own_tag, *_steps(graph, root.digest, removed, others))
 
 
@@ -90,7 +91,7 @@ class _Decision:
     """Finds what can go: begins with everything, and takes out what has to stay."""
 
     def __init__(
-        self, graph: Graph, root: Digest, others: dict[str, Descriptor], usage: Usage
+        self, graph: Graph, root: Digest, others: dict[Tag, Descriptor], usage: Usage
     ) -> None:
         self._graph = graph
         self._root = root
@@ -140,7 +141,7 @@ class _Decision:
 
 
 def _steps(
-    graph: Graph, root: Digest, removed: set[Digest], others: dict[str, Descriptor]
+    graph: Graph, root: Digest, removed: set[Digest], others: dict[Tag, Descriptor]
 ) -> Iterable[Step]:
     going = _tags_made_of(others, removed) if graph.tags else set()
     for tag in sorted(going & graph.tags.keys()):
@@ -150,7 +151,7 @@ def _steps(
             yield RemoveManifest(digest, graph.manifests[digest].size)
 
 
-def _tags_made_of(tags: Iterable[str], digests: Iterable[Digest]) -> set[str]:
+def _tags_made_of(tags: Iterable[Tag], digests: Iterable[Digest]) -> set[Tag]:
     """Those of the tags that are made of one of the digests."""
     by_subject = tags_by_subject(tags)
     return {tag for digest in digests for tag in by_subject.get(fallback_tag(digest), ())}

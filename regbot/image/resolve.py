@@ -18,7 +18,7 @@ def image_of(store: ReadStore, manifest: Manifest, platform: Platform | None = N
     for _ in range(DEEPEST):
         if not manifest.is_index:
             return manifest
-        manifest = store.manifest(str(manifest.child_for(platform).digest))
+        manifest = store.manifest(manifest.child_for(platform).digest)
     raise Malformed(f"{store.repository}: indexes are nested deeper than {DEEPEST} levels")
 
 

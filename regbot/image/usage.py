@@ -10,19 +10,20 @@ from regbot.image.crew import Crew
 from regbot.image.parts import children_of, kind_of
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
 
 def tags_of(
     store: ReadStore, digest: Digest, *, workers: int = 4, stop: Stop | None = None
-) -> list[str]:
+) -> list[Tag]:
     """The tags on a manifest, sorted; every tag of the repository is asked for it."""
     found = tagged(store, store.tags(), Crew(workers, stop or Stop()))
     return sorted(tag for tag, own in found.items() if own.digest == digest)
 
 
-def tagged(store: ReadStore, tags: Iterable[str], crew: Crew) -> dict[str, Descriptor]:
+def tagged(store: ReadStore, tags: Iterable[Tag], crew: Crew) -> dict[Tag, Descriptor]:
     """What each tag is on. Tags that are gone by now are left out."""
     names = list(tags)
     heads = crew.run(partial(_descriptor_at, store), names)
@@ -62,7 +63,7 @@ class Usage:
         if kind in ("image", "blob"):
             return ()
         try:
-            return children_of(self._store.manifest(str(descriptor.digest)))
+            return children_of(self._store.manifest(descriptor.digest))
         except (NotFound, ContentError) as error:
             if kind == "unknown" and not isinstance(error, DigestMismatch):
                 return ()
@@ -72,7 +73,7 @@ class Usage:
             ) from error
 
 
-def _descriptor_at(store: ReadStore, tag: str) -> Descriptor | None:
+def _descriptor_at(store: ReadStore, tag: Tag) -> Descriptor | None:
     try:
         return store.head(tag).descriptor
     except NotFound:

@@ -18,6 +18,7 @@ from regbot.journal.records import (
 )
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 
 _VERSION = 1
 _SCHEMA = (
@@ -212,7 +213,7 @@ class History:
             reason=reason,
             status=status,
             detail=detail,
-            tags=tuple(tags.split()),
+            tags=tuple(self._tag(text) for text in tags.split()),
             manifests=saved,
             missing=tuple(self._digest(text) for text in missing.split()),
         )
@@ -223,9 +224,15 @@ class History:
         except InvalidValue as error:
             raise self._database.damaged(error) from None
 
+    def _tag(self, text: str) -> Tag:
+        try:
+            return Tag.parse(text)
+        except InvalidValue as error:
+            raise self._database.damaged(error) from None
+
     def _reference(self, text: str) -> Reference:
         try:
-            return Reference.parse(text, default_tag="")
+            return Reference.parse(text, default_tag=None)
         except InvalidValue as error:
             raise self._database.damaged(error) from None
 

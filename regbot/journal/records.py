@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 
 EntryStatus = Literal["begun", "done", "skipped", "failed", "stopped"]
 """``begun`` and ``stopped``: it may have happened or not."""
@@ -61,7 +62,7 @@ class ActionRecord:
     reason: str
     status: EntryStatus
     detail: str
-    tags: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
     manifests: tuple[SavedManifest, ...] = ()
     missing: tuple[Digest, ...] = ()
 
@@ -78,5 +79,4 @@ def absolute(reference: Reference) -> Reference:
     """A reference that means the same from any working folder."""
     if reference.scheme != "ocidir":
         return reference
-    folder = str(Path(reference.repository).absolute())
-    return Reference(reference.scheme, reference.registry, folder, reference.tag, reference.digest)
+    return replace(reference, repository=str(Path(reference.repository).absolute()))

@@ -19,6 +19,7 @@ from regbot.journal.records import ActionRecord, SavedManifest
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
 from regbot.plan.action import DeleteManifest
 from regbot.stopping import Stop
 from regbot.store.placeholder import replaced_by
@@ -39,11 +40,11 @@ class Undone:
     digest: Digest | None = None
 
 
-def names_of(action: ActionRecord, tags: Sequence[str]) -> list[Reference]:
+def names_of(action: ActionRecord, tags: Sequence[Tag]) -> list[Reference]:
     """What an action took away: the manifest, if it was that, and the tags."""
     found = [action.reference.with_tag(tag) for tag in tags]
     if action.verb == DeleteManifest.verb and action.digest:
-        found.insert(0, action.reference.with_digest(str(action.digest)))
+        found.insert(0, action.reference.with_digest(action.digest))
     return found or [action.reference]
 
 
@@ -60,7 +61,7 @@ class Restoring:
     put: Callable[[Reference, Manifest], None]
     stop: Stop
 
-    def run(self, tags: Sequence[str]) -> list[Undone]:
+    def run(self, tags: Sequence[Tag]) -> list[Undone]:
         """Put the manifests back, then those of the tags that are free.
 
         Raises NotFound when something is lost, and what the store and journal raise;
@@ -93,9 +94,9 @@ class Restoring:
     def _digest_at(self, name: Reference) -> Digest | None:
         """What is there; nothing where a killed delete left a small manifest on the tag."""
         found = _digest_at(self.store, name.name)
-        if found in (None, self.action.digest):
+        if found is None or found == self.action.digest:
             return found
-        half = name.tag and replaced_by(self.store, str(found)) == self.action.digest
+        half = name.tag and replaced_by(self.store, found) == self.action.digest
         return None if half else found
 
     def _saved(self) -> tuple[list[SavedManifest], list[SavedManifest]]:
@@ -136,12 +137,11 @@ class Restoring:
         return Undone(name, "skipped", f"the tag is on {digest} by now", digest)
 
     def _by_digest(self, digest: Digest) -> Reference:
-        return self.action.reference.with_digest(str(digest))
+        return self.action.reference.with_digest(digest)
 
     def _missing(self, saved: Sequence[SavedManifest]) -> set[Digest]:
         digests = [own.digest for own in saved]
-        names = [str(digest) for digest in digests]
-        there = Crew(_WORKERS, self.stop).run(partial(_digest_at, self.store), names)
+        there = Crew(_WORKERS, self.stop).run(partial(_digest_at, self.store), digests)
         return {digest for digest, own in zip(digests, there, strict=True) if own is None}
 
     def _require_blobs(self, manifests: Sequence[Manifest]) -> None:
@@ -166,7 +166,7 @@ def _listed(texts: Sequence[str]) -> str:
     return ", ".join(texts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _digest_at(store: ReadStore, name: str) -> Digest | None:
+def _digest_at(store: ReadStore, name: Name) -> Digest | None:
     try:
         return store.head(name).digest
     except NotFound:

@@ -13,6 +13,7 @@ from regbot.image.parts import blobs_of
 from regbot.image.usage import tags_of
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Manifest
+from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
@@ -31,7 +32,7 @@ class Saved:
 
     digest: Digest
     manifests: tuple[Manifest, ...] = ()
-    tags: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
     missing: tuple[Digest, ...] = ()
 
     @property
@@ -46,7 +47,7 @@ def save_before(
     *,
     stop: Stop,
     emit: Emit = ignore,
-    tags: Sequence[str] | None = None,
+    tags: Sequence[Tag] | None = None,
     workers: int = 4,
 ) -> Saved:
     """Read what a delete takes away: the manifest, its children, all that refers to them.
@@ -59,12 +60,14 @@ def save_before(
     """
     by_tag = isinstance(action, DeleteTag)
     root = _root(store, action)
-    own_tags: Sequence[str] = [action.reference.tag]
-    if not by_tag:
+    own_tags: Sequence[Tag]
+    if isinstance(action, DeleteTag):
+        own_tags = [action.tag]
+    else:
         own_tags = _tags_on(store, root.digest, workers, stop) if tags is None else tags
     look = Look(
         store,
-        lambda digest: store.manifest(str(digest)),
+        store.manifest,
         referrers=True,
         sparse=True,
         emit=emit,
@@ -80,11 +83,11 @@ def _root(store: ReadStore, action: Delete) -> Descriptor:
     It may be on the small manifest by which another delete takes it away.
     """
     if isinstance(action, DeleteManifest):
-        return store.head(str(action.digest)).descriptor
-    found = store.head(action.reference.tag).descriptor
+        return store.head(action.digest).descriptor
+    found = store.head(action.tag).descriptor
     if action.digest is None or action.digest == found.digest or _is_gone(store, action.digest):
         return found
-    return store.head(str(action.digest)).descriptor
+    return store.head(action.digest).descriptor
 
 
 def _graph(root: Descriptor, look: Look, crew: Crew, *, may_miss: bool) -> Graph:
@@ -99,13 +102,13 @@ def _graph(root: Descriptor, look: Look, crew: Crew, *, may_miss: bool) -> Graph
 
 def _is_gone(store: ReadStore, digest: Digest) -> bool:
     try:
-        store.manifest(str(digest))
+        store.manifest(digest)
     except NotFound:
         return True
     return False
 
 
-def _tags_on(store: ReadStore, digest: Digest, workers: int, stop: Stop) -> list[str]:
+def _tags_on(store: ReadStore, digest: Digest, workers: int, stop: Stop) -> list[Tag]:
     """The tags on a digest. A repository without any tag may say that it is not there."""
     try:
         return tags_of(store, digest, workers=workers, stop=stop)

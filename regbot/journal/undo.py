@@ -12,6 +12,7 @@ from regbot.journal.records import ActionRecord, absolute
 from regbot.journal.restore import Restoring, Undone, UndoStatus, names_of
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag, PutManifest
 from regbot.stopping import Stop
 from regbot.store.protocol import Stores
@@ -19,7 +20,7 @@ from regbot.store.protocol import Stores
 _DELETES = (DeleteTag.verb, DeleteManifest.verb)
 _LEVELS: dict[UndoStatus, Level] = {"failed": "error", "skipped": "warn"}
 
-_Chosen = list[tuple[ActionRecord, list[str]]]
+_Chosen = list[tuple[ActionRecord, list[Tag]]]
 
 
 def undo(
@@ -61,7 +62,7 @@ class _Undoing:
     run: str
     stop: Stop
 
-    def undo(self, action: ActionRecord, tags: list[str]) -> list[Undone]:
+    def undo(self, action: ActionRecord, tags: list[Tag]) -> list[Undone]:
         """Undo one action; what fails is in the result."""
         if action.verb not in _DELETES:
             return [Undone(action.reference, "skipped", f"{action.verb} is not undone")]
@@ -95,7 +96,7 @@ def _chosen(actions: Sequence[ActionRecord], tags: Sequence[str], run: str) -> _
     used: set[str] = set()
     chosen: _Chosen = []
     for action in possible:
-        own_tags = []
+        own_tags: list[Tag] = []
         for tag in action.tags:
             called = {tag, str(action.reference.with_tag(tag))}
             fitting = {text for text, names in asked.items() if names & called}

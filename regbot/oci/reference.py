@@ -14,13 +14,13 @@ from typing import Literal
 
 from regbot.errors import InvalidValue
 from regbot.oci.digest import Digest
+from regbot.oci.tag import Name, Tag
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
-DEFAULT_TAG = "latest"
+DEFAULT_TAG = Tag("latest")
 
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _ADDRESS = rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])"
 _HOST = re.compile(rf"{_ADDRESS}(?::(?P<port>[0-9]{{1,5}}))?")
@@ -33,28 +33,27 @@ class Reference:
     """A name of content.
 
     ``scheme`` is ``registry`` or ``ocidir``; ``registry`` is host[:port] and
-    ``repository`` the path within it, or the folder of a layout. ``tag`` and
-    ``digest`` are empty when unset.
+    ``repository`` the path within it, or the folder of a layout.
     """
 
     scheme: Literal["registry", "ocidir"]
     registry: str
     repository: str
-    tag: str = ""
-    digest: str = ""
+    tag: Tag | None = None
+    digest: Digest | None = None
 
     @classmethod
-    def parse(cls, text: str, *, default_tag: str = DEFAULT_TAG) -> Reference:
+    def parse(cls, text: str, *, default_tag: Tag | None = DEFAULT_TAG) -> Reference:
         """Read a reference and fill in docker's defaults.
 
-        ``default_tag`` is taken where there is neither tag nor digest. Raises
-        InvalidValue that says what is wrong and where.
+        ``default_tag`` is taken where there is neither tag nor digest; None leaves
+        both unset. Raises InvalidValue that says what is wrong and where.
         """
         if text.startswith(_LAYOUT_PREFIX):
             return cls._parse_layout(text, default_tag)
         if "://" in text:
             raise InvalidValue(f"reference {text!r}: remove the scheme before ://")
-        name, at, digest = text.partition("@")
+        name, digest = _split_digest(text)
         name, tag = _split_tag(name)
         host, slash, rest = name.partition("/")
         if slash and ("." in host or ":" in host or host == "localhost" or host != host.lower()):
@@ -64,17 +63,14 @@ class Reference:
         if registry == DOCKER_HUB and repository and "/" not in repository:
             repository = f"library/{repository}"
         _check_repository(text, repository)
-        if at:
-            Digest.parse(digest)
-        if tag is not None:
-            _check_tag(text, tag)
-        return cls("registry", registry, repository, tag or ("" if at else default_tag), digest)
+        return cls("registry", registry, repository, *_named(text, tag, digest, default_tag))
 
     @classmethod
-    def _parse_layout(cls, text: str, default_tag: str) -> Reference:
-        name, at, digest = text.removeprefix(_LAYOUT_PREFIX).rpartition("@")
-        if not at or "/" in digest:
-            name, at, digest = text.removeprefix(_LAYOUT_PREFIX), "", ""
+    def _parse_layout(cls, text: str, default_tag: Tag | None) -> Reference:
+        name, digest = text.removeprefix(_LAYOUT_PREFIX), None
+        before, at, after = name.rpartition("@")
+        if at and "/" not in after:
+            name, digest = before, after
         path, tag = _split_tag(name)
         if not path:
             raise InvalidValue(f"reference {text!r}: the folder after {_LAYOUT_PREFIX} is missing")
@@ -82,30 +78,35 @@ class Reference:
             raise InvalidValue(
                 f"reference {text!r}: a folder's name can't hold a colon or a control character"
             )
-        if at:
-            Digest.parse(digest)
-        if tag is not None:
-            _check_tag(text, tag)
-        return cls("ocidir", "", path, tag or ("" if at else default_tag), digest)
+        return cls("ocidir", "", path, *_named(text, tag, digest, default_tag))
 
     @property
-    def name(self) -> str:
-        """What manifests are asked for by: the digest when there is one, else the tag."""
-        return self.digest or self.tag
+    def name(self) -> Name:
+        """What manifests are asked for by: the digest where there is one, else the tag.
+
+        Raises InvalidValue where there is neither.
+        """
+        name = self.digest or self.tag
+        if name is None:
+            raise InvalidValue(f"reference {self} has neither a tag nor a digest")
+        return name
 
     @property
     def without_name(self) -> Reference:
         """The repository alone: neither tag nor digest."""
-        return replace(self, tag="", digest="")
+        return replace(self, tag=None, digest=None)
 
-    def with_tag(self, tag: str) -> Reference:
-        """The same repository at a tag, without digest. Raises InvalidValue."""
-        _check_tag(tag, tag)
-        return replace(self, tag=tag, digest="")
+    def with_name(self, name: Name) -> Reference:
+        """The same repository at a tag or at a digest."""
+        return self.with_digest(name) if isinstance(name, Digest) else self.with_tag(name)
 
-    def with_digest(self, digest: str) -> Reference:
-        """The same repository at a digest, without tag. Raises InvalidValue."""
-        return replace(self, tag="", digest=str(Digest.parse(digest)))
+    def with_tag(self, tag: Tag) -> Reference:
+        """The same repository at a tag, without digest."""
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: Digest) -> Reference:
+        """The same repository at a digest, without tag."""
+        return replace(self, tag=None, digest=digest)
 
     def __str__(self) -> str:
         base = (
@@ -131,11 +132,6 @@ def parse_registry(text: str, *, within: str = "") -> str:
     return DOCKER_HUB if text.lower() in DOCKER_HUB_NAMES else text
 
 
-def is_tag(text: str) -> bool:
-    """Whether a text can be a tag."""
-    return _TAG.fullmatch(text) is not None
-
-
 def _is_address(host: str) -> bool:
     """Whether what is in brackets, if anything, is an IPv6 address."""
     if not host.startswith("["):
@@ -147,11 +143,31 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _split_digest(text: str) -> tuple[str, str | None]:
+    name, at, digest = text.partition("@")
+    return name, digest if at else None
+
+
 def _split_tag(name: str) -> tuple[str, str | None]:
     colon = name.rfind(":")
     if colon > name.rfind("/"):
         return name[:colon], name[colon + 1 :]
     return name, None
+
+
+def _named(
+    text: str, tag: str | None, digest: str | None, default_tag: Tag | None
+) -> tuple[Tag | None, Digest | None]:
+    """The tag and the digest of a reference, checked. Raises InvalidValue."""
+    if tag is None and digest is None:
+        return default_tag, None
+    try:
+        return (
+            None if tag is None else Tag.parse(tag),
+            None if digest is None else Digest.parse(digest),
+        )
+    except InvalidValue as error:
+        raise InvalidValue(f"reference {text!r}: {error}") from None
 
 
 def _check_repository(text: str, repository: str) -> None:
@@ -172,14 +188,3 @@ def _check_repository(text: str, repository: str) -> None:
             f"reference {text!r}: {what} is not allowed in a repository"
             " (lower-case letters, digits and single . _ - between them)"
         )
-
-
-def _check_tag(text: str, tag: str) -> None:
-    if is_tag(tag):
-        return
-    what = f"reference {text!r}: tag" if text != tag else "tag"
-    if not tag:
-        raise InvalidValue(f"{what} is empty")
-    if len(tag) > 128:
-        raise InvalidValue(f"{what} {tag!r} is longer than 128 characters")
-    raise InvalidValue(f"{what} {tag!r} is not letters, digits, _ . - (not beginning with . or -)")

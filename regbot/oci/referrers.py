@@ -12,11 +12,12 @@ from typing import Any
 from regbot.errors import Malformed
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Descriptor, Manifest
+from regbot.oci.tag import Tag
 
 
-def fallback_tag(subject: Digest) -> str:
+def fallback_tag(subject: Digest) -> Tag:
     """The tag of the list of a subject's referrers."""
-    return f"{subject.algorithm[:32]}-{subject.hex[:64]}"
+    return Tag(f"{subject.algorithm[:32]}-{subject.hex[:64]}")
 
 
 def as_referrer(manifest: Manifest) -> Descriptor:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from regbot.errors import InvalidValue
 from regbot.image.copy import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.store.protocol import Chunks
 
 
@@ -32,6 +34,13 @@ class DeleteTag:
 
     verb = "delete tag"
 
+    @property
+    def tag(self) -> Tag:
+        """The tag. Raises InvalidValue for a reference without one."""
+        if self.reference.tag is None:
+            raise InvalidValue(f"{self.reference} names no tag")
+        return self.reference.tag
+
 
 @dataclass(frozen=True, slots=True)
 class DeleteManifest:
@@ -46,7 +55,7 @@ class DeleteManifest:
     digest: Digest
     reason: str = ""
     unless_tagged: bool = False
-    tags: tuple[str, ...] | None = None
+    tags: tuple[Tag, ...] | None = None
     group: str = ""
 
     verb = "delete manifest"

@@ -76,7 +76,7 @@ class Applier:
             case DeleteManifest():
                 return self._delete_manifest(action)
             case PutManifest():
-                name = action.reference.tag or str(action.digest)
+                name = action.reference.tag or action.digest
                 self.stores.open(action.reference).put_manifest(name, action.manifest)
                 return Applied(action.digest)
             case PutBlob():
@@ -105,7 +105,7 @@ class Applier:
                 tag = reference.with_tag(step.tag)
                 actions.append(DeleteTag(tag, reason, step.digest, listed=True, group=group))
             else:
-                manifest = reference.with_digest(str(step.digest))
+                manifest = reference.with_digest(step.digest)
                 actions.append(DeleteManifest(manifest, step.digest, reason, group=group))
         return actions
 
@@ -113,10 +113,10 @@ class Applier:
         store = self.stores.open(action.reference)
         found: Digest | None = None
         try:
-            found = store.head(action.reference.tag).digest
+            found = store.head(action.tag).digest
             if action.digest in (None, found):
                 return self._delete_where(action, store, found)
-            if replaced_by(store, str(found)) == action.digest:
+            if replaced_by(store, found) == action.digest:
                 store.delete_manifest(found)
                 return Applied(action.digest, "was left half deleted")
             detail = f"moved since the script looked: now {found}"
@@ -129,9 +129,9 @@ class Applier:
     def _delete_where(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
         """Delete a tag that is on a digest; where it moves meanwhile, decide once more."""
         try:
-            store.delete_tag(action.reference.tag)
+            store.delete_tag(action.tag)
         except DigestMismatch:
-            if store.head(action.reference.tag).digest == digest:
+            if store.head(action.tag).digest == digest:
                 raise
             return self._delete_tag(replace(action, digest=digest, listed=True))
         return Applied(digest)

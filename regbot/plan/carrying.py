@@ -62,7 +62,7 @@ def _pinned(outcome: Outcome) -> Action:
             tags = outcome.evidence.tags if outcome.evidence else ()
             return replace(action, tags=tags)
         case CopyImage() if outcome.digest:
-            source = replace(action.source, digest=str(outcome.digest))
+            source = replace(action.source, digest=outcome.digest)
             return replace(action, source=source, digest=outcome.digest)
         case ExportTar() | ImportTar():
             return replace(action, digest=outcome.digest)

@@ -20,6 +20,7 @@ from regbot.image.parts import is_external
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Descriptor
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
@@ -40,7 +41,7 @@ class Evidence:
     blobs: Mapping[Digest, int] = field(default_factory=dict)
     created: float | None = None
     tags_before: int | None = None
-    tags: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
     problem: str = ""
     repository: Reference | None = None
 
@@ -51,9 +52,9 @@ class Evidence:
 
 
 def gather(
-    store: ReadStore, name: str, *, blob_limit: int, stop: Stop, count_tags: bool = True
+    store: ReadStore, name: Name, *, blob_limit: int, stop: Stop, count_tags: bool = True
 ) -> Evidence:
-    """Read what ``name``, a tag or digest, leads to. ``blob_limit`` is in bytes.
+    """Read what ``name`` leads to. ``blob_limit`` is in bytes.
 
     ``count_tags`` lists the tags, which is needed once a repository. What can't be
     read is said in ``problem``; only Stopped and ScriptTimeout are raised.
@@ -78,7 +79,7 @@ def held_by(store: ReadStore, roots: Iterable[Descriptor], crew: Crew) -> dict[D
     nothing there. Raises NotSupported for docker's schema 1, whose layers have no
     sizes, Malformed for what is nested beyond all measure, and what the store raises.
     """
-    look = Look(store, lambda digest: store.manifest(str(digest)), sparse=True)
+    look = Look(store, store.manifest, sparse=True)
     held: dict[Digest, int] = {}
     looked: set[Digest] = set()
     level = {root.digest: Wanted(root) for root in roots}
@@ -124,7 +125,7 @@ def _count(store: ReadStore) -> int | None:
 
 def _created(store: ReadStore, digest: Digest, blob_limit: int) -> float | None:
     try:
-        found = created(store, str(digest), blob_limit=blob_limit)
+        found = created(store, digest, blob_limit=blob_limit)
     except (Stopped, ScriptTimeout):
         raise
     except RegbotError:

@@ -24,6 +24,7 @@ from regbot.journal.saving import Delete, Saved, save_before
 from regbot.journal.slot import JournalSlot
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.plan.apply import Applied, Applier
 from regbot.plan.evidence import Evidence, gather
@@ -139,10 +140,10 @@ class Executor:
             reference, children=children, referrers=referrers, reason=reason
         )
 
-    def _tags_of(self, action: Delete) -> tuple[str, ...]:
+    def _tags_of(self, action: Delete) -> tuple[Tag, ...]:
         """The tags that go. Raises NotSupported where none may."""
         if isinstance(action, DeleteTag):
-            return (action.reference.tag,)
+            return (action.tag,)
         store = self._applier.stores.open(action.reference)
         tags = self._book.tags_on(store, action.digest, self._sure(action))
         if tags and action.unless_tagged:
@@ -160,7 +161,7 @@ class Executor:
         guard, own = self._terms.guard, self._applier.canonical(reference)
         return guard.protection_of(reference) or guard.protection_of(own)
 
-    def _kept(self, action: Delete, tags: tuple[str, ...]) -> Applied | None:
+    def _kept(self, action: Delete, tags: tuple[Tag, ...]) -> Applied | None:
         """Why a manifest is left alone, where something uses it that was not there before."""
         if isinstance(action, DeleteTag):
             return None
@@ -179,7 +180,7 @@ class Executor:
             self._used = (action.group, used)
         return used
 
-    def _delete(self, action: Delete, tags: tuple[str, ...]) -> Applied:
+    def _delete(self, action: Delete, tags: tuple[Tag, ...]) -> Applied:
         """Save what a delete takes away, where there is a journal, and delete that alone."""
         if not self._terms.journal:
             return self._applier.apply(action)
@@ -192,20 +193,20 @@ class Executor:
             return Applied(action.digest, "already gone")
         return self._journalled(_decided(action, saved), saved)
 
-    def _refuse_protected(self, action: Delete, tags: tuple[str, ...]) -> None:
+    def _refuse_protected(self, action: Delete, tags: tuple[Tag, ...]) -> None:
         for tag in tags:
             reference = action.reference.with_tag(tag)
             protection = self._protection(reference)
             if protection:
                 raise GuardBroken(f"protect {protection.text}: {reference} is protected")
 
-    def _evidence(self, action: Delete, tags: tuple[str, ...]) -> Evidence | None:
+    def _evidence(self, action: Delete, tags: tuple[Tag, ...]) -> Evidence | None:
         tags = tags if isinstance(action, DeleteManifest) else ()
         if not self._terms.evidence:
             return Evidence(tags=tags, problem="not gathered") if tags else None
         repository = self._applier.canonical(action.reference.without_name)
         store = self._applier.stores.open(action.reference)
-        name = action.reference.tag if isinstance(action, DeleteTag) else str(action.digest)
+        name = action.tag if isinstance(action, DeleteTag) else action.digest
         found = gather(
             store,
             name,

@@ -40,7 +40,9 @@ class Protection:
             raise InvalidValue(f"{text!r} is not a regular expression: {error}") from None
 
     def fits(self, reference: Reference) -> bool:
-        """Whether the reference's tag is protected."""
+        """Whether the reference's tag is protected. A digest alone never is."""
+        if reference.tag is None:
+            return False
         names = (
             reference.tag,
             f"{reference.repository}:{reference.tag}",

@@ -22,6 +22,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import (
     Action,
     CopyImage,
@@ -161,16 +162,18 @@ def _planned(entry: Mapping[str, Any], work_dir: Path, blob_of: BlobOf) -> Plann
 
 
 def _action(entry: Mapping[str, Any], work_dir: Path, blob_of: BlobOf) -> Action:
-    reference = Reference.parse(_text(entry["reference"]), default_tag="")
+    reference = Reference.parse(_text(entry["reference"]), default_tag=None)
     digest = Digest.parse(_text(entry["digest"]))
     reason = _text(entry["reason"])
     verb = entry["action"]
     if verb == DeleteTag.verb:
+        if reference.tag is None:
+            raise InvalidValue(f"{reference} names no tag")
         tag, group = reference.with_tag(reference.tag), _text(entry["group"])
         return DeleteTag(tag, reason, digest, listed=True, group=group)
     if verb == DeleteManifest.verb:
-        manifest = reference.with_digest(str(digest))
-        tags, group = tuple(_texts(entry["tags"])), _text(entry["group"])
+        manifest = reference.with_digest(digest)
+        tags, group = tuple(map(Tag.parse, _texts(entry["tags"]))), _text(entry["group"])
         return DeleteManifest(manifest, digest, reason, tags=tags, group=group)
     if verb == PutManifest.verb:
         raw = base64.b64decode(entry["manifest"])
@@ -196,7 +199,7 @@ def _put_blob(
     if not isinstance(size, int):
         raise InvalidValue("bytes is a number")
     if "source" in entry:
-        source = Reference.parse(_text(entry["source"]), default_tag="")
+        source = Reference.parse(_text(entry["source"]), default_tag=None)
         content = blob_of(source, digest, size)
         return PutBlob(reference, digest, size, content, reason, source)
     raw = base64.b64decode(entry["content"])

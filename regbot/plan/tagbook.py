@@ -11,6 +11,7 @@ from regbot.image.usage import Usage, tagged
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
@@ -19,16 +20,16 @@ FRESH_FOR = 60.0
 """Seconds after which all tags of a repository are looked at again."""
 _WORKERS = 8
 
-Sure = Callable[[str], bool]
+Sure = Callable[[Tag], bool]
 """Whether a tag has to be looked at now, however fresh the book is."""
 
 
-def never(_tag: str) -> bool:
+def never(_tag: Tag) -> bool:
     """No tag in particular."""
     return False
 
 
-def always(_tag: str) -> bool:
+def always(_tag: Tag) -> bool:
     """Every tag."""
     return True
 
@@ -51,9 +52,9 @@ class TagBook:
         self._canonical = canonical
         self._crew = Crew(_WORKERS, stop)
         self._clock = clock
-        self._known: dict[Reference, tuple[float, dict[str, Descriptor]]] = {}
+        self._known: dict[Reference, tuple[float, dict[Tag, Descriptor]]] = {}
 
-    def tags_on(self, store: ReadStore, digest: Digest, sure: Sure = never) -> tuple[str, ...]:
+    def tags_on(self, store: ReadStore, digest: Digest, sure: Sure = never) -> tuple[Tag, ...]:
         """The tags on a digest, sorted. Raises what the store raises."""
         tags = self._tags(store, sure)
         return tuple(sorted(tag for tag, own in tags.items() if own.digest == digest))
@@ -65,7 +66,7 @@ class TagBook:
         """
         return Usage(store, self._crew).of(self._tags(store, always).values())
 
-    def _tags(self, store: ReadStore, sure: Sure) -> dict[str, Descriptor]:
+    def _tags(self, store: ReadStore, sure: Sure) -> dict[Tag, Descriptor]:
         try:
             names = store.tags()
         except NotFound:
@@ -86,7 +87,7 @@ class TagBook:
         repository = self._canonical(action.reference.without_name)
         _, tags = self._known.get(repository, (0.0, {}))
         if isinstance(action, DeleteTag):
-            tags.pop(action.reference.tag, None)
+            tags.pop(action.tag, None)
         elif isinstance(action, DeleteManifest):
             for tag in [tag for tag, own in tags.items() if own.digest == action.digest]:
                 del tags[tag]

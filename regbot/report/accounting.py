@@ -21,6 +21,7 @@ from regbot.image.crew import Crew
 from regbot.image.usage import tagged
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.evidence import WORKERS, Evidence, held_by
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, ReadStores
@@ -70,7 +71,7 @@ def read_kept(stores: ReadStores | None, repository: Reference, stop: Stop) -> K
         return Kept(len(tags), problem=f"what the tags that stay hold can't be read: {error}")
 
 
-def _tags(store: ReadStore) -> list[str]:
+def _tags(store: ReadStore) -> list[Tag]:
     try:
         return store.tags()
     except NotFound:

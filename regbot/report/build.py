@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.evidence import Evidence
 from regbot.plan.outcome import Outcome
@@ -123,7 +124,7 @@ def _counts_before(outcomes: Iterable[Outcome]) -> Iterator[int]:
             yield outcome.evidence.tags_before
 
 
-def _taken_tags(outcome: Outcome) -> tuple[str, ...]:
+def _taken_tags(outcome: Outcome) -> tuple[Tag, ...]:
     """The tags that went with a manifest deleted by digest, as far as they are known."""
     if not isinstance(outcome.action, DeleteManifest):
         return ()

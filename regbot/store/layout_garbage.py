@@ -8,6 +8,7 @@ then nothing is removed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +35,11 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """Content that a manifest names. ``listed``: as another manifest."""
+    """Content that a manifest names."""
 
-    digest: str
+    digest: Digest
     media_type: str
-    listed: bool
+    may_be_manifest: bool
 
 
 def collect_garbage(
@@ -56,8 +57,11 @@ def collect_garbage(
     can't be read.
     """
     with layout.locked(create=False):
-        kept = _reachable(layout, limit=limit, stop=stop)
-        kept.update(map(str, needed()))
+        try:
+            kept = _reachable(layout, limit=limit, stop=stop)
+        except InvalidValue as error:
+            raise Malformed(f"no clean-up of {layout}: {error}") from None
+        kept.update(needed())
         with writing(layout.folder):
             sync_folder(layout.folder)
         blobs = size = 0
@@ -73,22 +77,21 @@ def collect_garbage(
         return Collected(blobs, size)
 
 
-def _reachable(layout: Layout, *, limit: int, stop: Stop) -> set[str]:
+def _reachable(layout: Layout, *, limit: int, stop: Stop) -> set[Digest]:
     """The digests of all content that ``index.json`` leads to."""
     index = layout.index()
     waiting = [
         *_names(index.rest, listed=False),
         *(named for entry in index.entries for named in _names(entry.data, listed=True)),
     ]
-    roots = {entry.digest for entry in index.entries}
-    kept: set[str] = set()
-    followed: set[str] = set()
+    roots = index.digests()
+    kept: set[Digest] = set()
+    followed: set[Digest] = set()
     while waiting:
         stop.check()
         named = waiting.pop()
         kept.add(named.digest)
-        is_manifest = named.listed or named.media_type in MEDIA_TYPES
-        if not is_manifest or named.digest in followed:
+        if not named.may_be_manifest or named.digest in followed:
             continue
         followed.add(named.digest)
         try:
@@ -106,13 +109,10 @@ def _follow(layout: Layout, named: _Named, *, limit: int) -> list[_Named]:
     """What a manifest names. A list may hold other things too: they name nothing."""
     surely_manifest = named.media_type in MEDIA_TYPES
     try:
-        digest = Digest.parse(named.digest)
-        raw = layout.read_blob(digest, limit)
+        raw = layout.read_blob(named.digest, limit)
         if named.media_type not in SCHEMA1:
-            digest.check(raw, f"{digest} of {layout}")
-        return list(_names(parse_object(raw, f"{digest} of {layout}"), listed=False))
-    except InvalidValue as error:
-        raise Malformed(f"no clean-up of {layout}: {error}") from None
+            named.digest.check(raw, f"{named.digest} of {layout}")
+        return list(_names(parse_object(raw, f"{named.digest} of {layout}"), listed=False))
     except (Malformed, SizeMismatch):
         if surely_manifest:
             raise
@@ -120,21 +120,30 @@ def _follow(layout: Layout, named: _Named, *, limit: int) -> list[_Named]:
 
 
 def _names(data: object, *, listed: bool) -> Iterator[_Named]:
-    """Every descriptor anywhere in a JSON value, known fields or not."""
+    """Every descriptor anywhere in a JSON value, known fields or not.
+
+    Raises InvalidValue for a manifest whose digest is none.
+    """
     if isinstance(data, list):
         for item in data:
             yield from _names(item, listed=listed)
     elif isinstance(data, dict):
         digest = data.get("digest", data.get("blobSum"))
         if isinstance(digest, str):
-            yield _Named(digest, str(data.get("mediaType", "")), listed)
+            media_type = str(data.get("mediaType", ""))
+            may_be_manifest = listed or media_type in MEDIA_TYPES
+            try:
+                yield _Named(Digest.parse(digest), media_type, may_be_manifest)
+            except InvalidValue:
+                if may_be_manifest:
+                    raise
         for key, value in data.items():
             if key not in _NOT_CONTENT:
                 yield from _names(value, listed=key == "manifests")
 
 
-def _ours(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Each blob's digest and file, and each temporary file with an empty digest."""
+def _ours(folder: Path) -> Iterator[tuple[Digest | None, Path]]:
+    """Each blob's digest and file, and each temporary file without a digest."""
     with reading(folder):
         algorithms = list(_entries(folder / "blobs"))
         files = [("", path) for path in _entries(folder)]
@@ -143,18 +152,11 @@ def _ours(folder: Path) -> Iterator[tuple[str, Path]]:
         ]
     for algorithm, path in files:
         if path.name.startswith(TEMPORARY_PREFIX):
-            yield "", path
-        elif algorithm and _is_digest(f"{algorithm}:{path.name}"):
-            yield f"{algorithm}:{path.name}", path
+            yield None, path
+        elif algorithm:
+            with suppress(InvalidValue):
+                yield Digest.parse(f"{algorithm}:{path.name}"), path
 
 
 def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _is_digest(text: str) -> bool:
-    try:
-        Digest.parse(text)
-    except InvalidValue:
-        return False
-    return True

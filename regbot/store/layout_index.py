@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from regbot.errors import Malformed, NotSupported
+from regbot.errors import InvalidValue, Malformed, NotSupported
+from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Descriptor, encode, parse_object
-from regbot.oci.reference import is_tag
+from regbot.oci.tag import Tag
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _BARE = frozenset({"mediaType", "digest", "size"})
@@ -24,15 +25,15 @@ class Entry:
     """One descriptor of an index: its JSON object, the same as text, and its names.
 
     ``name`` is the annotation as it is: a tag, or a full name that ends with one
-    such as ``docker.io/library/app:v1``, as some tools write it. ``tag`` and
-    ``digest`` are empty when there is none.
+    such as ``docker.io/library/app:v1``, as some tools write it. ``digest`` is None
+    for what is none that regbot knows.
     """
 
     data: Mapping[str, Any]
     text: bytes
-    digest: str
+    digest: Digest | None
     name: str
-    tag: str
+    tag: Tag | None
 
     @classmethod
     def of(cls, data: object) -> Entry:
@@ -43,11 +44,10 @@ class Entry:
         name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
         name = name if isinstance(name, str) else ""
         tag = name.partition("@")[0].rpartition(":")[2] if "/" in name or ":" in name else name
-        digest = str(data.get("digest", ""))
-        return cls(data, encode(data), digest, name, tag if is_tag(tag) else "")
+        return cls(data, encode(data), _digest(data.get("digest")), name, _tag(tag))
 
     @classmethod
-    def tagged(cls, descriptor: Descriptor, tag: str) -> Entry:
+    def tagged(cls, descriptor: Descriptor, tag: Tag) -> Entry:
         """A new entry of a manifest under a tag."""
         return cls.of({**descriptor.to_json(), "annotations": {REF_NAME: tag}})
 
@@ -76,8 +76,8 @@ class Index:
 
     rest: Mapping[str, Any]
     entries: tuple[Entry, ...]
-    tags: Mapping[str, Entry]
-    unclear: frozenset[str]
+    tags: Mapping[Tag, Entry]
+    unclear: frozenset[Tag]
 
     @classmethod
     def new(cls) -> Index:
@@ -88,8 +88,8 @@ class Index:
     def of(cls, rest: Mapping[str, Any], entries: Iterable[Entry]) -> Index:
         """An index of its parts."""
         entries = tuple(entries)
-        tags: dict[str, Entry] = {}
-        unclear = set()
+        tags: dict[Tag, Entry] = {}
+        unclear: set[Tag] = set()
         for entry in entries:
             if not entry.tag:
                 continue
@@ -116,15 +116,15 @@ class Index:
         entries = b",".join([entry.text for entry in self.entries])
         return b"".join((head, comma, b'"manifests":[', entries, b"]}"))
 
-    def find(self, digest: str) -> Entry | None:
+    def find(self, digest: Digest) -> Entry | None:
         """The first entry of a digest."""
         return next((entry for entry in self.entries if entry.digest == digest), None)
 
-    def digests(self) -> set[str]:
+    def digests(self) -> set[Digest]:
         """The digests of all entries."""
-        return {entry.digest for entry in self.entries}
+        return {entry.digest for entry in self.entries if entry.digest}
 
-    def with_tag(self, tag: str, descriptor: Descriptor) -> Index:
+    def with_tag(self, tag: Tag, descriptor: Descriptor) -> Index:
         """The tag on other content, in the place of its old entry.
 
         An entry that has the content already stays as it is, with all it says.
@@ -132,7 +132,7 @@ class Index:
         """
         self._one_name(tag)
         old = self.tags.get(tag)
-        if old is not None and old.digest == str(descriptor.digest):
+        if old is not None and old.digest == descriptor.digest:
             return self._keeping(lambda entry: entry is old or entry.tag != tag)
         new = Entry.tagged(descriptor, tag)
         if old is None:
@@ -144,24 +144,24 @@ class Index:
 
     def with_untagged(self, descriptor: Descriptor) -> Index:
         """An entry without tag for content that has no entry yet."""
-        if self.find(str(descriptor.digest)):
+        if self.find(descriptor.digest):
             return self
         return Index.of(self.rest, (*self.entries, Entry.of(descriptor.to_json())))
 
-    def without_tag(self, tag: str) -> Index:
+    def without_tag(self, tag: Tag) -> Index:
         """All entries but the tag's. Raises NotSupported as ``with_tag`` does."""
         self._one_name(tag)
         return self._keeping(lambda entry: entry.tag != tag)
 
-    def without_digest(self, digest: str) -> Index:
+    def without_digest(self, digest: Digest) -> Index:
         """All entries but those of a digest."""
         return self._keeping(lambda entry: entry.digest != digest)
 
-    def without_bare(self, digests: frozenset[str]) -> Index:
+    def without_bare(self, digests: frozenset[Digest]) -> Index:
         """Without the bare entries of content that something else reaches now."""
         return self._keeping(lambda entry: entry.digest not in digests or not entry.bare)
 
-    def _one_name(self, tag: str) -> None:
+    def _one_name(self, tag: Tag) -> None:
         if tag in self.unclear:
             names = sorted({entry.name for entry in self.entries if entry.tag == tag})
             raise NotSupported(f"tag {tag!r} can't be changed: it could mean {' or '.join(names)}")
@@ -169,3 +169,17 @@ class Index:
     def _keeping(self, kept: Callable[[Entry], bool]) -> Index:
         entries = [entry for entry in self.entries if kept(entry)]
         return self if len(entries) == len(self.entries) else Index.of(self.rest, entries)
+
+
+def _digest(value: object) -> Digest | None:
+    try:
+        return Digest.parse(value) if isinstance(value, str) else None
+    except InvalidValue:
+        return None
+
+
+def _tag(text: str) -> Tag | None:
+    try:
+        return Tag.parse(text)
+    except InvalidValue:
+        return None

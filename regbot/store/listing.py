@@ -72,7 +72,7 @@ def list_names(send: Send, path: str, key: str, *, limit: int | None, last: str)
         if some is not None:
             return some
     names = _Listing(send, path, key).whole()
-    return sorted(name for name in names if name > last)[:limit]
+    return sorted(name for name in names if not last or name > last)[:limit]
 
 
 class _Listing:

@@ -33,8 +33,9 @@ from regbot.errors import (
 )
 from regbot.oci.digest import Digest, verified
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, SCHEMA1, Descriptor, Head, Manifest
-from regbot.oci.reference import Reference, is_tag
+from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer, fallback_tag, with_referrer, without_referrer
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.layout import Layout
 from regbot.store.layout_garbage import Collected, WallClock, collect_garbage
@@ -72,28 +73,30 @@ class OciDirStore:
         self._needed = needed
         self._untidy = False
 
-    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags of ``index.json``, sorted; those of referrer lists are among them."""
         tags = sorted(self._layout.index().tags)
         start = bisect_right(tags, last) if last else 0
         return tags[start:] if limit is None else tags[start : start + max(limit, 0)]
 
-    def head(self, name: str) -> Head:
+    def head(self, name: Name) -> Head:
         """What ``index.json`` says of a tag, else what the manifest's file says.
 
         A tag whose file is missing still has an answer, so that it can be deleted.
         """
-        entry = self._entry(name)
+        entry = self._layout.index().find(name) if isinstance(name, Digest) else self._tagged(name)
         described = entry.descriptor if entry else None
         if described and described.media_type:
             return Head(described.media_type, described.digest, described.size)
         manifest = self.manifest(name)
         return Head(manifest.media_type, manifest.digest, manifest.size)
 
-    def manifest(self, name: str) -> Manifest:
+    def manifest(self, name: Name) -> Manifest:
         """A manifest by tag, or by digest whether or not ``index.json`` lists it itself."""
-        entry = self._entry(name)
-        return self._read(Digest.parse(name)) if entry is None else self._read_entry(entry)
+        if isinstance(name, Digest):
+            entry = self._layout.index().find(name)
+            return self._read_entry(entry) if entry else self._read(name)
+        return self._read_entry(self._tagged(name))
 
     def blob_size(self, digest: Digest) -> int:
         """Bytes of a blob's file."""
@@ -121,7 +124,7 @@ class OciDirStore:
             if not artifact_type or referrer.artifact_type == artifact_type
         ]
 
-    def put_manifest(self, name: str, manifest: Manifest) -> None:
+    def put_manifest(self, name: Name, manifest: Manifest) -> None:
         """Write the manifest, then ``index.json`` with its tag and its subject's referrers.
 
         Raises DigestMismatch when ``name`` is the digest of something else, and
@@ -129,9 +132,7 @@ class OciDirStore:
         """
         if manifest.media_type in SCHEMA1:
             raise NotSupported(f"docker schema 1 is not written to {self._layout}")
-        digest = Digest.parse(name) if ":" in name else manifest.digest
-        if ":" not in name and not is_tag(name):
-            raise InvalidValue(f"{name!r} is neither a tag nor a digest")
+        digest = name if isinstance(name, Digest) else manifest.digest
         digest.check(manifest.raw, f"manifest for {self._layout}")
         manifest = replace(manifest, digest=digest)
         with self._layout.locked(create=True):
@@ -139,7 +140,7 @@ class OciDirStore:
             new = self._with_manifest(old, name, manifest)
             self._add_manifest(manifest)
             self._write(old, new)
-            held = {str(child.digest) for child in manifest.manifests}
+            held = {child.digest for child in manifest.manifests}
             if old.digests() - new.digests() - held:
                 self._untidy = True
 
@@ -147,15 +148,15 @@ class OciDirStore:
         """Remove a manifest's file, its entries and tags, and its place among referrers."""
         with self._layout.locked(create=False):
             index = self._layout.index()
-            subject = self._subject(digest, index.find(str(digest)))
-            left = index.without_digest(str(digest))
+            subject = self._subject(digest, index.find(digest))
+            left = index.without_digest(digest)
             if subject:
                 left = self._without_referrer(left, subject.digest, digest)
             self._write(index, left)
             self._layout.remove_blob(digest)
             self._untidy = True
 
-    def delete_tag(self, tag: str) -> None:
+    def delete_tag(self, tag: Tag) -> None:
         """Remove a tag's entry. Its manifest stays until clean-up, or as long as it is used.
 
         Raises NotSupported when the tag ends several full names.
@@ -210,13 +211,11 @@ class OciDirStore:
             with suppress(Stopped, ScriptTimeout):
                 self.collect_garbage()
 
-    def _entry(self, name: str) -> Entry | None:
-        index = self._layout.index()
-        if ":" in name:
-            return index.find(str(Digest.parse(name)))
-        if name not in index.tags:
-            raise NotFound(f"there is no tag {name!r} in {self._layout}")
-        return index.tags[name]
+    def _tagged(self, tag: Tag) -> Entry:
+        entry = self._layout.index().tags.get(tag)
+        if entry is None:
+            raise NotFound(f"there is no tag {tag!r} in {self._layout}")
+        return entry
 
     def _what(self, digest: Digest) -> str:
         return f"{digest} of {self._layout}"
@@ -249,18 +248,18 @@ class OciDirStore:
         if not there or self._layout.read_blob(digest, manifest.size) != manifest.raw:
             self._layout.add_blob(digest, [manifest.raw])
 
-    def _with_manifest(self, index: Index, name: str, manifest: Manifest) -> Index:
+    def _with_manifest(self, index: Index, name: Name, manifest: Manifest) -> Index:
         """The index once a manifest is put; writes the new list of referrers, if any."""
-        held = {str(child.digest) for child in manifest.manifests}
+        held = {child.digest for child in manifest.manifests}
         if manifest.subject:
             tag = fallback_tag(manifest.subject.digest)
             listing = with_referrer(self._listing(index, tag), manifest)
             self._add_manifest(listing)
             index = index.with_tag(tag, listing.descriptor)
-            held.add(str(manifest.digest))
-        if ":" not in name:
+            held.add(manifest.digest)
+        if not isinstance(name, Digest):
             index = index.with_tag(name, manifest.descriptor)
-            held.add(str(manifest.digest))
+            held.add(manifest.digest)
         elif not manifest.subject:
             index = index.with_untagged(manifest.descriptor)
         return index.without_bare(frozenset(held)) if held else index
@@ -276,7 +275,7 @@ class OciDirStore:
         self._add_manifest(new)
         return index.with_tag(tag, new.descriptor)
 
-    def _listing(self, index: Index, tag: str) -> Manifest | None:
+    def _listing(self, index: Index, tag: Tag) -> Manifest | None:
         """The list of referrers at a tag; None when there is none."""
         entry = index.tags.get(tag)
         try:

@@ -19,6 +19,7 @@ from copy import copy
 from dataclasses import dataclass
 from heapq import merge
 from pathlib import Path
+from typing import TypeVar
 
 from regbot.errors import (
     NotFound,
@@ -32,6 +33,7 @@ from regbot.oci.digest import Digest, verified
 from regbot.oci.manifest import MEBIBYTE, SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer
+from regbot.oci.tag import Name, Tag
 from regbot.store.protocol import Chunks, ReadStore, ReadStores
 
 CHECKED_AT_ONCE = MEBIBYTE
@@ -41,6 +43,9 @@ A bigger one is trusted until somebody reads it: a dry run is no transfer.
 """
 
 _LARGEST_PAGE = 1000
+
+N = TypeVar("N", bound=str)
+"""Names of a kind: tags, or repositories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,10 @@ class Overlay:
         self._others = others
         self._lock = threading.RLock()
         self._put: set[Digest] = set()
-        self._tags: dict[str, Digest | None] = {}
+        self._tags: dict[Tag, Digest | None] = {}
         self._manifests: dict[Digest, Manifest] = {}
         self._deleted: set[Digest] = set()
-        self._seen: dict[str, Digest] = {}
+        self._seen: dict[Tag, Digest] = {}
         self._blobs: dict[Digest, _Blob] = {}
 
     def on(self, base: ReadStore, *, others: Callable[[Reference], ReadStore]) -> Overlay:
@@ -84,7 +89,7 @@ class Overlay:
         """Whether a planned manifest would make the repository if it is not there."""
         return bool(self._put)
 
-    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The base's tags without the deleted ones, the new ones in their places.
 
         A listing does not tell which tags are on a deleted digest: once a digest
@@ -99,7 +104,7 @@ class Overlay:
             return _with_new(list(filter(self._lists, self._listed(None, last))), new, last)
         return self._first(limit, last, new)
 
-    def head(self, name: str) -> Head:
+    def head(self, name: Name) -> Head:
         """Of the planned manifest, else the base's."""
         planned = self._planned(name)
         if planned is not None:
@@ -108,7 +113,7 @@ class Overlay:
         self._see(name, head.digest)
         return head
 
-    def manifest(self, name: str) -> Manifest:
+    def manifest(self, name: Name) -> Manifest:
         """The planned manifest, else the base's."""
         planned = self._planned(name)
         if planned is not None:
@@ -145,35 +150,34 @@ class Overlay:
                     found.setdefault(manifest.digest, as_referrer(manifest))
         return [one for one in found.values() if artifact_type in ("", one.artifact_type)]
 
-    def put_manifest(self, name: str, manifest: Manifest) -> None:
+    def put_manifest(self, name: Name, manifest: Manifest) -> None:
         """Plan a manifest. Raises DigestMismatch, and NotSupported for docker's schema 1."""
-        what = self._called(name)
+        what = str(self.repository.with_name(name))
         if manifest.media_type in SCHEMA1:
             raise NotSupported(f"{what}: manifests of schema 1 are not written")
-        digest = Digest.parse(name) if ":" in name else self._own_digest(manifest)
+        digest = name if isinstance(name, Digest) else self._own_digest(manifest)
         digest.check(manifest.raw, what)
         with self._lock:
             self._put.add(manifest.digest)
             self._manifests[digest] = Manifest(
                 manifest.raw, manifest.media_type, digest, manifest.data
             )
-            if ":" not in name:
+            if not isinstance(name, Digest):
                 self._tags[name] = digest
 
     def delete_manifest(self, digest: Digest) -> None:
         """Plan that a manifest goes with all its tags. Raises NotFound."""
-        self.head(str(digest))
+        self.head(digest)
         with self._lock:
-            self._planned(str(digest))
+            self._planned(digest)
             self._manifests.pop(digest, None)
             self._deleted.add(digest)
             for tag, target in self._tags.items():
                 if target == digest:
                     self._tags[tag] = None
 
-    def delete_tag(self, tag: str) -> None:
+    def delete_tag(self, tag: Tag) -> None:
         """Plan that a tag goes and its manifest stays. Raises NotFound."""
-        self.repository.with_tag(tag)
         with self._lock:
             known = self._seen.get(tag)
         if known is None:
@@ -213,13 +217,13 @@ class Overlay:
         self._blobs[digest] = _Blob(lambda: other.blob(digest, size), size)
         return True
 
-    def _planned(self, name: str) -> Manifest | None:
+    def _planned(self, name: Name) -> Manifest | None:
         """What is planned under a name; None when only the base knows.
 
         Raises NotFound for what is planned to be gone.
         """
         with self._lock:
-            digest = Digest.parse(name) if ":" in name else self._tags.get(name)
+            digest = name if isinstance(name, Digest) else self._tags.get(name)
             if digest is None:
                 if name in self._tags:
                     raise self._gone(name)
@@ -228,16 +232,16 @@ class Overlay:
                 raise self._gone(name)
             return self._manifests.get(digest)
 
-    def _see(self, name: str, digest: Digest) -> None:
+    def _see(self, name: Name, digest: Digest) -> None:
         """Remember a tag's digest in the base. Raises NotFound when it is to be deleted."""
-        if ":" in name:
+        if isinstance(name, Digest):
             return
         with self._lock:
             self._seen[name] = digest
             if digest in self._deleted and not self._tags.get(name):
                 raise self._gone(name)
 
-    def _lists(self, tag: str) -> bool:
+    def _lists(self, tag: Tag) -> bool:
         """Whether a tag that the base lists would still be listed."""
         with self._lock:
             if tag in self._tags:
@@ -253,7 +257,7 @@ class Overlay:
             self._seen[tag] = digest
         return digest not in self._deleted
 
-    def _listed(self, limit: int | None, last: str) -> list[str]:
+    def _listed(self, limit: int | None, last: str) -> list[Tag]:
         try:
             return self._base.tags(limit=limit, last=last)
         except NotFound:
@@ -261,9 +265,9 @@ class Overlay:
                 raise
             return []
 
-    def _first(self, limit: int, last: str, new: Collection[str]) -> list[str]:
+    def _first(self, limit: int, last: str, new: Collection[Tag]) -> list[Tag]:
         """The first tags after ``last``; the base is asked on while deleted ones fill it."""
-        found: list[str] = []
+        found: list[Tag] = []
         size, more = limit, True
         while more and len(found) < limit:
             page = self._listed(size, last)
@@ -279,16 +283,11 @@ class Overlay:
         is_folder = self.repository.scheme == "ocidir"
         return manifest.digest if is_folder else Digest.of(manifest.raw)
 
-    def _called(self, name: str) -> str:
-        """The full name of a tag or digest. Raises InvalidValue for what is neither."""
-        own = self.repository
-        return str(own.with_digest(name) if ":" in name else own.with_tag(name))
-
     def _what(self, digest: Digest) -> str:
         return f"blob {digest} of {self.repository}"
 
-    def _gone(self, name: str) -> NotFound:
-        return NotFound(f"{self._called(name)} is planned to be deleted")
+    def _gone(self, name: Name) -> NotFound:
+        return NotFound(f"{self.repository.with_name(name)} is planned to be deleted")
 
 
 class OverlayStores:
@@ -331,9 +330,7 @@ class OverlayStores:
         return _with_new(page, new, last, page[-1] if more else None)[:limit]
 
 
-def _with_new(
-    page: list[str], new: Collection[str], after: str, before: str | None = None
-) -> list[str]:
+def _with_new(page: list[N], new: Collection[N], after: str, before: str | None = None) -> list[N]:
     """A page of a list with the new names that belong on it; all to the end by default."""
     there = frozenset(page)
     added = [

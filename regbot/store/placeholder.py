@@ -24,6 +24,7 @@ from regbot.oci.manifest import (
     ImageConfig,
     Manifest,
 )
+from regbot.oci.tag import Name
 from regbot.store.protocol import ReadStore, read_blob
 
 _OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -69,7 +70,7 @@ def taking_away(original: Manifest) -> Placeholder:
     return placeholder(original.media_type, note)
 
 
-def replaced_by(store: ReadStore, name: str) -> Digest | None:
+def replaced_by(store: ReadStore, name: Name) -> Digest | None:
     """The digest that a tag had before ``taking_away`` was put on it; None for what is none.
 
     A program that is killed half-way may leave one. Raises what the store raises.

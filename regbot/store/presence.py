@@ -10,6 +10,7 @@ from regbot.errors import ConnectionFailed, NotFound, RegbotError, ServerFault
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Head, Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
 from regbot.store.protocol import Chunks
 
 _LOOKS = (0.1, 0.4, 1.0, 2.0)
@@ -25,19 +26,19 @@ class Tags(Protocol):
         """The repository, without tag and digest."""
         ...
 
-    def tags(self) -> list[str]:
+    def tags(self) -> list[Tag]:
         """All tags."""
         ...
 
-    def original_head(self, name: str) -> Head:
+    def original_head(self, name: Name) -> Head:
         """HEAD of a manifest."""
         ...
 
-    def original(self, name: str) -> Manifest:
+    def original(self, name: Name) -> Manifest:
         """GET of a manifest."""
         ...
 
-    def write(self, name: str, manifest: Manifest) -> None:
+    def write(self, name: Name, manifest: Manifest) -> None:
         """PUT of a manifest and nothing else."""
         ...
 
@@ -45,7 +46,7 @@ class Tags(Protocol):
         """Store a blob."""
         ...
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: Name) -> None:
         """DELETE of a tag or digest, and nothing else."""
         ...
 
@@ -57,14 +58,14 @@ class Presence:
     tags: Tags
     wait: Callable[[float], None]
 
-    def digest_at(self, name: str) -> Digest | None:
+    def digest_at(self, name: Name) -> Digest | None:
         """The digest that a tag or digest leads to; None where it is not there."""
         try:
             return self.tags.original_head(name).digest
         except NotFound:
             return None
 
-    def last_seen(self, name: str, within: float) -> Digest | None:
+    def last_seen(self, name: Name, within: float) -> Digest | None:
         """The digest that is still there after ``within`` seconds, or None once none is."""
         found = self.digest_at(name)
         for seconds in _pauses(within):
@@ -74,14 +75,14 @@ class Presence:
             found = self.digest_at(name)
         return found
 
-    def is_listed(self, tag: str) -> bool:
+    def is_listed(self, tag: Tag) -> bool:
         """Whether the repository lists a tag."""
         try:
             return tag in self.tags.tags()
         except NotFound:
             return False
 
-    def still_listed(self, tag: str, within: float) -> bool:
+    def still_listed(self, tag: Tag, within: float) -> bool:
         """Whether the repository still lists a tag after ``within`` seconds."""
         for seconds in _pauses(within):
             if not self.is_listed(tag):
@@ -89,11 +90,11 @@ class Presence:
             self.wait(seconds)
         return self.is_listed(tag)
 
-    def is_gone(self, name: str) -> bool:
+    def is_gone(self, name: Name) -> bool:
         """Whether a tag or digest is gone, by two answers: one 404 may be a stale one."""
         if self.digest_at(name) is not None:
             return False
-        if ":" not in name:
+        if not isinstance(name, Digest):
             return not self.is_listed(name)
         try:
             self.tags.original(name)
@@ -101,7 +102,7 @@ class Presence:
             return True
         return False
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: Name) -> None:
         """DELETE a tag or digest.
 
         An answer that does not tell what happened (5xx, or none at all) is raised only
@@ -113,7 +114,7 @@ class Presence:
             if not self._seems_gone(name):
                 raise
 
-    def _seems_gone(self, name: str) -> bool:
+    def _seems_gone(self, name: Name) -> bool:
         try:
             return self.is_gone(name)
         except RegbotError:

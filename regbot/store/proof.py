@@ -12,12 +12,14 @@ from collections.abc import Callable
 from functools import partial
 
 from regbot.errors import NotSupported, Protected, RegbotError, RegistryError, RegistryNotFound
+from regbot.oci.digest import Digest
+from regbot.oci.tag import Name, Tag
 from regbot.store.placeholder import Placeholder, placeholder
 from regbot.store.presence import Presence, Tags
 from regbot.store.registries import Kind
 
 MEANS_REFUSED = frozenset({400, 401, 403, 404, 405})
-PROOF_TAG = "regbot-proves-deleting-works"
+PROOF_TAG = Tag("regbot-proves-deleting-works")
 """The tag of the second proof; where deleting is refused it stays."""
 
 
@@ -53,20 +55,19 @@ class Proof:
     def _refusal_of(self, small: Placeholder) -> RegbotError | None:
         """None, or why deleting does not work."""
         push_blobs(self._tags, small)
-        name = str(small.manifest.digest)
         if self._kind().lists_deleted:
             return self._refusal_at(PROOF_TAG, small)
-        refusal = self._refusal_at(name, small)
+        refusal = self._refusal_at(small.manifest.digest, small)
         if isinstance(refusal, RegistryNotFound):
             return self._refusal_at(PROOF_TAG, small)
         return refusal
 
-    def _refusal_at(self, name: str, small: Placeholder) -> RegbotError | None:
+    def _refusal_at(self, name: Name, small: Placeholder) -> RegbotError | None:
         """Put the manifest under a name, and delete it by its digest."""
         within = self._kind().settles_within
         self._tags.write(name, small.manifest)
         try:
-            self._tags.remove(str(small.manifest.digest))
+            self._tags.remove(small.manifest.digest)
         except RegistryNotFound as error:
             return error if self._presence.last_seen(name, within) else None
         except RegistryError as error:
@@ -75,7 +76,9 @@ class Proof:
             return error
         if self._presence.last_seen(name, within) is not None:
             return NotSupported("it said that a manifest was deleted which is still there")
-        if self._kind().lists_deleted and self._presence.still_listed(name, within):
+        if isinstance(name, Digest) or not self._kind().lists_deleted:
+            return None
+        if self._presence.still_listed(name, within):
             return NotSupported(f"it still lists the tag {name} after its manifest was deleted")
         return None
 

@@ -1,7 +1,7 @@
 """What a repository's content looks like to everybody else.
 
 A registry, a layout folder, a cache and a simulated future all answer these
-calls, and nobody asks which one they hold. ``name`` is a tag or a digest as text.
+calls, and nobody asks which one they hold.
 
 Every store raises: NotFound for what is not there, NotSupported for a call it
 does not offer, ContentError for bytes that are not what they should be, and
@@ -18,6 +18,7 @@ from regbot.errors import SizeMismatch
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
 
 Chunks = Callable[[], Iterable[bytes]]
 """Content that can be read from its start more than once, for a second try."""
@@ -31,18 +32,18 @@ class ReadStore(Protocol):
         """The repository this is, without tag and digest."""
         ...
 
-    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags after ``last``, all of them or the first ``limit``.
 
         A listing that breaks off raises; a part is never taken for the whole.
         """
         ...
 
-    def head(self, name: str) -> Head:
+    def head(self, name: Name) -> Head:
         """Digest, size and media type of a manifest, as cheaply as the store can."""
         ...
 
-    def manifest(self, name: str) -> Manifest:
+    def manifest(self, name: Name) -> Manifest:
         """A manifest or index with its exact bytes, checked against its digest."""
         ...
 
@@ -68,7 +69,7 @@ class Store(ReadStore, Protocol):
     Only executors hold one.
     """
 
-    def put_manifest(self, name: str, manifest: Manifest) -> None:
+    def put_manifest(self, name: Name, manifest: Manifest) -> None:
         """Store a manifest's exact bytes under a tag or under its own digest.
 
         Keeps the referrers of its ``subject`` up to date.
@@ -79,7 +80,7 @@ class Store(ReadStore, Protocol):
         """Delete a manifest by digest, and with it every tag on it."""
         ...
 
-    def delete_tag(self, tag: str) -> None:
+    def delete_tag(self, tag: Tag) -> None:
         """Delete one tag and nothing else.
 
         Other tags of the digest stay. When it can't be done the tag is as before

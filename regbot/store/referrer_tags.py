@@ -26,6 +26,7 @@ from regbot.http.exchange import Request, Response
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Descriptor, Manifest
 from regbot.oci.referrers import fallback_tag, with_referrer, without_referrer
+from regbot.oci.tag import Name, Tag
 from regbot.store.endpoint import Endpoint
 from regbot.store.listing import pages
 
@@ -36,15 +37,15 @@ _ACCEPT = {"Accept": OCI_INDEX}
 class Tags(Protocol):
     """The calls of a store that the fallback tag is kept up with."""
 
-    def original(self, name: str) -> Manifest:
+    def original(self, name: Name) -> Manifest:
         """A manifest as the registry itself has it, no mirror."""
         ...
 
-    def write(self, name: str, manifest: Manifest) -> None:
+    def write(self, name: Name, manifest: Manifest) -> None:
         """PUT a manifest and nothing else."""
         ...
 
-    def delete_tag(self, tag: str) -> None:
+    def delete_tag(self, tag: Tag) -> None:
         """Delete one tag."""
         ...
 
@@ -115,7 +116,7 @@ class Referrers:
         request = Request("GET", url, scopes=self._endpoint.pull, headers=_ACCEPT)
         return self._endpoint.send(request)
 
-    def _listing(self, tag: str) -> Manifest | None:
+    def _listing(self, tag: Tag) -> Manifest | None:
         """The index on a fallback tag; None when there is no such tag."""
         try:
             listing = self._tags.original(tag)
@@ -125,7 +126,7 @@ class Referrers:
             raise Malformed(f"{self._endpoint.reference}:{tag} is not an index of referrers")
         return listing
 
-    def _change(self, tag: str, change: Callable[[Manifest | None], Manifest | None]) -> None:
+    def _change(self, tag: Tag, change: Callable[[Manifest | None], Manifest | None]) -> None:
         """Write the tag and read it back: another client may write it at the same time."""
         with self._lock:
             for _ in range(_TRIES):
@@ -138,7 +139,7 @@ class Referrers:
                 elif listing is not None:
                     self._empty(tag, listing)
 
-    def _empty(self, tag: str, listing: Manifest) -> None:
+    def _empty(self, tag: Tag, listing: Manifest) -> None:
         """Leave an empty index on the tag, and delete the tag where that can be done."""
         self._tags.write(tag, Manifest.build({**listing.data, "manifests": []}))
         try:

@@ -8,6 +8,8 @@ from functools import partial
 from regbot.errors import (
     ContentError,
     DigestMismatch,
+    InvalidValue,
+    Malformed,
     NotSupported,
     RegistryError,
     RegistryUnsupported,
@@ -21,6 +23,7 @@ from regbot.http.exchange import Exchange, Request, Response, Scope
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.answers import (
     digest_said,
@@ -84,25 +87,28 @@ class RemoteStore:
     def _kind(self) -> Kind:
         return kind_of(self._endpoint.exchange, self.repository.registry)
 
-    def tags(self, *, limit: int | None = None, last: str = "") -> list[str]:
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags after ``last``, page by page; see ``listing``."""
-        return list_names(
-            self._get, self._endpoint.path("tags/list"), "tags", limit=limit, last=last
-        )
+        path = self._endpoint.path("tags/list")
+        names = list_names(self._get, path, "tags", limit=limit, last=last)
+        try:
+            return [Tag.parse(name) for name in names]
+        except InvalidValue as error:
+            raise Malformed(f"the list of tags of {self.repository}: {error}") from None
 
-    def head(self, name: str) -> Head:
+    def head(self, name: Name) -> Head:
         """HEAD of a manifest; a GET where the host or its answer asks for one."""
         return self._head(name, mirrors=self._mirrors)
 
-    def original_head(self, name: str) -> Head:
+    def original_head(self, name: Name) -> Head:
         """The same, and never from a mirror."""
         return self._head(name, mirrors=False)
 
-    def manifest(self, name: str) -> Manifest:
+    def manifest(self, name: Name) -> Manifest:
         """GET of a manifest with its exact bytes, checked."""
         return self._manifest(name, mirrors=self._mirrors)
 
-    def original(self, name: str) -> Manifest:
+    def original(self, name: Name) -> Manifest:
         """The same, and never from a mirror."""
         return self._manifest(name, mirrors=False)
 
@@ -118,21 +124,21 @@ class RemoteStore:
         """From the referrers API, else from the fallback tag."""
         return self._referrers.of(digest, artifact_type)
 
-    def put_manifest(self, name: str, manifest: Manifest) -> None:
+    def put_manifest(self, name: Name, manifest: Manifest) -> None:
         """PUT the exact bytes; the fallback tag of a subject is kept up where needed."""
         taken_up = self._put(name, manifest)
         if manifest.subject is not None and not taken_up:
             self._referrers.add(manifest, manifest.subject.digest)
 
-    def write(self, name: str, manifest: Manifest) -> None:
+    def write(self, name: Name, manifest: Manifest) -> None:
         """PUT the exact bytes and nothing else."""
         self._put(name, manifest)
 
     def delete_manifest(self, digest: Digest) -> None:
         """DELETE by digest; the fallback tag of its subject is kept up where needed."""
         subject = self._subject_listed_by_tag(digest)
-        self._presence.remove(str(digest))
-        if self._presence.last_seen(str(digest), self._kind().settles_within) is not None:
+        self._presence.remove(digest)
+        if self._presence.last_seen(digest, self._kind().settles_within) is not None:
             raise NotSupported(f"the registry said that {digest} was deleted, but it is there")
         if subject is None:
             return
@@ -142,11 +148,11 @@ class RemoteStore:
             text = f"{digest} is deleted, but still listed as a referrer of {subject}: {error}"
             self._emit(Message("warn", text))
 
-    def delete_tag(self, tag: str) -> None:
+    def delete_tag(self, tag: Tag) -> None:
         """Delete one tag; see ``tag_removal``."""
         self._removal.delete(tag, self.original_head(tag).digest)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: Name) -> None:
         """DELETE a tag or digest and nothing else."""
         request = Request(
             "DELETE",
@@ -191,15 +197,10 @@ class RemoteStore:
         cancel(self._endpoint, session)
         return False
 
-    def _called(self, name: str) -> str:
-        """The full name of a tag or digest. Raises InvalidValue for what is neither."""
-        own = self.repository
-        return str(own.with_digest(name) if ":" in name else own.with_tag(name))
-
     def _get(self, url: str) -> Response:
         return self._endpoint.send(Request("GET", url, scopes=self._endpoint.pull))
 
-    def _manifest_request(self, method: str, name: str, *, mirrors: bool) -> Request:
+    def _manifest_request(self, method: str, name: Name, *, mirrors: bool) -> Request:
         return Request(
             method,
             self._endpoint.path(f"manifests/{name}"),
@@ -208,8 +209,7 @@ class RemoteStore:
             mirrors=mirrors,
         )
 
-    def _head(self, name: str, *, mirrors: bool) -> Head:
-        self._called(name)
+    def _head(self, name: Name, *, mirrors: bool) -> Head:
         if not self._endpoint.settings.disable_head:
             try:
                 with self._endpoint.send(
@@ -223,11 +223,11 @@ class RemoteStore:
         manifest = self._manifest(name, mirrors=mirrors)
         return Head(manifest.media_type, manifest.digest, manifest.size, manifest.rate_limit)
 
-    def _manifest(self, name: str, *, mirrors: bool) -> Manifest:
-        what = self._called(name)
+    def _manifest(self, name: Name, *, mirrors: bool) -> Manifest:
+        what = str(self.repository.with_name(name))
         request = self._manifest_request("GET", name, mirrors=mirrors)
         answer = fetch(partial(self._endpoint.send, request), self._endpoint.exchange.blob_limit)
-        asked = Digest.parse(name) if ":" in name else None
+        asked = name if isinstance(name, Digest) else None
         try:
             manifest = Manifest.parse(
                 answer.body,
@@ -240,13 +240,13 @@ class RemoteStore:
         _check(manifest, asked or digest_said(answer.headers), what)
         return manifest
 
-    def _put(self, name: str, manifest: Manifest) -> bool:
+    def _put(self, name: Name, manifest: Manifest) -> bool:
         """Whether the registry lists it as a referrer of its subject itself."""
-        what = self._called(name)
+        what = str(self.repository.with_name(name))
         if manifest.media_type in SCHEMA1:
             raise NotSupported(f"{what}: manifests of schema 1 are not written")
-        if ":" in name:
-            Digest.parse(name).check(manifest.raw, what)
+        if isinstance(name, Digest):
+            name.check(manifest.raw, what)
         request = Request(
             "PUT",
             self._endpoint.path(f"manifests/{name}"),
@@ -265,7 +265,7 @@ class RemoteStore:
         if self._referrers.has_api(digest):
             return None
         try:
-            subject = self.original(str(digest)).subject
+            subject = self.original(digest).subject
         except ContentError:
             return None
         return subject.digest if subject else None
@@ -285,9 +285,9 @@ class RemoteStore:
         raise NotSupported(f"{self.repository} does not tell the size of blob {digest}")
 
 
-def _fits(name: str, said: Digest) -> bool:
+def _fits(name: Name, said: Digest) -> bool:
     """Whether a digest said for a name can be taken: the same one, or a tag's sha256."""
-    return str(said) == name if ":" in name else said.algorithm == "sha256"
+    return said == name if isinstance(name, Digest) else said.algorithm == "sha256"
 
 
 def _check(manifest: Manifest, expected: Digest | None, what: str) -> None:
@@ -295,8 +295,7 @@ def _check(manifest: Manifest, expected: Digest | None, what: str) -> None:
     if expected is None or manifest.digest == expected:
         return
     if manifest.media_type in SCHEMA1:
-        found = str(manifest.digest)
         if expected.algorithm == manifest.digest.algorithm:
-            raise DigestMismatch(f"{what}: digest is {found}, expected {expected}")
+            raise DigestMismatch(f"{what}: digest is {manifest.digest}, expected {expected}")
         return
     expected.check(manifest.raw, what)

@@ -27,6 +27,7 @@ from regbot.errors import (
 from regbot.events import Emit, LeftBehind, Message
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Manifest
+from regbot.oci.tag import Tag
 from regbot.store.placeholder import taking_away
 from regbot.store.presence import Presence
 from regbot.store.proof import MEANS_REFUSED, Proof, push_blobs
@@ -66,7 +67,7 @@ class Swap:
         self._proof = Proof(presence, kind)
         self._swapping = threading.Lock()
 
-    def take_away(self, tag: str, digest: Digest) -> None:
+    def take_away(self, tag: Tag, digest: Digest) -> None:
         """Delete a tag that was seen on a digest, or leave it as it was and raise.
 
         Raises NotSupported, Protected, the registry's own error, DigestMismatch when
@@ -86,7 +87,7 @@ class Swap:
         if self._is_on(tag, digest):
             self._swap(tag, original, small.manifest)
 
-    def _original(self, tag: str) -> Manifest | None:
+    def _original(self, tag: Tag) -> Manifest | None:
         """What is on the tag; None where the tag is gone."""
         try:
             return self._tags.original(tag)
@@ -95,7 +96,7 @@ class Swap:
                 raise NotSupported(f"{self._name(tag)} is listed, but leads nowhere") from None
             return None
 
-    def _is_on(self, tag: str, digest: Digest) -> bool:
+    def _is_on(self, tag: Tag, digest: Digest) -> bool:
         """False when the tag is gone. Raises DigestMismatch when it moved."""
         found = self._presence.digest_at(tag)
         if found is None and not self._presence.is_gone(tag):
@@ -104,16 +105,16 @@ class Swap:
             raise self._moved(tag, found, digest)
         return found is not None
 
-    def _rehearse(self, tag: str, original: Manifest) -> None:
+    def _rehearse(self, tag: Tag, original: Manifest) -> None:
         """Raise unless the manifest could be put back: by its digest that changes nothing."""
         try:
-            self._tags.write(str(original.digest), original)
+            self._tags.write(original.digest, original)
         except RegistryError as error:
             if error.status not in MEANS_REFUSED:
                 raise
             raise self._no_way_back(tag, error) from error
 
-    def _swap(self, tag: str, original: Manifest, small: Manifest) -> None:
+    def _swap(self, tag: Tag, original: Manifest, small: Manifest) -> None:
         """Put the small manifest on the tag and delete it, or bring the original back.
 
         One tag after the other: registries lose tags' deletes to one another.
@@ -126,8 +127,8 @@ class Swap:
             except BaseException as error:  # noqa: BLE001 - raised again, or done after all
                 self._after_failure(tag, original, small, error)
 
-    def _remove(self, tag: str, digest: Digest) -> None:
-        self._tags.remove(str(digest))
+    def _remove(self, tag: Tag, digest: Digest) -> None:
+        self._tags.remove(digest)
         within = self._kind().settles_within
         found = self._presence.last_seen(tag, within)
         if found == digest:
@@ -138,7 +139,7 @@ class Swap:
             raise NotSupported("the registry still lists the tag after its manifest was deleted")
 
     def _after_failure(
-        self, tag: str, original: Manifest, small: Manifest, error: BaseException
+        self, tag: Tag, original: Manifest, small: Manifest, error: BaseException
     ) -> None:
         """Bring the original back, and raise unless the tag is gone after all."""
         if self._is_gone(tag, original, small):
@@ -162,7 +163,7 @@ class Swap:
             self._warn(f"tag {self._name(tag)} was not deleted and has {original.digest} again")
         raise error
 
-    def _is_gone(self, tag: str, original: Manifest, small: Manifest) -> bool:
+    def _is_gone(self, tag: Tag, original: Manifest, small: Manifest) -> bool:
         """Whether the tag went with the small manifest after all: both have to be gone.
 
         Raises DigestMismatch, with the tag left alone, when somebody else moved it.
@@ -172,14 +173,14 @@ class Swap:
         try:
             found = look.digest_at(tag)
             if found is None:
-                return look.digest_at(str(small.digest)) is None
+                return look.digest_at(small.digest) is None
         except RegbotError:
             return False
         if found not in (small.digest, original.digest):
             raise self._moved(tag, found, original.digest)
         return False
 
-    def _put_back(self, tag: str, original: Manifest, small: Manifest, *, watch: bool) -> None:
+    def _put_back(self, tag: Tag, original: Manifest, small: Manifest, *, watch: bool) -> None:
         """PUT the original, whatever the tag seems to be on: that may be a stale answer.
 
         ``watch`` looks at the tag for some seconds more, and does it again where the
@@ -200,15 +201,15 @@ class Swap:
             if found in (None, small.digest):
                 restore.tags.write(tag, original)
 
-    def _name(self, tag: str) -> str:
+    def _name(self, tag: Tag) -> str:
         return str(self._tags.repository.with_tag(tag))
 
-    def _moved(self, tag: str, found: Digest, digest: Digest) -> DigestMismatch:
+    def _moved(self, tag: Tag, found: Digest, digest: Digest) -> DigestMismatch:
         return DigestMismatch(
             f"tag {self._name(tag)} moved from {digest} to {found} meanwhile: it is left alone"
         )
 
-    def _no_way_back(self, tag: str, why: object) -> NotSupported:
+    def _no_way_back(self, tag: Tag, why: object) -> NotSupported:
         return NotSupported(
             f"tag {self._name(tag)} is left alone: the registry deletes no tags by name, and its"
             f" manifest could not be put back if deleting failed half-way ({why})"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from regbot.errors import NotSupported, RegbotError, RegistryError, RegistryNotFound
 from regbot.events import Emit, Message
 from regbot.oci.digest import Digest
+from regbot.oci.tag import Tag
 from regbot.store.presence import Presence
 from regbot.store.registries import Kind
 from regbot.store.swap import Finishing, Swap
@@ -50,7 +51,7 @@ class TagRemoval:
         self._by_name = True
         self._swap = Swap(presence, finishing=finishing, emit=emit, kind=kind)
 
-    def delete(self, tag: str, digest: Digest) -> None:
+    def delete(self, tag: Tag, digest: Digest) -> None:
         """Delete a tag that was seen on a digest, or leave it as it was and raise.
 
         Raises what ``Swap.take_away`` does.
@@ -77,7 +78,7 @@ class TagRemoval:
             ) from refusal
         self._swap.take_away(tag, digest)
 
-    def _read_back(self, tag: str, digest: Digest) -> None:
+    def _read_back(self, tag: Tag, digest: Digest) -> None:
         """Raise when the tag still has the digest it should have gone with."""
         within = self._kind().settles_within
         try:
@@ -97,7 +98,7 @@ class TagRemoval:
         elif listed:
             self._warn(f"tag {self._name(tag)} was deleted, and is still listed")
 
-    def _name(self, tag: str) -> str:
+    def _name(self, tag: Tag) -> str:
         return str(self._presence.tags.repository.with_tag(tag))
 
     def _warn(self, text: str) -> None:

@@ -17,6 +17,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_MANIFEST
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import fallback_tag, with_referrer
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 
@@ -44,9 +45,9 @@ def test_old_docker_save_with_links_between_its_layers(tmp_path) -> None:
         assert archive.tags() == ["v1", "v2"]
         assert archive.tags(limit=1) == ["v1"]
         assert archive.tags(last="v1") == ["v2"]
-        manifest = archive.manifest("v1")
-        assert archive.default_name == str(manifest.digest)
-        assert manifest == archive.manifest("v2") == archive.manifest(str(manifest.digest))
+        manifest = archive.manifest(Tag("v1"))
+        assert archive.default_name == manifest.digest
+        assert manifest == archive.manifest(Tag("v2")) == archive.manifest(manifest.digest)
         assert manifest.media_type == OCI_MANIFEST
         assert [layer.digest for layer in manifest.layers] == [Digest.of(ONE), Digest.of(TWO)]
         assert b"".join(archive.blob(Digest.of(TWO), len(TWO))) == TWO
@@ -67,7 +68,7 @@ def test_what_docker_saved_has_the_same_digest_each_time_and_however_packed(tmp_
     digests = set()
     for file in (plain, other, packed):
         with opened(file) as archive:
-            digests.add(str(archive.manifest("1").digest))
+            digests.add(str(archive.manifest(Tag("1")).digest))
     expected = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
@@ -90,7 +91,7 @@ def test_packed_layers_stay_packed_and_are_checked_unpacked(tmp_path, codec, com
         "manifest.json": manifest_json(saved("sha256:abc", ["1.tar.gz"], "a:1")),
     }
     with opened(make_tar(tmp_path / "a.tar", members)) as archive:
-        (layer,) = archive.manifest("1").layers
+        (layer,) = archive.manifest(Tag("1")).layers
         assert layer.digest == Digest.of(packed)
         assert layer.media_type == f"application/vnd.oci.image.layer.v1.tar+{codec}"
         assert b"".join(archive.blob(layer.digest, layer.size)) == packed
@@ -110,7 +111,7 @@ def test_new_docker_save_counts_as_the_layout_it_is(tmp_path) -> None:
     members["manifest.json"] = manifest_json(saved(config, layers, "other:name"))
     with opened(make_tar(tmp_path / "a.tar", members)) as archive:
         assert archive.tags() == ["v1"]
-        assert archive.manifest("v1") == image.manifest
+        assert archive.manifest(Tag("v1")) == image.manifest
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -120,7 +121,7 @@ def test_every_form_of_tar_is_read(tmp_path, form) -> None:
     long = "x" * 90 + "/" + "y" * 90
     members |= {long: b"long name"}
     with opened(make_tar(tmp_path / "a.tar", members, format=form)) as archive:
-        assert archive.manifest("v1") == image.manifest
+        assert archive.manifest(Tag("v1")) == image.manifest
 
 
 def test_long_names_of_layers_and_links_are_read(tmp_path) -> None:
@@ -137,7 +138,7 @@ def test_long_names_of_layers_and_links_are_read(tmp_path) -> None:
             ),
         }
         with opened(make_tar(tmp_path / "a.tar", members, format=form)) as archive:
-            for layer, content in zip(archive.manifest("1").layers, (ONE, TWO), strict=True):
+            for layer, content in zip(archive.manifest(Tag("1")).layers, (ONE, TWO), strict=True):
                 assert b"".join(archive.blob(layer.digest, layer.size)) == content
 
 
@@ -147,7 +148,7 @@ def test_several_images_need_a_name(tmp_path) -> None:
     with opened(make_tar(tmp_path / "a.tar", members)) as archive:
         with pytest.raises(InvalidValue, match="several images: v1, v2"):
             _ = archive.default_name
-        assert archive.manifest("v2") == second.manifest
+        assert archive.manifest(Tag("v2")) == second.manifest
 
 
 def test_one_tag_on_several_images_is_not_guessed_at(tmp_path) -> None:
@@ -156,9 +157,9 @@ def test_one_tag_on_several_images_is_not_guessed_at(tmp_path) -> None:
     members = layout(("v1", first), ("v1", second))
     with opened(make_tar(tmp_path / "a.tar", members)) as archive:
         with pytest.raises(ContentError, match="stands for several") as caught:
-            archive.manifest("v1")
+            archive.manifest(Tag("v1"))
         assert str(first.digest) in str(caught.value)
-        assert archive.manifest(str(second.digest)) == second.manifest
+        assert archive.manifest(second.digest) == second.manifest
 
 
 def test_referrers_and_signatures_do_not_hide_the_only_image(tmp_path) -> None:
@@ -172,7 +173,7 @@ def test_referrers_and_signatures_do_not_hide_the_only_image(tmp_path) -> None:
         tar.add(tmp_path / "layout", ".")
     with opened(file) as archive:
         assert fallback_tag(image.digest) in archive.tags()
-        assert archive.default_name == str(image.digest)
+        assert archive.default_name == image.digest
         (found,) = archive.referrers(image.digest)
         assert found.digest == referrer.digest
         listing = with_referrer(None, referrer.manifest)
@@ -196,9 +197,9 @@ def test_what_is_not_there_is_not_found(tmp_path) -> None:
     other = Digest.of(b"other")
     with opened(make_tar(tmp_path / "a.tar", layout(("v1", make_image())))) as archive:
         for ask in (
-            lambda: archive.manifest("v2"),
-            lambda: archive.head("v2"),
-            lambda: archive.manifest(str(other)),
+            lambda: archive.manifest(Tag("v2")),
+            lambda: archive.head(Tag("v2")),
+            lambda: archive.manifest(other),
             lambda: archive.blob_size(other),
             lambda: archive.blob(other),
         ):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from support.images import make_image, make_index, make_layer, push
+from support.pairs import named
 from support.servers import docker_registry, skopeo
 
 from regbot.events import ignore
@@ -19,6 +20,7 @@ from regbot.image.archive_read import open_archive
 from regbot.image.archive_write import write_archive
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 
@@ -30,9 +32,9 @@ def store(tmp_path: Path) -> OciDirStore:
     return OciDirStore(Reference.parse(f"ocidir://{tmp_path}/layout"))
 
 
-def write(store, name: str, path: Path) -> None:
+def write(store, name: str | Digest, path: Path) -> None:
     repository = "registry.test/team/app"
-    write_archive(store, name, path, repository_name=repository, stop=Stop(), emit=ignore)
+    write_archive(store, named(name), path, repository_name=repository, stop=Stop(), emit=ignore)
 
 
 def two_layers(**options):
@@ -85,7 +87,7 @@ def test_loads_packed_layers_of_ours(store, tmp_path) -> None:
     layout = f"oci:{tmp_path}/layout"
     skopeo("copy", "--dest-compress-format", "gzip", f"{layout}:plain", f"oci:{tmp_path}/gz:v1")
     packed = OciDirStore(Reference.parse(f"ocidir://{tmp_path}/gz"))
-    assert packed.manifest("v1").layers[0].media_type.endswith("gzip")
+    assert packed.manifest(Tag("v1")).layers[0].media_type.endswith("gzip")
     write(packed, "v1", tmp_path / "a.tar")
     skopeo("copy", f"docker-archive:{tmp_path}/a.tar", f"dir:{tmp_path}/copied")
     assert blobs_in(tmp_path / "copied").keys() >= {
@@ -107,10 +109,10 @@ def test_we_read_its_layout_archive_to_the_byte(store, tmp_path) -> None:
     )
     with open_archive(file, blob_limit=LIMIT) as archive:
         assert archive.tags() == ["v9"]
-        assert archive.manifest("v9") == index.manifest
-        assert archive.default_name == str(index.digest)
+        assert archive.manifest(Tag("v9")) == index.manifest
+        assert archive.default_name == index.digest
         for child in index.children:
-            assert archive.manifest(str(child.digest)).raw == child.manifest.raw
+            assert archive.manifest(child.digest).raw == child.manifest.raw
             for digest, content in child.blobs.items():
                 assert b"".join(archive.blob(digest)) == content
 
@@ -134,7 +136,7 @@ def test_we_read_its_docker_archive(store, tmp_path, how) -> None:
         assert any(member.issym() for member in tar), "docker's links between layers"
     with open_archive(pack(file, how), blob_limit=LIMIT) as archive:
         assert archive.tags() == ["v9"]
-        manifest = archive.manifest("v9")
+        manifest = archive.manifest(Tag("v9"))
         assert [layer.digest for layer in manifest.layers] == [
             layer.digest for layer in image.manifest.layers
         ]
@@ -159,7 +161,7 @@ def test_what_it_saved_for_docker_goes_to_a_registry_and_back(store, tmp_path) -
                 digest=part.digest,
                 size=part.size,
             )
-        copied.put_manifest("v9", manifest)
+        copied.put_manifest(Tag("v9"), manifest)
     with docker_registry(tmp_path / "registry") as registry:
         there = f"docker://{registry.host}/me/app:v9"
         plain = ("--src-tls-verify=false", "--dest-tls-verify=false", "--preserve-digests")

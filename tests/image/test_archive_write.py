@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from support.images import make_image, make_index, make_layer, make_referrer, push
+from support.pairs import named
 
 from regbot.errors import (
     ContentError,
@@ -28,6 +29,7 @@ from regbot.image.archive_write import write_archive
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 
@@ -39,9 +41,11 @@ def store(tmp_path: Path) -> OciDirStore:
     return OciDirStore(Reference.parse(f"ocidir://{tmp_path}/layout"))
 
 
-def write(store, name: str, path: Path, repository: str = "registry.test/team/app", **options):
-    usual = {"stop": Stop(), "emit": ignore}
-    return write_archive(store, name, path, repository_name=repository, **{**usual, **options})
+def write(
+    store, name: str | Digest, path: Path, repository: str = "registry.test/team/app", **options
+):
+    options = {"stop": Stop(), "emit": ignore, **options}
+    return write_archive(store, named(name), path, repository_name=repository, **options)
 
 
 def names_of(path: Path) -> list[str]:
@@ -67,11 +71,11 @@ def test_what_is_written_is_read_back_byte_for_byte(store, tmp_path, file) -> No
     write(store, "v1", tmp_path / file)
     with open_archive(tmp_path / file, blob_limit=LIMIT) as archive:
         assert archive.tags() == ["v1"]
-        assert archive.default_name == str(index.digest)
-        assert archive.manifest("v1") == index.manifest
-        assert archive.head("v1").digest == index.digest
+        assert archive.default_name == index.digest
+        assert archive.manifest(Tag("v1")) == index.manifest
+        assert archive.head(Tag("v1")).digest == index.digest
         for child in index.children:
-            assert archive.manifest(str(child.digest)).raw == child.manifest.raw
+            assert archive.manifest(child.digest).raw == child.manifest.raw
             for digest, content in child.blobs.items():
                 assert b"".join(archive.blob(digest, len(content))) == content
                 assert archive.blob_size(digest) == len(content)
@@ -121,7 +125,7 @@ def test_an_artifact_is_written_without_what_only_images_have(store, tmp_path) -
     write(store, "signature", tmp_path / "a.tar")
     assert "manifest.json" not in names_of(tmp_path / "a.tar")
     with open_archive(tmp_path / "a.tar", blob_limit=LIMIT) as archive:
-        assert archive.manifest("signature") == artifact.manifest
+        assert archive.manifest(Tag("signature")) == artifact.manifest
         assert archive.referrers(image.digest)[0].digest == artifact.digest
         assert archive.referrers(image.digest, "something/else") == []
 
@@ -129,13 +133,13 @@ def test_an_artifact_is_written_without_what_only_images_have(store, tmp_path) -
 def test_a_digest_and_an_image_without_a_name_give_no_names(store, tmp_path) -> None:
     image = make_image()
     push(store, image, "v1")
-    write(store, str(image.digest), tmp_path / "a.tar")
+    write(store, image.digest, tmp_path / "a.tar")
     write(store, "v1", tmp_path / "b.tar", "")
     assert json_of(tmp_path / "a.tar", "manifest.json")[0]["RepoTags"] is None
     assert json_of(tmp_path / "b.tar", "manifest.json")[0]["RepoTags"] is None
     with open_archive(tmp_path / "a.tar", blob_limit=LIMIT) as archive:
         assert archive.tags() == []
-        assert archive.default_name == str(image.digest)
+        assert archive.default_name == image.digest
     with open_archive(tmp_path / "b.tar", blob_limit=LIMIT) as archive:
         assert archive.tags() == ["v1"]
 
@@ -280,7 +284,7 @@ def test_a_nested_index_and_long_digests_fit(store, tmp_path) -> None:
     write(store, "v1", tmp_path / "a.tar")
     with open_archive(tmp_path / "a.tar", blob_limit=LIMIT) as archive:
         assert b"".join(archive.blob(long)) == layer
-        assert archive.manifest(str(image.digest)).raw == image.manifest.raw
+        assert archive.manifest(image.digest).raw == image.manifest.raw
     assert json_of(tmp_path / "a.tar", "manifest.json")
 
 

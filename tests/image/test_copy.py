@@ -21,6 +21,7 @@ from regbot.image.copy import CopyOptions, copy_image
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Manifest
 from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 
 
@@ -74,8 +75,8 @@ def test_the_copy_is_the_same_to_the_byte(kind, way, tmp_path):
         push(source, image, "v1")
         found = copy(source, "v1", target, "v2")
         assert found.digest == image.digest
-        assert target.manifest("v2").raw == image.manifest.raw
-        assert target.manifest("v2").media_type == image.manifest.media_type
+        assert target.manifest(Tag("v2")).raw == image.manifest.raw
+        assert target.manifest(Tag("v2")).media_type == image.manifest.media_type
         assert whole(target, "v2") == whole(source, "v1")
         assert "v2" in target.tags()
 
@@ -86,14 +87,14 @@ def test_without_a_target_tag_the_copy_has_its_digest_alone():
         push(here.store(), image, "v1")
         copy(here.store(), "v1", there.store(), "")
         assert there.registry.tags("team/app") == {}
-        assert whole(there.store(), str(image.digest))
+        assert whole(there.store(), image.digest)
 
 
 def test_another_digest_as_target_is_refused_before_anything_is_sent():
     with side() as here, side() as there:
         push(here.store(), make_image(), "v1")
         with pytest.raises(DigestMismatch, match="v1 is sha256"):
-            copy(here.store(), "v1", there.store(), str(Digest.of(b"other")))
+            copy(here.store(), "v1", there.store(), Digest.of(b"other"))
         assert there.registry.requests == []
 
 
@@ -295,5 +296,5 @@ def test_a_stop_ends_a_copy_between_requests():
         push(here.store(), two_platforms(), "v1")
         there.registry.before("POST", "/uploads/", stop.ask)
         with pytest.raises(Stopped):
-            copy_image(here.store(), "v1", there.store(), "v1", CopyOptions(), stop=stop)
+            copy_image(here.store(), Tag("v1"), there.store(), Tag("v1"), CopyOptions(), stop=stop)
         assert there.registry.tags("team/app") == {}

@@ -19,6 +19,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 
 ALL = CopyOptions(referrers=True, digest_tags=True, workers=2)
@@ -40,7 +41,7 @@ def fill(store):
 
 
 def copy(source, target, options=ALL):
-    return copy_image(source, "v1", target, "v1", options, stop=Stop())
+    return copy_image(source, Tag("v1"), target, Tag("v1"), options, stop=Stop())
 
 
 def requests_of_a_copy():
@@ -55,7 +56,7 @@ def sound_and_finished_by_a_second_try(source, target, index):
     assert broken_tags(target) == []
     copy(source, target)
     assert whole(target, "v1") == whole(source, "v1")
-    assert target.head("v1").digest == index.digest
+    assert target.head(Tag("v1")).digest == index.digest
     assert len(target.referrers(index.digest)) == 1
     assert f"{fallback_tag(index.digest)}.sig" in target.tags()
 

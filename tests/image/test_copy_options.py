@@ -22,6 +22,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 
 
@@ -60,7 +61,7 @@ def test_platforms_copy_the_index_as_it_is_and_only_their_images():
         arm64 = {"platforms": (Platform.parse("linux/arm64"),)}
         copy(here.store(), "v1", there.store(), "v1", **arm64)
         assert there.registry.tags("team/app") == {"v1": str(index.digest)}
-        assert whole(there.store(), str(arm.digest))
+        assert whole(there.store(), arm.digest)
         assert not has(there.store(), amd.digest)
         there.registry.forget()
         copy(here.store(), "v1", there.store(), "v1", **arm64)
@@ -115,7 +116,7 @@ def test_external_layers_stay_where_they_are():
     with side() as here, side() as there:
         push(here.store(), image, "v1")
         copy(here.store(), "v1", there.store(), "v1")
-        assert there.store().head("v1").digest == image.digest
+        assert there.store().head(Tag("v1")).digest == image.digest
         assert str(Digest.of(elsewhere)) not in there.registry.blobs("team/app")
 
 
@@ -146,7 +147,7 @@ def test_referrers_come_along_with_those_of_their_own(quirks, source_quirks):
             (signature.digest, witness),
         ):
             assert [one.digest for one in there.store().referrers(subject)] == [referrer.digest]
-            assert whole(there.store(), str(referrer.digest))
+            assert whole(there.store(), referrer.digest)
 
 
 def test_referrers_of_the_target_s_own_stay():
@@ -193,7 +194,7 @@ def test_a_stale_list_of_referrers_does_not_stop_a_copy(options):
         events = []
         source, target = here.store(), there.store()
         wanted = CopyOptions(**options)
-        copy_image(source, "v1", target, "v1", wanted, stop=Stop(), emit=events.append)
+        copy_image(source, Tag("v1"), target, Tag("v1"), wanted, stop=Stop(), emit=events.append)
         assert [one.digest for one in there.store().referrers(image.digest)] == [kept.digest]
         assert any(str(gone.digest) in event.text for event in events if event.level == "warn")
 

@@ -18,6 +18,7 @@ from regbot.errors import NotSupported
 from regbot.image.copy import CopyOptions, copy_image
 from regbot.image.removal import RemoveTag, plan_removal
 from regbot.oci.digest import Digest
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 
 MEBIBYTE = 1024 * 1024
@@ -29,6 +30,7 @@ sys.path.insert(0, sys.argv[3])
 from support.clients import Client
 from support.pairs import layout
 from regbot.image.copy import copy_image
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 
 with Client(sys.argv[1]) as client:
@@ -36,7 +38,7 @@ with Client(sys.argv[1]) as client:
     source = client.store("big/app") if sys.argv[2] == "-" else client.store("big/copy")
     if sys.argv[2] == "-":
         target.mount_blob = lambda digest, source: False
-    copy_image(source, "v1", target, "v1", stop=Stop())
+    copy_image(source, Tag("v1"), target, Tag("v1"), stop=Stop())
 status = Path("/proc/self/status").read_text()
 print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 """
@@ -128,7 +130,7 @@ def test_the_steps_of_a_removal_leave_the_other_tag_whole(registry):
         push(store, index, "v1")
         push(store, index.children[0], "kept")
         push(store, make_referrer(index.manifest))
-        for step in plan_removal(store, "v1", children=True, referrers=True):
+        for step in plan_removal(store, Tag("v1"), children=True, referrers=True):
             if isinstance(step, RemoveTag):
                 if step.tag in store.tags():
                     store.delete_tag(step.tag)
@@ -148,7 +150,7 @@ def big_image(store, size):
     store.put_blob(lambda: [image.config], digest=Digest.of(image.config), size=len(image.config))
     pieces = [piece] * (size // MEBIBYTE)
     store.put_blob(lambda: pieces, digest=image.manifest.layers[0].digest, size=len(layer))
-    store.put_manifest("v1", image.manifest)
+    store.put_manifest(Tag("v1"), image.manifest)
     return image
 
 

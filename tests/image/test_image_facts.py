@@ -25,6 +25,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_CONFIG, OCI_MANIFEST, Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Tag
 
 
 @pytest.fixture
@@ -48,20 +49,20 @@ def test_the_size_counts_shared_blobs_once(store):
     push(store, index, "v1")
     layers = [make_layer(text) for text in ("base", "amd", "arm64")]
     configs = [child.config for child in index.children]
-    assert image_size(store, "v1") == sum(len(content) for content in (*layers, *configs))
+    assert image_size(store, Tag("v1")) == sum(len(content) for content in (*layers, *configs))
 
 
 def test_the_size_of_a_sparse_index_is_that_of_what_is_there(store):
     index = two_platforms()
     push(store, index.children[0])
-    store.put_manifest("v1", index.manifest)
-    assert image_size(store, "v1") == image_size(store, str(index.children[0].digest))
+    store.put_manifest(Tag("v1"), index.manifest)
+    assert image_size(store, Tag("v1")) == image_size(store, index.children[0].digest)
 
 
 def test_the_size_of_what_is_not_there_is_an_error(store):
     push(store, make_image(), "v1")
     with pytest.raises(NotFound):
-        image_size(store, "v2")
+        image_size(store, Tag("v2"))
 
 
 def test_a_walk_gives_each_manifest_once_and_children_first():
@@ -73,12 +74,14 @@ def test_a_walk_gives_each_manifest_once_and_children_first():
         push(store, make_referrer(signature, content=b"of the signature"))
         tag = f"{fallback_tag(index.digest)}.sig"
         push(store, make_image(labels={"a": "signature"}), tag)
-        plain = [one.digest for one, _ in walk(store, "v1")]
+        plain = [one.digest for one, _ in walk(store, Tag("v1"))]
         assert plain == [*(child.digest for child in index.children), index.digest]
-        everything = [one.digest for one, _ in walk(store, "v1", referrers=True, digest_tags=True)]
+        everything = [
+            one.digest for one, _ in walk(store, Tag("v1"), referrers=True, digest_tags=True)
+        ]
         assert len(everything) == len(set(everything))
         assert set(plain) < set(everything)
-        assert store.head(tag).digest in everything
+        assert store.head(Tag(tag)).digest in everything
         assert signature.digest in everything
 
 
@@ -87,7 +90,7 @@ def test_a_digest_tag_that_leads_back_to_its_image_ends_no_walk_in_a_circle():
         image = make_image()
         push(place.store(), image, "v1")
         place.registry.tag("team/app", f"{fallback_tag(image.digest)}.sig", str(image.digest))
-        found = list(walk(place.store(), "v1", referrers=True, digest_tags=True))
+        found = list(walk(place.store(), Tag("v1"), referrers=True, digest_tags=True))
         assert [manifest for _, manifest in found] == [image.manifest]
 
 
@@ -121,7 +124,7 @@ def labelled(text, **how):
 )
 def test_the_date_of_an_image(store, image, expected):
     push(store, image, "v1")
-    assert created(store, "v1") == expected
+    assert created(store, Tag("v1")) == expected
 
 
 def dated_index(dates, **how):
@@ -137,31 +140,31 @@ OLD, NEW = "2020-01-01T00:00:00Z", "2024-05-01T10:00:00Z"
 def test_an_index_is_as_old_as_its_annotation_says(store):
     image = dated_index({str(Platform.local()): OLD}, annotations={CREATED: NEW})
     push(store, image, "v1")
-    assert created(store, "v1") == DAY
+    assert created(store, Tag("v1")) == DAY
 
 
 def test_an_index_is_as_old_as_the_image_for_this_machine(store):
     push(store, dated_index({"linux/s390x": OLD, str(Platform.local()): NEW}), "v1")
-    assert created(store, "v1") == DAY
+    assert created(store, Tag("v1")) == DAY
 
 
 def test_an_index_is_as_old_as_the_image_for_the_platform_asked_for(store):
     push(store, dated_index({"linux/s390x": NEW, str(Platform.local()): OLD}), "v1")
-    assert created(store, "v1", Platform.parse("linux/s390x")) == DAY
+    assert created(store, Tag("v1"), Platform.parse("linux/s390x")) == DAY
     with pytest.raises(NotFound, match="windows"):
-        created(store, "v1", Platform.parse("windows/amd64"))
+        created(store, Tag("v1"), Platform.parse("windows/amd64"))
 
 
 @pytest.mark.parametrize(("other", "expected"), [(OLD, DAY), (None, None)])
 def test_an_index_without_this_machine_s_platform_is_as_old_as_its_newest(store, other, expected):
     push(store, dated_index({"linux/s390x": NEW, "linux/riscv64": other}), "v1")
-    assert created(store, "v1") == expected
+    assert created(store, Tag("v1")) == expected
 
 
 def test_the_config_of_an_artifact_is_not_read(store):
     artifact = make_referrer(make_image().manifest, annotations={CREATED: NEW})
     push(store, artifact, "v1")
-    assert created(store, "v1") == DAY
+    assert created(store, Tag("v1")) == DAY
 
 
 def test_a_config_over_the_limit_is_an_error(store):
@@ -169,9 +172,9 @@ def test_a_config_over_the_limit_is_an_error(store):
     data = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": []}
     manifest = Manifest.build({**data, "config": descriptor(config, OCI_CONFIG)})
     push(store, Image(manifest, config, {Digest.of(config): config}), "v1")
-    assert created(store, "v1") == DAY
+    assert created(store, Tag("v1")) == DAY
     with pytest.raises(SizeMismatch, match="limit of 100"):
-        created(store, "v1", blob_limit=100)
+        created(store, Tag("v1"), blob_limit=100)
 
 
 @pytest.mark.parametrize(

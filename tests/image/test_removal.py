@@ -12,6 +12,7 @@ from regbot.image.removal import RemoveManifest, RemoveTag, plan_removal
 from regbot.image.usage import tags_of
 from regbot.oci.manifest import OCI_INDEX, Manifest
 from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Tag
 
 BOTH = {"children": True, "referrers": True}
 
@@ -63,9 +64,9 @@ def digests(steps):
 def test_an_image_goes_with_its_tag_first(store):
     image = make_image()
     push(store, image, "v1")
-    steps = plan_removal(store, "v1")
+    steps = plan_removal(store, Tag("v1"))
     assert steps == (
-        RemoveTag("v1", image.digest),
+        RemoveTag(Tag("v1"), image.digest),
         RemoveManifest(image.digest, image.manifest.size),
     )
     apply(store, steps)
@@ -76,16 +77,16 @@ def test_planning_changes_nothing():
     with side() as place:
         push(place.store(), two_platforms(), "v1")
         place.registry.forget()
-        plan_removal(place.store(), "v1", **BOTH)
+        plan_removal(place.store(), Tag("v1"), **BOTH)
         assert place.writes() == []
 
 
 def test_a_manifest_with_another_tag_stays(store):
     image = make_image()
     push(store, image, "v1")
-    store.put_manifest("latest", image.manifest)
-    steps = plan_removal(store, "v1", **BOTH)
-    assert steps == (RemoveTag("v1", image.digest),)
+    store.put_manifest(Tag("latest"), image.manifest)
+    steps = plan_removal(store, Tag("v1"), **BOTH)
+    assert steps == (RemoveTag(Tag("v1"), image.digest),)
     apply(store, steps)
     assert whole(store, "latest")
 
@@ -94,13 +95,13 @@ def test_children_stay_unless_asked_for(store):
     index = two_platforms()
     push(store, index, "v1")
     push(store, make_referrer(index.manifest))
-    assert digests(plan_removal(store, "v1")) == [index.digest]
+    assert digests(plan_removal(store, Tag("v1"))) == [index.digest]
 
 
 def test_an_index_goes_before_its_children(store):
     index = two_platforms()
     push(store, index, "v1")
-    steps = plan_removal(store, "v1", children=True)
+    steps = plan_removal(store, Tag("v1"), children=True)
     assert digests(steps)[0] == index.digest
     assert set(digests(steps)) == {index.digest, *(child.digest for child in index.children)}
     apply(store, steps)
@@ -113,7 +114,7 @@ def test_children_that_another_tag_or_index_needs_stay(store):
     push(store, index, "v1")
     push(store, other, "v2")
     push(store, amd, "amd-only")
-    steps = plan_removal(store, "v1", **BOTH)
+    steps = plan_removal(store, Tag("v1"), **BOTH)
     assert digests(steps) == [index.digest]
     apply(store, steps)
     assert whole(store, "v2")
@@ -123,9 +124,9 @@ def test_children_that_another_tag_or_index_needs_stay(store):
 def test_an_image_that_a_kept_index_lists_loses_only_its_tag(store):
     index = two_platforms()
     push(store, index, "v1")
-    store.put_manifest("arm", index.children[1].manifest)
-    steps = plan_removal(store, "arm", **BOTH)
-    assert steps == (RemoveTag("arm", index.children[1].digest),)
+    store.put_manifest(Tag("arm"), index.children[1].manifest)
+    steps = plan_removal(store, Tag("arm"), **BOTH)
+    assert steps == (RemoveTag(Tag("arm"), index.children[1].digest),)
     apply(store, steps)
     assert whole(store, "v1")
 
@@ -138,9 +139,9 @@ def test_an_index_within_an_index_is_looked_into(store):
         children=(inner,),
     )
     push(store, outer, "outer")
-    store.put_manifest("inner", inner.manifest)
-    assert digests(plan_removal(store, "inner", **BOTH)) == []
-    steps = plan_removal(store, "outer", **BOTH)
+    store.put_manifest(Tag("inner"), inner.manifest)
+    assert digests(plan_removal(store, Tag("inner"), **BOTH)) == []
+    steps = plan_removal(store, Tag("outer"), **BOTH)
     assert digests(steps) == [outer.digest]
     apply(store, steps)
     assert whole(store, "inner")
@@ -152,7 +153,7 @@ def test_referrers_of_all_that_goes_go_too(store):
     signature = push(store, make_referrer(index.manifest))
     witness = push(store, make_referrer(signature, content=b"witness"))
     bill = push(store, make_referrer(index.children[0].manifest, content=b"bill"))
-    steps = plan_removal(store, "v1", **BOTH)
+    steps = plan_removal(store, Tag("v1"), **BOTH)
     gone = digests(steps)
     assert {signature.digest, witness.digest, bill.digest} <= set(gone)
     assert gone.index(index.digest) < gone.index(signature.digest) < gone.index(witness.digest)
@@ -168,7 +169,7 @@ def test_referrers_of_what_stays_stay(store):
     kept = index.children[0]
     push(store, kept, "kept")
     bill = push(store, make_referrer(kept.manifest, content=b"bill"))
-    steps = plan_removal(store, "v1", **BOTH)
+    steps = plan_removal(store, Tag("v1"), **BOTH)
     assert bill.digest not in digests(steps)
     apply(store, steps)
     assert [one.digest for one in store.referrers(kept.digest)] == [bill.digest]
@@ -178,11 +179,11 @@ def test_a_referrer_with_a_tag_of_its_own_stays(store):
     image = make_image()
     push(store, image, "v1")
     signature = push(store, make_referrer(image.manifest), "signature-of-v1")
-    steps = plan_removal(store, "v1", **BOTH)
+    steps = plan_removal(store, Tag("v1"), **BOTH)
     assert digests(steps)[0] == image.digest
     assert signature.digest not in digests(steps)
     apply(store, steps)
-    assert store.manifest("signature-of-v1") == signature
+    assert store.manifest(Tag("signature-of-v1")) == signature
 
 
 def test_the_tags_made_of_a_digest_go_with_it(store):
@@ -192,10 +193,10 @@ def test_the_tags_made_of_a_digest_go_with_it(store):
     mine = make_image(labels={"signature": "of v1"})
     push(store, mine, f"{fallback_tag(image.digest)}.sig")
     push(store, make_image(labels={"signature": "of v2"}), f"{fallback_tag(other.digest)}.sig")
-    untouched = plan_removal(store, "v1")
+    untouched = plan_removal(store, Tag("v1"))
     assert digests(untouched) == [image.digest]
-    steps = plan_removal(store, "v1", referrers=True)
-    assert RemoveTag(f"{fallback_tag(image.digest)}.sig", mine.digest) in steps
+    steps = plan_removal(store, Tag("v1"), referrers=True)
+    assert RemoveTag(Tag(f"{fallback_tag(image.digest)}.sig"), mine.digest) in steps
     apply(store, steps)
     assert sorted(store.tags()) == [f"{fallback_tag(other.digest)}.sig", "v2"]
 
@@ -218,7 +219,7 @@ def test_a_child_that_refers_to_something_kept_stays_with_all_it_lists(store):
     entries = [inner.manifest.descriptor.to_json(), leaf.manifest.descriptor.to_json()]
     outer = Image(Manifest.build({**data, "manifests": entries}), children=(inner, leaf))
     push(store, outer, "v1")
-    steps = plan_removal(store, "v1", **BOTH)
+    steps = plan_removal(store, Tag("v1"), **BOTH)
     assert digests(steps) == [outer.digest]
     apply(store, steps)
     assert [one.digest for one in store.referrers(kept.digest)] == [inner.digest]
@@ -235,7 +236,7 @@ def test_what_a_wrong_list_of_referrers_names_stays():
         entries = [own.descriptor.to_json() for own in (true, of_other, no_referrer)]
         listing = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
         place.store().put_manifest(fallback_tag(image.digest), Manifest.build(listing))
-        gone = digests(plan_removal(place.store(), "v1", **BOTH))
+        gone = digests(plan_removal(place.store(), Tag("v1"), **BOTH))
         assert true.digest in gone
         assert not {of_other.digest, no_referrer.digest} & set(gone)
 
@@ -248,7 +249,7 @@ def test_an_index_that_can_t_be_read_stops_everything():
         own = place.registry.content.repository("team/app").manifests
         own[str(index.digest)] = type(own[str(index.digest)])(b"{}", OCI_INDEX)
         with pytest.raises(Malformed, match="nothing is deleted"):
-            plan_removal(place.store(), "v1", **BOTH)
+            plan_removal(place.store(), Tag("v1"), **BOTH)
 
 
 @pytest.mark.parametrize("part", ["tags/list", "manifests/v2"])
@@ -258,7 +259,7 @@ def test_a_registry_that_fails_stops_everything(part):
         push(place.store(), make_image(created=None), "v2")
         place.registry.break_next(path=part, times=1000, status=503)
         with pytest.raises(ServerFault):
-            plan_removal(place.store(), "v1", **BOTH)
+            plan_removal(place.store(), Tag("v1"), **BOTH)
 
 
 def test_a_tag_that_vanishes_meanwhile_keeps_nothing():
@@ -266,16 +267,16 @@ def test_a_tag_that_vanishes_meanwhile_keeps_nothing():
         image = make_image()
         push(place.store(), image, "v1")
         push(place.store(), make_image(created=None), "v2")
-        place.registry.before("HEAD", "manifests/v2", lambda: place.store().delete_tag("v2"))
-        assert digests(plan_removal(place.store(), "v1", **BOTH)) == [image.digest]
+        place.registry.before("HEAD", "manifests/v2", lambda: place.store().delete_tag(Tag("v2")))
+        assert digests(plan_removal(place.store(), Tag("v1"), **BOTH)) == [image.digest]
 
 
 def test_children_that_are_not_there_are_no_steps():
     with side(checks_references=False) as place:
         index = two_platforms()
         push(place.store(), index.children[0])
-        place.store().put_manifest("v1", index.manifest)
-        steps = plan_removal(place.store(), "v1", **BOTH)
+        place.store().put_manifest(Tag("v1"), index.manifest)
+        steps = plan_removal(place.store(), Tag("v1"), **BOTH)
         assert digests(steps) == [index.digest, index.children[0].digest]
 
 
@@ -283,7 +284,7 @@ def test_a_digest_in_use_is_refused(store):
     image = make_image()
     push(store, image, "v1")
     with pytest.raises(NotSupported, match="in use by tags: v1"):
-        plan_removal(store, str(image.digest), **BOTH)
+        plan_removal(store, image.digest, **BOTH)
 
 
 def test_a_digest_without_tag_goes(store):
@@ -291,22 +292,22 @@ def test_a_digest_without_tag_goes(store):
     push(store, index, "other")
     loose = make_image(labels={"loose": "yes"})
     push(store, loose)
-    assert plan_removal(store, str(loose.digest), **BOTH) == (
+    assert plan_removal(store, loose.digest, **BOTH) == (
         RemoveManifest(loose.digest, loose.manifest.size),
     )
     with pytest.raises(NotSupported, match="an index that stays"):
-        plan_removal(store, str(index.children[0].digest), **BOTH)
+        plan_removal(store, index.children[0].digest, **BOTH)
 
 
 def test_a_tag_that_is_not_there_is_an_error(store):
     push(store, make_image(), "v1")
     with pytest.raises(NotFound):
-        plan_removal(store, "v2", **BOTH)
+        plan_removal(store, Tag("v2"), **BOTH)
 
 
 def test_the_tags_of_a_digest(store):
     image = make_image()
     push(store, image, "v1")
-    store.put_manifest("latest", image.manifest)
+    store.put_manifest(Tag("latest"), image.manifest)
     push(store, make_image(created=None), "v2")
     assert tags_of(store, image.digest) == ["latest", "v1"]

@@ -9,6 +9,7 @@ from support.registry import DISTRIBUTION_3, HARBOR
 
 from regbot.errors import ContentError, NotFound, RegbotError, ServerFault, Stopped
 from regbot.journal.saving import save_before
+from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 
@@ -30,11 +31,11 @@ def two_platforms():
 
 
 def save_tag(store, tag):
-    return save_before(store, DeleteTag(store.repository.with_tag(tag)), stop=Stop())
+    return save_before(store, DeleteTag(store.repository.with_tag(Tag(tag))), stop=Stop())
 
 
 def save_digest(store, digest):
-    reference = store.repository.with_digest(str(digest))
+    reference = store.repository.with_digest(digest)
     return save_before(store, DeleteManifest(reference, digest), stop=Stop())
 
 
@@ -65,7 +66,7 @@ def test_children_come_before_their_index_and_referrers_after_their_subject(stor
 def test_a_manifest_is_saved_with_every_tag_on_it(store):
     image = make_image()
     push(store, image, "v1")
-    store.put_manifest("latest", image.manifest)
+    store.put_manifest(Tag("latest"), image.manifest)
     push(store, make_image(created=None), "other")
     assert save_digest(store, image.digest).tags == ("latest", "v1")
 
@@ -75,8 +76,8 @@ def test_tags_the_caller_knows_are_not_looked_for():
         store, image = place.store(), make_image()
         push(store, image, "v1")
         place.registry.forget()
-        action = DeleteManifest(store.repository.with_digest(str(image.digest)), image.digest)
-        assert save_before(store, action, stop=Stop(), tags=["v1"]).tags == ("v1",)
+        action = DeleteManifest(store.repository.with_digest(image.digest), image.digest)
+        assert save_before(store, action, stop=Stop(), tags=[Tag("v1")]).tags == ("v1",)
         assert not place.registry.asked(part="tags/list")
 
 
@@ -85,7 +86,7 @@ def test_a_missing_child_is_noted():
         store, index = place.store(), two_platforms()
         there, missing = index.children
         push(store, there)
-        store.put_manifest("v1", index.manifest)
+        store.put_manifest(Tag("v1"), index.manifest)
         saved = save_tag(store, "v1")
         assert [own.digest for own in saved.manifests] == [there.digest, index.digest]
         assert saved.missing == (missing.digest,)
@@ -135,5 +136,5 @@ def test_a_run_that_ends_saves_nothing(store):
     stop = Stop()
     stop.ask()
     with pytest.raises(Stopped):
-        save_before(store, DeleteTag(store.repository.with_tag("v1")), stop=stop)
+        save_before(store, DeleteTag(store.repository.with_tag(Tag("v1"))), stop=stop)
     assert issubclass(Stopped, RegbotError)

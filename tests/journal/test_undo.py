@@ -13,6 +13,7 @@ from regbot.errors import InvalidValue, NotFound
 from regbot.journal.journal import Journal
 from regbot.journal.saving import save_before
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteTag, PutManifest
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
@@ -47,7 +48,7 @@ def test_every_tag_is_back_on_its_digest(world):
     assert statuses(found) == {"v1": "restored", "v1.0": "restored", "v2": "restored"}
     assert [undone.reference.tag for undone in found] == ["v1.0", "v2", "v1"]
     assert world.tags() == before
-    assert world.store.manifest("v1") == OLD.manifest
+    assert world.store.manifest(Tag("v1")) == OLD.manifest
 
 
 def test_a_manifest_is_back_with_all_its_tags(world):
@@ -72,9 +73,9 @@ def test_an_index_is_back_with_its_children_and_referrers(world):
         delete_digest(world.run, world.store, digest)
     found = world.undo()
     assert {undone.status for undone in found} <= {"restored", "there already"}
-    assert world.store.manifest("v1") == index.manifest
+    assert world.store.manifest(Tag("v1")) == index.manifest
     for child in index.children:
-        assert world.store.manifest(str(child.digest)) == child.manifest
+        assert world.store.manifest(child.digest) == child.manifest
     assert [one.digest for one in world.store.referrers(index.digest)] == [signature.digest]
 
 
@@ -87,7 +88,7 @@ def test_the_tag_alone_brings_all_of_its_index_back(world):
     for digest in [index.digest, *(child.digest for child in index.children), signature.digest]:
         delete_digest(other, world.store, digest)
     assert statuses(world.undo()) == {"v1": "restored"}
-    assert [world.store.manifest(str(child.digest)) for child in index.children]
+    assert [world.store.manifest(child.digest) for child in index.children]
     assert [one.digest for one in world.store.referrers(index.digest)] == [signature.digest]
 
 
@@ -131,11 +132,11 @@ def test_a_tag_deleted_twice_has_what_was_deleted_last(world):
 @pytest.mark.parametrize("status", ["begun", "failed"])
 def test_a_delete_that_was_broken_off_is_undone_if_it_took_place(world, status, happened):
     push(world.store, OLD, "v1")
-    action = DeleteTag(world.store.repository.with_tag("v1"))
+    action = DeleteTag(world.store.repository.with_tag(Tag("v1")))
     saved = save_before(world.store, action, stop=Stop())
     entry = world.run.about_to("clean-up", action, saved)
     if happened:
-        world.store.delete_tag("v1")
+        world.store.delete_tag(Tag("v1"))
     if status == "failed":
         world.run.ended(entry, "failed", "no whole answer")
     assert statuses(world.undo()) == {"v1": "restored" if happened else "there already"}
@@ -144,20 +145,20 @@ def test_a_delete_that_was_broken_off_is_undone_if_it_took_place(world, status, 
 
 def test_what_was_skipped_or_gone_before_is_not_undone(world):
     push(world.store, OLD, "v1")
-    action = DeleteTag(world.store.repository.with_tag("v1"))
+    action = DeleteTag(world.store.repository.with_tag(Tag("v1")))
     saved = save_before(world.store, action, stop=Stop())
     world.run.ended(world.run.about_to("clean-up", action, saved), "skipped", "moved")
     world.run.ended(world.run.about_to("clean-up", action), "failed", "not found")
-    world.store.delete_tag("v1")
+    world.store.delete_tag(Tag("v1"))
     assert world.undo() == []
     assert world.tags() == {}
 
 
 def test_puts_are_not_undone_and_this_is_said(world):
     push_blobs(world.store, NEW)
-    action = PutManifest(world.store.repository.with_tag("v1"), NEW.manifest)
+    action = PutManifest(world.store.repository.with_tag(Tag("v1")), NEW.manifest)
     entry = world.run.about_to("mirror", action)
-    world.store.put_manifest("v1", NEW.manifest)
+    world.store.put_manifest(Tag("v1"), NEW.manifest)
     world.run.ended(entry, "done")
     (undone,) = world.undo()
     assert (undone.status, undone.detail) == ("skipped", "put manifest is not undone")
@@ -171,7 +172,7 @@ def test_only_the_tags_asked_for_are_put_back(world):
     push(world.store, make_image(created=None), "v3")
     delete_digest(world.run, world.store, OLD.digest)
     delete_tags(world.run, world.store, "v2", "v3")
-    full = str(world.store.repository.with_tag("v2"))
+    full = str(world.store.repository.with_tag(Tag("v2")))
     world.undo(tags=["v1.0", full])
     assert world.tags() == {"v1.0": OLD.digest, "v2": NEW.digest}
 

@@ -12,6 +12,7 @@ from support.undoing import NEW, OLD, World, statuses, two_platforms
 from regbot.errors import ServerFault
 from regbot.journal.journal import Journal
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
@@ -74,7 +75,7 @@ def test_an_image_is_back_without_the_referrer_that_is_lost(remote):
 def test_an_index_whose_child_was_missing_before_is_back_as_it_was(remote):
     index = two_platforms()
     push(remote.store, index.children[0])
-    remote.store.put_manifest("v1", index.manifest)
+    remote.store.put_manifest(Tag("v1"), index.manifest)
     delete_tags(remote.run, remote.store, "v1")
     remote.store.delete_manifest(index.digest)
     assert statuses(remote.undo()) == {"v1": "restored"}
@@ -138,7 +139,7 @@ def test_a_folder_after_clean_up_says_what_is_lost_and_keeps_what_it_has(tmp_pat
 def test_a_delete_that_can_t_be_noted_is_seen_before_it_happens(remote):
     push(remote.store, OLD, "v1")
     remote.registry.break_next(path="manifests/sha256", times=100, status=500)
-    action = DeleteManifest(remote.store.repository.with_digest(str(OLD.digest)), OLD.digest)
+    action = DeleteManifest(remote.store.repository.with_digest(OLD.digest), OLD.digest)
     with pytest.raises(ServerFault, match="500"):
         delete(remote.run, remote.store, action)
     assert remote.journal.actions(remote.run.id) == []

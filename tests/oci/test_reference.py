@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regbot.errors import InvalidValue
-from regbot.oci.reference import Reference, is_tag, parse_registry
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference, parse_registry
+from regbot.oci.tag import Tag
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -110,23 +112,29 @@ def test_parse_and_print_agree(
     text = f"{host}/{path}" + (f":{tag}" if tagged else "") + (f"@{DIGEST}" if digested else "")
     reference = Reference.parse(text)
     assert (reference.registry, reference.repository) == (host, path)
-    assert reference.name == (DIGEST if digested else tag if tagged else "latest")
+    assert str(reference.name) == (DIGEST if digested else tag if tagged else "latest")
     assert Reference.parse(str(reference)) == reference
 
 
 def test_another_name_in_the_same_repository() -> None:
     reference = Reference.parse(f"localhost/app:v1@{DIGEST}")
-    assert str(reference.with_tag("v2")) == "localhost/app:v2"
-    assert str(reference.with_digest(DIGEST)) == f"localhost/app@{DIGEST}"
+    assert str(reference.with_tag(Tag("v2"))) == "localhost/app:v2"
+    assert str(reference.with_digest(Digest.parse(DIGEST))) == f"localhost/app@{DIGEST}"
+    for name in (Tag("v2"), Digest.of(b"another")):
+        assert reference.with_name(name).name == name
     assert str(reference.without_name) == "localhost/app"
-    with pytest.raises(InvalidValue):
-        reference.with_tag("a/b")
-    with pytest.raises(InvalidValue):
-        reference.with_digest("sha256:1")
+    with pytest.raises(InvalidValue, match="neither a tag nor a digest"):
+        _ = reference.without_name.name
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "a:b", "-a", ".a", "a" * 129, "\ud800", "é"])
+def test_what_is_no_tag_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue, match="tag"):
+        Tag.parse(text)
 
 
 def test_a_default_tag_can_be_left_out() -> None:
-    assert Reference.parse("localhost/app", default_tag="").tag == ""
+    assert Reference.parse("localhost/app", default_tag=None).tag is None
 
 
 @pytest.mark.parametrize("name", ["docker.io", "index.docker.io", "Registry-1.docker.io"])
@@ -136,5 +144,6 @@ def test_docker_hub_has_one_name(name: str) -> None:
 
 @given(tag)
 def test_tags_can_end_in_no_newline(tag: str) -> None:
-    assert is_tag(tag)
-    assert not is_tag(tag + "\n")
+    assert Tag.parse(tag) == tag
+    with pytest.raises(InvalidValue):
+        Tag.parse(tag + "\n")

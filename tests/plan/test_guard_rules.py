@@ -3,12 +3,14 @@
 import pytest
 
 from regbot.errors import InvalidValue
+from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.guard import Doomed, Guard, Losses, Protection, broken_rules
 
 NOW = 1_750_000_000.0
 DAY = 86400.0
-APP = Reference.parse("registry.example.org:5000/team/app", default_tag="")
+APP = Reference.parse("registry.example.org:5000/team/app", default_tag=None)
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -68,7 +70,7 @@ def test_rules_of_a_script_win_and_patterns_of_both_count():
 
 
 def test_max_deletes_counts_the_whole_plan():
-    other = APP.with_tag("x").without_name
+    other = APP.with_tag(Tag("x")).without_name
     plan = (losses("a", "b"), losses("c", repository=other))
     assert broken(Guard(max_deletes=3), *plan) == []
     (line,) = broken(Guard(max_deletes=1), *plan)
@@ -77,7 +79,9 @@ def test_max_deletes_counts_the_whole_plan():
 
 
 def test_a_manifest_counts_as_one_delete():
-    gone = Losses(APP, 10, (Doomed(APP.with_digest(DIGEST)), Doomed(APP.with_tag("a"))))
+    gone = Losses(
+        APP, 10, (Doomed(APP.with_digest(Digest.parse(DIGEST))), Doomed(APP.with_tag(Tag("a"))))
+    )
     assert broken(Guard(max_deletes=1), gone) == ["maxDeletes 1: the plan deletes 2, 1 too many"]
     assert broken(Guard(max_delete_percent=10), gone) == []
 

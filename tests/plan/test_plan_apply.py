@@ -22,6 +22,7 @@ from regbot.image.copy import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import (
     CopyImage,
     DeleteManifest,
@@ -37,20 +38,20 @@ from regbot.plan.outcome import Outcome
 from regbot.plan.planfile import Plan, plan_text, read_plan, write_plan
 from regbot.run.bot import Options, assemble
 
-APP = Reference.parse("registry.example.org:5000/team/app", default_tag="")
-LIB = Reference.parse("docker.io/library/lib", default_tag="")
-FOLDER = Reference.parse("ocidir:///srv/images", default_tag="")
+APP = Reference.parse("registry.example.org:5000/team/app", default_tag=None)
+LIB = Reference.parse("docker.io/library/lib", default_tag=None)
+FOLDER = Reference.parse("ocidir:///srv/images", default_tag=None)
 IMAGE = make_image()
 DIGEST = IMAGE.digest
 RAW = b"\x00 some \xff bytes"
 BLOB = Digest.of(RAW)
-AT = replace(APP, tag="v1", digest=str(DIGEST))
+AT = replace(APP, tag=Tag("v1"), digest=DIGEST)
 OPTIONS = CopyOptions(
     platforms=(Platform.parse("linux/arm/v7"), Platform.parse("windows/amd64,osver=10.0.17763")),
     digest_tags=True,
     include_external=True,
 )
-BY_DIGEST = APP.with_digest(str(DIGEST))
+BY_DIGEST = APP.with_digest(DIGEST)
 
 
 def content():
@@ -59,17 +60,17 @@ def content():
 
 def actions(work_dir):
     return [
-        DeleteTag(APP.with_tag("v1"), "old \ud800 é \n", DIGEST, listed=True),
+        DeleteTag(APP.with_tag(Tag("v1")), "old \ud800 é \n", DIGEST, listed=True),
         DeleteManifest(BY_DIGEST, DIGEST, "why", tags=()),
-        DeleteManifest(BY_DIGEST, DIGEST, "why", tags=("a", "b")),
-        PutManifest(APP.with_tag("v2"), IMAGE.manifest, "again"),
+        DeleteManifest(BY_DIGEST, DIGEST, "why", tags=(Tag("a"), Tag("b"))),
+        PutManifest(APP.with_tag(Tag("v2")), IMAGE.manifest, "again"),
         PutManifest(BY_DIGEST, IMAGE.manifest),
         PutBlob(APP, BLOB, len(RAW), content, "text"),
         PutBlob(APP, BLOB, len(RAW), content, "from", source=LIB),
-        CopyImage(AT, LIB.with_tag("v1"), CopyOptions(), "", DIGEST),
-        CopyImage(AT, FOLDER.with_tag("v1"), OPTIONS, "moved", DIGEST),
-        ExportTar(APP.with_tag("v1"), work_dir / "folder" / "v1.tar", "", DIGEST),
-        ImportTar(LIB.with_tag("v1"), work_dir / "v1.tar", "given", DIGEST),
+        CopyImage(AT, LIB.with_tag(Tag("v1")), CopyOptions(), "", DIGEST),
+        CopyImage(AT, FOLDER.with_tag(Tag("v1")), OPTIONS, "moved", DIGEST),
+        ExportTar(APP.with_tag(Tag("v1")), work_dir / "folder" / "v1.tar", "", DIGEST),
+        ImportTar(LIB.with_tag(Tag("v1")), work_dir / "v1.tar", "given", DIGEST),
     ]
 
 
@@ -115,8 +116,8 @@ def test_layout_folders_are_named_from_the_root(tmp_path, monkeypatch):
 
 
 def test_a_plan_is_held_to_what_it_was_decided_on():
-    evidence = Evidence({DIGEST: 7}, 1_600_000_000.0, 5, ("a", "b"))
-    source, target = LIB.with_tag("v1"), APP.with_tag("v1")
+    evidence = Evidence({DIGEST: 7}, 1_600_000_000.0, 5, (Tag("a"), Tag("b")))
+    source, target = LIB.with_tag(Tag("v1")), APP.with_tag(Tag("v1"))
 
     def pinned(action, digest=DIGEST, status="planned"):
         outcome = Outcome("clean", action, status, digest, "", evidence)
@@ -126,7 +127,7 @@ def test_a_plan_is_held_to_what_it_was_decided_on():
     (deleted,) = pinned(DeleteManifest(BY_DIGEST, DIGEST, unless_tagged=True))
     assert deleted.tags == ("a", "b")
     (copied,) = pinned(CopyImage(source, target, CopyOptions()))
-    assert (copied.source.name, copied.digest) == (str(DIGEST), DIGEST)
+    assert (copied.source.name, copied.digest) == (DIGEST, DIGEST)
     (exported,) = pinned(ExportTar(target, Path("x.tar")))
     assert exported.digest == DIGEST
     (put,) = pinned(PutManifest(target, IMAGE.manifest))
@@ -178,7 +179,7 @@ def test_a_plan_that_is_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("number", "change", "said"),
     [
-        (0, {"reference": f"{APP}"}, "tag is empty"),
+        (0, {"reference": f"{APP}"}, "names no tag"),
         (0, {"reference": "Not A Reference"}, "Not A Reference"),
         (0, {"digest": None}, "a text is expected"),
         (0, {"digest": "sha256:00"}, "sha256:00"),
@@ -212,7 +213,7 @@ def test_a_deleted_digest_is_the_one_that_is_named(tmp_path):
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(data))
     action = read(path).actions[1].action
-    assert action.reference.digest == str(action.digest)
+    assert action.reference.digest == action.digest
 
 
 def plan_data(folder):

@@ -18,6 +18,7 @@ from regbot.http.hosts import Login, Secret
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Tag
 from regbot.store.listing import list_repositories
 from regbot.store.remote import RemoteStore
 
@@ -67,10 +68,10 @@ def test_a_tag_goes_and_the_others_of_its_digest_stay(spot: Spot, docker: bool) 
     push(spot.store, make_image(docker=docker), "same")
     push(spot.store, make_image(docker=docker, labels={"n": "2"}), "v2")
     before = spot.tags
-    spot.store.delete_tag("v1")
+    spot.store.delete_tag(Tag("v1"))
     assert spot.tags == {tag: digest for tag, digest in before.items() if tag != "v1"}
     with pytest.raises(NotFound):
-        spot.store.delete_tag("v1")
+        spot.store.delete_tag(Tag("v1"))
 
 
 @only("delete on")
@@ -84,9 +85,9 @@ def test_all_tags_of_a_repository(spot: Spot) -> None:
     for tag in store.tags():
         store.delete_tag(tag)
     assert spot.tags == {}
-    assert store.manifest(str(index.digest)).manifests
+    assert store.manifest(index.digest).manifests
     for child in index.children:
-        assert store.manifest(str(child.digest)).raw == child.manifest.raw
+        assert store.manifest(child.digest).raw == child.manifest.raw
 
 
 @only("delete off")
@@ -100,12 +101,12 @@ def test_with_delete_off_every_tag_is_unchanged(spot: Spot) -> None:
     store = spot.store
     for tag in ("v1", "multi", "v1"):
         with pytest.raises(NotSupported):
-            store.delete_tag(tag)
+            store.delete_tag(Tag(tag))
     with pytest.raises(NotSupported):
         store.delete_manifest(image.digest)
     assert spot.tags == before
     assert len(before) == 3
-    assert store.manifest("v1").raw == image.manifest.raw
+    assert store.manifest(Tag("v1")).raw == image.manifest.raw
 
 
 @only("delete on")
@@ -135,7 +136,7 @@ def test_what_others_pushed_is_read(spot: Spot) -> None:
     image = make_image(labels={"from": "outside"})
     push_raw(spot.registry, spot.name, "v1", image)
     assert spot.store.tags() == ["v1"]
-    assert spot.store.head("v1").digest == image.digest
+    assert spot.store.head(Tag("v1")).digest == image.digest
     for digest, content in image.blobs.items():
         assert spot.store.blob_size(digest) == len(content)
         assert b"".join(spot.store.blob(digest, len(content))) == content
@@ -201,6 +202,6 @@ def test_a_wrong_login_is_refused_and_not_shown(spot: Spot, login: dict[str, obj
         with pytest.raises(Unauthorized) as caught:
             client.store(spot.name).tags()
         with pytest.raises(Unauthorized):
-            client.store(spot.name).delete_tag("v1")
+            client.store(spot.name).delete_tag(Tag("v1"))
     assert "wrong horse" not in str(caught.value)
     assert sorted(spot.tags) == ["v1"]

@@ -18,6 +18,7 @@ from support.servers import RealRegistry, docker_registry, skopeo
 
 from regbot.errors import ConnectionFailed, CredentialError, RequestError
 from regbot.http.hosts import HostSettings, Secret
+from regbot.oci.tag import Tag
 
 LIST = 'tag.ls(args.host .. "/team/app")'
 SEVERAL = """
@@ -169,7 +170,7 @@ def test_without_a_client_certificate(
                 other.store().tags()
             assert "\n" not in str(caught.value)
             with pytest.raises(RequestError, match="400 Bad Request"):
-                other.store().delete_tag("v1")
+                other.store().delete_tag(Tag("v1"))
         assert list(registry.tags("team/app")) == ["v1"]
 
 

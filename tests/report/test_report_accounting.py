@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.clients import Client
 from support.images import make_image, make_index, make_layer, push
@@ -12,6 +14,7 @@ from regbot.errors import ServerFault, Stopped
 from regbot.image.copy import CopyOptions
 from regbot.oci.manifest import DOCKER_SCHEMA1
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import CopyImage, DeleteTag
 from regbot.plan.evidence import gather
 from regbot.plan.outcome import Outcome
@@ -78,7 +81,7 @@ def test_a_manifest_that_another_tag_or_a_kept_index_leads_to_frees_nothing(plac
     push(store, make_index({"linux/amd64": image}), "index")
     found = line(reported(delete_tags(place.stores, place.repository(), "one"), place.stores))
     assert found.bytes_only == 0
-    store.delete_tag("two")
+    store.delete_tag(Tag("two"))
     push(store, image, "three")
     found = line(reported(delete_tags(place.stores, place.repository(), "three"), place.stores))
     assert found.bytes_only == 0
@@ -103,8 +106,8 @@ def test_what_another_repository_of_the_run_keeps_does_not_count(place):
     copied = Outcome(
         "mirror",
         CopyImage(
-            place.repository("team/mirror").with_tag("keep"),
-            place.repository("team/third").with_tag("keep"),
+            place.repository("team/mirror").with_tag(Tag("keep")),
+            place.repository("team/third").with_tag(Tag("keep")),
             CopyOptions(),
         ),
         "done",
@@ -150,9 +153,13 @@ def test_a_tag_that_was_put_back_frees_nothing(place):
 def test_skipped_and_failed_deletes_free_nothing(place):
     place.push("a", "a")
     place.push("b", "b")
-    evidence = gather(place.stores.open(place.repository()), "a", blob_limit=LIMIT, stop=Stop())
+    evidence = gather(
+        place.stores.open(place.repository()), Tag("a"), blob_limit=LIMIT, stop=Stop()
+    )
     outcomes = [
-        Outcome("clean", DeleteTag(place.repository().with_tag("a")), status, None, "why", evidence)
+        Outcome(
+            "clean", DeleteTag(place.repository().with_tag(Tag("a"))), status, None, "why", evidence
+        )
         for status in ("skipped", "failed")
     ]
     found = line(reported(outcomes, place.stores))
@@ -194,7 +201,7 @@ def test_a_kept_tag_of_schema_1_leaves_the_bytes_unknown(place):
 
 def test_what_was_not_read_before_it_went_is_not_guessed(place):
     place.push("keep", "keep")
-    gone = Outcome("clean", DeleteTag(place.repository().with_tag("gone")), "done")
+    gone = Outcome("clean", DeleteTag(place.repository().with_tag(Tag("gone"))), "done")
     found = line(reported([gone], place.stores))
     assert found.bytes_only is None
     assert found.tags_before is None
@@ -206,8 +213,10 @@ def test_what_was_not_read_before_it_went_is_not_guessed(place):
 
 def test_a_tag_that_was_gone_already_held_nothing(place):
     place.push("keep", "keep")
-    evidence = gather(place.stores.open(place.repository()), "gone", blob_limit=LIMIT, stop=Stop())
-    action = DeleteTag(place.repository().with_tag("gone"), listed=True)
+    evidence = gather(
+        place.stores.open(place.repository()), Tag("gone"), blob_limit=LIMIT, stop=Stop()
+    )
+    action = DeleteTag(place.repository().with_tag(Tag("gone")), listed=True)
     outcome = Outcome("clean", action, "done", None, "already gone", evidence)
     found = reported([outcome], place.stores)
     assert line(found).bytes_only == 0
@@ -232,7 +241,7 @@ def test_a_stop_ends_the_reading_of_what_an_image_holds(place):
     stop = Stop()
     stop.ask()
     with pytest.raises(Stopped):
-        gather(place.stores.open(place.repository()), "old", blob_limit=LIMIT, stop=stop)
+        gather(place.stores.open(place.repository()), Tag("old"), blob_limit=LIMIT, stop=stop)
 
 
 def test_the_age_is_that_of_the_image(place):
@@ -252,7 +261,7 @@ def test_tags_that_go_with_a_digest_are_counted_and_named(place):
     assert line(reported([outcome], place.stores)).deleted == 1
     named = Outcome(
         outcome.script, outcome.action, "done", outcome.digest, "",
-        type(outcome.evidence)(outcome.evidence.blobs, tags_before=2, tags=("one", "two")),
+        replace(outcome.evidence, tags_before=2, tags=(Tag("one"), Tag("two"))),
     )  # fmt: skip
     found = reported([named], place.stores)
     assert line(found).deleted == 2

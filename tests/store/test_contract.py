@@ -17,6 +17,7 @@ from regbot.errors import (
 )
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest
+from regbot.oci.tag import Name, Tag
 from regbot.store.protocol import ReadStore, Store, read_blob
 
 NOWHERE = Digest.of(b"nobody put this")
@@ -51,7 +52,7 @@ class TestTags:
         image = make_image()
         push(store, image, "t00")
         for number in range(1, 25):
-            store.put_manifest(f"t{number:02}", image.manifest)
+            store.put_manifest(Tag(f"t{number:02}"), image.manifest)
         joined: list[str] = []
         while page := store.tags(limit=7, last=joined[-1] if joined else ""):
             assert len(page) <= 7
@@ -61,7 +62,7 @@ class TestTags:
 
     def test_last_need_not_be_a_tag_itself(self, store: Store) -> None:
         push(store, make_image(), "b")
-        store.put_manifest("d", make_image().manifest)
+        store.put_manifest(Tag("d"), make_image().manifest)
         assert store.tags(last="c") == ["d"]
 
     def test_a_manifest_put_by_digest_has_no_tag(self, store: Store) -> None:
@@ -86,7 +87,7 @@ class TestManifest:
     )
     def test_comes_back_as_it_was(self, store: Store, image: Image, media_type: str) -> None:
         push(store, image, "v1")
-        for name in ("v1", str(image.digest)):
+        for name in (Tag("v1"), image.digest):
             found = store.manifest(name)
             assert (found.raw, found.media_type) == (image.manifest.raw, media_type)
             assert found.digest == image.digest
@@ -99,18 +100,18 @@ class TestManifest:
         push(store, image, "plain")
         data = {**image.manifest.data, "x-unknown": {"b": 1, "a": [None, "é"]}}
         odd = Manifest.parse(json.dumps(data, indent=3, sort_keys=True).encode() + b"\n")
-        store.put_manifest("odd", odd)
-        assert store.manifest("odd").raw == odd.raw
+        store.put_manifest(Tag("odd"), odd)
+        assert store.manifest(Tag("odd")).raw == odd.raw
 
     def test_children_of_an_index_are_found_by_digest(self, store: Store) -> None:
         child = make_image(platform="linux/s390x")
         push(store, make_index({"linux/s390x": child}), "multi")
-        assert store.manifest(str(child.digest)).raw == child.manifest.raw
+        assert store.manifest(child.digest).raw == child.manifest.raw
         assert store.tags() == ["multi"]
 
-    @pytest.mark.parametrize("name", ["absent", str(NOWHERE)])
+    @pytest.mark.parametrize("name", [Tag("absent"), NOWHERE], ids=str)
     @pytest.mark.parametrize("filled", [False, True], ids=["no repository", "repository"])
-    def test_what_is_not_there(self, store: Store, name: str, filled: bool) -> None:
+    def test_what_is_not_there(self, store: Store, name: Name, filled: bool) -> None:
         if filled:
             push(store, make_image(), "v1")
         with pytest.raises(NotFound):
@@ -123,8 +124,8 @@ class TestManifest:
         push(store, first, "v1")
         push(store, first, "other")
         push(store, second, "v1")
-        assert store.head("v1").digest == second.digest
-        assert store.head("other").digest == first.digest
+        assert store.head(Tag("v1")).digest == second.digest
+        assert store.head(Tag("other")).digest == first.digest
         assert store.tags() == ["other", "v1"]
 
     def test_putting_again_changes_nothing(self, store: Store) -> None:
@@ -135,16 +136,16 @@ class TestManifest:
     def test_under_the_digest_of_something_else(self, store: Store) -> None:
         push(store, make_image(), "v1")
         with pytest.raises(RegbotError):
-            store.put_manifest(str(NOWHERE), make_image().manifest)
+            store.put_manifest(NOWHERE, make_image().manifest)
         with pytest.raises(NotFound):
-            store.head(str(NOWHERE))
+            store.head(NOWHERE)
 
     def test_other_bytes_than_the_digest_says_are_refused(self, place) -> None:
         image = make_image()
         push(place.store, image, "v1")
         place.damage(image.digest, image.manifest.raw.replace(b"2", b"3", 1))
         with pytest.raises(ContentError):
-            place.store.manifest(str(image.digest))
+            place.store.manifest(image.digest)
 
     @pytest.mark.parametrize(
         "raw", [b"", b"<html>Sign in</html>", b"[]", b'{"errors":[]}', b'{"a":', b"\xff\xfe\x00"]
@@ -154,7 +155,7 @@ class TestManifest:
         push(place.store, image, "v1")
         place.damage(image.digest, raw)
         with pytest.raises(ContentError):
-            place.store.manifest("v1")
+            place.store.manifest(Tag("v1"))
 
 
 class TestBlob:

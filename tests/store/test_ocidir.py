@@ -22,6 +22,8 @@ from regbot.errors import (
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import DOCKER_SCHEMA1, OCI_INDEX, Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.referrers import fallback_tag
+from regbot.oci.tag import Tag
 from regbot.store.ocidir import OciDirStore
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -64,7 +66,7 @@ class TestFiles:
 
     def test_no_temporary_file_is_left(self, folder) -> None:
         push(folder.store, make_image(), "v1")
-        folder.store.delete_tag("v1")
+        folder.store.delete_tag(Tag("v1"))
         hidden = {path.name for path in folder.path.rglob(".*")}
         assert hidden == {".regbot.lock"}
 
@@ -75,7 +77,7 @@ class TestFiles:
         strange = {"mediaType": "x/y", "digest": "blake3:00", "size": 1, "é": None}
         write_index(folder, [foreign, strange], annotations={"a": "b"}, more={"c": 1.5})
         push(folder.store, make_image(created=None), "added")
-        folder.store.delete_tag("added")
+        folder.store.delete_tag(Tag("added"))
         assert index_of(folder) == {
             "schemaVersion": 2,
             "annotations": {"a": "b"},
@@ -89,7 +91,7 @@ class TestFiles:
         assert folder.store.tags() == ["v1"]
         write_index(folder, [entry_for(image, "v2")])
         assert folder.store.tags() == ["v2"]
-        folder.store.put_manifest("v3", image.manifest)
+        folder.store.put_manifest(Tag("v3"), image.manifest)
         assert folder.reopened().tags() == ["v2", "v3"]
 
     def test_a_registry_is_no_folder(self) -> None:
@@ -99,7 +101,7 @@ class TestFiles:
     def test_schema_1_is_not_written(self, folder) -> None:
         old = Manifest.parse(b'{"schemaVersion":1,"fsLayers":[]}', DOCKER_SCHEMA1)
         with pytest.raises(NotSupported):
-            folder.store.put_manifest("old", old)
+            folder.store.put_manifest(Tag("old"), old)
         assert not folder.path.exists()
 
 
@@ -109,8 +111,8 @@ class TestNames:
         push(folder.store, image, "x")
         write_index(folder, [entry_for(image, "docker.io/library/app:v1")])
         assert folder.store.tags() == ["v1"]
-        assert folder.store.head("v1").digest == image.digest
-        folder.store.delete_tag("v1")
+        assert folder.store.head(Tag("v1")).digest == image.digest
+        folder.store.delete_tag(Tag("v1"))
         assert index_of(folder)["manifests"] == []
 
     @pytest.mark.parametrize("order", [1, -1])
@@ -120,7 +122,7 @@ class TestNames:
         push(folder.store, full, "y")
         entries = [entry_for(full, "docker.io/library/app:v1"), entry_for(plain, "v1")]
         write_index(folder, entries[::order])
-        assert folder.store.head("v1").digest == plain.digest
+        assert folder.store.head(Tag("v1")).digest == plain.digest
 
     def test_a_tag_that_could_mean_two_names_is_not_touched(self, folder) -> None:
         one, two = make_image(), make_image(created=None)
@@ -129,9 +131,9 @@ class TestNames:
         entries = [entry_for(one, "docker.io/a/one:v1"), entry_for(two, "docker.io/b/two:v1")]
         write_index(folder, entries)
         with pytest.raises(NotSupported, match=r"a/one:v1 or docker\.io/b/two:v1"):
-            folder.store.delete_tag("v1")
+            folder.store.delete_tag(Tag("v1"))
         with pytest.raises(NotSupported):
-            folder.store.put_manifest("v1", one.manifest)
+            folder.store.put_manifest(Tag("v1"), one.manifest)
         assert index_of(folder)["manifests"] == entries
 
     def test_the_first_of_several_entries_counts_and_all_go(self, folder) -> None:
@@ -140,8 +142,8 @@ class TestNames:
         push(folder.store, amd, "y")
         write_index(folder, [entry_for(arm, "v1"), entry_for(amd, "v1"), entry_for(amd, "v2")])
         assert folder.store.tags() == ["v1", "v2"]
-        assert folder.store.head("v1").digest == arm.digest
-        folder.store.delete_tag("v1")
+        assert folder.store.head(Tag("v1")).digest == arm.digest
+        folder.store.delete_tag(Tag("v1"))
         assert folder.store.tags() == ["v2"]
 
     def test_a_name_that_is_no_tag_is_kept_but_not_listed(self, folder) -> None:
@@ -149,7 +151,7 @@ class TestNames:
         push(folder.store, image, "x")
         odd = entry_for(image, "not a tag!")
         write_index(folder, [odd, entry_for(image, "v1")])
-        folder.store.delete_tag("v1")
+        folder.store.delete_tag(Tag("v1"))
         assert folder.store.tags() == []
         assert index_of(folder)["manifests"] == [odd]
 
@@ -157,9 +159,9 @@ class TestNames:
         data = {key: value for key, value in make_image().manifest.data.items() if key[0] != "m"}
         bare = Manifest.parse(json.dumps(data).encode())
         push(folder.store, make_image(), "v0")
-        folder.store.put_manifest("v1", bare)
-        assert folder.store.manifest("v1") == bare
-        assert folder.store.manifest(str(bare.digest)) == bare
+        folder.store.put_manifest(Tag("v1"), bare)
+        assert folder.store.manifest(Tag("v1")) == bare
+        assert folder.store.manifest(bare.digest) == bare
 
 
 class TestUntagged:
@@ -202,14 +204,14 @@ class TestUntagged:
         image = make_image()
         push(folder.store, image, "v1")
         push(folder.store, make_referrer(image.manifest))
-        tag = f"sha256-{image.digest.hex}"
+        tag = fallback_tag(image.digest)
         assert folder.store.tags() == [tag, "v1"]
         assert folder.store.manifest(tag).is_index
 
     def test_a_referrers_tag_with_something_else_on_it_is_not_overwritten(self, folder) -> None:
         image = make_image()
-        tag = f"sha256-{image.digest.hex}"
-        push(folder.store, image, tag)
+        tag = fallback_tag(image.digest)
+        push(folder.store, image, str(tag))
         with pytest.raises(Malformed):
             push(folder.store, make_referrer(image.manifest))
         assert folder.store.head(tag).digest == image.digest
@@ -254,7 +256,7 @@ class TestOddFolders:
         for call in (
             folder.store.tags,
             lambda: push(folder.store, make_image(), "v1"),
-            lambda: folder.store.delete_tag("v1"),
+            lambda: folder.store.delete_tag(Tag("v1")),
             lambda: folder.store.collect_garbage(grace=-1),
         ):
             with pytest.raises(Malformed):
@@ -281,9 +283,9 @@ class TestOddFolders:
         push(folder.store, image, "v1")
         folder.blob(image.digest).unlink()
         with pytest.raises(NotFound):
-            folder.store.manifest("v1")
-        assert folder.store.head("v1").digest == image.digest
-        folder.store.delete_tag("v1")
+            folder.store.manifest(Tag("v1"))
+        assert folder.store.head(Tag("v1")).digest == image.digest
+        folder.store.delete_tag(Tag("v1"))
         assert folder.store.tags() == []
 
     def test_a_broken_manifest_can_be_deleted(self, folder) -> None:
@@ -305,7 +307,7 @@ class TestOddFolders:
         push(folder.store, image, "v1")
         small = OciDirStore(folder.store.repository, blob_limit=1000)
         with pytest.raises(SizeMismatch, match="the limit is 1000"):
-            small.manifest("v1")
+            small.manifest(Tag("v1"))
 
     def test_a_pipe_in_place_of_a_blob_does_not_hang(self, folder) -> None:
         image = make_image()
@@ -313,7 +315,7 @@ class TestOddFolders:
         folder.blob(image.digest).unlink()
         os.mkfifo(folder.blob(image.digest))
         with pytest.raises(StorageError, match="not a regular file"):
-            folder.store.manifest("v1")
+            folder.store.manifest(Tag("v1"))
 
 
 class TestMount:

@@ -12,6 +12,7 @@ from support.images import Image, make_image, make_index, make_layer, make_refer
 from regbot.errors import ContentError, Malformed, NotFound, SizeMismatch
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 from regbot.store.layout_garbage import Collected
 from regbot.store.ocidir import OciDirStore
@@ -42,7 +43,7 @@ def test_a_deleted_tag_leaves_what_others_share(folder) -> None:
     gone = make_image(layers=[base, make_layer("gone")], created=None)
     push(folder.store, kept, "kept")
     push(folder.store, gone, "gone")
-    folder.store.delete_tag("gone")
+    folder.store.delete_tag(Tag("gone"))
     assert files(folder) == needed(kept, gone)
     only = needed(gone) - needed(kept)
     size = sum((folder.path / "blobs/sha256" / name).stat().st_size for name in only)
@@ -82,7 +83,7 @@ def test_close_cleans_up_only_what_this_store_let_go(folder) -> None:
     folder.reopened().close()
     assert Digest.of(b"x").hex in files(folder)
     last = folder.reopened()
-    last.delete_tag("v1")
+    last.delete_tag(Tag("v1"))
     last.close()
     assert files(folder) == set()
 
@@ -110,7 +111,7 @@ def test_a_stopped_run_leaves_the_clean_up(folder) -> None:
     make_old(folder)
     stop = Stop()
     store = OciDirStore(folder.store.repository, stop=stop)
-    store.delete_tag("v1")
+    store.delete_tag(Tag("v1"))
     stop.ask()
     store.close()
     assert files(folder) == needed(image)
@@ -122,7 +123,7 @@ def test_everything_an_index_leads_to_is_kept(folder) -> None:
     outer = make_index({"linux/arm64": two, "linux/386": inner})
     push(folder.store, outer, "all")
     assert folder.store.collect_garbage(grace=-1) == Collected()
-    folder.store.delete_tag("all")
+    folder.store.delete_tag(Tag("all"))
     folder.store.collect_garbage(grace=-1)
     assert files(folder) == set()
 
@@ -139,7 +140,7 @@ def test_referrers_of_a_kept_image_are_kept(folder) -> None:
     push(folder.store, image, "v1")
     push(folder.store, signature)
     assert folder.store.collect_garbage(grace=-1) == Collected()
-    assert folder.store.manifest(str(signature.digest)).raw == signature.manifest.raw
+    assert folder.store.manifest(signature.digest).raw == signature.manifest.raw
 
 
 def test_a_signature_does_not_keep_its_deleted_image(folder) -> None:
@@ -147,7 +148,7 @@ def test_a_signature_does_not_keep_its_deleted_image(folder) -> None:
     signature = make_referrer(image.manifest)
     push(folder.store, image, "v1")
     push(folder.store, signature)
-    folder.store.delete_tag("v1")
+    folder.store.delete_tag(Tag("v1"))
     folder.store.collect_garbage(grace=-1)
     assert image.digest.hex not in files(folder)
     assert needed(signature) < files(folder)
@@ -158,7 +159,7 @@ def test_nothing_goes_when_a_kept_manifest_is_unreadable(folder, raw: bytes | No
     kept, gone = make_image(), make_image(created=None)
     push(folder.store, kept, "kept")
     push(folder.store, gone, "gone")
-    folder.store.delete_tag("gone")
+    folder.store.delete_tag(Tag("gone"))
     path = folder.blob(kept.digest)
     path.unlink() if raw is None else path.write_bytes(raw)
     before = files(folder)
@@ -190,7 +191,7 @@ def test_a_platform_that_was_never_copied_does_not_hinder(folder) -> None:
     here, elsewhere = make_image(), make_image(platform="linux/arm64", created=None)
     push(folder.store, here)
     index = make_index({"linux/amd64": here, "linux/arm64": elsewhere})
-    folder.store.put_manifest("sparse", index.manifest)
+    folder.store.put_manifest(Tag("sparse"), index.manifest)
     folder.store.put_blob(lambda: [b"x"], digest=Digest.of(b"x"), size=1)
     assert folder.store.collect_garbage(grace=-1).blobs == 1
     assert files(folder) == {index.digest.hex} | needed(here)

@@ -18,6 +18,7 @@ from support.images import make_image, push
 
 from regbot.errors import NotFound, ScriptTimeout, StorageError
 from regbot.oci.digest import Digest
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 
@@ -41,7 +42,7 @@ for number in count():
     push(store, make_index({"linux/amd64": image}), f"r{sys.argv[3]}-{number}")
     print("put", f"r{sys.argv[3]}-{number}", flush=True)
     if number % 3 == 2:
-        store.delete_tag(f"r{sys.argv[3]}-{number - 1}")
+        store.delete_tag(Tag(f"r{sys.argv[3]}-{number - 1}"))
         print("deleted", f"r{sys.argv[3]}-{number - 1}", flush=True)
     if number % 4 == 3:
         store.collect_garbage(grace=-1)
@@ -59,6 +60,7 @@ for number in range(12):
 SMALL_FILES = """
 import resource
 from regbot.errors import StorageError
+from regbot.oci.tag import Tag
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 big = b"x" * 30000
 def refused(call):
@@ -69,10 +71,10 @@ def refused(call):
     else:
         raise SystemExit("no StorageError")
 refused(lambda: store.put_blob(lambda: [big], digest=Digest.of(big), size=len(big)))
-manifest = store.manifest("v0")
+manifest = store.manifest(Tag("v0"))
 def fill():
     for number in range(1000):
-        store.put_manifest(f"v{number}", manifest)
+        store.put_manifest(Tag(f"v{number}"), manifest)
 refused(fill)
 print(len(store.tags()))
 """
@@ -86,7 +88,7 @@ def start(code: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def assert_sound(store: OciDirStore) -> None:
     """Every tag leads to whole content."""
     for tag in store.tags():
-        names = [tag, *(str(child.digest) for child in store.manifest(tag).manifests)]
+        names = [tag, *(child.digest for child in store.manifest(tag).manifests)]
         for manifest in map(store.manifest, names):
             for blob in (*manifest.layers, *([manifest.config] if manifest.config else [])):
                 assert sum(map(len, store.blob(blob.digest, blob.size))) == blob.size
@@ -143,7 +145,7 @@ def test_several_threads_write_at_once(folder) -> None:
     def work(number: int) -> None:
         push(folder.store, make_image(labels={"n": str(number)}), f"t{number}")
         if number % 2:
-            folder.store.delete_tag(f"t{number}")
+            folder.store.delete_tag(Tag(f"t{number}"))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(40)))
@@ -168,7 +170,7 @@ def test_a_file_that_cannot_be_read_is_not_an_empty_layout(folder) -> None:
     push(folder.store, make_image(), "v1")
     (folder.path / "index.json").unlink()
     (folder.path / "index.json").mkdir()
-    for call in (folder.store.tags, lambda: folder.store.delete_tag("v1")):
+    for call in (folder.store.tags, lambda: folder.store.delete_tag(Tag("v1"))):
         with pytest.raises(StorageError, match=r"can't read .*index\.json"):
             call()
 
@@ -185,7 +187,7 @@ def test_a_held_lock_does_not_outlast_the_run(folder) -> None:
     store = OciDirStore(folder.store.repository, stop=Stop(timeout=0.05))
     with held(folder.path):
         with pytest.raises(ScriptTimeout):
-            store.delete_tag("v1")
+            store.delete_tag(Tag("v1"))
         assert store.tags() == ["v1"]
 
 
@@ -195,8 +197,8 @@ def test_a_lock_held_for_long_is_one_clear_error(folder) -> None:
     impatient = Stop(clock=lambda: float(next(seconds)))
     store = OciDirStore(folder.store.repository, stop=impatient)
     with held(folder.path), pytest.raises(StorageError, match="locked by another process"):
-        store.delete_tag("v1")
-    folder.store.delete_tag("v1")
+        store.delete_tag(Tag("v1"))
+    folder.store.delete_tag(Tag("v1"))
 
 
 def test_blobs_are_streamed(folder) -> None:

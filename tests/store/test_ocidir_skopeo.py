@@ -12,6 +12,7 @@ import pytest
 from support.images import make_image, make_index, push
 
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.store.ocidir import OciDirStore
 
 pytestmark = pytest.mark.skipif(
@@ -31,7 +32,7 @@ def test_reads_what_we_write(folder) -> None:
     image = make_image(labels={"build": "7"}, created="2024-05-01T10:00:00Z")
     push(folder.store, image, "v1")
     push(folder.store, make_image(created=None), "v2")
-    folder.store.delete_tag("v2")
+    folder.store.delete_tag(Tag("v2"))
     folder.store.collect_garbage(grace=-1)
     seen = json.loads(skopeo("inspect", f"oci:{folder.path}:v1"))
     assert seen["Labels"] == {"build": "7"}
@@ -48,9 +49,9 @@ def test_copies_all_of_an_index_that_we_wrote(folder, tmp_path: Path) -> None:
     skopeo("copy", "--all", "--preserve-digests", f"oci:{folder.path}:multi", target)
     copied = OciDirStore(Reference.parse(f"ocidir://{tmp_path}/copied"))
     assert copied.tags() == ["again"]
-    assert copied.head("again").digest == index.digest
+    assert copied.head(Tag("again")).digest == index.digest
     for child in children.values():
-        found = copied.manifest(str(child.digest))
+        found = copied.manifest(child.digest)
         assert found.raw == child.manifest.raw
         for layer in found.layers:
             assert sum(map(len, copied.blob(layer.digest, layer.size))) == layer.size
@@ -62,7 +63,7 @@ def test_adds_to_our_layout_and_we_to_its(folder) -> None:
     push(folder.store, second, "second")
     skopeo("copy", f"oci:{folder.path}:first", f"oci:{folder.path}:docker.io/library/app:third")
     assert folder.store.tags() == ["first", "second", "third"]
-    folder.store.delete_tag("first")
+    folder.store.delete_tag(Tag("first"))
     folder.store.collect_garbage(grace=-1)
     raw = skopeo("inspect", "--raw", f"oci:{folder.path}:docker.io/library/app:third")
     assert raw.encode() == first.manifest.raw

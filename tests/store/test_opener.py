@@ -13,6 +13,7 @@ from support.registry import DELETE_OFF, TestRegistry
 
 from regbot.errors import NotSupported
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.store.opener import OpenStores
 
 
@@ -38,7 +39,7 @@ def test_what_was_learned_of_a_registry_is_kept_for_the_run() -> None:
         stores = OpenStores(client.exchange)
         for _ in range(3):
             with pytest.raises(NotSupported):
-                stores.open(reference(client, "team/app:v1")).delete_tag("v1")
+                stores.open(reference(client, "team/app:v1")).delete_tag(Tag("v1"))
         assert len(registry.asked("PUT", "/manifests/")) == 1
 
 
@@ -58,7 +59,7 @@ def layout(stores: OpenStores, path: Path) -> list[Path]:
     store = stores.open(Reference.parse(f"ocidir://{path}"))
     push(store, make_image(), "kept")
     push(store, make_image(labels={"n": "2"}), "gone")
-    store.delete_tag("gone")
+    store.delete_tag(Tag("gone"))
     files = [file for file in (path / "blobs").rglob("*") if file.is_file()]
     for file in files:
         os.utime(file, (1, 1))
@@ -72,14 +73,14 @@ def test_the_end_cleans_up_a_folder_that_was_taken_from(tmp_path: Path) -> None:
         stores.close()
         left = [file for file in files if file.exists()]
         assert len(left) == len(files) - 2
-        assert stores.open(Reference.parse(f"ocidir://{tmp_path}")).manifest("kept")
+        assert stores.open(Reference.parse(f"ocidir://{tmp_path}")).manifest(Tag("kept"))
 
 
 def test_a_clean_up_that_fails_is_said_and_removes_nothing(tmp_path: Path) -> None:
     with Client("nowhere.test") as client:
         stores = OpenStores(client.exchange, emit=client.events.append)
         files = layout(stores, tmp_path)
-        kept = stores.open(Reference.parse(f"ocidir://{tmp_path}")).head("kept").digest
+        kept = stores.open(Reference.parse(f"ocidir://{tmp_path}")).head(Tag("kept")).digest
         (tmp_path / "blobs" / "sha256" / kept.hex).write_bytes(b"rubbish")
         stores.close()
         assert any("not cleaned up" in text for text in client.said("warn"))

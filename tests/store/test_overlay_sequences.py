@@ -19,6 +19,7 @@ from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, Quirks, TestRegistr
 from regbot.errors import InvalidValue, NotFound
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.store.ocidir import OciDirStore
 from regbot.store.overlay import Overlay
 from regbot.store.protocol import Store, read_blob
@@ -59,14 +60,14 @@ def put(image: Image, tag: str) -> Named:
 
 def retag(old: str, new: str) -> Named:
     def run(store: Store) -> None:
-        manifest = store.manifest(old)
-        if all(_has(store, str(child.digest)) for child in manifest.manifests):
-            store.put_manifest(new, manifest)
+        manifest = store.manifest(Tag(old))
+        if all(_has(store, child.digest) for child in manifest.manifests):
+            store.put_manifest(Tag(new), manifest)
 
     return Named(f"retag {old} {new}", run)
 
 
-def _has(store: Store, name: str) -> bool:
+def _has(store: Store, name: Digest) -> bool:
     try:
         store.head(name)
     except NotFound:
@@ -75,7 +76,7 @@ def _has(store: Store, name: str) -> bool:
 
 
 def delete_tag(tag: str) -> Named:
-    return Named(f"delete {tag}", lambda store: store.delete_tag(tag))
+    return Named(f"delete {tag}", lambda store: store.delete_tag(Tag(tag)))
 
 
 def delete(image: Image) -> Named:
@@ -91,7 +92,7 @@ def put_blob() -> Named:
 
 
 def read_tag(tag: str) -> Named:
-    return Named(f"read {tag}", lambda store: (store.head(tag), store.manifest(tag)))
+    return Named(f"read {tag}", lambda store: (store.head(Tag(tag)), store.manifest(Tag(tag))))
 
 
 def page(limit: int, last: str) -> Named:
@@ -99,7 +100,7 @@ def page(limit: int, last: str) -> Named:
     return Named(f"tags {limit} after {last!r}", lambda store: _own_tags(store, limit, last))
 
 
-def _own_tags(store: Store, limit: int | None = None, last: str = "") -> list[str]:
+def _own_tags(store: Store, limit: int | None = None, last: str = "") -> list[Tag]:
     """Tags without those that lists of referrers are kept on."""
     listed = [tag for tag in store.tags(last=last) if not tag.startswith("sha256-")]
     if limit is None:
@@ -141,7 +142,7 @@ def told(step: Step, store: Store) -> object:
 
 def everything(store: Store) -> dict[str, object]:
     """All that can be read, by what was asked."""
-    names = [*TAGS, "anchor", *(str(image.digest) for image in IMAGES)]
+    names = [*map(Tag, TAGS), Tag("anchor"), *(image.digest for image in IMAGES)]
     return {
         "tags": _own_tags(store),
         **{f"head {name}": told(lambda s, n=name: s.head(n), store) for name in names},

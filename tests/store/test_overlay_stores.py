@@ -14,6 +14,7 @@ from support.registry import DISTRIBUTION_3, TestRegistry
 
 from regbot.errors import NotFound, NotSupported
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.store.opener import OpenStores
 from regbot.store.overlay import OverlayStores
 
@@ -33,15 +34,15 @@ class TestNewRepository:
         push(store, OLD)
         assert store.tags() == ["v1"]
         assert store.referrers(NEW.digest) == []
-        store.delete_tag("v1")
+        store.delete_tag(Tag("v1"))
         assert store.tags() == []
 
     def test_is_in_the_catalog(self, world: World) -> None:
         world.registry.put("zebra", "v1", NEW)
         host = world.registry.host
-        world.open("aardvark").put_manifest("v1", NEW.manifest)
-        world.open("team/b").put_manifest("v1", NEW.manifest)
-        world.open("team/app").put_manifest("v1", NEW.manifest)
+        world.open("aardvark").put_manifest(Tag("v1"), NEW.manifest)
+        world.open("team/b").put_manifest(Tag("v1"), NEW.manifest)
+        world.open("team/app").put_manifest(Tag("v1"), NEW.manifest)
         world.open("only/opened")
         everything = ["aardvark", "team/app", "team/b", "zebra"]
         assert world.stores.repositories(host) == everything
@@ -55,7 +56,7 @@ class TestNewRepository:
         with TestRegistry(DISTRIBUTION_3, catalog=False) as registry, Client(registry.host) as c:
             stores = OverlayStores(OpenStores(c.exchange))
             reference = Reference.parse(f"{registry.host}/new")
-            stores.open(reference).put_manifest("v1", NEW.manifest)
+            stores.open(reference).put_manifest(Tag("v1"), NEW.manifest)
             with pytest.raises(NotSupported):
                 stores.repositories(registry.host)
 
@@ -83,7 +84,7 @@ class TestStores:
         def change(number: int) -> None:
             push(store, NEW, f"t{number}")
             if number % 2:
-                store.delete_tag(f"t{number}")
+                store.delete_tag(Tag(f"t{number}"))
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(change, range(40)))
@@ -95,7 +96,7 @@ class TestStores:
 
         def delete(_: int) -> bool:
             try:
-                store.delete_tag("a")
+                store.delete_tag(Tag("a"))
             except NotFound:
                 return False
             return True

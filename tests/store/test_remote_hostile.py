@@ -14,6 +14,7 @@ from regbot.events import Event
 from regbot.http.hosts import Login, Secret
 from regbot.http.wire import Timeouts
 from regbot.oci.digest import Digest
+from regbot.oci.tag import Tag
 from regbot.store.remote import RemoteStore
 
 APP = "team/app"
@@ -72,10 +73,10 @@ class Work:
         return None
 
     def manifest(self, number: int, tag: str, image: Image) -> None:
-        assert self.store.manifest(tag).raw == image.manifest.raw
+        assert self.store.manifest(Tag(tag)).raw == image.manifest.raw
 
     def head(self, number: int, tag: str, image: Image) -> None:
-        assert self.store.head(tag).digest == image.digest
+        assert self.store.head(Tag(tag)).digest == image.digest
 
     def tags(self, number: int, tag: str, image: Image) -> None:
         assert set(self.images) <= set(self.store.tags())
@@ -92,8 +93,8 @@ class Work:
 
     def put_and_delete(self, number: int, tag: str, image: Image) -> None:
         own = f"w{number}"
-        self.store.put_manifest(own, image.manifest)
-        self.store.delete_tag(own)
+        self.store.put_manifest(Tag(own), image.manifest)
+        self.store.delete_tag(Tag(own))
         assert own not in self.registry.tags(APP)
 
 

@@ -189,3 +189,13 @@ def test_a_registry_without_catalog() -> None:
         pytest.raises(NotSupported, match="does not list its repositories"),
     ):
         list_repositories(client.exchange, registry.host)
+
+
+@pytest.mark.parametrize("name", ["no/tag", "", "-rc", "a:b", "\ud800", "x" * 129])
+def test_what_can_be_no_tag_is_an_error_that_names_the_repository(name: str) -> None:
+    """A listing that holds it is not understood, and no part of it is used."""
+    with TestRegistry() as registry, Client(registry.host) as client:
+        digest = registry.put_image(APP, "v1")
+        registry.content.repository(APP).tags[name] = digest
+        with pytest.raises(Malformed, match=rf"the list of tags of {registry.host}/{APP}: tag"):
+            client.store().tags()

@@ -12,6 +12,7 @@ from support.registry import DOCKER_HUB, PRESETS, TestRegistry
 from regbot.errors import NotSupported, RegistryError
 from regbot.http.hosts import Login, Secret
 from regbot.oci.digest import Digest
+from regbot.oci.tag import Tag
 from regbot.store.proof import PROOF_TAG
 from regbot.store.remote import RemoteStore
 
@@ -33,15 +34,15 @@ def test_push_list_read_and_delete(name: str, repo_auth: bool) -> None:
             store = client.store(repository)
             for tag, image in images.items():
                 push(store, image, tag)
-            store.put_manifest("same", images["v0"].manifest)
+            store.put_manifest(Tag("same"), images["v0"].manifest)
             signature = push(store, make_referrer(images["v0"].manifest))
             assert [one.digest for one in store.referrers(images["v0"].digest)] == [
                 signature.digest
             ]
             assert {"v0", "v1", "v2", "same"} <= set(store.tags())
             for tag, image in images.items():
-                assert store.head(tag).digest == image.digest
-                for digest, content in store.manifest(tag) and image.blobs.items():
+                assert store.head(Tag(tag)).digest == image.digest
+                for digest, content in store.manifest(Tag(tag)) and image.blobs.items():
                     assert b"".join(store.blob(digest)) == content
             _delete_tag(registry, store, "v0", refused=name in REFUSE_TAGS)
             _delete_manifest(registry, store, "v1", refused=name in REFUSE_MANIFESTS)
@@ -51,7 +52,7 @@ def _delete_tag(registry: TestRegistry, store: RemoteStore, tag: str, *, refused
     repository = store.repository.repository
     before = dict(registry.tags(repository))
     with pytest.raises(NotSupported) if refused else nullcontext():
-        store.delete_tag(tag)
+        store.delete_tag(Tag(tag))
     left = {name: digest for name, digest in before.items() if refused or name != tag}
     after = {name: at for name, at in registry.tags(repository).items() if name != PROOF_TAG}
     assert after == left
@@ -73,7 +74,7 @@ def test_no_login_is_asked_for_where_none_is_needed() -> None:
         Client(registry.name, hostname=registry.host) as client,
     ):
         digest = registry.put_image("team/app", "v1")
-        assert str(client.store().head("v1").digest) == digest
+        assert str(client.store().head(Tag("v1")).digest) == digest
         assert all(
             not entry.headers.get("authorization", "").startswith("Basic")
             for entry in registry.requests

@@ -23,6 +23,7 @@ from regbot.errors import (
 from regbot.http.hosts import HostSettings, Login, Secret
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import DOCKER_SCHEMA1
+from regbot.oci.tag import Tag
 
 APP = "team/app"
 BIG = bytes(range(256)) * 4096
@@ -33,7 +34,7 @@ class TestHead:
         """HEAD is free, GET of a manifest counts."""
         with TestRegistry() as registry, Client(registry.host) as client:
             digest = registry.put_image(APP, "v1")
-            head = client.store().head("v1")
+            head = client.store().head(Tag("v1"))
             assert str(head.digest) == digest
             assert [entry.method for entry in registry.requests] == ["HEAD"]
 
@@ -49,7 +50,7 @@ class TestHead:
         """Digest header may be missing, or be of another algorithm; compute it."""
         with TestRegistry(**switches) as registry, Client(registry.host) as client:
             digest = registry.put_image(APP, "v1")
-            head = client.store().head(digest if by_digest else "v1")
+            head = client.store().head(Digest.parse(digest) if by_digest else Tag("v1"))
             assert str(head.digest) == digest
             assert head.size == len(registry.manifests(APP)[digest])
 
@@ -59,11 +60,11 @@ class TestHead:
             image = make_image()
             registry.put(APP, "v1", image)
             store = client.store()
-            assert store.head("v1").digest == image.digest
+            assert store.head(Tag("v1")).digest == image.digest
             digest, content = next(iter(image.blobs.items()))
             assert store.blob_size(digest) == len(content)
             store.put_blob(lambda: [content], digest=digest, size=len(content))
-            store.delete_tag("v1")
+            store.delete_tag(Tag("v1"))
             assert not registry.asked("HEAD")
             assert not registry.asked("POST")
 
@@ -72,20 +73,20 @@ class TestHead:
         with TestRegistry() as registry, Client(registry.host) as client:
             digest = registry.put_image(APP, "v1")
             registry.break_next("wrong digest header", "HEAD", "/manifests/")
-            assert str(client.store().head(digest).digest) == digest
+            assert str(client.store().head(Digest.parse(digest)).digest) == digest
 
     def test_rate_limit(self) -> None:
         """``ratelimit-limit: 100;w=21600``, ``ratelimit-remaining: 76;w=21600``."""
         with TestRegistry(rate_limit=100) as registry, Client(registry.host) as client:
             registry.put_image(APP, "v1")
-            limit = client.store().manifest("v1").rate_limit
+            limit = client.store().manifest(Tag("v1")).rate_limit
             assert (limit.limit, limit.remaining, limit.policies) == (100, 99, ("100;w=21600",))
-            assert client.store().head("v1").rate_limit.known
+            assert client.store().head(Tag("v1")).rate_limit.known
 
     def test_no_rate_limit_said(self) -> None:
         with TestRegistry() as registry, Client(registry.host) as client:
             registry.put_image(APP, "v1")
-            assert not client.store().manifest("v1").rate_limit.known
+            assert not client.store().manifest(Tag("v1")).rate_limit.known
 
 
 class TestManifest:
@@ -107,7 +108,7 @@ class TestManifest:
             digest = registry.put_image(APP, "v1")
             registry.break_next(kind, "GET", "/manifests/", times=100)
             with pytest.raises(error) as caught:
-                client.store().manifest(digest if by_digest else "v1")
+                client.store().manifest(Digest.parse(digest) if by_digest else Tag("v1"))
             assert "team/app" in str(caught.value)
             assert "\n" not in str(caught.value)
 
@@ -117,31 +118,31 @@ class TestManifest:
             registry.put_image(APP, "v1")
             registry.break_next("wrong digest header", "GET", "/manifests/")
             with pytest.raises(DigestMismatch):
-                client.store().manifest("v1")
+                client.store().manifest(Tag("v1"))
 
     def test_a_body_that_breaks_off_once_is_read_again(self) -> None:
         """Law: every byte of content read is checked."""
         with TestRegistry() as registry, Client(registry.host) as client:
             digest = registry.put_image(APP, "v1")
             registry.break_next("truncate", "GET", "/manifests/")
-            assert str(client.store().manifest("v1").digest) == digest
+            assert str(client.store().manifest(Tag("v1")).digest) == digest
 
     def test_a_limit_on_its_size(self) -> None:
         """Limits on body sizes: blobLimit for manifests."""
         with TestRegistry() as registry, Client(registry.host, blob_limit=300) as client:
             registry.put_image(APP, "v1")
             with pytest.raises(SizeMismatch):
-                client.store().manifest("v1")
+                client.store().manifest(Tag("v1"))
 
     def test_schema_1_is_readable_and_never_written(self) -> None:
         """Old docker schema 1 manifests exist: readable, never written."""
         raw = json.dumps({"schemaVersion": 1, "name": APP, "fsLayers": []}).encode()
         with TestRegistry() as registry, Client(registry.host) as client:
             digest = registry.put_raw(APP, "old", raw, DOCKER_SCHEMA1)
-            manifest = client.store().manifest("old")
+            manifest = client.store().manifest(Tag("old"))
             assert (manifest.raw, str(manifest.digest)) == (raw, digest)
             with pytest.raises(NotSupported, match="schema 1"):
-                client.store().put_manifest("copy", manifest)
+                client.store().put_manifest(Tag("copy"), manifest)
             assert not registry.asked("PUT")
 
     def test_a_registry_that_stores_something_else(self) -> None:
@@ -149,16 +150,16 @@ class TestManifest:
         with TestRegistry(checks_references=False) as registry, Client(registry.host) as client:
             registry.break_next("wrong digest header", "PUT", "/manifests/")
             with pytest.raises(DigestMismatch):
-                client.store().put_manifest("v1", make_image().manifest)
+                client.store().put_manifest(Tag("v1"), make_image().manifest)
 
     def test_too_many_requests(self) -> None:
         """Docker Hub: GET of a manifest counts; 429 at the end."""
         with TestRegistry(rate_limit=1) as registry, Client(registry.host) as client:
             registry.put_image(APP, "v1")
-            client.store().manifest("v1")
+            client.store().manifest(Tag("v1"))
             with pytest.raises(TooManyRequests):
-                client.store().manifest("v1")
-            assert client.store().head("v1")
+                client.store().manifest(Tag("v1"))
+            assert client.store().head(Tag("v1"))
 
 
 class TestBlob:
@@ -245,11 +246,11 @@ def test_a_manifest_that_a_mirror_could_have_is_asked_of_the_registry_for_deleti
         mirror.put_image(APP, "v1", labels={"from": "mirror"})
         more = (HostSettings(mirror.host, tls="disabled"),)
         with Client(registry.host, more=more, mirrors=(mirror.host,)) as c:
-            assert str(c.store().head("v1").digest) == mirror.tags(APP)["v1"]
-            assert str(c.store(mirrors=False).head("v1").digest) == registry.tags(APP)["v1"]
+            assert str(c.store().head(Tag("v1")).digest) == mirror.tags(APP)["v1"]
+            assert str(c.store(mirrors=False).head(Tag("v1")).digest) == registry.tags(APP)["v1"]
             assert c.store().tags() == ["v1", "v2"]
             mirror.forget()
-            c.store().delete_tag("v1")
+            c.store().delete_tag(Tag("v1"))
             assert mirror.requests == []
         assert sorted(registry.tags(APP)) == ["v2"]
         assert sorted(mirror.tags(APP)) == ["v1"]

@@ -220,4 +220,4 @@ class TestFallbackTag:
             one = referrer()
             push(store, one)
             assert [found.digest for found in store.referrers(IMAGE.digest)] == [one.digest]
-            assert store.manifest(str(one.digest)).subject == IMAGE.manifest.descriptor
+            assert store.manifest(one.digest).subject == IMAGE.manifest.descriptor

@@ -23,6 +23,7 @@ from regbot.errors import (
     Unauthorized,
 )
 from regbot.oci.manifest import DOCKER_MANIFEST, OCI_MANIFEST
+from regbot.oci.tag import Tag
 
 BY_NAME = r"/manifests/(old|kept)"
 
@@ -32,7 +33,7 @@ class TestByName:
         """distribution 3 answers 202; read back after deleting."""
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert [entry.method for entry in registry.requests] == ["HEAD", "DELETE", "HEAD"]
 
@@ -40,7 +41,7 @@ class TestByName:
         """Read back after deleting when the registry is eventually consistent."""
         with TestRegistry(stale_reads=3) as registry, Client(registry.host) as client:
             before = fill(registry)
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == without_old(before)
 
     def test_accepted_but_not_done(self) -> None:
@@ -48,7 +49,7 @@ class TestByName:
         with TestRegistry(tag_delete="ignored") as registry, Client(registry.host) as client:
             before = fill(registry)
             with pytest.raises(NotSupported, match="still there"):
-                client.store().delete_tag("old")
+                client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == before
             assert not registry.asked("PUT")
 
@@ -57,7 +58,7 @@ class TestByName:
         with TestRegistry() as registry, Client(registry.host) as client:
             fill(registry)
             with pytest.raises(NotFound):
-                client.store().delete_tag("absent")
+                client.store().delete_tag(Tag("absent"))
             assert not registry.asked("DELETE")
 
     def test_gone_between_the_look_and_the_delete(self) -> None:
@@ -65,8 +66,8 @@ class TestByName:
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
             own = registry.content.repository(APP)
-            registry.before("DELETE", BY_NAME, lambda: own.delete_tag("old"))
-            client.store().delete_tag("old")
+            registry.before("DELETE", BY_NAME, lambda: own.delete_tag(Tag("old")))
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert not registry.asked("PUT")
 
@@ -75,7 +76,7 @@ class TestByName:
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
             registry.break_next("lost answer", "DELETE", BY_NAME)
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == without_old(before)
 
     def test_a_look_that_fails_does_not_undo_what_is_done(self) -> None:
@@ -83,7 +84,7 @@ class TestByName:
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
             registry.break_next("status", "HEAD", BY_NAME, after=1, times=100, status=500)
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert any("could not be read back" in text for text in client.said("warn"))
 
@@ -109,7 +110,7 @@ class TestByName:
             before = fill(registry)
             registry.break_next("status", "DELETE", times=100, status=status, code=code)
             with pytest.raises(error):
-                client.store().delete_tag("old")
+                client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == before
             assert not registry.asked("PUT")
             assert not registry.asked("POST")
@@ -124,7 +125,7 @@ class TestBySmallManifest:
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             before = fill(registry)
             manifests = dict(registry.manifests(APP))
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert registry.manifests(APP) == manifests
 
@@ -132,7 +133,7 @@ class TestBySmallManifest:
         """Law: nothing is deleted beside what was asked."""
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             before = fill(registry)
-            client.store().delete_tag("kept")
+            client.store().delete_tag(Tag("kept"))
             assert before["kept"] in registry.manifests(APP)
             assert "kept" not in registry.tags(APP)
 
@@ -140,7 +141,7 @@ class TestBySmallManifest:
         """Prove first that deleting works, by a manifest without a tag."""
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             fill(registry)
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             log = [(entry.method, entry.path) for entry in registry.requests]
             onto_tag = log.index(("PUT", "/v2/team/app/manifests/old"))
             proof = next(
@@ -159,7 +160,7 @@ class TestBySmallManifest:
                 registry.tag(APP, f"t{number}", digest)
             store = client.store()
             for number in range(5):
-                store.delete_tag(f"t{number}")
+                store.delete_tag(Tag(f"t{number}"))
             assert registry.tags(APP) == {}
             proofs = [
                 entry
@@ -184,7 +185,7 @@ class TestBySmallManifest:
                 lambda: seen.append(own.manifests[own.tags["old"]].raw),
                 after=1,
             )
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             [small] = [json.loads(raw) for raw in seen]
             assert small["mediaType"] == (DOCKER_MANIFEST if docker else OCI_MANIFEST)
             assert len(small["layers"]) == 1
@@ -207,7 +208,7 @@ class TestBySmallManifest:
             Client(registry.host) as client,
         ):
             before = fill(registry)
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == without_old(before)
 
 
@@ -221,7 +222,7 @@ class TestMovedMeanwhile:
             new = registry.put_image(APP, "", labels={"n": "new"})
             registry.before("DELETE", BY_DIGEST, lambda: registry.tag(APP, "old", new))
             with pytest.raises(DigestMismatch, match="moved"):
-                client.store().delete_tag("old")
+                client.store().delete_tag(Tag("old"))
             assert registry.tags(APP)["old"] == new
 
     def test_after_the_small_manifest_was_put(self) -> None:
@@ -230,7 +231,7 @@ class TestMovedMeanwhile:
             fill(registry)
             new = registry.put_image(APP, "", labels={"n": "new"})
             registry.before("DELETE", BY_DIGEST, lambda: registry.tag(APP, "old", new), after=1)
-            client.store().delete_tag("old")
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP)["old"] == new
             assert any("there again" in text for text in client.said("warn"))
 
@@ -239,8 +240,8 @@ class TestMovedMeanwhile:
         with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
             before = fill(registry)
             own = registry.content.repository(APP)
-            registry.before("DELETE", BY_DIGEST, lambda: own.delete_tag("old"))
-            client.store().delete_tag("old")
+            registry.before("DELETE", BY_DIGEST, lambda: own.delete_tag(Tag("old")))
+            client.store().delete_tag(Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert not registry.asked("PUT", "/manifests/old")
 
@@ -253,7 +254,7 @@ def test_an_index_keeps_its_children() -> None:
         registry.tag(APP, "same", index)
         manifests = dict(registry.manifests(APP))
         with Client(registry.host) as client:
-            client.store().delete_tag("multi")
+            client.store().delete_tag(Tag("multi"))
         assert registry.tags(APP) == {"same": index}
         assert registry.manifests(APP) == manifests
 
@@ -270,14 +271,14 @@ def test_a_writer_and_a_deleter_at_once() -> None:
             store = client.store()
             while not stop.is_set():
                 for image in images:
-                    store.put_manifest("old", image.manifest)
+                    store.put_manifest(Tag("old"), image.manifest)
 
         writer = threading.Thread(target=write)
         writer.start()
         try:
             for _ in range(20):
                 try:
-                    client.store().delete_tag("old")
+                    client.store().delete_tag(Tag("old"))
                 except (DigestMismatch, NotFound, NotSupported):
                     continue
         finally:

@@ -27,6 +27,7 @@ from regbot.oci.manifest import (
     OCI_MANIFEST,
     Manifest,
 )
+from regbot.oci.tag import Tag
 from regbot.store.protocol import Store
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -156,7 +157,7 @@ def push_blobs(store: Store, image: Image) -> None:
 def push(store: Store, image: Image, tag: str = "") -> Manifest:
     """Put a whole image, its manifest last, under a tag or under its digest alone."""
     push_blobs(store, image)
-    store.put_manifest(tag or str(image.digest), image.manifest)
+    store.put_manifest(Tag(tag) if tag else image.digest, image.manifest)
     return image.manifest
 
 

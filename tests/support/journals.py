@@ -12,6 +12,7 @@ from regbot.journal.saving import Delete, Saved, save_before
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 from regbot.store.protocol import Store
@@ -27,7 +28,7 @@ def delete(run: RunJournal, store: Store, action: Delete) -> int:
     """Save, note, delete, and say that it is done."""
     entry = run.about_to("clean-up", action, save_before(store, action, stop=Stop()))
     if isinstance(action, DeleteTag):
-        store.delete_tag(action.reference.tag)
+        store.delete_tag(action.tag)
     else:
         store.delete_manifest(action.digest)
     run.ended(entry, "done")
@@ -36,11 +37,11 @@ def delete(run: RunJournal, store: Store, action: Delete) -> int:
 
 def delete_tags(run: RunJournal, store: Store, *tags: str) -> None:
     for tag in tags:
-        delete(run, store, DeleteTag(store.repository.with_tag(tag), "too old"))
+        delete(run, store, DeleteTag(store.repository.with_tag(Tag(tag)), "too old"))
 
 
 def delete_digest(run: RunJournal, store: Store, digest: Digest) -> None:
-    reference = store.repository.with_digest(str(digest))
+    reference = store.repository.with_digest(digest)
     delete(run, store, DeleteManifest(reference, digest, "too old"))
 
 
@@ -49,7 +50,7 @@ def small(number: int, *, size: int = 0) -> Saved:
     data = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     padded = {"number": str(number), "padding": "x" * size}
     manifest = Manifest.build({**data, "annotations": padded})
-    return Saved(manifest.digest, (manifest,), ("v1",))
+    return Saved(manifest.digest, (manifest,), (Tag("v1"),))
 
 
 def write_entries(folder: Path, count: int, *, limit: int = 0, size: int = 0) -> None:

@@ -13,6 +13,7 @@ from regbot.image.copy import CopyOptions, copy_image
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 from regbot.store.protocol import ReadStore, Store
@@ -53,11 +54,18 @@ def layout(path: Path) -> OciDirStore:
     return OciDirStore(Reference.parse(f"ocidir://{path}"))
 
 
+def named(name: str | Digest) -> Name:
+    """A tag from its text, or a digest."""
+    return name if isinstance(name, Digest) else Tag(name)
+
+
 def copy(
-    source: ReadStore, name: str, target: Store, target_name: str, **options: Any
+    source: ReadStore, name: str | Digest, target: Store, target_name: str | Digest, **options: Any
 ) -> Descriptor:
     """Copy with some of CopyOptions' fields."""
-    return copy_image(source, name, target, target_name, CopyOptions(**options), stop=Stop())
+    return copy_image(
+        source, named(name), target, named(target_name), CopyOptions(**options), stop=Stop()
+    )
 
 
 def two_platforms(**how: Any) -> Image:
@@ -72,12 +80,12 @@ def two_platforms(**how: Any) -> Image:
     )
 
 
-def whole(store: ReadStore, name: str) -> dict[Digest, bytes]:
+def whole(store: ReadStore, name: str | Digest) -> dict[Digest, bytes]:
     """All that a name leads to, read and checked, by digest. Raises when any is missing."""
-    manifest = store.manifest(name)
+    manifest = store.manifest(named(name))
     found = {manifest.digest: manifest.raw}
     for child in manifest.manifests:
-        found |= whole(store, str(child.digest))
+        found |= whole(store, child.digest)
     for blob in (*((manifest.config,) if manifest.config else ()), *manifest.layers):
         found[blob.digest] = b"".join(store.blob(blob.digest, blob.size))
     return found
@@ -95,7 +103,7 @@ def broken_tags(store: ReadStore) -> list[str]:
 def has(store: ReadStore, digest: Digest) -> bool:
     """Whether a manifest is there."""
     try:
-        store.manifest(str(digest))
+        store.manifest(digest)
     except NotFound:
         return False
     return True

@@ -7,6 +7,7 @@ from typing import Any
 
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.plan.evidence import gather
 from regbot.plan.outcome import Outcome
@@ -26,10 +27,10 @@ def delete_tags(
     store = stores.open(repository)
     found = []
     for tag in tags:
-        evidence = gather(store, tag, blob_limit=LIMIT, stop=Stop())
-        digest = store.head(tag).digest
-        store.delete_tag(tag)
-        action = DeleteTag(repository.with_tag(tag), "old")
+        evidence = gather(store, Tag(tag), blob_limit=LIMIT, stop=Stop())
+        digest = store.head(Tag(tag)).digest
+        store.delete_tag(Tag(tag))
+        action = DeleteTag(repository.with_tag(Tag(tag)), "old")
         found.append(Outcome(script, action, status, digest, "", evidence))
     return found
 
@@ -37,9 +38,9 @@ def delete_tags(
 def delete_manifest(stores: Stores, repository: Reference, digest: Digest) -> Outcome:
     """Delete a manifest with its tags, and say so."""
     store = stores.open(repository)
-    evidence = gather(store, str(digest), blob_limit=LIMIT, stop=Stop())
+    evidence = gather(store, digest, blob_limit=LIMIT, stop=Stop())
     store.delete_manifest(digest)
-    action = DeleteManifest(repository.with_digest(str(digest)), digest, "old")
+    action = DeleteManifest(repository.with_digest(digest), digest, "old")
     return Outcome("clean", action, "done", digest, "", evidence)
 
 

@@ -31,7 +31,7 @@ class World:
 
 
 def statuses(found):
-    return {undone.reference.name: undone.status for undone in found}
+    return {str(undone.reference.name): undone.status for undone in found}
 
 
 def two_platforms():

@@ -52,13 +52,12 @@ CONTENT = Type("string, blob or config", _read_content, "string|regbot.Blob|regb
 
 
 def _find(context: Context, reference: Reference, digest: str | None) -> Passed:
-    name = digest or reference.digest
-    if not name:
+    wanted = Digest.parse(digest) if digest else reference.digest
+    if wanted is None:
         raise InvalidValue(f"{reference} names no digest, and no digest is given")
-    parsed = Digest.parse(name)
-    size = context.stores.open(reference).blob_size(parsed)
-    fields = {"reference": str(reference.without_name), "digest": str(parsed), "size": size}
-    return Passed("blob", {**fields, "text": f"{reference.without_name}@{parsed}"})
+    size = context.stores.open(reference).blob_size(wanted)
+    fields = {"reference": str(reference.without_name), "digest": str(wanted), "size": size}
+    return Passed("blob", {**fields, "text": str(reference.with_digest(wanted))})
 
 
 def _content(context: Context, blob: HeldBlob) -> Passed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from regbot.events import Emit
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.executor import Executor
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
@@ -21,9 +22,9 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        self._digests: dict[Reference, dict[str, Digest | None]] = {}
+        self._digests: dict[Reference, dict[Tag, Digest | None]] = {}
 
-    def tags(self, repository: Reference, tags: Iterable[str]) -> None:
+    def tags(self, repository: Reference, tags: Iterable[Tag]) -> None:
         """The script listed these tags."""
         known = self._digests.setdefault(repository.without_name, {})
         for tag in tags:
@@ -40,7 +41,8 @@ class Seen:
 
     def digest_of(self, reference: Reference) -> Digest | None:
         """The digest last seen on the reference's tag."""
-        return self._digests.get(reference.without_name, {}).get(reference.tag)
+        known = self._digests.get(reference.without_name, {})
+        return known.get(reference.tag) if reference.tag else None
 
 
 @dataclass(slots=True)

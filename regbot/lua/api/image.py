@@ -55,12 +55,12 @@ def _size(context: Context, source: HeldManifest | Reference) -> Passed:
         reference, digest = source, read_head(context, source).digest
     else:
         reference, digest = source.reference, source.head.digest
-    return plain(image_size(context.stores.open(reference), str(digest)))
+    return plain(image_size(context.stores.open(reference), digest))
 
 
 def _reference_of(source: HeldManifest | Reference) -> Reference:
     if isinstance(source, HeldManifest):
-        return source.reference.with_digest(str(source.head.digest))
+        return source.reference.with_digest(source.head.digest)
     return source
 
 

@@ -21,7 +21,6 @@ from regbot.lua.api.objects import (
 )
 from regbot.lua.binding import BOOLEAN, STRING, TABLE, Binding, Parameter, Passed, plain
 from regbot.lua.edits import with_edits
-from regbot.oci.digest import Digest
 from regbot.oci.manifest import Head, Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -81,12 +80,12 @@ def _delete(
     if isinstance(source, HeldManifest):
         reference, digest = source.reference, source.head.digest
     elif source.digest:
-        reference, digest = source, Digest.parse(source.digest)
+        reference, digest = source, source.digest
     else:
         reference, digest = source, read_head(context, source).digest
     context.executor.execute(
         DeleteManifest(
-            reference.with_digest(str(digest)),
+            reference.with_digest(digest),
             digest,
             reason or context.last_message,
             unless_tagged=unlessTagged,

@@ -114,7 +114,7 @@ def _read_reference(passed: Passed) -> Reference:
 
 def _read_tagged(passed: Passed) -> Reference:
     reference = (
-        Reference.parse(passed.value, default_tag="")
+        Reference.parse(passed.value, default_tag=None)
         if not passed.kind and isinstance(passed.value, str)
         else _read_reference(passed)
     )

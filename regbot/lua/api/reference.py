@@ -5,7 +5,9 @@ from __future__ import annotations
 from regbot.lua.api.context import Context
 from regbot.lua.api.objects import REFERENCE, give_reference, update_reference
 from regbot.lua.binding import STRING, Binding, Parameter, Passed, plain
+from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 
 _REF = Parameter("ref", REFERENCE, "the reference")
 
@@ -15,13 +17,15 @@ def _new(_context: Context, reference: Reference) -> Passed:
 
 
 def _tag(_context: Context, reference: Reference, tag: str | None) -> Passed:
-    return plain(reference.tag) if tag is None else update_reference(reference.with_tag(tag))
+    if tag is None:
+        return plain(reference.tag or "")
+    return update_reference(reference.with_tag(Tag.parse(tag)))
 
 
 def _digest(_context: Context, reference: Reference, digest: str | None) -> Passed:
     if digest is None:
-        return plain(reference.digest)
-    return update_reference(reference.with_digest(digest))
+        return plain(str(reference.digest or ""))
+    return update_reference(reference.with_digest(Digest.parse(digest)))
 
 
 def _close(_context: Context, _reference: Reference) -> Passed:

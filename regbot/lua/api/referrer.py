@@ -6,7 +6,6 @@ from regbot.lua.api.context import Context
 from regbot.lua.api.manifest import read_head
 from regbot.lua.api.objects import MANIFEST, HeldManifest
 from regbot.lua.binding import STRING, Binding, Parameter, Passed
-from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 
 
@@ -20,7 +19,7 @@ def _list(
         reference, digest = source.reference, source.head.digest
     else:
         reference = source
-        digest = Digest.parse(source.digest) if source.digest else read_head(context, source).digest
+        digest = source.digest or read_head(context, source).digest
     found = context.stores.open(reference).referrers(digest, artifactType)
     return Passed("[]Descriptor", [descriptor.to_json() for descriptor in found])
 

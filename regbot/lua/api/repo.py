@@ -5,7 +5,6 @@ from __future__ import annotations
 from regbot.lua.api.context import Context
 from regbot.lua.api.objects import REFERENCE, REGISTRY, TAGGED
 from regbot.lua.binding import COUNT, STRING, Binding, Parameter, Passed, plain
-from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 
@@ -26,14 +25,11 @@ def _tags(context: Context, repository: Reference, *, limit: int | None, last: s
 
 
 def _delete_tag(context: Context, reference: Reference, *, reason: str) -> Passed:
-    decided_on = (
-        Digest.parse(reference.digest) if reference.digest else context.seen.digest_of(reference)
-    )
     context.executor.execute(
         DeleteTag(
             reference=reference,
             reason=reason or context.last_message,
-            digest=decided_on,
+            digest=reference.digest or context.seen.digest_of(reference),
             listed=context.seen.was_listed(reference),
         )
     )
