@@ -93,13 +93,18 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunEnded(Event):
-    """A run came to its end. ``id`` is its name in the history, empty without changes."""
+    """A run came to its end.
+
+    ``id`` is its name in the history, empty without changes. ``left_behind`` is what
+    could not be restored, for whoever tells the user how to do it.
+    """
 
     kind: str
     status: Ending
     seconds: float
     id: str = ""
     dry_run: bool = False
+    left_behind: tuple[LeftBehind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

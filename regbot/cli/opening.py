@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from regbot.cli.main import leave
-from regbot.cli.output import Printing, note
+from regbot.cli.output import Printing, drop, note
 from regbot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,18 +60,33 @@ def open_bot(
     printing = Printing(prints or sys.stdout)
     emit = fan_out(make_log(settings.level, settings.log_format), printing, *listeners)
     options = Options(dry_run=dry_run, user_agent=settings.user_agent, evidence=evidence)
-    with assemble(config, options, config_path or "", emit) as bot:
+    with assemble(config, options, _absolute(config_path), emit) as bot:
         _ask_on_signals(bot.stop.ask)
         yield bot
     printing.check()
 
 
-def _ask_on_signals(ask: Callable[[], None]) -> None:
-    """End in order on the first signal, at once on a second Ctrl-C."""
+def _absolute(path: str | None) -> str:
+    """A config's path from any folder; standard input has none."""
+    return str(Path(path).absolute()) if path and path != "-" else path or ""
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+
+def _ask_on_signals(ask: Callable[[], None]) -> None:
+    """End in order on the first signal, at once on a second Ctrl-C.
+
+    SIGHUP is the end of the terminal: then nobody reads what would go there. It stays
+    without effect where it was switched off, as ``nohup`` does.
+    """
+    terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
+
+    def end(number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, leave)
         ask()
+        if number == signal.SIGHUP:
+            for descriptor in terminals:
+                drop(descriptor)
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, end)

@@ -14,8 +14,8 @@ import click
 from regbot.cli.group import EXIT_CODES
 from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import OutputPath, config_option, report_option, settings_options
-from regbot.cli.output import note, show
-from regbot.cli.results import show_outcomes, write_reports
+from regbot.cli.output import show
+from regbot.cli.results import show_outcomes, tell, tell_way_back, write_reports
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
@@ -92,13 +92,18 @@ def apply(plan_file: str, config_path: str, settings: Settings, reports: tuple[P
             blob_of=lambda source, digest, size: lambda: stores.open(source).blob(digest, size),
         )
         if content.fingerprint != config.fingerprint:
-            note("warning: the config or its scripts changed since the plan was made")
+            tell(
+                "warning: the config or its scripts changed since the plan was made",
+                settings,
+                "warn",
+            )
         with progress.shown(len(content.actions)):
             ended = bot.apply(content.actions)
-        if bot.stop.asked:
-            note("stopped; apply the plan again to go on")
         write_reports(bot, "apply", ended, reports)
         show_outcomes(bot, ended)
+        if bot.stop.asked:
+            tell("stopped; apply the plan again to go on", settings, "warn")
+        tell_way_back(bot, ended.run, settings)
     return EXIT_CODES[ended.status]
 
 

@@ -1,16 +1,19 @@
-"""What a run came to, as its command shows it: reports and tables."""
+"""What a run came to, as its command shows it: reports, tables, and the way back."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regbot.cli.output import show
+from regbot.cli.output import note, show
 
 if TYPE_CHECKING:
+    from regbot.cli.options import Settings
+    from regbot.events import Level, RunEnded
     from regbot.report.model import Kind
     from regbot.run.bot import Bot, Ended
 
@@ -35,3 +38,45 @@ def show_outcomes(bot: Bot, ended: Ended) -> None:
     from regbot.report.terminal import print_table
 
     show(partial(print_table, bot.outcomes, ended.results))
+
+
+def tell_way_back(bot: Bot, run: RunEnded, settings: Settings) -> None:
+    """Say how to undo a run that deleted something, and last what it left behind."""
+    from regbot.plan.action import DeleteManifest, DeleteTag
+
+    if run.id and any(
+        outcome.status == "done" and isinstance(outcome.action, DeleteTag | DeleteManifest)
+        for outcome in bot.outcomes
+    ):
+        tell(f"undo with: {undo_command(bot, run.id)}", settings)
+    tell_left_behind(bot, run, settings)
+
+
+def tell_left_behind(bot: Bot, run: RunEnded, settings: Settings) -> None:
+    """Say which tags a run could not give their manifest back, and how to do it."""
+    for tag in run.left_behind:
+        text = f"{tag.reference} is left on a placeholder, put {tag.digest} back on it with: "
+        tell(text + undo_command(bot, run.id, tag.reference), settings, "error")
+
+
+def undo_command(bot: Bot, run: str, tag: str = "") -> str:
+    """The command that undoes a run, or gives one of its tags back.
+
+    The config is named where another than the usual folder has the journal: the run
+    can't be found without it.
+    """
+    command = ["regbot", "undo", run]
+    command += ["--tag", tag] if tag else []
+    command += ["-c", bot.config_path] if bot.config.defaults.state else []
+    return shlex.join(command)
+
+
+def tell(text: str, settings: Settings, level: Level = "info") -> None:
+    """Tell the user something beside the result, as a line of the log where that is JSON."""
+    if settings.log_format == "json":
+        from regbot.cli.logs import make_log
+        from regbot.events import Message
+
+        make_log(settings.level, settings.log_format)(Message(level, text))
+    else:
+        note(text)

@@ -20,7 +20,7 @@ from regbot.cli.options import (
     settings_options,
 )
 from regbot.cli.output import show_text
-from regbot.cli.results import show_outcomes, write_reports
+from regbot.cli.results import show_outcomes, tell_left_behind, tell_way_back, write_reports
 from regbot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def once(config_path: str, settings: Settings, reports: tuple[Path, ...], *, dry
         write_reports(bot, "once", ended, reports)
         if dry_run:
             show_outcomes(bot, ended)
+        tell_way_back(bot, ended.run, settings)
     return EXIT_CODES[ended.status]
 
 
@@ -61,7 +62,7 @@ def server(config_path: str, settings: Settings, *, dry_run: bool) -> None:
     config = read_config(config_path)
     config.require_schedules()
     with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
-        bot.serve()
+        bot.serve(lambda run: tell_left_behind(bot, run, settings))
 
 
 @click.command()
@@ -112,8 +113,9 @@ def run(
         write_reports(bot, "run", ended, reports)
         if dry_run and not as_json:
             show_outcomes(bot, ended)
-    if as_json and ended.status == "done":
-        show_text(_as_json(ended.results[0].value))
+        if as_json and ended.status == "done":
+            show_text(_as_json(ended.results[0].value))
+        tell_way_back(bot, ended.run, settings)
     return EXIT_CODES[ended.status]
 
 

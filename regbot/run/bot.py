@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped, StorageError
-from regbot.events import Emit, Ending, Message, RunEnded, RunStarted
+from regbot.events import (
+    Emit,
+    Ending,
+    Event,
+    LeftBehind,
+    Message,
+    RunEnded,
+    RunStarted,
+    fan_out,
+)
 from regbot.http.transport import Transport
 from regbot.journal.journal import Journal
 from regbot.journal.restore import Undone
@@ -50,16 +59,13 @@ class Options:
 class Ended:
     """How a run ended, and its scripts in their order. A plan that was applied has none."""
 
-    status: Ending
+    run: RunEnded
     results: tuple[RunResult, ...] = ()
 
-
-@dataclass(slots=True)
-class _Recording:
-    """A run that is going on: what its scripts use, and how it will have ended."""
-
-    services: Services
-    status: Ending = "failed"
+    @property
+    def status(self) -> Ending:
+        """How it ended."""
+        return self.run.status
 
 
 class Bot:
@@ -79,65 +85,74 @@ class Bot:
         """What became of every action so far."""
         return self._services.ledger.outcomes
 
+    @property
+    def config_path(self) -> str:
+        """The config's absolute path, ``-`` for standard input, or empty without one."""
+        return self._journal.config
+
     def run_once(self) -> Ended:
         """Run every enabled script once."""
-        return self._run_all("once")
-
-    def _run_all(self, kind: str) -> Ended:
-        scripts = [script for script in self.config.scripts if script.enabled]
-        with self._recorded(kind) as run:
-            results = run_all(
-                scripts,
-                lambda script: run_script(script, run.services, self.stop),
-                parallel=self.config.defaults.parallel,
-                stop=self.stop,
-            )
-            run.status = self._ending(result.status for result in results)
-        return Ended(run.status, tuple(results))
+        return self._recorded("once", self._run_all)
 
     def plan(self) -> Ended:
         """Run every enabled script once in a dry run, for a plan.
 
         What a script planned that did not come to its end is taken back.
         """
-        ended = self._run_all("plan")
+        ended = self._recorded("plan", self._run_all)
         for result in ended.results:
             if result.status != "done":
                 self._services.ledger.withdraw(result.script, WITHDRAWN)
         return ended
 
+    def _run_all(self, services: Services) -> list[RunResult]:
+        return run_all(
+            [script for script in self.config.scripts if script.enabled],
+            lambda script: run_script(script, services, self.stop),
+            parallel=self.config.defaults.parallel,
+            stop=self.stop,
+        )
+
     def run(self, script: Script) -> Ended:
         """Run one script that is not in the config."""
-        with self._recorded("run") as run:
-            result = run_script(script, run.services, self.stop)
-            run.status = result.status
-        return Ended(run.status, (result,))
+        return self._recorded("run", lambda services: [run_script(script, services, self.stop)])
 
-    def serve(self) -> None:
-        """Run scripts when they are due, until the stop is asked for."""
+    def serve(self, after_run: Callable[[RunEnded], None]) -> None:
+        """Run scripts when they are due, until the stop is asked for.
+
+        Each is a run of its own; ``after_run`` hears of it, from the run's thread.
+        """
+
+        def run_due(script: Script) -> RunResult:
+            ended = self._run_due(script)
+            after_run(ended.run)
+            return ended.results[0]
+
         scripts = [script for script in self.config.scripts if script.enabled]
         Scheduler(
             [(script, _due(script)) for script in scripts],
-            self._run_due,
+            run_due,
             parallel=self.config.defaults.parallel,
             stop=self.stop,
             emit=self._services.emit,
         ).serve()
 
-    def _run_due(self, script: Script) -> RunResult:
-        with self._recorded("server") as run:
-            services = replace(run.services, ledger=Ledger(), overlay=None)
-            result = run_script(script, services, self.stop)
-            run.status = result.status
-        return result
+    def _run_due(self, script: Script) -> Ended:
+        def work(services: Services) -> list[RunResult]:
+            services = replace(services, ledger=Ledger(), overlay=None)
+            return [run_script(script, services, self.stop)]
+
+        return self._recorded("server", work)
 
     def apply(self, plan: Sequence[Planned]) -> Ended:
         """Carry out a plan; what became of it is in ``outcomes``."""
-        with self._recorded("apply") as run:
+
+        def work(services: Services) -> list[RunResult]:
             with suppress(Stopped, ScriptTimeout):
-                self._carry_out(plan, run.services)
-            run.status = self._ending(outcome.status for outcome in self.outcomes)
-        return Ended(run.status)
+                self._carry_out(plan, services)
+            return []
+
+        return self._recorded("apply", work)
 
     def _carry_out(self, plan: Sequence[Planned], services: Services) -> None:
         with open_session(
@@ -186,35 +201,58 @@ class Bot:
         overlay = self._services.overlay
         return OverlayStores(real, after=overlay) if overlay else real
 
-    def _ending(self, statuses: Iterable[str]) -> Ending:
-        if "failed" in statuses:
+    def _recorded(self, kind: str, work: Callable[[Services], Sequence[RunResult]]) -> Ended:
+        """Do the work of one run, with a journal of its own, and say how it ended."""
+        services, began = self._services, time.monotonic()
+        slot = None if services.dry_run else JournalSlot(self._journal, kind)
+        left_behind: list[LeftBehind] = []
+
+        def hear(event: Event) -> None:
+            if isinstance(event, LeftBehind):
+                left_behind.append(event)
+
+        services.emit(RunStarted(kind, services.dry_run))
+        heard = replace(services, journal=slot, emit=fan_out(services.emit, hear))
+        status: Ending = "failed"
+        results: Sequence[RunResult] = ()
+        try:
+            results = work(heard)
+            status = self._ending(results)
+        finally:
+            if slot:
+                self._finish(slot, status)
+            ended = RunEnded(
+                kind,
+                status,
+                time.monotonic() - began,
+                slot.run_id if slot else "",
+                services.dry_run,
+                tuple(left_behind),
+            )
+            services.emit(ended)
+        return Ended(ended, tuple(results))
+
+    def _ending(self, results: Sequence[RunResult]) -> Ending:
+        """A run has failed where a script or, applying a plan, an action has."""
+        if "failed" in {each.status for each in results or self.outcomes}:
             return "failed"
         return "stopped" if self.stop.asked else "done"
 
-    @contextmanager
-    def _recorded(self, kind: str) -> Iterator[_Recording]:
-        """A run with a journal of its own, said at its beginning and its end."""
-        services, began = self._services, time.monotonic()
-        slot = None if services.dry_run else JournalSlot(self._journal, kind)
-        run = _Recording(replace(services, journal=slot))
-        services.emit(RunStarted(kind, services.dry_run))
+    def _finish(self, slot: JournalSlot, status: Ending) -> None:
         try:
-            yield run
-        finally:
-            if slot:
-                try:
-                    slot.finish(run.status)
-                except StorageError as error:
-                    text = f"the history could not note the run's end: {error}"
-                    services.emit(Message("warn", text))
-            seconds = time.monotonic() - began
-            run_id = slot.run_id if slot else ""
-            services.emit(RunEnded(kind, run.status, seconds, run_id, services.dry_run))
+            slot.finish(status)
+        except StorageError as error:
+            text = f"the history could not note the run's end: {error}"
+            self._services.emit(Message("warn", text))
 
 
 @contextmanager
-def assemble(config: Config, options: Options, config_name: str, emit: Emit) -> Iterator[Bot]:
-    """Put a bot together, and let go of its connections at the end."""
+def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> Iterator[Bot]:
+    """Put a bot together, and let go of its connections at the end.
+
+    ``config_path`` is what the history tells of the config: its absolute path, ``-``
+    for standard input, or empty without one.
+    """
     client = config.client
     if options.user_agent:
         client = replace(client, user_agent=options.user_agent)
@@ -232,7 +270,7 @@ def assemble(config: Config, options: Options, config_name: str, emit: Emit) -> 
         overlay=_shared_overlay(transport, stop, emit) if options.dry_run else None,
     )
     journal = JournalSettings(
-        config.defaults.state, config.defaults.journal_keep, config_name, config.fingerprint
+        config.defaults.state, config.defaults.journal_keep, config_path, config.fingerprint
     )
     try:
         yield Bot(config, services, stop, journal)

@@ -1,11 +1,16 @@
 """A stop is no failure: what it cuts off is 'stopped', in the log, the report and the history."""
 
 import json
+import os
+import pty
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 from support.applying import APP, DELETE_OLD, bot_in
+from support.command import REGBOT, environment
 from support.registry import DISTRIBUTION_3
 
 
@@ -75,3 +80,62 @@ def test_a_once_with_a_failed_script_is_failed_in_the_history(bot):
     assert bot.run("once").returncode == 1
     assert " failed " in run_of(bot)
     assert bot.registry.tags(APP).keys() == {"new0", "new1", "old1", "old2"}
+
+
+ON_A_TERMINAL = """
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Makes standard input the terminal of the command that follows."""
+
+
+@pytest.mark.parametrize("command", ["once", "apply", "undo"])
+def test_a_lost_terminal_ends_a_run_in_order(bot, command):
+    bot.configure(timeout="60s")
+    bot.make_plan()
+    arguments = ["plan.json"] if command == "apply" else []
+    if command == "undo":
+        assert bot.run("once").returncode == 0
+        arguments = list(bot.journalled())
+    method = "PUT" if command == "undo" else "DELETE"
+    reached, go = held(bot, method, "/old1")
+    ours, theirs = pty.openpty()
+    words = [REGBOT, command, *arguments, "-c", "bot.yml"]
+    with subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, *words],
+        env=environment(bot.folder),
+        cwd=bot.folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as running:
+        os.close(theirs)
+        assert reached.wait(60)
+        os.close(ours)
+        go.set()
+        assert running.wait(60) == 130
+    newest = bot.run("history").stdout.splitlines()[1]
+    assert f" {command} " in newest
+    assert " stopped " in newest
+
+
+def test_nohup_keeps_a_run_going(bot):
+    bot.configure()
+    reached, go = held(bot, "DELETE", "/old1")
+    command = ["nohup", REGBOT, "once", "-c", "bot.yml"]
+    with subprocess.Popen(
+        command,
+        env=environment(bot.folder),
+        cwd=bot.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as running:
+        assert reached.wait(60)
+        running.send_signal(signal.SIGHUP)
+        go.set()
+        assert running.wait(60) == 0
+    assert set(bot.registry.tags(APP)) == {"new0", "new1"}

@@ -278,7 +278,7 @@ def test_a_server_keeps_nothing_of_runs_that_are_over(tmp_path, dry_run):
         with assemble(config, options, "bot.yml", ignore) as program:
             for _ in range(3):
                 bot.registry.tag(NAME, "old0", tags["old0"])
-                result = program._run_due(config.scripts[0])
+                (result,) = program._run_due(config.scripts[0]).results
                 assert (result.status, result.value) == ("done", (3,))
             assert program.outcomes == ()
         assert len(bot.journalled()) == (0 if dry_run else 3)

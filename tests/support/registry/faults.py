@@ -85,6 +85,11 @@ class Faults:
         with self._lock:
             self._planned.append((fault, [0]))
 
+    def clear(self) -> None:
+        """Break nothing more that was planned."""
+        with self._lock:
+            self._planned.clear()
+
     def next(self, method: str, path: str) -> Fault | None:
         """The fault of this request; the first planned one wins, then chance."""
         with self._lock:
