@@ -217,9 +217,16 @@ def _header(value: object) -> str:
     return text
 
 
-def _folder(value: object, info: ValidationInfo) -> Path:
-    name = _text(value)
-    path = surroundings(info).base / name
+def _module_folder(value: object, info: ValidationInfo) -> Path:
+    return _folder(_text(value), surroundings(info).base)
+
+
+def _work_folder(value: object) -> Path:
+    return _folder(_text(value), Path())
+
+
+def _folder(name: str, start: Path) -> Path:
+    path = start / name
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError):
@@ -310,7 +317,8 @@ Cron = Annotated[str, PlainValidator(_schedule), _schema("string")]
 Timezone = Annotated[str, PlainValidator(_timezone), _schema("string")]
 Variable = Annotated[str, PlainValidator(_variable), _schema("string")]
 Header = Annotated[str, PlainValidator(_header), _schema("string")]
-Folder = Annotated[Path, PlainValidator(_folder), _schema("string")]
+ModuleFolder = Annotated[Path, PlainValidator(_module_folder), _schema("string")]
+WorkFolder = Annotated[Path, PlainValidator(_work_folder), _schema("string")]
 Template = Annotated[str, PlainValidator(rendered), _schema("string")]
 Source = Annotated[SourceFile, PlainValidator(_source_file), _schema("string")]
 Arguments = Annotated[dict[str, object], PlainValidator(_arguments), _schema("object")]

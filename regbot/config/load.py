@@ -29,8 +29,9 @@ _STDIN_NAME = "(standard input)"
 def read_config(path: str, *, environ: Mapping[str, str], stdin: IO[bytes]) -> Config:
     """Load a config file, or standard input for ``-``.
 
-    Names in the file are relative to its folder; for standard input, to the working
-    directory. Raises ConfigError, of one line when the file can't be read at all.
+    Names of scripts, modules and the journal are relative to the file's folder, or to
+    the current folder for standard input; ``workDir`` always is to the current folder.
+    Raises ConfigError, of one line when the file can't be read at all.
     """
     if path == "-":
         return load_config(

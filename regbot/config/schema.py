@@ -5,6 +5,7 @@ A field's name in the file is its name here in camel case. Empty means not said.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,9 +18,9 @@ from regbot.config.fields import (
     Cron,
     Duration,
     Flag,
-    Folder,
     Header,
     Memory,
+    ModuleFolder,
     Name,
     Rate,
     Size,
@@ -30,6 +31,7 @@ from regbot.config.fields import (
     Timezone,
     Variable,
     Version,
+    WorkFolder,
 )
 from regbot.config.guardfields import OptionalCount, Pattern, Percent, StateFolder
 from regbot.config.hostfields import (
@@ -136,8 +138,8 @@ class DefaultsModel(Model):
     timezone: Timezone = ""
     memory: Memory = 256 * MIB
     env: list[Variable] = []
-    lua_path: list[Folder] = []
-    work_dir: Folder | None = None
+    lua_path: list[ModuleFolder] = []
+    work_dir: WorkFolder = Path()
     guard: GuardModel = GuardModel()
     state: StateFolder = None
     journal_keep: Duration = None

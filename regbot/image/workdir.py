@@ -25,7 +25,7 @@ def safe_path(work_dir: Path, text: str) -> Path:
     except (OSError, RuntimeError, ValueError):
         raise InvalidValue(f"file name {text!r} can't be followed on this system") from None
     if not found.is_relative_to(base):
-        raise InvalidValue(f"file name {text!r} leads out of the folder for files, {work_dir}")
+        raise InvalidValue(f"file name {text!r} leads out of workDir, {base}")
     if is_folder:
         raise InvalidValue(f"file name {text!r} is the name of a folder")
     return found

@@ -59,7 +59,8 @@ def test_what_is_not_said_has_its_default():
     config = load("scripts: [{name: a, script: x()}]", base=Path("/some/where"))
     defaults = config.defaults
     assert (defaults.parallel, defaults.blob_limit, defaults.memory) == (1, 4 << 20, 256 << 20)
-    assert (defaults.timezone, defaults.work_dir) == ("", Path("/some/where"))
+    assert (defaults.timezone, defaults.work_dir) == ("", Path())
+    assert defaults.lua_path == (Path("/some/where"),)
     assert defaults.interval is None
     assert defaults.timeout is None
     assert config.client.use_docker_config
@@ -71,7 +72,21 @@ def test_a_blob_limit_of_0_is_the_default():
     assert load("defaults: {blobLimit: 0}").client.blob_limit == 4 << 20
 
 
-def test_every_field_of_defaults(tmp_path):
+def test_folders_start_where_their_files_are(tmp_path, monkeypatch):
+    current, beside = tmp_path / "current", tmp_path / "beside"
+    for folder in (current / "out", beside / "modules"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(current)
+    text = "defaults: {workDir: out, luaPath: [modules], state: s}\nscripts: [{name: a, script: x}]"
+    config = load(text, base=beside)
+    (script,) = config.scripts
+    assert script.work_dir.resolve() == current / "out"
+    assert script.lua_path == (beside / "modules",)
+    assert config.defaults.state == beside / "s"
+
+
+def test_every_field_of_defaults(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "lua").mkdir()
     (tmp_path / "out").mkdir()
     config = load(
@@ -102,7 +117,7 @@ def test_every_field_of_defaults(tmp_path):
     assert (script.schedule, script.interval, script.timeout) == ("15 3 * * *", None, 90.0)
     assert script.env == ("HOME", "REGION", "OWN")
     assert (script.memory, script.timezone) == (64 << 20, "Europe/Paris")
-    assert (script.lua_path, script.work_dir) == ((tmp_path / "lua",), tmp_path / "out")
+    assert (script.lua_path, script.work_dir) == ((tmp_path / "lua",), Path("out"))
 
 
 def test_every_field_of_creds():

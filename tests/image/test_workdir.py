@@ -57,7 +57,7 @@ def test_an_absolute_name_within_the_folder_is_fine(folder) -> None:
     ],
 )
 def test_names_that_lead_out_are_refused(folder, text) -> None:
-    with pytest.raises(InvalidValue, match="leads out of the folder"):
+    with pytest.raises(InvalidValue, match="leads out of workDir"):
         safe_path(folder, text)
 
 

@@ -43,7 +43,7 @@ def run(tmp_path, registry):
     def run(script, *flags):
         config = {
             "creds": [{"registry": registry.host, "tls": "disabled"}],
-            "defaults": {"workDir": "work"},
+            "defaults": {"workDir": str(work)},
             "scripts": [{"name": "a", "script": f'repo = "{registry.host}/app"\n{script}'}],
         }
         (tmp_path / "bot.yml").write_text(json.dumps(config))

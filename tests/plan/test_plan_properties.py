@@ -172,7 +172,7 @@ class Lab:
     def bot(self, below: str, script: str, *, dry_run: bool) -> Bot:
         args = {repo: f"{self.registry.host}/{below}/{repo}" for repo in REPOSITORIES}
         config = load("scripts: [{name: random, script: return, timeout: 60s}]", base=self.folder)
-        own = replace(config.scripts[0], text=script.encode(), args=args)
+        own = replace(config.scripts[0], text=script.encode(), args=args, work_dir=self.folder)
         config = replace(config, scripts=(own,))
         stop = Stop()
         bind: Callable[[Stop], Any] = self.client.bound
