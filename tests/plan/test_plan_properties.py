@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from support.archives import layout, make_tar
 from support.clients import Client
 from support.configs import load
-from support.images import Image, make_image, make_index, make_referrer
+from support.images import make_image, make_index, make_referrer
 from support.registry import DISTRIBUTION_3, TestRegistry
 
 from regbot.events import ignore
@@ -40,7 +40,7 @@ OTHER = make_image(labels={"n": "2"}, docker=True)
 CHILD = make_image(platform="linux/arm64")
 INDEX = make_index({"linux/amd64": PLAIN, "linux/arm64": CHILD})
 SECOND = make_index({"linux/arm64": CHILD, "linux/s390x": make_image(platform="linux/s390x")})
-IMAGES = (PLAIN, OTHER, CHILD, INDEX, SECOND)
+IMAGES = {"plain": PLAIN, "other": OTHER, "child": CHILD, "index": INDEX, "second": SECOND}
 SIGNATURES = (make_referrer(PLAIN.manifest), make_referrer(INDEX.manifest))
 ANCHOR = make_image(created="1999-01-01T00:00:00Z")
 """Never changed: registries differ in what is left of a repository without manifests."""
@@ -75,7 +75,7 @@ def _steps() -> st.SearchStrategy[str]:
     """One step of a script: something that is read or changed, and what it gives."""
     repo = st.sampled_from(REPOSITORIES)
     ref = st.builds("{} .. ':{}'".format, repo, st.sampled_from(TAGS))
-    image = st.sampled_from(IMAGES)
+    image = st.sampled_from(list(IMAGES.values()))
     at = st.builds(lambda repo, image: f"{repo} .. '@{image.digest}'", repo, image)
     name = ref | at
     text = st.sampled_from(("some text", "other text"))
@@ -143,7 +143,7 @@ def script_of(steps: list[str]) -> str:
 
 contents = st.dictionaries(
     st.tuples(st.sampled_from(REPOSITORIES), st.sampled_from(TAGS)),
-    st.sampled_from(IMAGES),
+    st.sampled_from(list(IMAGES)),
     min_size=2,
 )
 
@@ -157,12 +157,13 @@ class Lab:
     folder: Path
     numbers: itertools.count[int]
 
-    def fresh(self, content: Mapping[tuple[str, str], Image]) -> str:
+    def fresh(self, content: Mapping[tuple[str, str], str]) -> str:
         """Fill new repositories; the name they are below."""
         below = f"run{next(self.numbers)}"
         for repo in REPOSITORIES:
             self.registry.put(f"{below}/{repo}", "keep", ANCHOR)
-        for (repo, tag), image in content.items():
+        for (repo, tag), name in content.items():
+            image = IMAGES[name]
             self.registry.put(f"{below}/{repo}", tag, image)
             for signature in SIGNATURES:
                 if signature.manifest.subject.digest == image.digest:
@@ -194,7 +195,7 @@ class Lab:
     def run(self, below: str, script: str, *, dry_run: bool = False) -> tuple[Any, Bot]:
         """What the script returned, without the name the repositories are below."""
         bot = self.bot(below, script, dry_run=dry_run)
-        (result,) = bot.run_once()
+        (result,) = bot.run_once().results
         assert (result.status, result.error) == ("done", "")
         return result.value, bot
 
@@ -247,6 +248,6 @@ def test_a_dry_run_reads_and_a_plan_ends_as_the_script_does(lab, content, steps)
         work_dir=lab.folder,
         blob_of=lambda source, digest, size: lambda: stores.open(source).blob(digest, size),
     )
-    bot.apply(again.actions, lambda: None)
+    bot.apply(again.actions)
     assert [outcome for outcome in bot.outcomes if outcome.status != "done"] == []
     assert lab.kept(planned) == lab.kept(direct)
