@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -142,28 +142,54 @@ class Look:
         self.emit(Message("warn", text, {"image": str(self.store.repository)}))
 
 
-def explore(root: Descriptor, look: Look, crew: Crew) -> Graph:
-    """Read everything that belongs to an image, level by level.
+def by_level(
+    roots: Iterable[Descriptor],
+    read: Callable[[Sequence[Wanted]], Sequence[Sight]],
+    what: str,
+) -> Iterator[tuple[Wanted, Sight]]:
+    """Walk breadth first: the roots, then what those lead to, and so on.
 
-    Raises Malformed for an image nested or branched beyond all measure, and what
-    the store raises.
+    Each manifest is read once; ``read`` looks at those of one level. A referrer, or
+    what stands at a digest tag, may be missing and is looked at again where an index
+    lists it. Raises Malformed, which names ``what``, for more than DEEPEST levels, and
+    what ``read`` raises.
+    """
+    seen: set[Digest] = set()
+    level = _unseen(seen, map(Wanted, roots))
+    for _ in range(DEEPEST + 1):
+        sights = read(level)
+        for wanted, sight in zip(level, sights, strict=True):
+            if sight.manifest is not None or wanted.why in ("root", "child"):
+                seen.add(wanted.descriptor.digest)
+                yield wanted, sight
+        level = _unseen(seen, (wanted for sight in sights for wanted in sight.next))
+        if not level:
+            return
+    raise Malformed(f"{what} has manifests nested more than {DEEPEST} levels deep")
+
+
+def explore(root: Descriptor, look: Look, crew: Crew) -> Graph:
+    """Read everything that belongs to an image.
+
+    Raises Malformed for an image that is nested too deep or has too many manifests, and
+    what the store raises.
     """
     graph = Graph()
-    level = [Wanted(root)]
     size = 0
-    for _ in range(DEEPEST + 1):
+
+    def read(level: Sequence[Wanted]) -> list[Sight]:
+        nonlocal size
         if len(graph.blobs) + len(level) > MOST_MANIFESTS:
             raise Malformed(f"{root.digest} has more than {MOST_MANIFESTS} manifests")
         sights = crew.run(look.at, level)
         size += sum(sight.manifest.size for sight in sights if sight.manifest)
         if size > MOST_BYTES:
             raise Malformed(f"the manifests of {root.digest} have more than {MOST_BYTES} bytes")
-        for wanted, sight in zip(level, sights, strict=True):
-            _add(graph, wanted, sight)
-        level = _unseen(graph, (wanted for sight in sights for wanted in sight.next))
-        if not level:
-            return graph
-    raise Malformed(f"{root.digest} has manifests nested more than {DEEPEST} levels deep")
+        return sights
+
+    for wanted, sight in by_level([root], read, str(root.digest)):
+        _add(graph, wanted, sight)
+    return graph
 
 
 def walk(
@@ -207,8 +233,6 @@ def tags_by_subject(tags: Iterable[Tag]) -> dict[str, list[Tag]]:
 
 def _add(graph: Graph, wanted: Wanted, sight: Sight) -> None:
     digest = wanted.descriptor.digest
-    if sight.manifest is None and wanted.why != "child":
-        return  # another may need it
     graph.blobs[digest] = sight.blobs
     if sight.manifest is not None:
         graph.manifests[digest] = sight.manifest
@@ -218,11 +242,11 @@ def _add(graph: Graph, wanted: Wanted, sight: Sight) -> None:
     graph.tags.update({entry.tag: entry.descriptor.digest for entry in sight.next if entry.tag})
 
 
-def _unseen(graph: Graph, found: Iterable[Wanted]) -> list[Wanted]:
+def _unseen(seen: Collection[Digest], found: Iterable[Wanted]) -> list[Wanted]:
     fresh: dict[Digest, Wanted] = {}
     for wanted in found:
         digest = wanted.descriptor.digest
-        if digest not in graph.blobs and (digest not in fresh or wanted.why == "child"):
+        if digest not in seen and (digest not in fresh or wanted.why == "child"):
             fresh[digest] = wanted
     return list(fresh.values())
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regbot.errors import (
-    Malformed,
     NotFound,
-    NotSupported,
     RegbotError,
     ScriptTimeout,
     Stopped,
 )
 from regbot.image.crew import Crew
 from regbot.image.facts import created
-from regbot.image.graph import DEEPEST, Look, Sight, Wanted
-from regbot.image.parts import is_external
+from regbot.image.usage import held_by
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import SCHEMA1, Descriptor
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
@@ -70,46 +66,6 @@ def gather(
     except RegbotError as error:
         return Evidence(tags_before=tags, problem=str(error))
     return Evidence(blobs, _created(store, root.digest, blob_limit), tags)
-
-
-def held_by(store: ReadStore, roots: Iterable[Descriptor], crew: Crew) -> dict[Digest, int]:
-    """Bytes of every manifest, config and layer that the roots lead to.
-
-    Layers that lie elsewhere have 0, children that are not in the repository hold
-    nothing there. Raises NotSupported for docker's schema 1, whose layers have no
-    sizes, Malformed for what is nested beyond all measure, and what the store raises.
-    """
-    look = Look(store, store.manifest, sparse=True)
-    held: dict[Digest, int] = {}
-    looked: set[Digest] = set()
-    level = {root.digest: Wanted(root) for root in roots}
-    for _ in range(DEEPEST + 1):
-        sights = crew.run(look.at, list(level.values()))
-        looked |= level.keys()
-        for wanted, sight in zip(level.values(), sights, strict=True):
-            for digest, size in _own(wanted, sight):
-                held[digest] = max(size, held.get(digest, 0))
-        following = [wanted for sight in sights for wanted in sight.next]
-        level = {
-            wanted.descriptor.digest: wanted
-            for wanted in following
-            if wanted.descriptor.digest not in looked
-        }
-        if not level:
-            return held
-    raise Malformed(f"{store.repository} has indexes nested more than {DEEPEST} levels deep")
-
-
-def _own(wanted: Wanted, sight: Sight) -> Iterable[tuple[Digest, int]]:
-    manifest = sight.manifest
-    if manifest is not None:
-        if manifest.media_type in SCHEMA1:
-            raise NotSupported(
-                f"{wanted.descriptor.digest} is of docker's schema 1, which has no sizes of layers"
-            )
-        yield wanted.descriptor.digest, manifest.size
-    for blob in sight.blobs:
-        yield blob.digest, 0 if is_external(blob) else blob.size
 
 
 def _count(store: ReadStore) -> int | None:

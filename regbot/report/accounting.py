@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 
 from regbot.errors import NotFound, RegbotError
 from regbot.image.crew import Crew
-from regbot.image.usage import tagged
+from regbot.image.usage import held_by, tagged
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
-from regbot.plan.evidence import WORKERS, Evidence, held_by
+from regbot.plan.evidence import WORKERS, Evidence
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, ReadStores
 
