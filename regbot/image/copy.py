@@ -6,7 +6,7 @@ ends a copy, no tag points at content that is missing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from regbot.errors import (
@@ -23,6 +23,7 @@ from regbot.image.transfer import NOT_SEEN, Transfer
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.platform import Fit, Platform
+from regbot.oci.referrers import with_entries
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, Store
@@ -38,12 +39,13 @@ class CopyOptions:
     ``platforms``: only these children of an index. The index itself is copied as it
     is, with the same digest, so that it lists more than the target has; a target
     that does not take such an index makes the copy fail.
-    ``digest_tags``: also tags made of a digest, such as ``sha256-<hex>.sig``.
+    ``digest_tags``: also tags named after a digest: ``sha256-<hex>.sig`` and its like, and
+    ``sha256-<hex>``, where clients list referrers.
     ``referrers``: also what refers to any of the manifests, and what refers to that.
     ``force_recursive``: look at every manifest and blob, though the tag is there.
-    ``include_external``: also layers that lie elsewhere, if the source has them.
-    ``fast_check``: be content when the tag has the digest, whatever else is asked.
-    ``workers``: blobs and manifests at once.
+    ``include_external``: also layers that are kept elsewhere, if the source has them.
+    ``fast_check``: do nothing when the tag has the digest, whatever the other options say.
+    ``workers``: how many blobs or manifests are copied at once.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -61,6 +63,14 @@ class CopyOptions:
         return bool(more or self.force_recursive)
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What was copied, and whether the target changed: False when it had everything."""
+
+    descriptor: Descriptor
+    changed: bool
+
+
 def copy_image(
     source: ReadStore,
     name: Name,
@@ -70,14 +80,13 @@ def copy_image(
     *,
     stop: Stop,
     emit: Emit = ignore,
-) -> Descriptor:
-    """Copy what ``name`` is to ``target_name``; the copied manifest comes back.
+) -> Copied:
+    """Copy what ``name`` is to ``target_name``.
 
-    ``target_name`` is a tag; None or the digest itself, there will be no tag. What
-    the target has is not sent, and what it has of manifests is not read from the
-    source. ``target`` has to answer for itself: opened with mirrors, it would seem
-    to have what only a mirror has. Raises NotSupported for docker's schema 1, and
-    what the stores raise.
+    ``target_name`` is a tag; where it is None or the digest itself, no tag is put. What
+    the target has is not sent, and manifests that it has are not read from the source.
+    ``target`` must not read from mirrors: it would seem to have what only a mirror has.
+    Raises NotSupported for docker's schema 1, and what the stores raise.
     """
     stop.check()
     head = source.head(name)
@@ -90,8 +99,9 @@ def copy_image(
             f"{source.repository.with_name(name)} is {head.digest}, not {target_name}"
         )
     tag = None if isinstance(target_name, Digest) else target_name
-    _Copy(source, target, options, Crew(options.workers, stop), emit).run(head, tag)
-    return head.descriptor
+    work = _Copy(source, target, options, Crew(options.workers, stop), emit)
+    work.run(head, tag)
+    return Copied(head.descriptor, work.changed)
 
 
 class _Copy:
@@ -106,6 +116,7 @@ class _Copy:
         self._crew = crew
         self._emit = emit
         self._there: set[Digest] = set()
+        self.changed = False
 
     def run(self, head: Head, tag: Tag | None) -> None:
         """Copy, unless the tag shows that it is done."""
@@ -115,7 +126,7 @@ class _Copy:
             return
         if self._source.repository == self._target.repository:
             if tag and not done:
-                self._target.put_manifest(tag, self._source.manifest(digest))
+                self._put_as(tag, self._source.manifest(digest), digest)
             return
         graph = explore(head.descriptor, self._look(digest), self._crew)
         self._refuse_schema1(graph)
@@ -179,11 +190,11 @@ class _Copy:
         transfer = Transfer(self._source, self._target, self._crew, self._emit)
         largest_first = sorted(blobs.values(), key=lambda blob: -blob.size)
         self._crew.run(transfer.copy, largest_first)
+        self.changed = transfer.changed
         return transfer.sent
 
     def _send_manifests(self, graph: Graph, root: Digest, tag: Tag | None, *, done: bool) -> None:
         """Children before what lists them, the image before its referrers, its tag at last."""
-        tags = self._digest_tags(graph)
         listed = {digest for children in graph.children.values() for digest in children}
         by_tag = set(graph.tags.values()) - listed - {root}
         if tag and len(graph.blobs) == len(graph.ordered([root])):
@@ -191,8 +202,8 @@ class _Copy:
         for digest in graph.ordered([root, *graph.manifests]):
             if digest in graph.manifests and digest not in by_tag:
                 self._put(graph.manifests[digest], root, loose=digest == root and not tag)
-        for name, digest in tags.items():
-            self._put_as(name, graph.manifests[digest], root)
+        for name, manifest in self._digest_tags(graph).items():
+            self._put_as(name, manifest, root)
         if tag and not done:
             self._put_as(tag, graph.manifests[root], root)
 
@@ -219,6 +230,7 @@ class _Copy:
         self._crew.check()
         try:
             self._target.put_manifest(name, manifest)
+            self.changed = True
         except RegistryError as error:
             sparse = manifest.digest == root and manifest.is_index and self._options.platforms
             if not sparse or error.status not in _MEANS_INCOMPLETE:
@@ -228,17 +240,32 @@ class _Copy:
                 f" of which only some platforms were copied ({error})"
             ) from error
 
-    def _digest_tags(self, graph: Graph) -> dict[Tag, Digest]:
-        """The digest tags to put. Lists of referrers are left to the target's own."""
-        tags: dict[Tag, Digest] = {}
+    def _digest_tags(self, graph: Graph) -> dict[Tag, Manifest]:
+        """The digest tags to put, each with its manifest, once what they list is there."""
+        tags: dict[Tag, Manifest] = {}
         for tag, digest in graph.tags.items():
             manifest = graph.manifests.get(digest)
             if manifest is None or self._digest_at(tag) == digest:
                 continue
-            members = [own for own in graph.owned[digest] if own in graph.manifests]
-            if not is_referrer_list(tag, manifest, [graph.manifests[own] for own in members]):
-                tags[tag] = digest
+            members = [
+                graph.manifests[own] for own in graph.owned[digest] if own in graph.manifests
+            ]
+            if is_referrer_list(tag, manifest, members):
+                manifest = self._merged(tag, manifest, {member.digest for member in members})
+            if manifest:
+                tags[tag] = manifest
         return tags
+
+    def _merged(self, tag: Tag, listing: Manifest, copied: Collection[Digest]) -> Manifest | None:
+        """A list of referrers with those that only the target has; None if it has them all."""
+        entries = [entry for entry in listing.manifests if entry.digest in copied]
+        try:
+            there = self._target.manifest(tag)
+        except (*NOT_SEEN, ContentError):
+            whole = len(entries) == len(listing.manifests)
+            return listing if whole else with_entries(None, entries)
+        merged = with_entries(there if there.is_index else None, entries)
+        return None if merged == there else merged
 
     def _digest_at(self, name: Name) -> Digest | None:
         try:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from regbot.errors import Forbidden, NotFound, NotSupported
 from regbot.events import Emit, Message, ignore
 from regbot.image.crew import Crew
-from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor
 from regbot.store.protocol import ReadStore, Store
 
@@ -21,7 +20,8 @@ NOT_SEEN = (NotFound, NotSupported, Forbidden)
 class Transfer:
     """Copies blobs between two repositories; threads may share it.
 
-    ``sent`` are the bytes that were moved so far.
+    ``sent`` are the bytes sent so far; ``changed`` says whether the target got a blob that
+    it did not have.
     """
 
     source: ReadStore
@@ -29,40 +29,31 @@ class Transfer:
     crew: Crew
     emit: Emit = ignore
     sent: int = 0
+    changed: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def copy(self, blob: Descriptor) -> None:
-        """See that the target has a blob: it is there, or is mounted, or is sent.
+        """Bring a blob to the target: it is there already, or is mounted, or is sent.
 
         Only a few chunks are in memory. Raises what the stores raise.
         """
-        how = "mounted" if self._same_host and self._without_bytes(blob) else ""
-        if not how:
+        if self._same_host and _has(self.target, blob):
             how = "there"
-
-            def content() -> Iterator[bytes]:
-                nonlocal how
-                how = "copied"
-                return self._chunks(blob)
-
-            self.target.put_blob(content, digest=blob.digest, size=blob.size)
-        self.emit(
-            Message(
-                "debug",
-                "blob is at the target",
-                {"digest": str(blob.digest), "size": blob.size, "how": how},
-            )
-        )
+        elif self._same_host and self.target.mount_blob(blob.digest, self.source.repository):
+            how = "mounted"
+        elif self.target.put_blob(lambda: self._chunks(blob), digest=blob.digest, size=blob.size):
+            how = "sent"
+        else:
+            how = "there"
+        if how != "there":
+            self.changed = True
+        fields: dict[str, str | int] = {"digest": str(blob.digest), "size": blob.size, "how": how}
+        self.emit(Message("debug", "blob is at the target", fields))
 
     @property
     def _same_host(self) -> bool:
         source, target = self.source.repository, self.target.repository
         return (source.scheme, source.registry) == (target.scheme, target.registry)
-
-    def _without_bytes(self, blob: Descriptor) -> bool:
-        return _has(self.target, blob.digest, blob.size) or self.target.mount_blob(
-            blob.digest, self.source.repository
-        )
 
     def _chunks(self, blob: Descriptor) -> Iterator[bytes]:
         """The blob, from its start, until the work ends."""
@@ -78,8 +69,8 @@ class Transfer:
                 chunks.close()
 
 
-def _has(store: ReadStore, digest: Digest, size: int) -> bool:
+def _has(store: ReadStore, blob: Descriptor) -> bool:
     try:
-        return store.blob_size(digest) == size
+        return store.blob_size(blob.digest) == blob.size
     except NOT_SEEN:
         return False

@@ -7,6 +7,7 @@ with Subject", "Deleting Manifests".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from regbot.errors import Malformed
@@ -39,15 +40,21 @@ def with_referrer(listing: Manifest | None, referrer: Manifest) -> Manifest:
 
     Raises Malformed when ``listing`` is no index.
     """
-    if listing is None:
-        new = {"schemaVersion": 2, "mediaType": OCI_INDEX}
-        return Manifest.build({**new, "manifests": [as_referrer(referrer).to_json()]})
-    entries = _entries(listing)
-    if any(entry.digest == referrer.digest for entry in listing.manifests):
+    return with_entries(listing, [as_referrer(referrer)])
+
+
+def with_entries(listing: Manifest | None, entries: Sequence[Descriptor]) -> Manifest:
+    """The list, or a new one, with entries added; the same list when it has them all.
+
+    Raises Malformed when ``listing`` is no index.
+    """
+    there = _entries(listing) if listing else []
+    known = {child.digest for child in listing.manifests} if listing else set()
+    added = [entry.to_json() for entry in entries if entry.digest not in known]
+    if listing and not added:
         return listing
-    return Manifest.build(
-        {**_typed(listing), "manifests": [*entries, as_referrer(referrer).to_json()]}
-    )
+    rest = _typed(listing) if listing else {"schemaVersion": 2, "mediaType": OCI_INDEX}
+    return Manifest.build({**rest, "manifests": [*there, *added]})
 
 
 def without_referrer(listing: Manifest, referrer: Digest) -> Manifest | None:

@@ -156,7 +156,7 @@ class Applier:
             stop=self.stop,
             emit=self.emit,
         )
-        return Applied(copied.digest)
+        return Applied(copied.descriptor.digest)
 
     def _export(self, action: ExportTar) -> Applied:
         store = self.sources.open(action.reference)
@@ -190,7 +190,7 @@ class Applier:
             stop=self.stop,
             emit=self.emit,
         )
-        return Applied(copied.digest)
+        return Applied(copied.descriptor.digest)
 
 
 def _docker_name(reference: Reference) -> str:

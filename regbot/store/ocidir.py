@@ -168,14 +168,15 @@ class OciDirStore:
             self._write(index, index.without_tag(tag))
             self._untidy = True
 
-    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
-        """Write a blob; only its age begins anew when it is there already."""
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
+        """Write a blob. False when it is there already; then only its age begins anew."""
         with self._layout.locked(create=True):
             there = self._layout.touch_blob(digest, size)
         if not there:
             what = f"blob {digest} for {self._layout}"
             chunks = verified(content(), digest=digest, size=size, what=what)
             self._layout.add_blob(digest, chunks)
+        return not there
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
         """Hard-link a blob of another layout folder; False when that can't be done."""

@@ -188,11 +188,14 @@ class Overlay:
                 self._see(tag, known)
             self._tags[tag] = None
 
-    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
-        """Plan a blob. A small one is read and checked, a big one trusted until it is read."""
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
+        """Plan a blob; False when it is there already.
+
+        A small one is read and checked, a big one is trusted until it is read.
+        """
         try:
             if self.blob_size(digest) == size:
-                return
+                return False
         except (Unauthorized, TooManyRequests, ServerFault):
             raise
         except (NotFound, NotSupported, RegistryError):
@@ -201,6 +204,7 @@ class Overlay:
             for _ in verified(content(), digest=digest, size=size, what=self._what(digest)):
                 continue
         self._blobs[digest] = _Blob(content, size)
+        return True
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
         """Plan to take a blob over, when another repository of the same host has it."""

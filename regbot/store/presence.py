@@ -42,7 +42,7 @@ class Tags(Protocol):
         """PUT of a manifest and nothing else."""
         ...
 
-    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
         """Store a blob."""
         ...
 

@@ -88,8 +88,8 @@ class Store(ReadStore, Protocol):
         """
         ...
 
-    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
-        """Store a blob; nothing is sent when it is there already."""
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
+        """Store a blob. False, with nothing read or sent, when it is there already."""
         ...
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:

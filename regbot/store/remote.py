@@ -162,16 +162,17 @@ class RemoteStore:
         )
         self._endpoint.send(request).close()
 
-    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> None:
-        """Upload a blob; nothing is sent when it is there."""
+    def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
+        """Upload a blob. False, with nothing sent, when it is there already."""
         try:
             if self._blob_size(digest, scopes=self._endpoint.push, mirrors=False) == size:
-                return
+                return False
         except (Unauthorized, TooManyRequests, ServerFault):
             raise
         except (RegistryError, NotSupported):
             pass
         Upload(self._endpoint, content, digest=digest, size=size).run()
+        return True
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
         """Ask for a cross-repository mount (distribution spec, "Mounting a blob")."""

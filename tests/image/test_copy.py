@@ -14,7 +14,7 @@ from support.images import (
     push,
 )
 from support.pairs import copy, layout, side, two_platforms, whole
-from support.registry import DISTRIBUTION_2, HARBOR
+from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR
 
 from regbot.errors import DigestMismatch, Malformed, NotFound, NotSupported, Stopped
 from regbot.image.copy import CopyOptions, copy_image
@@ -73,8 +73,9 @@ def test_the_copy_is_the_same_to_the_byte(kind, way, tmp_path):
         source = layout(tmp_path / "a") if way in ("from a folder", "folders") else here.store()
         target = layout(tmp_path / "b") if way in ("to a folder", "folders") else there.store()
         push(source, image, "v1")
-        found = copy(source, "v1", target, "v2")
-        assert found.digest == image.digest
+        copied = copy(source, "v1", target, "v2")
+        assert copied.descriptor.digest == image.digest
+        assert copied.changed
         assert target.manifest(Tag("v2")).raw == image.manifest.raw
         assert target.manifest(Tag("v2")).media_type == image.manifest.media_type
         assert whole(target, "v2") == whole(source, "v1")
@@ -104,18 +105,54 @@ def test_another_digest_as_target_is_refused_before_anything_is_sent():
     ids=str,
 )
 @pytest.mark.parametrize("quirks", [DISTRIBUTION_2, HARBOR], ids=["no referrers API", "API"])
-def test_a_second_copy_sends_nothing(options, quirks):
-    with side() as here, side(quirks, auth="") as there:
+def test_a_second_copy_sends_nothing_and_says_so(options, quirks):
+    with side(DISTRIBUTION_3) as here, side(quirks, auth="") as there:
         index = two_platforms()
         push(here.store(), index, "v1")
         push(here.store(), make_referrer(index.manifest))
         push(here.store(), make_image(created=None), f"{fallback_tag(index.digest)}.sig")
-        copy(here.store(), "v1", there.store(), "v1", **options)
+        assert copy(here.store(), "v1", there.store(), "v1", **options).changed
         there.registry.forget()
         here.registry.forget()
-        copy(here.store(), "v1", there.store(), "v1", **options)
+        assert not copy(here.store(), "v1", there.store(), "v1", **options).changed
         assert there.writes() == []
         assert here.registry.asked("GET", "/blobs/") == []
+
+
+def drop_layer(target, image):
+    target.registry.content.repository("team/app").blobs.pop(str(image.layers[0].digest))
+
+
+def drop_manifest(target, image):
+    target.store().delete_tag("v1")
+
+
+@pytest.mark.parametrize("damage", [drop_layer, drop_manifest])
+def test_a_copy_that_brings_back_what_is_missing_changed_something(damage):
+    with side() as here, side() as there:
+        image = push(here.store(), make_image(), "v1")
+        copy(here.store(), "v1", there.store(), "v1")
+        damage(there, image)
+        assert copy(here.store(), "v1", there.store(), "v1", force_recursive=True).changed
+        assert not copy(here.store(), "v1", there.store(), "v1", force_recursive=True).changed
+
+
+def test_within_a_repository_a_tag_is_new_once():
+    with side() as here:
+        push(here.store(), make_image(), "v1")
+        assert copy(here.store(), "v1", here.store(), "v2").changed
+        assert not copy(here.store(), "v1", here.store(), "v2").changed
+
+
+@pytest.mark.parametrize("options", [{}, {"referrers": True, "digest_tags": True}], ids=str)
+def test_a_second_copy_to_a_folder_changes_nothing(options, tmp_path):
+    with side(DISTRIBUTION_3) as here:
+        image = push(here.store(), make_image(), "v1")
+        push(here.store(), make_referrer(image))
+        assert copy(here.store(), "v1", layout(tmp_path / "a"), "v1", **options).changed
+        before = (tmp_path / "a" / "index.json").stat().st_mtime_ns
+        assert not copy(here.store(), "v1", layout(tmp_path / "a"), "v1", **options).changed
+        assert (tmp_path / "a" / "index.json").stat().st_mtime_ns == before
 
 
 def test_a_second_copy_asks_each_side_once():

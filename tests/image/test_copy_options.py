@@ -21,7 +21,7 @@ from regbot.image.copy import CopyOptions, copy_image
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
-from regbot.oci.referrers import fallback_tag
+from regbot.oci.referrers import fallback_tag, with_referrer
 from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 
@@ -160,6 +160,43 @@ def test_referrers_of_the_target_s_own_stay():
         copy(here.store(), "v1", there.store(), "v1", digest_tags=True)
         found = {one.digest for one in there.store().referrers(image.digest)}
         assert found == {theirs.digest, own.digest}
+
+
+@pytest.mark.parametrize("quirks", [DISTRIBUTION_3, HARBOR], ids=["no referrers API", "API"])
+def test_the_tag_with_the_list_of_referrers_comes_along(quirks):
+    """Lua API: ``digestTags``, as the Go program has it."""
+    with side(DISTRIBUTION_3) as here, side(quirks, auth="") as there:
+        image = push(here.store(), make_image(), "v1")
+        signature = push(here.store(), make_referrer(image))
+        tag = fallback_tag(image.digest)
+        copy(here.store(), "v1", there.store(), "v1", digest_tags=True)
+        assert there.store().manifest(tag) == here.store().manifest(tag)
+        assert whole(there.store(), signature.digest)
+
+
+def test_the_tag_with_the_list_leads_to_nothing_that_is_missing():
+    with side(DISTRIBUTION_3) as here, side(HARBOR, auth="") as there:
+        image = push(here.store(), make_image(), "v1")
+        gone = push(here.store(), make_referrer(image, content=b"gone"))
+        kept = push(here.store(), make_referrer(image, content=b"kept"))
+        del here.registry.content.repository("team/app").manifests[str(gone.digest)]
+        copy(here.store(), "v1", there.store(), "v1", digest_tags=True)
+        listed = there.store().manifest(fallback_tag(image.digest)).manifests
+        assert [entry.digest for entry in listed] == [kept.digest]
+
+
+def test_a_list_at_the_target_keeps_what_only_the_target_has():
+    with side(DISTRIBUTION_3) as here, side(HARBOR, auth="") as there:
+        image = make_image()
+        push(here.store(), image, "v1")
+        theirs = push(here.store(), make_referrer(image.manifest, content=b"upstream"))
+        push(there.store(), image, "v1")
+        own = push(there.store(), make_referrer(image.manifest, content=b"ours"))
+        tag = fallback_tag(image.digest)
+        there.store().put_manifest(tag, with_referrer(None, own))
+        copy(here.store(), "v1", there.store(), "v1", digest_tags=True)
+        listed = there.store().manifest(tag).manifests
+        assert [entry.digest for entry in listed] == [own.digest, theirs.digest]
 
 
 def test_digest_tags_of_every_manifest_come_along():

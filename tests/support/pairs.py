@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import NotFound
-from regbot.image.copy import CopyOptions, copy_image
+from regbot.image.copy import Copied, CopyOptions, copy_image
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
@@ -61,7 +60,7 @@ def named(name: str | Digest) -> Name:
 
 def copy(
     source: ReadStore, name: str | Digest, target: Store, target_name: str | Digest, **options: Any
-) -> Descriptor:
+) -> Copied:
     """Copy with some of CopyOptions' fields."""
     return copy_image(
         source, named(name), target, named(target_name), CopyOptions(**options), stop=Stop()
