@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from regbot.journal.records import (
     ActionRecord,
     EntryStatus,
     RunRecord,
+    RunStatus,
     SavedManifest,
 )
 from regbot.oci.digest import Digest
@@ -83,12 +84,17 @@ class History:
         )
         return True
 
-    def end_run(self, run: str, status: str, ended: float) -> None:
-        """Say how a run ended."""
+    def end_run(self, run: str, status: RunStatus, ended: float) -> bool:
+        """Say how a run ended. Without any action it is removed, and this is False."""
         with self.writing():
-            self._database.run(
-                "UPDATE run SET status = ?, ended = ? WHERE id = ?", (status, ended, run)
-            )
+            kept = self._database.rows("SELECT 1 FROM action WHERE run = ? LIMIT 1", (run,))
+            if kept:
+                self._database.run(
+                    "UPDATE run SET status = ?, ended = ? WHERE id = ?", (status, ended, run)
+                )
+            else:
+                self._database.run("DELETE FROM run WHERE id = ?", (run,))
+        return bool(kept)
 
     def add_action(self, action: ActionRecord) -> int:
         """Begin an action; its id. To be called in ``writing``."""
@@ -129,6 +135,11 @@ class History:
                 " WHERE id = ?",
                 (status, _text(detail), str(digest) if digest else None, entry),
             )
+
+    def remove_action(self, entry: int) -> None:
+        """Take an action out again."""
+        with self.writing():
+            self._database.run("DELETE FROM action WHERE id = ?", (entry,))
 
     def runs(self, limit: int | None = None) -> list[RunRecord]:
         """The runs, the newest first."""
@@ -187,15 +198,16 @@ class History:
         query = "SELECT 1 FROM saved WHERE digest = ? LIMIT 1"
         return [own for own in digests if not self._database.rows(query, (str(own),))]
 
-    def forget(self, before: float) -> int:
-        """Remove the runs last heard of before a time; how many there were."""
+    def forget(self, before: float, *, keep: Callable[[str], bool]) -> list[str]:
+        """Remove the runs last heard of before a time, but for those to keep; their ids."""
         with self.writing():
             rows = self._database.rows(
                 f"SELECT id FROM run WHERE {_LAST_HEARD} < ?",  # noqa: S608
                 (before,),
             )
-            self._database.run_many("DELETE FROM run WHERE id = ?", rows)
-        return len(rows)
+            gone = [str(run) for (run,) in rows if not keep(run)]
+            self._database.run_many("DELETE FROM run WHERE id = ?", [(run,) for run in gone])
+        return gone
 
     def _manifest(self, digest: str, media_type: str) -> SavedManifest:
         return SavedManifest(self._digest(digest), media_type)

@@ -1,8 +1,9 @@
 """What every run did, and the manifests it took away, kept so that it can be undone.
 
-One folder holds it: ``history.sqlite``, and ``manifests/<algorithm>/<hex>``. Many
-runs may write to it at once. An entry is on the disk before its delete is sent: when
-that can't be done, StorageError is raised and the delete must not happen.
+One folder holds it: ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and
+``running/<id>`` while a run goes on. Many runs may write to it at once. An entry is on
+the disk before its delete is sent: when that can't be done, StorageError is raised and
+the delete must not happen.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import platformdirs
 
+from regbot.events import Ending
 from regbot.files import writing
 from regbot.image.parts import blobs_of
 from regbot.journal.history import History
@@ -29,6 +32,7 @@ from regbot.journal.records import (
     SavedManifest,
     absolute,
 )
+from regbot.journal.running import RunLocks
 from regbot.journal.saving import Saved
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
@@ -66,6 +70,7 @@ class Journal:
         self._clock = clock
         self._files = ManifestFiles(folder / "manifests")
         self._history = History(folder / "history.sqlite", patience=patience)
+        self._running = RunLocks(folder / "running")
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +84,8 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the history."""
+        """Close the history. A run that was begun here and not finished counts as cut off."""
+        self._running.close()
         self._history.close()
 
     def begin_run(self, *, kind: str, config: str, fingerprint: str) -> RunJournal:
@@ -91,18 +97,25 @@ class Journal:
                 run = RunRecord(f"{at}-{secrets.token_hex(2)}", kind, config, fingerprint, started)
                 if self._history.add_run(run):
                     break
-        return RunJournal(run.id, self._history, self._files, self._clock)
+            self._running.take(run.id)
+        return RunJournal(run.id, self._history, self._files, self._running, self._clock)
 
     def runs(self, limit: int | None = None) -> list[RunRecord]:
         """The runs, the newest first."""
-        return self._history.runs(limit)
+        return [self._seen(run) for run in self._history.runs(limit)]
 
     def run(self, id_or_prefix: str) -> RunRecord:
         """A run by its id, or the beginning of it.
 
         Raises NotFound, and InvalidValue where several runs begin so.
         """
-        return self._history.run(id_or_prefix)
+        return self._seen(self._history.run(id_or_prefix))
+
+    def _seen(self, run: RunRecord) -> RunRecord:
+        """The record of a run as it is now: one whose process is gone was interrupted."""
+        if run.status == "running" and not self._running.is_held(run.id):
+            return replace(run, status="interrupted")
+        return run
 
     def actions(self, run: str) -> list[ActionRecord]:
         """The actions of the run with this id, in the order they began."""
@@ -126,10 +139,13 @@ class Journal:
     def forget(self, older_than: float) -> Forgotten:
         """Remove what was last heard of more than so many seconds ago.
 
-        Manifests that no other run needs go after the rows that led to them.
+        A run that goes on stays. Manifests that no other run needs go after the rows
+        that led to them.
         """
         now = self._clock()
-        runs = self._history.forget(now - older_than)
+        runs = self._history.forget(now - older_than, keep=self._running.is_held)
+        for run in runs:
+            self._running.release(run)
         self._files.tidy(before=now - _TEMPORARY_FOR)
         left = self._history.unused(self._files.digests())
         removed = 0
@@ -140,16 +156,24 @@ class Journal:
                 for digest in unused:
                     self._files.remove(digest)
                 removed += len(unused)
-        return Forgotten(runs, removed)
+        return Forgotten(len(runs), removed)
 
 
 class RunJournal:
     """Writes the entries of one run; threads may share it."""
 
-    def __init__(self, run: str, history: History, files: ManifestFiles, clock: WallClock) -> None:
+    def __init__(
+        self,
+        run: str,
+        history: History,
+        files: ManifestFiles,
+        running: RunLocks,
+        clock: WallClock,
+    ) -> None:
         self.id = run
         self._history = history
         self._files = files
+        self._running = running
         self._clock = clock
 
     def about_to(self, script: str, action: Action, saved: Saved | None = None) -> int:
@@ -181,11 +205,23 @@ class RunJournal:
             return self._history.add_action(entry)
 
     def ended(
-        self, entry: int, status: EntryStatus, detail: str = "", digest: Digest | None = None
+        self,
+        entry: int,
+        status: EntryStatus | Literal["unchanged"],
+        detail: str = "",
+        digest: Digest | None = None,
     ) -> None:
-        """Say what became of an entry; ``digest`` is what it was about, where that is news."""
-        self._history.end_action(entry, status, detail, digest)
+        """Say what became of an entry; ``digest`` is what it was about, where that is news.
 
-    def finish(self, status: str) -> None:
-        """Say how the run ended, such as ``done``, ``failed`` or ``stopped``."""
-        self._history.end_run(self.id, status, self._clock())
+        An entry that changed nothing is taken out again.
+        """
+        if status == "unchanged":
+            self._history.remove_action(entry)
+        else:
+            self._history.end_action(entry, status, detail, digest)
+
+    def finish(self, status: Ending) -> bool:
+        """Say how the run ended; whether the history keeps it, which it does with an entry."""
+        kept = self._history.end_run(self.id, status, self._clock())
+        self._running.release(self.id)
+        return kept

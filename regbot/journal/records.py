@@ -14,8 +14,8 @@ from regbot.oci.tag import Tag
 EntryStatus = Literal["begun", "done", "skipped", "failed", "stopped"]
 """``begun`` and ``stopped``: it may have happened or not."""
 
-RUNNING = "running"
-"""A run's status until it ends; also of one that was killed."""
+RunStatus = Literal["running", "done", "failed", "stopped", "interrupted"]
+"""``interrupted``: its process is gone, and it could not say how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class RunRecord:
     fingerprint: str
     started: float
     ended: float | None = None
-    status: str = RUNNING
+    status: RunStatus = "running"
     counts: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from regbot.events import Ending
 from regbot.journal.journal import Journal, RunJournal, default_state
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
@@ -60,12 +61,12 @@ class JournalSlot:
         """The id that ``regbot undo`` takes; empty when nothing was changed."""
         return self._run.id if self._run else ""
 
-    def finish(self, status: str) -> None:
+    def finish(self, status: Ending) -> None:
         """Say how the run ended, and close the journal. Raises StorageError."""
         with self._lock:
             try:
-                if self._run:
-                    self._run.finish(status)
+                if self._run and not self._run.finish(status):
+                    self._run = None
             finally:
                 if self._journal:
                     self._journal.close()

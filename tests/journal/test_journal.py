@@ -148,6 +148,7 @@ def test_old_runs_are_forgotten_with_the_manifests_only_they_need(journal, clock
     old = begin(journal)
     old.about_to("clean-up", DeleteTag(PLACE), small(1))
     old.about_to("clean-up", DeleteTag(PLACE), small(2))
+    old.finish("done")
     clock.now += 31 * DAY
     young = begin(journal)
     young.about_to("clean-up", DeleteTag(PLACE), small(2))

@@ -1,0 +1,136 @@
+"""A run that has not said how it ended goes on, or was interrupted: its process tells which."""
+
+import signal
+import sqlite3
+import threading
+from contextlib import closing
+from shutil import copytree
+
+from support.applying import APP, bot_in
+from support.journals import PLACE, begin, small
+
+from regbot.image.copy import CopyOptions
+from regbot.journal.journal import Journal
+from regbot.plan.action import CopyImage, DeleteTag
+
+DAY = 86400.0
+
+
+def status_of(folder):
+    with Journal(folder) as journal:
+        (run,) = journal.runs()
+        assert journal.run(run.id) == run
+        return run.status
+
+
+def test_a_killed_run_is_interrupted(tmp_path):
+    with bot_in(tmp_path) as bot:
+        bot.fill(old=3, new=1)
+        bot.configure()
+        reached, go = threading.Event(), threading.Event()
+        bot.registry.before("DELETE", "/old1", lambda: (reached.set(), go.wait(60)))
+        running = bot.start("once")
+        assert reached.wait(60)
+        listed = bot.run("history").stdout
+        running.send_signal(signal.SIGKILL)
+        go.set()
+        assert running.wait(60) == -signal.SIGKILL
+        assert " running " in listed
+        listed = bot.run("history").stdout
+        assert " interrupted " in listed
+        assert " running " not in listed
+        (run,) = bot.journalled()
+        assert bot.run("undo", run).returncode == 0
+        assert len(bot.registry.tags(APP)) == 4
+
+
+def test_a_run_goes_on_as_long_as_its_journal_is_open(tmp_path):
+    journal = Journal(tmp_path)
+    run = begin(journal)
+    run.about_to("clean-up", DeleteTag(PLACE), small(1))
+    assert status_of(tmp_path) == "running"
+    journal.close()
+    assert status_of(tmp_path) == "interrupted"
+
+
+def test_a_run_of_before_a_reboot_is_interrupted_whoever_has_its_number(tmp_path):
+    """What a reboot leaves is the folder; no lock outlasts it, whatever runs afterwards."""
+    with Journal(tmp_path / "before") as journal:
+        begin(journal).about_to("clean-up", DeleteTag(PLACE), small(1))
+        copytree(tmp_path / "before", tmp_path / "after")
+        assert status_of(tmp_path / "before") == "running"
+        assert status_of(tmp_path / "after") == "interrupted"
+
+
+def test_a_finished_run_leaves_no_lock(tmp_path):
+    with Journal(tmp_path) as journal:
+        run = begin(journal)
+        run.about_to("clean-up", DeleteTag(PLACE), small(1))
+        assert run.finish("done")
+    assert status_of(tmp_path) == "done"
+    assert list((tmp_path / "running").iterdir()) == []
+
+
+def test_a_run_that_goes_on_is_not_forgotten_and_an_interrupted_one_is(tmp_path):
+    with Journal(tmp_path) as journal:
+        going = begin(journal)
+        going.about_to("clean-up", DeleteTag(PLACE), small(1))
+        with Journal(tmp_path) as other:
+            begin(other).about_to("clean-up", DeleteTag(PLACE), small(2))
+        assert journal.forget(-DAY).runs == 1
+        assert [run.id for run in journal.runs()] == [going.id]
+        assert [path.name for path in (tmp_path / "running").iterdir()] == [going.id]
+
+
+def test_what_changed_nothing_is_no_entry_and_without_entries_there_is_no_run(tmp_path):
+    copy = CopyImage(PLACE, PLACE.with_tag(PLACE.tag), CopyOptions())
+    with Journal(tmp_path) as journal:
+        run = begin(journal)
+        run.ended(run.about_to("mirror", copy), "unchanged")
+        assert journal.actions(run.id) == []
+        assert not run.finish("done")
+        assert journal.runs() == []
+
+
+SCHEMA_1 = """
+CREATE TABLE run (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, config TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    started REAL NOT NULL, ended REAL, status TEXT NOT NULL);
+CREATE TABLE action (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+    at REAL NOT NULL, script TEXT NOT NULL, verb TEXT NOT NULL,
+    reference TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,
+    status TEXT NOT NULL, detail TEXT NOT NULL, tags TEXT NOT NULL, missing TEXT NOT NULL,
+    repository TEXT NOT NULL);
+CREATE INDEX action_by_run ON action(run);
+CREATE INDEX action_by_repository ON action(repository);
+CREATE TABLE saved (
+    action INTEGER NOT NULL REFERENCES action(id) ON DELETE CASCADE,
+    place INTEGER NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,
+    PRIMARY KEY (action, place)) WITHOUT ROWID;
+CREATE INDEX saved_by_digest ON saved(digest);
+INSERT INTO run VALUES ('20261101-000000-aaaa', 'once', 'bot.yml', 'f00d', 1, 2, 'done');
+INSERT INTO run VALUES ('20261102-000000-bbbb', 'once', 'bot.yml', 'f00d', 3, NULL, 'running');
+INSERT INTO action VALUES (1, '20261101-000000-aaaa', 1, 'clean', 'delete tag',
+    'registry.example.org/team/app:v1', '', 'old', 'failed', 'no', 'v1', '',
+    'registry.example.org/team/app');
+PRAGMA user_version = 1;
+"""
+"""The history as the first version wrote it."""
+
+
+def test_a_history_of_the_first_version_goes_on(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "history.sqlite")) as old:
+        old.executescript(SCHEMA_1)
+    with Journal(tmp_path) as journal:
+        assert [(run.status, run.config) for run in journal.runs()] == [
+            ("interrupted", "bot.yml"),
+            ("done", "bot.yml"),
+        ]
+        (action,) = journal.actions("20261101-000000-aaaa")
+        assert (action.status, action.tags) == ("failed", ("v1",))
+        run = begin(journal)
+        run.ended(run.about_to("clean-up", DeleteTag(PLACE), small(1)), "stopped")
+        run.finish("stopped")
+        assert journal.runs()[0].status == "stopped"
