@@ -33,11 +33,18 @@
 ---@field Features string[]
 ---@field features string[]
 
+---@class regbot.VersionedFields
+---@field SchemaVersion integer
+---@field schemaVersion integer
+---@field MediaType string
+---@field mediaType string
+
 ---@class regbot.ManifestFields
 ---@field SchemaVersion integer
 ---@field schemaVersion integer
 ---@field MediaType string
 ---@field mediaType string
+---@field Versioned regbot.VersionedFields
 ---@field ArtifactType string
 ---@field artifactType string
 ---@field Config regbot.DescriptorFields
@@ -54,6 +61,7 @@
 ---@field schemaVersion integer
 ---@field MediaType string
 ---@field mediaType string
+---@field Versioned regbot.VersionedFields
 ---@field ArtifactType string
 ---@field artifactType string
 ---@field Manifests regbot.DescriptorFields[]
@@ -66,6 +74,10 @@
 ---@class regbot.Schema1Fields
 ---@field SchemaVersion integer
 ---@field schemaVersion integer
+---@field MediaType string
+---@field mediaType string
+---@field Versioned regbot.VersionedFields
+---@field Manifest regbot.Schema1Fields
 ---@field Name string
 ---@field name string
 ---@field Tag string
@@ -92,6 +104,9 @@
 ---@field ["os.features"] string[]
 ---@field Variant string
 ---@field variant string
+---@field Features string[]
+---@field features string[]
+---@field Platform regbot.PlatformFields
 ---@field Config regbot.ImageConfigFields
 ---@field config regbot.ImageConfigFields
 ---@field RootFS regbot.RootFSFields
@@ -153,6 +168,7 @@ image = {}
 json = {}
 log = {}
 manifest = {}
+os = {}
 reference = {}
 referrer = {}
 repo = {}
@@ -160,30 +176,34 @@ semver = {}
 tag = {}
 time = {}
 
----Write one line at level info, with the script's name.
----@param message string what to say; anything else is made text
+---Write a line at level info to the log, with the script's name. A message of more than 64 KiB is cut.
+---@param message any the message; what is no text is made one
 ---@param fields? table names and values to add to the line
 function log(message, fields) end
 
----Write one line at level debug, with the script's name.
----@param message string what to say; anything else is made text
+---Write a line at level debug to the log, with the script's name. A message of more than 64 KiB is cut.
+---@param message any the message; what is no text is made one
 ---@param fields? table names and values to add to the line
 function log.debug(message, fields) end
 
----Write one line at level info, with the script's name.
----@param message string what to say; anything else is made text
+---Write a line at level info to the log, with the script's name. A message of more than 64 KiB is cut.
+---@param message any the message; what is no text is made one
 ---@param fields? table names and values to add to the line
 function log.info(message, fields) end
 
----Write one line at level warn, with the script's name.
----@param message string what to say; anything else is made text
+---Write a line at level warn to the log, with the script's name. A message of more than 64 KiB is cut.
+---@param message any the message; what is no text is made one
 ---@param fields? table names and values to add to the line
 function log.warn(message, fields) end
 
----Write one line at level error, with the script's name.
----@param message string what to say; anything else is made text
+---Write a line at level error to the log, with the script's name. A message of more than 64 KiB is cut.
+---@param message any the message; what is no text is made one
 ---@param fields? table names and values to add to the line
 function log.error(message, fields) end
+
+---Write a line to standard output, with tabs between several values. A line may be as long as the config's blobLimit.
+---@param ... string any values
+function print(...) end
 
 ---A reference from text, with docker.io, library and latest filled in as docker does; from another reference, a copy.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text or a reference
@@ -212,11 +232,11 @@ function reference.digest(ref, digest) end
 ---@return string|regbot.Reference
 function reference_object:digest(digest) end
 
----Say that the work on a reference is done. Layout folders are cleaned up at the end of the run.
+---Does nothing: scripts for the Go program say so when they are done with a layout folder, which is cleaned up at the end of the run.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the reference
 function reference.close(ref) end
 
----Say that the work on a reference is done. Layout folders are cleaned up at the end of the run.
+---Does nothing: scripts for the Go program say so when they are done with a layout folder, which is cleaned up at the end of the run.
 function reference_object:close() end
 
 ---The repositories of a registry. Not every registry lists them: Docker Hub does not.
@@ -300,27 +320,16 @@ function manifest.delete(ref, options) end
 ---@param options? {unlessTagged?: boolean, reason?: string}
 function manifest_object:delete(options) end
 
----Store a manifest under a reference's tag or digest, and give its digest. Edits count after export. Its blobs and children have to be there.
----@param manifest regbot.Manifest the manifest
----@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to; where it came from when not given
+---Store a manifest under the tag or digest of a reference, and give its digest. Edits count after export. Its blobs and children have to be there. With a reference, text or config in place of the manifest, it is retagged.
+---@param manifest string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the manifest, or a reference to it
+---@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target; by default where it came from
 ---@return string
 function manifest.put(manifest, ref) end
 
----Store a manifest under a reference's tag or digest, and give its digest. Edits count after export. Its blobs and children have to be there.
----@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to; where it came from when not given
+---Store a manifest under the tag or digest of a reference, and give its digest. Edits count after export. Its blobs and children have to be there. With a reference, text or config in place of the manifest, it is retagged.
+---@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target; by default where it came from
 ---@return string
 function manifest_object:put(ref) end
-
----A new manifest with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Nothing is stored until put.
----@param manifest regbot.Manifest the manifest
----@param edits? table set by the call itself
----@return regbot.Manifest
-function manifest.export(manifest, edits) end
-
----A new manifest with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Nothing is stored until put.
----@param edits? table set by the call itself
----@return regbot.Manifest
-function manifest_object:export(edits) end
 
 ---The registry's pull limit as it was when the manifest was read: Set, Remain, Limit, Reset (seconds), Policies.
 ---@param manifest regbot.Manifest the manifest
@@ -341,17 +350,6 @@ function image.config(ref, platform) end
 ---@param platform? string os/arch[/variant][,osver=<version>]
 ---@return regbot.Config
 function manifest_object:config(platform) end
-
----A new config with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Store it with blob.put.
----@param config regbot.Config the config
----@param edits? table set by the call itself
----@return regbot.Config
-function config.export(config, edits) end
-
----A new config with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Store it with blob.put.
----@param edits? table set by the call itself
----@return regbot.Config
-function config_object:export(edits) end
 
 ---When an image was made, in seconds since 1970: from its config, else from an annotation or label org.opencontainers.image.created. nil when that is missing or before 2013-03-20, as reproducible builds have it.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
@@ -398,6 +396,28 @@ function image.importTar(ref, file) end
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag; it has to be named
 ---@param options? {children?: boolean, referrers?: boolean, reason?: string}
 function image.delete(ref, options) end
+
+---A new manifest with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Nothing is stored until put.
+---@param manifest regbot.Manifest the manifest
+---@param edits? table set by the call itself
+---@return regbot.Manifest
+function manifest.export(manifest, edits) end
+
+---A new manifest with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Nothing is stored until put.
+---@param edits? table set by the call itself
+---@return regbot.Manifest
+function manifest_object:export(edits) end
+
+---A new config with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Store it with blob.put.
+---@param config regbot.Config the config
+---@param edits? table set by the call itself
+---@return regbot.Config
+function config.export(config, edits) end
+
+---A new config with the script's edits, made under Go or JSON names. Fields that were not touched keep their exact form. Store it with blob.put.
+---@param edits? table set by the call itself
+---@return regbot.Config
+function config_object:export(edits) end
 
 ---A blob. Its content is read when it is used, and then checked against its digest.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository, or a reference with the blob's digest
@@ -466,7 +486,7 @@ function time.format(seconds, format) end
 ---@return number
 function time.duration(text) end
 
----The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch, prerelease, build, variant; nil for what is no version. 1.2 stands for 1.2.0.
+---The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch, prerelease, build, variant; nil for what is no version. A part that is missing is nil; 1.2 stands for 1.2.0. Versions are compared with < and ==. semver(text) is the same, but raises an error for what is no version.
 ---@param text string a tag
 ---@param options? {variant?: boolean}
 ---@return table?
@@ -492,18 +512,23 @@ function semver.sort(versions, options) end
 ---@return boolean
 function semver.satisfies(version, range, options) end
 
----The Lua value of a JSON text. null is nil.
+---The Lua value of a JSON text, which may be as long as the config's blobLimit. null is nil. An integer of more than 64 bits is an error, as is half a surrogate pair.
 ---@param text string JSON
 ---@return any
 function json.decode(text) end
 
----The JSON text of a value. An empty table is an object.
+---The JSON text of a value. An empty table is an object, and an object of regbot's is its text.
 ---@param value any nil, boolean, number, string or table
 ---@param options? {indent?: boolean}
 ---@return string
 function json.encode(value, options) end
 
----The value of a module: a built-in one (such as semver), or NAME.lua in a folder of luaPath; dots are folders. It is run once in a script.
+---The value of an environment variable that env lists in the config, for the script or in defaults; nil for any other. A warning names a variable that is set but not listed.
+---@param name string the variable's name
+---@return string?
+function os.getenv(name) end
+
+---The value of a module: NAME.lua in a folder of luaPath, where dots are folders, else a built-in one such as semver or json (lunajson is json too). A module runs once in a script.
 ---@param name string the module's name
 ---@return any
 function require(name) end

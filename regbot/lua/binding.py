@@ -7,11 +7,17 @@ reference page.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from regbot.errors import InvalidValue
+from regbot.errors import InvalidValue, RegbotError, ScriptError, ScriptTimeout, Stopped
 from regbot.units import parse_duration
+
+NAME_LIMIT = 4096
+"""Characters of a text that names something: a reference, a version, a duration."""
+
+CALL_LIMIT = 256 * 1024
+"""Bytes that the arguments of one call have, documents aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,11 @@ class Passed:
     kind: str
     value: Any
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number."""
+        return is_number(self.value) and not self.kind
+
 
 def plain(value: object) -> Passed:
     """A result that JSON can hold."""
@@ -35,13 +46,18 @@ def plain(value: object) -> Passed:
 class Type:
     """What a parameter takes: its name in the docs, and how a passed value is read.
 
-    ``read`` raises InvalidValue that says what is wrong with the value. ``lua`` is
-    the type in LuaLS' words.
+    ``read`` raises InvalidValue that says what is wrong with the value. ``lua`` is the
+    type in LuaLS' words. ``limit`` is the length of a text in characters; None for a
+    document, which may be as long as the config's ``blobLimit``. ``subject`` gives the
+    reference that a value stands for, for errors.
     """
 
     name: str
     read: Callable[[Passed], Any]
     lua: str = "any"
+    limit: int | None = NAME_LIMIT
+    numeric: bool = False
+    subject: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,29 @@ class Parameter:
     optional: bool = False
     default: Any = None
 
+    def read(self, passed: Passed) -> Any:  # noqa: ANN401
+        """The value that is passed. Raises InvalidValue.
+
+        A number where an optional table or text belongs is an extra argument, as the
+        count that ``gsub`` gives beside its text, and ignored.
+        """
+        if self.optional and (passed.value is None or self._is_extra(passed)):
+            return self.default
+        limit = self.type.limit
+        if limit is not None and isinstance(passed.value, str) and len(passed.value) > limit:
+            raise InvalidValue(f"has {len(passed.value)} characters, more than {limit}")
+        return self.type.read(passed)
+
+    def _is_extra(self, passed: Passed) -> bool:
+        return passed.is_number and not self.type.numeric
+
+
+@dataclass(frozen=True, slots=True)
+class LocalContext:
+    """What local bindings are told: how many bytes a document may have."""
+
+    document_limit: int
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -62,7 +101,8 @@ class Binding:
     ``run`` gets the context, the parameters' values by position, and the options
     by name where there are any. ``options`` are the keys of a last table argument.
     ``method_of`` are the kinds of object it is also a method of, under ``method``.
-    ``changes`` says that it writes, which a dry run only records.
+    ``changes`` says that it writes, which a dry run only records. ``local``: it needs
+    no registry and no file, and runs in the script's own process.
     """
 
     name: str
@@ -74,59 +114,83 @@ class Binding:
     method_of: tuple[str, ...] = ()
     method: str = ""
     changes: bool = False
-    names: tuple[str, ...] = field(default=())
+    local: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def all_names(self) -> tuple[str, ...]:
         """Its name and the older ones."""
         return (self.name, *self.names)
 
-    def call(self, context: object, arguments: Sequence[Passed]) -> Passed:
-        """Check the arguments and run. Raises InvalidValue that names the argument."""
-        if len(arguments) > len(self.parameters) + bool(self.options):
-            count = len(self.parameters) + bool(self.options)
-            given = arguments[count:]
-            if any(extra.value is not None for extra in given):
-                raise InvalidValue(f"takes {count} arguments, got {len(arguments)}")
-        values = [
-            _read(parameter, position, arguments)
-            for position, parameter in enumerate(self.parameters)
-        ]
-        if not self.options:
-            return self.run(context, *values)
-        position = len(self.parameters)
-        table = arguments[position] if position < len(arguments) else plain(None)
-        return self.run(context, *values, **self._options(position, table))
+    def limit(self, document_limit: int) -> int:
+        """Bytes that the arguments of one call may have, when a document may have so many."""
+        documents = sum(parameter.type.limit is None for parameter in self.parameters)
+        return CALL_LIMIT + documents * document_limit
 
-    def _options(self, position: int, table: Passed) -> dict[str, Any]:
-        given = {} if table.value in (None, []) else table.value
+    def call(self, name: str, context: object, arguments: Sequence[Passed]) -> Passed:
+        """Check the arguments and run, under the name that the script used.
+
+        Arguments beyond the parameters are ignored, as everywhere in Lua. Raises
+        ScriptError that begins with the name and the reference it was about, and
+        ScriptTimeout or Stopped when the run must end.
+        """
+        subject = ""
+        try:
+            values = self._values(arguments)
+            options = self._options(arguments)
+            subject = self._subject(values)
+            return self.run(context, *values, **options)
+        except (ScriptTimeout, Stopped):
+            raise
+        except RegbotError as error:
+            text = str(error)
+            about = f"{subject}: " if subject and not text.startswith(f"{subject}: ") else ""
+            raise ScriptError(f"{name}: {about}{text}") from error
+
+    def _values(self, arguments: Sequence[Passed]) -> list[Any]:
+        values = []
+        for position, parameter in enumerate(self.parameters):
+            passed = arguments[position] if position < len(arguments) else plain(None)
+            try:
+                values.append(parameter.read(passed))
+            except InvalidValue as error:
+                where = f"argument {position + 1} ({parameter.name})"
+                raise InvalidValue(f"{where}: {error}") from None
+        return values
+
+    def _options(self, arguments: Sequence[Passed]) -> dict[str, Any]:
+        position = len(self.parameters)
+        if not self.options:
+            return {}
+        table = arguments[position] if position < len(arguments) else plain(None)
+        given = {} if table.value in (None, []) or table.is_number else table.value
         where = f"argument {position + 1} (options)"
         if table.kind or not isinstance(given, Mapping):
             raise InvalidValue(f"{where}: expected a table, got {describe(table)}")
         known = {option.name: option for option in self.options}
         for name in given:
             if name not in known:
-                raise InvalidValue(f"{where}: unknown option {name!r} (known: {', '.join(known)})")
+                raise InvalidValue(
+                    f"{where}: unknown option {name[:NAME_LIMIT]!r} (known: {', '.join(known)})"
+                )
         options = {}
         for name, option in known.items():
             value = option.default
             if given.get(name) is not None:
                 try:
-                    value = option.type.read(plain(given[name]))
+                    value = option.read(plain(given[name]))
                 except InvalidValue as error:
                     raise InvalidValue(f"{where}: {name}: {error}") from None
             options[name] = value
         return options
 
-
-def _read(parameter: Parameter, position: int, arguments: Sequence[Passed]) -> Any:  # noqa: ANN401
-    passed = arguments[position] if position < len(arguments) else plain(None)
-    if passed.value is None and parameter.optional:
-        return parameter.default
-    try:
-        return parameter.type.read(passed)
-    except InvalidValue as error:
-        raise InvalidValue(f"argument {position + 1} ({parameter.name}): {error}") from None
+    def _subject(self, values: Sequence[Any]) -> str:
+        subjects = [
+            parameter.type.subject(value)
+            for parameter, value in zip(self.parameters, values, strict=True)
+            if parameter.type.subject and value is not None
+        ]
+        return " -> ".join(subjects)
 
 
 def describe(passed: Passed) -> str:
@@ -143,40 +207,55 @@ def describe(passed: Passed) -> str:
     return next((word for kind, word in words if isinstance(passed.value, kind)), "a table")
 
 
-def _plain_type(name: str, expected: str, accepts: Callable[[Any], bool]) -> Type:
+def is_number(value: object) -> bool:
+    """Whether a value is a number; a boolean is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _plain_type(
+    name: str,
+    expected: str,
+    accepts: Callable[[Any], bool],
+    *,
+    limit: int | None = NAME_LIMIT,
+    numeric: bool = False,
+) -> Type:
     def read(passed: Passed) -> Any:  # noqa: ANN401
         if passed.kind or not accepts(passed.value):
             raise InvalidValue(f"expected {expected}, got {describe(passed)}")
         return passed.value
 
-    return Type(name, read, name)
+    return Type(name, read, name, limit, numeric)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _read_text(passed: Passed) -> str:
+    """A text; a number is one too, as for Lua's own functions."""
+    if passed.is_number:
+        return f"{passed.value:.14g}"
+    if passed.kind or not isinstance(passed.value, str):
+        raise InvalidValue(f"expected a string, got {describe(passed)}")
+    return passed.value
 
 
-STRING = _plain_type("string", "a string", lambda value: isinstance(value, str))
-BOOLEAN = _plain_type("boolean", "a boolean", lambda value: isinstance(value, bool))
-NUMBER = _plain_type("number", "a number", _is_number)
-INTEGER = _plain_type(
-    "integer", "a whole number", lambda value: _is_number(value) and isinstance(value, int)
-)
-COUNT = _plain_type(
-    "integer",
-    "a whole number above 0",
-    lambda value: _is_number(value) and isinstance(value, int) and value > 0,
-)
-TABLE = _plain_type("table", "a table", lambda value: isinstance(value, list | dict))
-ANY = Type("any", lambda passed: passed.value)
-
-
-def _duration(passed: Passed) -> float:
-    if _is_number(passed.value):
+def _read_duration(passed: Passed) -> float:
+    if passed.is_number:
         return float(passed.value)
-    if not isinstance(passed.value, str):
+    if passed.kind or not isinstance(passed.value, str):
         raise InvalidValue(f"expected a duration such as 30s, got {describe(passed)}")
     return parse_duration(passed.value)
 
 
-DURATION = Type("duration", _duration, "string|number")
+STRING = Type("string", _read_text, "string", numeric=True)
+TEXT = Type("string", _read_text, "string", limit=None, numeric=True)
+BOOLEAN = _plain_type("boolean", "a boolean", lambda value: isinstance(value, bool))
+NUMBER = _plain_type("number", "a number", is_number, numeric=True)
+COUNT = _plain_type(
+    "integer",
+    "a whole number above 0",
+    lambda value: isinstance(value, int) and is_number(value) and value > 0,
+    numeric=True,
+)
+TABLE = _plain_type("table", "a table", lambda value: isinstance(value, list | dict))
+DOCUMENT = _plain_type("table", "a table", lambda value: isinstance(value, list | dict), limit=None)
+ANY = Type("any", lambda passed: passed.value, limit=None, numeric=True)
+DURATION = Type("duration", _read_duration, "string|number", numeric=True)

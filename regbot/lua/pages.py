@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 
 from regbot.lua.binding import Binding, Parameter
 from regbot.lua.values import Field
@@ -15,15 +14,24 @@ _INTRO = """# What a script can call
 
 Scripts are Lua 5.1; where the installed Lua is LuaJIT they also have `goto`. From Lua itself
 there are the base functions, `string`, `table`, `math`, `coroutine`, and of `os` the functions
-`time`, `date`, `clock`, `difftime` and `getenv`. There is no `io`, no `debug`, and no way to
-files, processes or the network but the functions below. Every one of them raises a Lua error
-that says what failed and why; `pcall` catches it.
+`time`, `date`, `clock` and `difftime`. There is no `io`, no `debug`, and no way to files,
+processes or the network except the functions below. `args` holds the script's `args:` from the
+config.
+
+A function that fails raises a Lua error that `pcall` catches. Its text has the line of the
+script, the function, the reference it was about, and what went wrong:
+`clean-up:7: tag.delete: registry.example.org/team/app:v1: ...`. As everywhere in Lua, arguments
+that a function has no parameter for are ignored; an unknown name in a table of options is an
+error.
 
 A reference is text, such as `registry.example.org/team/app:v1` or `ocidir://folder:v1`, or an
 object: a reference, or a manifest, config or blob, which stand for the reference they came from.
-`args` holds the script's `args:` from the config. `print` logs like `log`.
 
 A function marked *changes* only records what it would do in a dry run.
+
+The arguments of a call are limited: a name, version or duration has at most 4096 characters, all
+arguments together have 256 KiB, and on top of that a document (a manifest, a config, content, JSON
+or a printed line) may be as long as `blobLimit`.
 """
 
 _OBJECTS = """
@@ -33,6 +41,8 @@ Manifests and configs read like tables, each field under its Go name and its JSO
 map or array is an empty table, an absent text is empty, an absent number is 0; what can be nil
 is marked. Times are text in Go's form, such as `2021-01-01 00:00:00 +0000 UTC`. A field can be
 set, which changes nothing until `export`. `tostring` of a manifest or config is indented JSON.
+Fields without a JSON name are types that the Go program embeds, so that both
+`image.config(ref).Platform.OS` and `image.config(ref).OS` answer.
 """
 
 _CLASS_OF_SHAPE = "regbot.{}"
@@ -54,12 +64,18 @@ _OBJECT_CLASSES = {
 def markdown(bindings: Iterable[Binding], shapes: Shapes) -> str:
     """The reference as a Markdown page."""
     parts = [_INTRO]
-    for namespace, group in groupby(bindings, _namespace):
+    namespaces: dict[str, list[Binding]] = {}
+    for binding in bindings:
+        namespaces.setdefault(_namespace(binding), []).append(binding)
+    for namespace, members in namespaces.items():
         parts.append(f"\n## {namespace}\n")
-        parts.extend("\n" + "\n".join(_entry(binding)) + "\n" for binding in group)
+        parts.extend("\n" + "\n".join(_entry(binding)) + "\n" for binding in members)
     parts.append(_OBJECTS)
     for name, fields in shapes.items():
-        rows = (f"| `{go}` | `{json}` | {_words(kind)} |" for go, json, kind in fields)
+        rows = (
+            f"| `{go}` | {f'`{json}`' if json else ''} | {_words(kind)} |"
+            for go, json, kind in fields
+        )
         parts.append(f"\n### {name}\n\n| Go | JSON | type |\n|---|---|---|\n" + "\n".join(rows))
         parts.append("\n")
     return "".join(parts)
@@ -148,7 +164,7 @@ def _lua_type(kind: str) -> str:
 
 def _fields(fields: Sequence[Field]) -> Iterator[str]:
     for go, json, kind in fields:
-        for name in dict.fromkeys((go, json)):
+        for name in dict.fromkeys((go, json or go)):
             key = name if re.fullmatch(r"[A-Za-z_]\w*", name) else f'["{name}"]'
             yield f"---@field {key} {_lua_type(kind)}"
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
+import pkgutil
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from regbot.lua.conversion import CannotCross, Conversion, lua_text
 from regbot.lua.wire import to_bytes, to_text
 
-MAX_DEPTH = 100
-MAX_ARGUMENT = 64 * 1024 * 1024
-"""Bytes that the arguments of one call may have."""
+RESULT_LIMIT = 16 * 1024 * 1024
+"""Bytes that the values a script returns may have."""
 
-_OWN_FIELDS = ("kind", "document")
+ERROR_LIMIT = 64 * 1024
+"""Characters of an error's text; what is beyond is cut off, with a note."""
+
+_NO_MEMORY = "not enough memory"
+_TOO_DEEP = "the JSON is nested too deep"
 
 Call = Callable[[str, list[Any]], Mapping[str, Any]]
 """A binding's name and arguments to ``{"kind", "value"}`` or ``{"error"}``."""
@@ -28,23 +31,11 @@ Tick = Callable[[], str | None]
 """Why the script must end now, or None."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """What scripts find beside Lua itself, as plain data."""
-
-    functions: Sequence[str]
-    methods: Mapping[str, Mapping[str, str]]
-    shapes: Mapping[str, Sequence[Sequence[str]]]
-    environment: Mapping[str, str]
-    arguments: Any
-
-
-class CannotCross(Exception):
-    """A value can't leave the script; the text says why."""
-
-
 def _source(name: str) -> bytes:
-    return resources.files("regbot.lua").joinpath("lib", name).read_bytes()
+    source = pkgutil.get_data("regbot.lua", f"lib/{name}.lua")
+    if source is None:
+        raise FileNotFoundError(name)
+    return source
 
 
 def _no_attributes(_object: object, _name: object, _setting: bool) -> str:  # noqa: FBT001 - lupa's signature
@@ -70,41 +61,44 @@ class Runtime:
         if flavour.startswith("luajit"):
             self._lua.execute(b"jit.off()")
         self._load = self._lua.eval(b"loadstring")
-        self._objects = self._library("objects.lua")
+        self._library = {name: self._chunk(name) for name in ("objects", "semver", "globals")}
         self._newproxy = self._lua.eval(b"newproxy")
+        self._values = Conversion(lupa, self._lua, memory, self._text_of)
         self._describe: Any = None
-        self._construct: Any = None
+        self._limits: Mapping[str, Any] = {}
         self._tick = tick
         self._memory = memory
-        self._run = self._library("sandbox.lua")(self._ticked)
+        self._collect_at = memory // 2
+        self._run, self._fail = self._chunk("sandbox")(self._ticked)
 
-    def _ticked(self) -> bytes | None:
-        self._lua.set_max_memory(self._memory)
-        why = self._tick()
-        return None if why is None else to_bytes(why)
+    def _chunk(self, name: str) -> Any:  # noqa: ANN401
+        return self._load(_source(name), f"@regbot:{name}".encode())
 
-    def _library(self, name: str) -> Any:  # noqa: ANN401
-        return self._load(_source(name), b"=regbot")
+    def install(self, interface: Mapping[str, Any]) -> None:
+        """Put the bindings, ``log``, ``print``, ``require`` and ``args`` in place.
 
-    def install(self, interface: Interface) -> None:
-        """Put the bindings, ``log``, ``print``, ``args`` and ``os.getenv`` in place."""
-        self._construct, self._describe = self._objects(
-            self._called,
-            lambda raw: self.to_lua(json.loads(to_text(raw))),
-            lambda raw: to_bytes(
-                json.dumps(json.loads(to_text(raw)), indent=2, ensure_ascii=False)
+        ``interface`` is ``sandbox.Interface`` as JSON has it.
+        """
+        self._limits = interface["functions"]
+        to_lua = self._values.to_lua
+        objects = self._library["objects"](
+            to_lua(
+                {
+                    "shapes": interface["shapes"],
+                    "functions": list(interface["functions"]),
+                    "methods": interface["methods"],
+                }
             ),
-            self.to_lua(interface.shapes),
-            self.to_lua(interface.functions),
-            self.to_lua(interface.methods),
+            self._called,
+            self._decoded,
+            self._shown,
+            self._limit_memory,
+            self._fail,
             self._newproxy,
         )
-        names = self._lua.globals()
-        names[b"args"] = self.to_lua(interface.arguments or {})
-        environment = self.to_lua(interface.environment)
-        names[b"os"][b"getenv"] = self._lua.eval(
-            b"function(values) return function(name) return values[name] end end"
-        )(environment)
+        bound, self._describe = objects
+        self._library["globals"](bound, self._fail, self._library["semver"])
+        self._lua.globals()[b"args"] = to_lua(interface["arguments"] or {})
 
     def run(self, source: bytes, name: str) -> tuple[str, Any]:
         """Run a script: ``("ok", results)``, or what failed and its text.
@@ -114,104 +108,96 @@ class Runtime:
         try:
             outcome = self._run(source, to_bytes(name))
             ok, *results = outcome if isinstance(outcome, tuple) else (outcome,)
+            self._lua.set_max_memory(0)
             if ok:
-                return "ok", [self.to_python(value) for value in results]
+                return "ok", self._values.to_python(tuple(results), RESULT_LIMIT, "the results")
             kind, text = to_text(results[0]), to_text(results[1])
         except CannotCross as error:
-            return "script", f"{name}: the script's result: {error}"
+            return "script", f"{name}: what the script returns: {error}"
         except self._lupa.LuaMemoryError:
-            kind, text = "script", "not enough memory"
+            kind, text = "script", _NO_MEMORY
         except self._lupa.LuaError as error:
             kind, text = "script", str(error).partition("\nstack traceback:")[0]
         if self._tick() is not None:
             kind = "stopped"
-        elif text.endswith("not enough memory"):
-            kind, text = "memory", f"{name}: not enough memory"
-        return kind, text
+        elif text.endswith(_NO_MEMORY):
+            kind, text = "memory", f"{name}: {_NO_MEMORY}"
+        return kind, text if len(text) <= ERROR_LIMIT else f"{text[:ERROR_LIMIT]} [cut]"
+
+    def _ticked(self) -> bytes | None:
+        self._collect_garbage()
+        why = self._tick()
+        return None if why is None else to_bytes(why)
+
+    def _limit_memory(self) -> None:
+        """Set the limit again, which is off while Python works on Lua's values.
+
+        A failed allocation of Lua would jump over Python's frames.
+        """
+        self._collect_garbage()
+        self._lua.set_max_memory(self._memory)
+
+    def _collect_garbage(self) -> None:
+        """Collect early when the limit is near: Lua waits until its memory has doubled."""
+        if self._lua.get_memory_used() > self._collect_at:
+            self._lua.gccollect()
+            self._collect_at = (self._lua.get_memory_used() + self._memory) // 2
 
     def _called(self, name: bytes, *arguments: Any) -> tuple[Any, ...]:  # noqa: ANN401
-        """Answer a call from Lua; no exception may pass through Lua's frames.
+        """Answer a call from Lua; no exception may pass through Lua's frames."""
+        self._lua.set_max_memory(0)
+        function = to_text(name)
+        try:
+            reply = self._call(function, self._arguments(function, arguments))
+            if "error" in reply:
+                return False, lua_text(reply["error"])
+            return True, to_bytes(reply["kind"]), self._values.to_lua(reply["value"])
+        except CannotCross as error:
+            return False, to_bytes(f"{function}: {error}")
+        except self._lupa.LuaError as error:  # the script has to end, which a hook repeats
+            return False, to_bytes(str(error))
+        except RecursionError:
+            return False, to_bytes(f"{function}: {_TOO_DEEP}")
+        except MemoryError:
+            return False, _NO_MEMORY.encode()
 
-        Nor may Lua run out of memory here, so the limit rests until the next tick.
-        """
+    def _arguments(self, function: str, values: tuple[Any, ...]) -> list[list[Any]]:
+        """Each argument as ``[kind, value]``."""
+        limits = self._limits[function]
+        kinds, contents = [], []
+        for value in values:
+            kind, content = b"", value
+            if self._lupa.lua_type(value) == "userdata":
+                kind, content = self._describe(value, limits["documents"])
+            kinds.append(to_text(kind))
+            contents.append(content)
+        plain = self._values.to_python(tuple(contents), limits["bytes"], "the arguments")
+        return [[kind, content] for kind, content in zip(kinds, plain, strict=True)]
+
+    def _text_of(self, value: Any) -> str:  # noqa: ANN401
+        """The text of an object, as ``tostring`` gives it."""
+        _, fields = self._describe(value, True)  # noqa: FBT003 - the whole of it
+        text, raw = fields[b"text"], fields[b"raw"]
+        return to_text(text) if raw is None else _indented(raw)
+
+    def _decoded(self, raw: bytes) -> tuple[bool, Any]:
+        """The JSON text of an object as Lua has it."""
         self._lua.set_max_memory(0)
         try:
-            values = [self._argument(value) for value in arguments]
-            reply = self._call(to_text(name), values)
-            if "error" in reply:
-                return False, to_bytes(reply["error"])
-            return True, to_bytes(reply["kind"]), self.to_lua(reply["value"])
-        except (CannotCross, ValueError) as error:
-            return False, to_bytes(f"{to_text(name)}: {error}")
+            return True, self._values.to_lua(json.loads(to_text(raw)))
+        except RecursionError:
+            return False, _TOO_DEEP.encode()
+        except MemoryError:
+            return False, _NO_MEMORY.encode()
 
-    def _argument(self, value: Any) -> list[Any]:  # noqa: ANN401
-        if self._lupa.lua_type(value) == "userdata":
-            described = self._describe(value)
-            if described is None:
-                raise CannotCross("a foreign userdata can't be used here")
-            kind, fields = described
-            plain = {
-                key: self.to_python(item) for key, item in _items(fields) if key not in _OWN_FIELDS
-            }
-            return [to_text(kind), plain]
-        return ["", self.to_python(value)]
-
-    def to_python(self, value: Any, depth: int = 0) -> Any:  # noqa: ANN401
-        """A Lua value as JSON has it. Raises CannotCross for what JSON lacks."""
-        if value is None or isinstance(value, bool | int):
-            return value
-        if isinstance(value, float):
-            return _number(value)
-        if isinstance(value, bytes):
-            if len(value) > MAX_ARGUMENT:
-                raise CannotCross(
-                    f"a string of {len(value)} bytes is more than a call can carry ({MAX_ARGUMENT})"
-                )
-            return to_text(value)
-        kind = self._lupa.lua_type(value)
-        if kind == "userdata" and self._describe is not None:
-            return to_text(self._lua.globals()[b"tostring"](value))
-        if kind != "table":
-            raise CannotCross(f"a {kind} can't be used here")
-        if depth >= MAX_DEPTH:
-            raise CannotCross(f"a table is nested deeper than {MAX_DEPTH} levels")
-        entries = {key: self.to_python(item, depth + 1) for key, item in value.items()}
-        if entries and all(isinstance(key, int) for key in entries):
-            count = len(entries)
-            if all(position in entries for position in range(1, count + 1)):
-                return [entries[position] for position in range(1, count + 1)]
-        return {_key(key): item for key, item in entries.items()}
-
-    def to_lua(self, value: Any) -> Any:  # noqa: ANN401
-        """A JSON value as Lua has it."""
-        if isinstance(value, str):
-            return to_bytes(value)
-        if isinstance(value, Mapping):
-            return self._lua.table_from(
-                {
-                    to_bytes(key): self.to_lua(item)
-                    for key, item in value.items()
-                    if item is not None
-                }
-            )
-        if isinstance(value, list | tuple):
-            return self._lua.table_from([self.to_lua(item) for item in value])
-        return value
+    def _shown(self, raw: bytes) -> tuple[bool, bytes]:
+        """The JSON text of an object, indented."""
+        self._lua.set_max_memory(0)
+        try:
+            return True, lua_text(_indented(raw))
+        except MemoryError:
+            return False, _NO_MEMORY.encode()
 
 
-def _number(value: float) -> int | float | None:
-    if value != value or value in (float("inf"), float("-inf")):
-        return None
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
-
-
-def _key(key: Any) -> str:  # noqa: ANN401
-    if isinstance(key, bytes):
-        return to_text(key)
-    if isinstance(key, float) and key.is_integer():
-        key = int(key)
-    return str(key)
-
-
-def _items(table: Any) -> Iterable[tuple[str, Any]]:  # noqa: ANN401
-    return [(to_text(key), item) for key, item in table.items()]
+def _indented(raw: bytes) -> str:
+    return json.dumps(json.loads(to_text(raw)), indent=2, ensure_ascii=False)

@@ -11,18 +11,18 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from regbot.errors import RegbotError, ScriptError, ScriptMemory, ScriptTimeout, Stopped
 from regbot.lua import wire
-from regbot.lua.runtime import Interface
 from regbot.stopping import Stop
 from regbot.units import format_size
 
 _LOOK_FOR_STOP = 0.2
 _GRACE = 1.0
+_STDERR_READ = 65536
 _STDERR_SHOWN = 300
 
 Dispatch = Callable[[str, list[Any]], tuple[str, Any]]
@@ -38,6 +38,34 @@ class Program:
     source: bytes
     memory: int
     flavour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A binding as the script's process knows it.
+
+    ``bytes`` is how much its arguments may have, ``documents`` whether it needs those
+    of the objects it is given. ``module`` is where it is, when it runs in that process.
+    """
+
+    bytes: int
+    documents: bool
+    module: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What scripts find beside Lua itself, as plain data.
+
+    ``methods`` has names of functions by kind of object and name of method; ``shapes``
+    is ``values.SHAPES``; ``document_limit`` is in bytes.
+    """
+
+    functions: Mapping[str, Function]
+    methods: Mapping[str, Mapping[str, str]]
+    shapes: Mapping[str, Sequence[Sequence[str]]]
+    arguments: Mapping[str, object]
+    document_limit: int
 
 
 def run(program: Program, interface: Interface, dispatch: Dispatch, stop: Stop) -> list[Any]:
@@ -100,9 +128,9 @@ class _Conversation:
                 return self._ended(message)
             self._send(self._answer(message["call"], message["arguments"]))
 
-    def _start(self, interface: Interface) -> dict[str, Any]:
+    def _start(self, interface: Interface) -> bytes:
         program = self._program
-        return {
+        start = {
             "source": wire.to_text(program.source),
             "name": program.name,
             "memory": program.memory,
@@ -112,37 +140,47 @@ class _Conversation:
             "late": self._stop.late,
             "interface": asdict(interface),
         }
+        try:
+            return wire.encode(start)
+        except ValueError as error:
+            raise ScriptError(f"{program.name}: it can't be started: {error}") from None
 
-    def _answer(self, name: str, arguments: list[Any]) -> dict[str, Any]:
+    def _answer(self, name: str, arguments: list[Any]) -> bytes:
+        """The frame that answers a call."""
         try:
             self._stop.check()
             kind, value = self._dispatch(name, arguments)
         except (ScriptTimeout, Stopped) as error:
-            return {"error": str(error), "end": True}
+            return wire.encode({"error": str(error), "end": True})
         except RegbotError as error:
-            return {"error": f"{name}: {error}"}
-        return {"kind": kind, "value": value}
+            return _error_frame(str(error))
+        try:
+            return wire.encode({"kind": kind, "value": value})
+        except UnicodeEncodeError:
+            return _error_frame(f"{name}: the answer has half of a surrogate pair in a text")
+        except ValueError as error:
+            return _error_frame(f"{name}: the answer is too large: {error}")
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, frame: bytes) -> None:
         stream = self._process.stdin
         if stream is None:
-            raise ScriptError(f"{self._program.name}: its process can't be spoken to")
+            raise ScriptError(f"{self._program.name}: its process takes no input")
         try:
-            stream.write(wire.encode(message))
+            stream.write(frame)
             stream.flush()
         except BrokenPipeError:
             raise self._broken() from None
-        except ValueError as error:
-            raise ScriptError(f"{self._program.name}: {error}") from None
 
     def _receive(self) -> dict[str, Any]:
-        header = self._read(wire.HEADER_SIZE)
-        return wire.decode(self._read(wire.frame_length(header)))
+        length = wire.frame_length(self._read(wire.HEADER_SIZE))
+        if length > wire.MAX_FRAME:
+            raise ScriptError(f"{self._program.name}: its process sent {length} bytes at once")
+        return wire.decode(self._read(length))
 
     def _read(self, size: int) -> bytes:
         stream = self._process.stdout
         if stream is None:
-            raise ScriptError(f"{self._program.name}: its process can't be heard")
+            raise ScriptError(f"{self._program.name}: its process gives no output")
         parts: list[bytes] = []
         missing = size
         while missing:
@@ -178,13 +216,32 @@ class _Conversation:
 
     def _broken(self) -> ScriptError:
         status = self._process.wait()
-        said = self._process.stderr.read(65536) if self._process.stderr else b""
-        if status == -signal.SIGABRT or b"not enough memory" in said or b"MemoryError" in said:
+        output = self._process.stderr.read(_STDERR_READ) if self._process.stderr else b""
+        no_memory = b"not enough memory" in output or b"MemoryError" in output
+        if status == -signal.SIGABRT or no_memory:
             return self._out_of_memory()
-        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][:_STDERR_SHOWN]
-        return ScriptError(f"{self._program.name}: its process ended with status {status}: {last}")
+        last = output.decode("utf-8", "replace").strip().rpartition("\n")[2][:_STDERR_SHOWN]
+        why = _ending(status) + (f": {last}" if last else "")
+        return ScriptError(f"{self._program.name}: {why}")
 
 
-def environment_for(names: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:
-    """What ``os.getenv`` answers: the listed names alone."""
-    return {name: environment[name] for name in names if name in environment}
+def _ending(status: int) -> str:
+    """How a process ended, in words; ``status`` is Popen's."""
+    if status >= 0:
+        return f"the process it ran in ended early, with exit code {status}"
+    if status == -signal.SIGKILL:
+        return "the process it ran in was killed, by a person or by a system short of memory"
+    if status == -signal.SIGSEGV:
+        return (
+            "the process it ran in crashed (segmentation fault): patterns, coroutines or calls"
+            " nested too deep for Lua's stack can do that"
+        )
+    name = signal.strsignal(-status) or "unknown"
+    return f"the process it ran in was ended by signal {-status} ({name.lower()})"
+
+
+def _error_frame(text: str) -> bytes:
+    try:
+        return wire.encode({"error": text})
+    except UnicodeEncodeError:
+        return wire.encode({"error": text.encode("utf-8", "backslashreplace").decode()})

@@ -3,7 +3,8 @@
 Scripts written for the Go program say ``ic.Config.Labels``, others
 ``ic.config.Labels``; both names lead to the same value. An absent map or array
 reads as an empty table, an absent text as empty, an absent number as 0; a type
-that ends in ``?`` and a ``time`` read as nil, as in Go.
+that ends in ``?`` and a ``time`` read as nil, as in Go. A field without a JSON name
+is one that Go embeds: it is the object itself, under the shape of its type.
 
 Types: ``string``, ``integer``, ``boolean``, ``time``, ``map``, the name of a shape,
 and ``[]`` before any of them.
@@ -24,9 +25,14 @@ _PLATFORM: tuple[Field, ...] = (
     ("Features", "features", "[]string"),
 )
 
-_MANIFEST_HEAD: tuple[Field, ...] = (
+_VERSIONED: tuple[Field, ...] = (
     ("SchemaVersion", "schemaVersion", "integer"),
     ("MediaType", "mediaType", "string"),
+)
+
+_MANIFEST_HEAD: tuple[Field, ...] = (
+    *_VERSIONED,
+    ("Versioned", "", "Versioned"),
     ("ArtifactType", "artifactType", "string"),
 )
 
@@ -47,6 +53,7 @@ SHAPES: Mapping[str, tuple[Field, ...]] = {
         ("ArtifactType", "artifactType", "string"),
     ),
     "Platform": _PLATFORM,
+    "Versioned": _VERSIONED,
     "Manifest": (
         *_MANIFEST_HEAD,
         ("Config", "config", "Descriptor"),
@@ -55,7 +62,9 @@ SHAPES: Mapping[str, tuple[Field, ...]] = {
     ),
     "Index": (*_MANIFEST_HEAD, ("Manifests", "manifests", "[]Descriptor"), *_MANIFEST_TAIL),
     "Schema1": (
-        ("SchemaVersion", "schemaVersion", "integer"),
+        *_VERSIONED,
+        ("Versioned", "", "Versioned"),
+        ("Manifest", "", "Schema1"),
         ("Name", "name", "string"),
         ("Tag", "tag", "string"),
         ("Architecture", "architecture", "string"),
@@ -65,7 +74,8 @@ SHAPES: Mapping[str, tuple[Field, ...]] = {
     "Image": (
         ("Created", "created", "time"),
         ("Author", "author", "string"),
-        *_PLATFORM[:5],
+        *_PLATFORM,
+        ("Platform", "", "Platform"),
         ("Config", "config", "ImageConfig"),
         ("RootFS", "rootfs", "RootFS"),
         ("History", "history", "[]History"),

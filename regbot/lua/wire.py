@@ -22,12 +22,16 @@ def to_text(value: bytes) -> str:
 
 
 def to_bytes(text: str) -> bytes:
-    """The bytes of a text, whatever it holds."""
+    """The bytes of a text. Raises UnicodeEncodeError for half a surrogate pair."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """One frame. Raises ValueError when the message is longer than MAX_FRAME."""
+    """One frame.
+
+    Raises ValueError when the message is longer than MAX_FRAME, or holds half a
+    surrogate pair.
+    """
     body = to_bytes(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
     if len(body) > MAX_FRAME:
         raise ValueError(f"{len(body)} bytes are more than a call can carry ({MAX_FRAME})")

@@ -11,14 +11,18 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from regbot.lua import wire
-from regbot.lua.runtime import Interface, Runtime
+from regbot.lua.local import LocalBindings
+from regbot.lua.runtime import Runtime
 
 _PARENT_CHECK = 1.0
 _MEMORY_FACTOR = 6
-_MEMORY_BASE = 1024 * 1024 * 1024
+_MEMORY_BASE = 768 * 1024 * 1024
+_STACK = 256 * 1024 * 1024
+"""Bytes of C stack: callbacks of string.gsub take much of it before Lua says stop."""
 
 
 def main() -> None:
@@ -27,7 +31,10 @@ def main() -> None:
     start = wire.read(incoming)
     _limit_process(start["memory"])
     _leave_with(start["parent"])
-    wire.write(outgoing, _run(start, incoming, outgoing))
+    threading.stack_size(_STACK)
+    thread = threading.Thread(target=lambda: wire.write(outgoing, _run(start, incoming, outgoing)))
+    thread.start()
+    thread.join()
 
 
 def _run(start: dict[str, Any], incoming: BinaryIO, outgoing: BinaryIO) -> dict[str, Any]:
@@ -42,15 +49,21 @@ def _run(start: dict[str, Any], incoming: BinaryIO, outgoing: BinaryIO) -> dict[
             return str(start["late"])
         return None
 
-    def call(name: str, arguments: list[Any]) -> dict[str, Any]:
+    def call(name: str, arguments: list[Any]) -> Mapping[str, Any]:
         wire.write(outgoing, {"call": name, "arguments": arguments})
         reply = wire.read(incoming)
         if reply.get("end"):
             ending.append(reply["error"])
         return reply
 
-    runtime = Runtime(flavour=start["flavour"], memory=start["memory"], tick=tick, call=call)
-    runtime.install(Interface(**start["interface"]))
+    interface = start["interface"]
+    local = LocalBindings(interface["functions"], interface["document_limit"])
+
+    def answer(name: str, arguments: list[Any]) -> Mapping[str, Any]:
+        return (local.answer if name in local else call)(name, arguments)
+
+    runtime = Runtime(flavour=start["flavour"], memory=start["memory"], tick=tick, call=answer)
+    runtime.install(interface)
     outcome, value = runtime.run(wire.to_bytes(start["source"]), start["name"])
     return {"outcome": outcome, "value": value}
 

@@ -117,11 +117,12 @@ def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
             blob_limit=services.blob_limit,
             lua_path=script.lua_path,
             work_dir=script.work_dir,
+            env=script.env,
+            environment=services.environment,
         )
         program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
-        environment = sandbox.environment_for(script.env, services.environment)
-        found = interface(environment, script.args)
-        return sandbox.run(program, found, dispatcher(context), stop)
+        visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
+        return sandbox.run(program, visible, dispatcher(context), stop)
 
 
 def _carry_out(script: Script, plan: Sequence[Planned], services: Services, stop: Stop) -> None:

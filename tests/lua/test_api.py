@@ -142,13 +142,27 @@ def test_a_dry_run_records_and_changes_nothing(flavour, layout):
         ("tag.ls('x', {limit = 0})", "tag.ls: argument 2 (options): limit: expected a whole"),
         ("tag.ls('x', {limti = 1})", "tag.ls: argument 2 (options): unknown option 'limti'"),
         ("tag.ls('x', 'y')", "tag.ls: argument 2 (options): expected a table, got a string"),
-        ("tag.ls('x', {}, 1)", "tag.ls: takes 2 arguments, got 3"),
         ("tag.delete('example.org/app')", "tag.delete: argument 1 (ref): example.org/app names no"),
         ("manifest.get('x:1', 'mars')", "manifest.get: argument 2 (platform): platform 'mars'"),
         ("repo.ls('a b')", "repo.ls: argument 1 (host): registry 'a b' is not a host name"),
-        ("reference.new('x'):tag('a/b')", "reference.tag: tag 'a/b' is not"),
-        ("reference.new('x'):digest('a')", "reference.digest: digest 'a' does not start with"),
-        ("manifest.get('ocidir:///nowhere-at-all:x')", "manifest.get: "),
+        (
+            "reference.new('x'):tag('a/b')",
+            "reference.tag: docker.io/library/x:latest: tag 'a/b' is not",
+        ),
+        (
+            "reference.new('x'):digest('a')",
+            "reference.digest: docker.io/library/x:latest: digest 'a' does not start with",
+        ),
+        (
+            "manifest.get('ocidir:///nowhere-at-all:x')",
+            "manifest.get: ocidir:///nowhere-at-all:x: ",
+        ),
+        (
+            "image.copy('ocidir:///nowhere:x', 'ocidir:///elsewhere:y')",
+            "image.copy: ocidir:///nowhere:x -> ocidir:///elsewhere:y: ",
+        ),
+        ("tag.ls('x', true)", "tag.ls: argument 2 (options): expected a table, got a boolean"),
+        ("manifest.put('x:1')", "manifest.put: docker.io/library/x:1: argument 2 (ref): expected"),
     ],
 )
 def test_a_wrong_argument_is_named(flavour, call, message):
@@ -161,12 +175,11 @@ def test_log_levels_and_fields(flavour):
     source = """
         log("a", {n = 1, t = true, s = "x"})
         log.debug("b") log.warn("c") log.error("d") log.info("e")
-        print("f", 1, nil, true)
         log(12) log(nil)
     """
     ran = run_script_text(source, flavour=flavour)
     assert ran.error is None
-    assert ran.logged == ["a", "b", "c", "d", "e", "f\t1\tnil\ttrue", "12", "nil"]
+    assert ran.logged == ["a", "b", "c", "d", "e", "12", "nil"]
     assert [message.level for message in ran.messages[:5]] == [
         "info",
         "debug",
@@ -175,3 +188,15 @@ def test_log_levels_and_fields(flavour):
         "info",
     ]
     assert dict(ran.messages[0].fields) == {"script": "test", "n": 1, "t": True, "s": "x"}
+
+
+def test_print_writes_to_standard_output_with_tabs(flavour):
+    source = """
+        print("a", 1, nil, true) print()
+        print(reference.new("example.org/app:1"))
+        print("\\255\\0")
+    """
+    ran = run_script_text(source, flavour=flavour)
+    assert ran.error is None
+    assert ran.printed == ["a\t1\tnil\ttrue", "", "example.org/app:1", "\udcff\0"]
+    assert ran.logged == []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import RegbotError
-from regbot.events import Event, Message
+from regbot.events import Event, Message, Printed
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
@@ -48,6 +48,7 @@ class Ran:
     error: RegbotError | None = None
     outcomes: tuple[Outcome, ...] = ()
     messages: list[Message] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
 
     @property
     def logged(self) -> list[str]:
@@ -64,6 +65,7 @@ def run_script_text(
     memory: int = MEMORY,
     arguments: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
+    env: tuple[str, ...] = (),
     stop: Stop | None = None,
     lua_path: tuple[Path, ...] = (),
     work_dir: Path = Path(),
@@ -77,6 +79,8 @@ def run_script_text(
     def emit(event: Event) -> None:
         if isinstance(event, Message):
             ran.messages.append(event)
+        elif isinstance(event, Printed):
+            ran.printed.append(event.text)
 
     read: ReadStores = OverlayStores(opened) if dry_run else opened
     written = read if isinstance(read, OverlayStores) else opened
@@ -93,13 +97,15 @@ def run_script_text(
         blob_limit=DEFAULT_BLOB_LIMIT,
         lua_path=lua_path,
         work_dir=work_dir,
+        env=env,
+        environment=environment or {},
     )
     text = source.encode() if isinstance(source, str) else source
     program = sandbox.Program("test", text, memory, flavour)
-    found = interface(environment or {}, arguments or {})
+    visible = interface(arguments or {}, memory=memory, document_limit=DEFAULT_BLOB_LIMIT)
     try:
         with ending:
-            ran.value = sandbox.run(program, found, dispatcher(context), stop)
+            ran.value = sandbox.run(program, visible, dispatcher(context), stop)
     except RegbotError as error:
         ran.error = error
     ran.outcomes = ledger.outcomes

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 from regbot.errors import InvalidValue
 from regbot.lua.api.context import Context
-from regbot.lua.api.objects import (
-    REFERENCE,
-    HeldConfig,
-    read_config_object,
-)
+from regbot.lua.api.names import REFERENCE
+from regbot.lua.api.objects import HeldConfig, read_config_object
 from regbot.lua.binding import STRING, Binding, Parameter, Passed, Type, describe, plain
 from regbot.lua.wire import to_bytes, to_text
 from regbot.oci.digest import Digest
@@ -26,6 +23,9 @@ class HeldBlob:
     reference: Reference
     digest: Digest
     size: int
+
+    def __str__(self) -> str:
+        return f"{self.reference}@{self.digest}"
 
 
 def _read_blob_object(passed: Passed) -> HeldBlob:
@@ -47,8 +47,10 @@ def _read_content(passed: Passed) -> bytes | HeldBlob | HeldConfig:
     return to_bytes(passed.value)
 
 
-BLOB = Type("blob", _read_blob_object, "regbot.Blob")
-CONTENT = Type("string, blob or config", _read_content, "string|regbot.Blob|regbot.Config")
+BLOB = Type("blob", _read_blob_object, "regbot.Blob", subject=str)
+CONTENT = Type(
+    "string, blob or config", _read_content, "string|regbot.Blob|regbot.Config", limit=None
+)
 
 
 def _find(context: Context, reference: Reference, digest: str | None) -> Passed:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 from regbot.errors import InvalidValue
 from regbot.lua.api import (
     blob,
     copy,
+    environment,
+    export,
     image,
     json,
     log,
@@ -21,39 +24,58 @@ from regbot.lua.api import (
     time,
 )
 from regbot.lua.api.context import Context
-from regbot.lua.api.objects import OBJECT_KINDS
+from regbot.lua.api.names import OBJECT_KINDS
 from regbot.lua.binding import Binding, Passed
-from regbot.lua.runtime import Interface
-from regbot.lua.sandbox import Dispatch
+from regbot.lua.sandbox import Dispatch, Function, Interface
 from regbot.lua.values import SHAPES
 
-BINDINGS: tuple[Binding, ...] = (
-    *log.BINDINGS,
-    *reference.BINDINGS,
-    *repo.BINDINGS,
-    *manifest.BINDINGS,
-    *image.BINDINGS,
-    *copy.BINDINGS,
-    *blob.BINDINGS,
-    *referrer.BINDINGS,
-    *time.BINDINGS,
-    *semver.BINDINGS,
-    *json.BINDINGS,
-    *module.BINDINGS,
+_MODULES: tuple[ModuleType, ...] = (
+    log,
+    reference,
+    repo,
+    manifest,
+    image,
+    copy,
+    export,
+    blob,
+    referrer,
+    time,
+    semver,
+    json,
+    environment,
+    module,
 )
 
+BINDINGS: tuple[Binding, ...] = tuple(binding for module in _MODULES for binding in module.BINDINGS)
 
-def interface(environment: Mapping[str, str], arguments: Mapping[str, object]) -> Interface:
-    """What a script finds: bindings, methods, shapes, its environment and arguments."""
+
+def interface(arguments: Mapping[str, object], *, memory: int, document_limit: int) -> Interface:
+    """What a script finds: bindings, methods, shapes and its arguments.
+
+    A local binding may be given as much as the script's ``memory``, another one as
+    much as its parameters need, with ``document_limit`` for each document.
+    """
+
+    def function(module: ModuleType, binding: Binding) -> Function:
+        documents = any(parameter.type.limit is None for parameter in binding.parameters)
+        if binding.local:
+            return Function(memory, documents, module.__name__)
+        return Function(binding.limit(document_limit), documents)
+
     return Interface(
-        functions=[name for binding in BINDINGS for name in binding.all_names],
+        functions={
+            name: function(module, binding)
+            for module in _MODULES
+            for binding in module.BINDINGS
+            for name in binding.all_names
+        },
         methods={
             kind: {b.method: b.name for b in BINDINGS if kind in b.method_of}
             for kind in OBJECT_KINDS
         },
         shapes=SHAPES,
-        environment=environment,
         arguments=arguments,
+        document_limit=document_limit,
     )
 
 
@@ -64,8 +86,9 @@ def dispatcher(context: Context) -> Dispatch:
     def dispatch(name: str, arguments: list[Any]) -> tuple[str, Any]:
         binding = by_name.get(name)
         if binding is None:
-            raise InvalidValue("there is no such function")
-        result = binding.call(context, [Passed(kind, value) for kind, value in arguments])
+            raise InvalidValue(f"{name}: there is no such function")
+        passed = [Passed(kind, value) for kind, value in arguments]
+        result = binding.call(name, context, passed)
         return result.kind, result.value
 
     return dispatch

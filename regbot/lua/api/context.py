@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +51,9 @@ class Context:
 
     ``stores`` can only read; whatever changes something goes to ``executor``.
     ``blob_limit`` is in bytes, ``lua_path`` where modules are, ``work_dir`` where
-    archives are. ``last_message`` is the script's latest log line.
+    archives are. ``env`` are the names in ``environment`` that the script may ask for.
+    ``last_message`` is the script's latest log line, ``warned`` the names of variables
+    that a warning was given for.
     """
 
     script: str
@@ -62,5 +64,8 @@ class Context:
     blob_limit: int
     lua_path: tuple[Path, ...] = ()
     work_dir: Path = Path()
+    env: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
     last_message: str = ""
+    warned: set[str] = field(default_factory=set)

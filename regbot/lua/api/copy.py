@@ -5,7 +5,8 @@ from __future__ import annotations
 from regbot.image.copy import CopyOptions
 from regbot.image.workdir import safe_path
 from regbot.lua.api.context import Context
-from regbot.lua.api.objects import PLATFORMS, REFERENCE, TAGGED
+from regbot.lua.api.names import REFERENCE, TAGGED
+from regbot.lua.api.objects import PLATFORMS
 from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from regbot.events import Message
 from regbot.image.facts import created_of, image_size
 from regbot.image.resolve import config_of, image_of
 from regbot.lua.api.context import Context
-from regbot.lua.api.manifest import read_head, read_manifest
-from regbot.lua.api.objects import CONFIG, MANIFEST, PLATFORM, HeldConfig, HeldManifest, give_config
-from regbot.lua.binding import DURATION, NUMBER, TABLE, Binding, Parameter, Passed, plain
-from regbot.lua.edits import with_edits
-from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor, ImageConfig, Manifest, encode
+from regbot.lua.api.manifest import manifest_of, read_head
+from regbot.lua.api.objects import MANIFEST, PLATFORM, HeldConfig, HeldManifest, give_config
+from regbot.lua.binding import DURATION, NUMBER, Binding, Parameter, Passed, plain
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
 
@@ -22,30 +16,20 @@ from regbot.oci.reference import Reference
 def _config(
     context: Context, source: HeldManifest | Reference, platform: Platform | None
 ) -> Passed:
-    reference, manifest = _read(context, source)
+    manifest, reference = manifest_of(context, source), _reference(source)
     store = context.stores.open(reference)
     image = image_of(store, manifest, platform)
-    return give_config(reference, config_of(store, image, limit=context.blob_limit))
+    config = config_of(store, image, limit=context.blob_limit)
+    return give_config(HeldConfig(reference, image.digest, config))
 
 
-def _export(_context: Context, held: HeldConfig, edited: Mapping[str, Any] | None) -> Passed:
-    data = held.config.data if edited is None else with_edits(held.config.data, edited)
-    if data == held.config.data:
-        return give_config(held.reference, held.config)
-    raw = encode(data)
-    descriptor = Descriptor(held.config.descriptor.media_type, Digest.of(raw), len(raw))
-    return give_config(held.reference, ImageConfig(raw, descriptor, data))
-
-
-def _read(context: Context, source: HeldManifest | Reference) -> tuple[Reference, Manifest]:
-    if isinstance(source, Reference):
-        return source, read_manifest(context, source)
-    return source.reference, source.manifest or read_manifest(context, _reference_of(source))
+def _reference(source: HeldManifest | Reference) -> Reference:
+    return source if isinstance(source, Reference) else source.reference
 
 
 def _created(context: Context, source: HeldManifest | Reference) -> Passed:
-    reference, manifest = _read(context, source)
-    store = context.stores.open(reference)
+    manifest = manifest_of(context, source)
+    store = context.stores.open(_reference(source))
     moment = created_of(store, manifest, blob_limit=context.blob_limit)
     return plain(moment.timestamp() if moment else None)
 
@@ -99,19 +83,6 @@ BINDINGS = (
         result="regbot.Config",
         method_of=("manifest",),
         method="config",
-    ),
-    Binding(
-        name="config.export",
-        doc="A new config with the script's edits, made under Go or JSON names. Fields that were"
-        " not touched keep their exact form. Store it with blob.put.",
-        parameters=(
-            Parameter("config", CONFIG, "the config"),
-            Parameter("edits", TABLE, "set by the call itself", optional=True),
-        ),
-        run=_export,
-        result="regbot.Config",
-        method_of=("config",),
-        method="export",
     ),
     Binding(
         name="image.created",

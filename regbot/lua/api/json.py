@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import json
+import re
 
 from regbot.errors import InvalidValue
-from regbot.lua.api.context import Context
-from regbot.lua.binding import ANY, BOOLEAN, STRING, Binding, Parameter, Passed, plain
+from regbot.lua.binding import ANY, BOOLEAN, TEXT, Binding, LocalContext, Parameter, Passed, plain
+
+_LARGEST_INTEGER = 2**63
+_LONGEST_INTEGER = 20
+"""Characters that an integer of 64 bits has at the most, its sign included."""
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""An escape in a JSON text; its group is one half of a surrogate pair that stands alone."""
 
 
-def _decode(_context: Context, text: str) -> Passed:
+def _decode(context: LocalContext, text: str) -> Passed:
+    if len(text) > context.document_limit:
+        limit = context.document_limit
+        raise InvalidValue(f"a text of {len(text)} bytes is longer than blobLimit, {limit}")
     try:
-        return plain(json.loads(text))
+        value = json.loads(text, parse_int=_integer, parse_constant=_not_json)
     except RecursionError:
         raise InvalidValue("the JSON is nested too deep") from None
-    except ValueError as error:
-        raise InvalidValue(f"not JSON: {error}") from None
+    except json.JSONDecodeError as error:
+        raise InvalidValue(f"not JSON: line {error.lineno}, column {error.colno}") from None
+    half = next((escape[1] for escape in _ESCAPE.finditer(text) if escape[1]), None)
+    if half:
+        raise InvalidValue(f"the JSON has half of a surrogate pair, {half}, which is no character")
+    return plain(value)
 
 
-def _encode(_context: Context, value: object, *, indent: bool) -> Passed:
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER or not -_LARGEST_INTEGER <= int(digits) < _LARGEST_INTEGER:
+        raise InvalidValue(f"the JSON has an integer of more than 64 bits, {digits[:30]}")
+    return int(digits)
+
+
+def _not_json(name: str) -> float:
+    raise InvalidValue(f"not JSON: {name}")
+
+
+def _encode(_context: LocalContext, value: object, *, indent: bool) -> Passed:
     separators = None if indent else (",", ":")
     text = json.dumps(
         value, ensure_ascii=False, indent=2 if indent else None, separators=separators
@@ -29,17 +56,21 @@ def _encode(_context: Context, value: object, *, indent: bool) -> Passed:
 BINDINGS = (
     Binding(
         name="json.decode",
-        doc="The Lua value of a JSON text. null is nil.",
-        parameters=(Parameter("text", STRING, "JSON"),),
+        doc="The Lua value of a JSON text, which may be as long as the config's blobLimit. null"
+        " is nil. An integer of more than 64 bits is an error, as is half a surrogate pair.",
+        parameters=(Parameter("text", TEXT, "JSON"),),
         run=_decode,
+        local=True,
         result="any",
     ),
     Binding(
         name="json.encode",
-        doc="The JSON text of a value. An empty table is an object.",
+        doc="The JSON text of a value. An empty table is an object, and an object of regbot's is"
+        " its text.",
         parameters=(Parameter("value", ANY, "nil, boolean, number, string or table"),),
         options=(Parameter("indent", BOOLEAN, "over several lines", default=False),),
         run=_encode,
+        local=True,
         result="string",
     ),
 )

@@ -1,4 +1,4 @@
-"""``log`` and, through it, ``print``: lines with the script's name."""
+"""``log`` for the log, and ``print`` for standard output."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from regbot.events import Level, Message
+from regbot.events import Level, Message, Printed
 from regbot.lua.api.context import Context
-from regbot.lua.binding import STRING, TABLE, Binding, Parameter, Passed, plain
+from regbot.lua.binding import NAME_LIMIT, TABLE, TEXT, Binding, Parameter, Passed, Type, plain
+
+MESSAGE_LIMIT = 65 * 1024
+"""Characters of a message, which ``lib/globals.lua`` cuts at 64 KiB, with a note."""
 
 _LEVELS: Mapping[str, Level] = {
     "log": "info",
@@ -17,11 +20,12 @@ _LEVELS: Mapping[str, Level] = {
     "log.warn": "warn",
     "log.error": "error",
 }
+_MESSAGE = Type("any", TEXT.read, limit=MESSAGE_LIMIT)
 
 
 def _log(level: Level, context: Context, text: str, fields: object) -> Passed:
     given = fields if isinstance(fields, Mapping) else {}
-    context.last_message = text
+    context.last_message = text[:NAME_LIMIT]
     context.emit(Message(level, text, {"script": context.script, **_plain_fields(given)}))
     return plain(None)
 
@@ -33,15 +37,30 @@ def _plain_fields(fields: Mapping[str, Any]) -> dict[str, str | int | float | bo
     }
 
 
-BINDINGS = tuple(
+def _print(context: Context, text: str) -> Passed:
+    context.emit(Printed(context.script, text))
+    return plain(None)
+
+
+BINDINGS = (
+    *(
+        Binding(
+            name=name,
+            doc=f"Write a line at level {level} to the log, with the script's name. A message of"
+            " more than 64 KiB is cut.",
+            parameters=(
+                Parameter("message", _MESSAGE, "the message; what is no text is made one"),
+                Parameter("fields", TABLE, "names and values to add to the line", optional=True),
+            ),
+            run=partial(_log, level),
+        )
+        for name, level in _LEVELS.items()
+    ),
     Binding(
-        name=name,
-        doc=f"Write one line at level {level}, with the script's name.",
-        parameters=(
-            Parameter("message", STRING, "what to say; anything else is made text"),
-            Parameter("fields", TABLE, "names and values to add to the line", optional=True),
-        ),
-        run=partial(_log, level),
-    )
-    for name, level in _LEVELS.items()
+        name="print",
+        doc="Write a line to standard output, with tabs between several values. A line may be as"
+        " long as the config's blobLimit.",
+        parameters=(Parameter("...", TEXT, "any values"),),
+        run=_print,
+    ),
 )

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from regbot.errors import InvalidValue, NotFound
 from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
+from regbot.lua.api.names import REFERENCE
 from regbot.lua.api.objects import (
     ANY_MANIFEST,
-    FULL_MANIFEST,
     MANIFEST,
     PLATFORM,
-    REFERENCE,
+    SOURCE,
+    HeldConfig,
     HeldManifest,
     give_descriptor,
     give_head,
     give_manifest,
 )
-from regbot.lua.binding import BOOLEAN, STRING, TABLE, Binding, Parameter, Passed, plain
-from regbot.lua.edits import with_edits
+from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
 from regbot.oci.manifest import Head, Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -94,24 +91,31 @@ def _delete(
     return plain(None)
 
 
-def _put(context: Context, held: HeldManifest, target: Reference | None) -> Passed:
-    reference = target or held.reference
-    if held.manifest is None:
-        raise InvalidValue("a manifest without body can't be put")
-    context.executor.execute(PutManifest(reference, held.manifest, context.last_message))
-    context.seen.digest(reference, held.manifest.digest)
-    return plain(str(held.manifest.digest))
+def manifest_of(context: Context, source: HeldManifest | HeldConfig | Reference) -> Manifest:
+    """The manifest that is meant: as the script has it, else as the registry gives it.
+
+    That of a config is the image it was read from.
+    """
+    if isinstance(source, Reference):
+        return read_manifest(context, source)
+    if isinstance(source, HeldConfig):
+        return context.stores.open(source.reference).manifest(source.image)
+    if source.manifest:
+        return source.manifest
+    return read_manifest(context, source.reference.with_digest(source.head.digest))
 
 
-def _export(_context: Context, held: HeldManifest, edited: Mapping[str, Any] | None) -> Passed:
-    if held.manifest is None:
-        raise InvalidValue("a manifest without body can't be exported")
-    if edited is None:
-        return give_manifest(held.reference, held.manifest)
-    data = with_edits(held.manifest.data, edited)
-    if data == held.manifest.data:
-        return give_manifest(held.reference, held.manifest)
-    return give_manifest(held.reference, Manifest.build(data))
+def _put(
+    context: Context, source: HeldManifest | HeldConfig | Reference, target: Reference | None
+) -> Passed:
+    if target is None:
+        if not isinstance(source, HeldManifest):
+            raise InvalidValue("argument 2 (ref): expected a reference, got nil")
+        target = source.reference
+    manifest = manifest_of(context, source)
+    context.executor.execute(PutManifest(target, manifest, context.last_message))
+    context.seen.digest(target, manifest.digest)
+    return plain(str(manifest.digest))
 
 
 def _rate_limit(_context: Context, held: HeldManifest) -> Passed:
@@ -193,32 +197,18 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.put",
-        doc="Store a manifest under a reference's tag or digest, and give its digest. Edits count"
-        " after export. Its blobs and children have to be there.",
+        doc="Store a manifest under the tag or digest of a reference, and give its digest. Edits"
+        " count after export. Its blobs and children have to be there. With a reference, text or"
+        " config in place of the manifest, it is retagged.",
         parameters=(
-            Parameter("manifest", FULL_MANIFEST, "the manifest"),
-            Parameter(
-                "ref", REFERENCE, "where to; where it came from when not given", optional=True
-            ),
+            Parameter("manifest", SOURCE, "the manifest, or a reference to it"),
+            Parameter("ref", REFERENCE, "the target; by default where it came from", optional=True),
         ),
         run=_put,
         result="string",
         method_of=("manifest",),
         method="put",
         changes=True,
-    ),
-    Binding(
-        name="manifest.export",
-        doc="A new manifest with the script's edits, made under Go or JSON names. Fields that were"
-        " not touched keep their exact form. Nothing is stored until put.",
-        parameters=(
-            Parameter("manifest", FULL_MANIFEST, "the manifest"),
-            Parameter("edits", TABLE, "set by the call itself", optional=True),
-        ),
-        run=_export,
-        result="regbot.Manifest",
-        method_of=("manifest",),
-        method="export",
     ),
     Binding(
         name="manifest.ratelimit",

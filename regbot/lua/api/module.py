@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from regbot.errors import InvalidValue, NotFound
+from regbot.errors import InvalidValue
+from regbot.files import open_regular
 from regbot.lua.api.context import Context
 from regbot.lua.binding import STRING, Binding, Parameter, Passed, plain
 from regbot.lua.wire import to_text
@@ -19,29 +21,37 @@ def _require(context: Context, name: str) -> Passed:
             f"module name {name!r} is not letters, digits, _ and - with dots between"
         )
     for folder in context.lua_path:
-        base = folder.resolve()
-        path = base.joinpath(*name.split(".")).with_suffix(".lua")
-        if not path.resolve().is_relative_to(base):
-            raise InvalidValue(f"module {name!r} leads out of {folder}")
-        try:
-            with path.open("rb") as stream:
-                source = stream.read(_LONGEST + 1)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise InvalidValue(f"module {name!r} can't be read: {error.strerror}") from None
-        if len(source) > _LONGEST:
-            raise InvalidValue(f"module {name!r} is longer than {_LONGEST} bytes")
-        return plain({"source": to_text(source), "name": f"{name}.lua"})
-    folders = ", ".join(str(folder) for folder in context.lua_path) or "no folder: luaPath is empty"
-    raise NotFound(f"module {name!r} is not built in and not in {folders}")
+        source = _source(folder, name)
+        if source is not None:
+            return plain({"source": to_text(source), "name": f"{name}.lua"})
+    folders = ", ".join(str(folder) for folder in context.lua_path)
+    searched = f"no {name}.lua in {folders}" if folders else "luaPath names no folder"
+    return plain({"problem": f"there is no module {name!r}: {searched}, and none is built in"})
+
+
+def _source(folder: Path, name: str) -> bytes | None:
+    base = folder.resolve()
+    path = base.joinpath(*name.split(".")).with_suffix(".lua")
+    if not path.resolve().is_relative_to(base):
+        raise InvalidValue(f"module {name!r} leads out of {folder}")
+    try:
+        with open_regular(path) as stream:
+            source = stream.read(_LONGEST + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InvalidValue(f"module {name!r} can't be read: {error.strerror}") from None
+    if len(source) > _LONGEST:
+        raise InvalidValue(f"module {name!r} is longer than {_LONGEST} bytes")
+    return source
 
 
 BINDINGS = (
     Binding(
         name="require",
-        doc="The value of a module: a built-in one (such as semver), or NAME.lua in a folder of"
-        " luaPath; dots are folders. It is run once in a script.",
+        doc="The value of a module: NAME.lua in a folder of luaPath, where dots are folders, else"
+        " a built-in one such as semver or json (lunajson is json too). A module runs once in a"
+        " script.",
         parameters=(Parameter("name", STRING, "the module's name"),),
         run=_require,
         result="any",

@@ -1,19 +1,19 @@
-"""The objects scripts hold, on their way in and out, and the types that take them."""
+"""Manifests and configs of scripts on their way in and out, and the types that take them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from regbot.errors import InvalidValue
+from regbot.lua.api.names import NAMED, read_reference
 from regbot.lua.binding import Passed, Type, describe
 from regbot.lua.wire import to_bytes, to_text
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit
 from regbot.oci.platform import Platform
-from regbot.oci.reference import Reference, parse_registry
-
-OBJECT_KINDS = ("reference", "manifest", "config", "blob")
+from regbot.oci.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +27,11 @@ class HeldManifest:
 
 @dataclass(frozen=True, slots=True)
 class HeldConfig:
-    """An image config and the reference of its image."""
+    """An image config, the reference it was read by, and the manifest it belongs to."""
 
     reference: Reference
+    image: Digest
     config: ImageConfig
-
-
-def give_reference(reference: Reference) -> Passed:
-    """A reference for the script."""
-    return Passed("reference", _reference_fields(reference))
-
-
-def update_reference(reference: Reference) -> Passed:
-    """The reference that the script's own one becomes."""
-    return Passed("update", _reference_fields(reference))
-
-
-def _reference_fields(reference: Reference) -> dict[str, str]:
-    return {"text": str(reference)}
 
 
 def give_manifest(reference: Reference, manifest: Manifest) -> Passed:
@@ -63,10 +50,12 @@ def give_head(reference: Reference, head: Head) -> Passed:
     return Passed("manifest", {**fields, "raw": body, "shape": "Descriptor", "bodyless": True})
 
 
-def give_config(reference: Reference, config: ImageConfig) -> Passed:
+def give_config(held: HeldConfig) -> Passed:
     """An image config for the script, with its exact bytes."""
+    config = held.config
     fields = {
-        "reference": str(reference),
+        "reference": str(held.reference),
+        "image": str(held.image),
         "raw": to_text(config.raw),
         "shape": "Image",
         "mediaType": config.descriptor.media_type,
@@ -102,27 +91,6 @@ def _head_fields(reference: Reference, head: Head | Manifest) -> dict[str, Any]:
     }
 
 
-def _read_reference(passed: Passed) -> Reference:
-    if passed.kind == "reference":
-        return Reference.parse(passed.value["text"])
-    if passed.kind in OBJECT_KINDS:
-        return Reference.parse(passed.value["reference"])
-    if passed.kind or not isinstance(passed.value, str):
-        raise InvalidValue(f"expected a reference, got {describe(passed)}")
-    return Reference.parse(passed.value)
-
-
-def _read_tagged(passed: Passed) -> Reference:
-    reference = (
-        Reference.parse(passed.value, default_tag=None)
-        if not passed.kind and isinstance(passed.value, str)
-        else _read_reference(passed)
-    )
-    if not reference.tag:
-        raise InvalidValue(f"{reference} names no tag")
-    return reference
-
-
 def _read_manifest(passed: Passed) -> HeldManifest | None:
     if passed.kind != "manifest":
         return None
@@ -136,7 +104,7 @@ def _read_manifest(passed: Passed) -> HeldManifest | None:
     )
     digest = Digest.parse(fields["digest"])
     manifest = None
-    if not fields.get("bodyless"):
+    if "raw" in fields and not fields.get("bodyless"):
         manifest = Manifest.parse(
             to_bytes(fields["raw"]),
             fields["mediaType"],
@@ -169,11 +137,18 @@ def read_config_object(passed: Passed) -> HeldConfig:
     fields = passed.value
     raw = to_bytes(fields["raw"])
     descriptor = Descriptor(fields["mediaType"], Digest.of(raw), len(raw))
-    return HeldConfig(Reference.parse(fields["reference"]), ImageConfig.parse(raw, descriptor))
+    config = ImageConfig.parse(raw, descriptor)
+    return HeldConfig(Reference.parse(fields["reference"]), Digest.parse(fields["image"]), config)
 
 
 def _read_manifest_or_reference(passed: Passed) -> HeldManifest | Reference:
-    return _read_manifest(passed) or _read_reference(passed)
+    return _read_manifest(passed) or read_reference(passed)
+
+
+def _read_source(passed: Passed) -> HeldManifest | HeldConfig | Reference:
+    if passed.kind == "config":
+        return read_config_object(passed)
+    return _read_manifest_or_reference(passed)
 
 
 def _read_platform(passed: Passed) -> Platform:
@@ -191,20 +166,18 @@ def _read_platforms(passed: Passed) -> tuple[Platform, ...]:
     return tuple(_read_platform(Passed("", value)) for value in values)
 
 
-def _read_registry(passed: Passed) -> str:
-    if passed.kind or not isinstance(passed.value, str):
-        raise InvalidValue(f"expected a registry's host name, got {describe(passed)}")
-    return parse_registry(passed.value)
+def _reference_of(value: HeldManifest | HeldConfig | Reference) -> str:
+    return str(value if isinstance(value, Reference) else value.reference)
 
 
-_NAMED = "string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob"
+def _document_type(name: str, read: Callable[[Passed], Any], lua: str) -> Type:
+    return Type(name, read, lua, limit=None, subject=_reference_of)
 
-REFERENCE = Type("reference", _read_reference, _NAMED)
-TAGGED = Type("reference with a tag", _read_tagged, _NAMED)
-ANY_MANIFEST = Type("manifest", _read_any_manifest, "regbot.Manifest")
-FULL_MANIFEST = Type("manifest", _read_full_manifest, "regbot.Manifest")
-CONFIG = Type("config", read_config_object, "regbot.Config")
-MANIFEST = Type("manifest or reference", _read_manifest_or_reference, _NAMED)
+
+ANY_MANIFEST = Type("manifest", _read_any_manifest, "regbot.Manifest", subject=_reference_of)
+FULL_MANIFEST = _document_type("manifest", _read_full_manifest, "regbot.Manifest")
+CONFIG = _document_type("config", read_config_object, "regbot.Config")
+MANIFEST = _document_type("manifest or reference", _read_manifest_or_reference, NAMED)
+SOURCE = _document_type("manifest, config or reference", _read_source, NAMED)
 PLATFORM = Type("platform", _read_platform, "string")
 PLATFORMS = Type("array of platforms", _read_platforms, "string[]")
-REGISTRY = Type("registry", _read_registry, "string")

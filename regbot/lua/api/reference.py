@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from regbot.lua.api.context import Context
-from regbot.lua.api.objects import REFERENCE, give_reference, update_reference
-from regbot.lua.binding import STRING, Binding, Parameter, Passed, plain
+from regbot.lua.api.names import REFERENCE, give_reference, update_reference
+from regbot.lua.binding import STRING, Binding, LocalContext, Parameter, Passed, plain
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
@@ -12,23 +11,23 @@ from regbot.oci.tag import Tag
 _REF = Parameter("ref", REFERENCE, "the reference")
 
 
-def _new(_context: Context, reference: Reference) -> Passed:
+def _new(_context: LocalContext, reference: Reference) -> Passed:
     return give_reference(reference)
 
 
-def _tag(_context: Context, reference: Reference, tag: str | None) -> Passed:
+def _tag(_context: LocalContext, reference: Reference, tag: str | None) -> Passed:
     if tag is None:
         return plain(reference.tag or "")
     return update_reference(reference.with_tag(Tag.parse(tag)))
 
 
-def _digest(_context: Context, reference: Reference, digest: str | None) -> Passed:
+def _digest(_context: LocalContext, reference: Reference, digest: str | None) -> Passed:
     if digest is None:
         return plain(str(reference.digest or ""))
     return update_reference(reference.with_digest(Digest.parse(digest)))
 
 
-def _close(_context: Context, _reference: Reference) -> Passed:
+def _close(_context: LocalContext, _reference: Reference) -> Passed:
     return plain(None)
 
 
@@ -39,6 +38,7 @@ BINDINGS = (
         " from another reference, a copy.",
         parameters=(Parameter("ref", REFERENCE, "text or a reference"),),
         run=_new,
+        local=True,
         result="regbot.Reference",
     ),
     Binding(
@@ -47,6 +47,7 @@ BINDINGS = (
         " reference back.",
         parameters=(_REF, Parameter("tag", STRING, "the new tag", optional=True)),
         run=_tag,
+        local=True,
         result="string|regbot.Reference",
         method_of=("reference",),
         method="tag",
@@ -57,16 +58,18 @@ BINDINGS = (
         " reference back.",
         parameters=(_REF, Parameter("digest", STRING, "the new digest", optional=True)),
         run=_digest,
+        local=True,
         result="string|regbot.Reference",
         method_of=("reference",),
         method="digest",
     ),
     Binding(
         name="reference.close",
-        doc="Say that the work on a reference is done. Layout folders are cleaned up at the end"
-        " of the run.",
+        doc="Does nothing: scripts for the Go program say so when they are done with a layout"
+        " folder, which is cleaned up at the end of the run.",
         parameters=(_REF,),
         run=_close,
+        local=True,
         method_of=("reference",),
         method="close",
     ),

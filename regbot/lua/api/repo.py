@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regbot.lua.api.context import Context
-from regbot.lua.api.objects import REFERENCE, REGISTRY, TAGGED
+from regbot.lua.api.names import REFERENCE, REGISTRY, TAGGED
 from regbot.lua.binding import COUNT, STRING, Binding, Parameter, Passed, plain
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag

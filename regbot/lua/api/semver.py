@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from regbot.errors import InvalidValue
-from regbot.lua.api.context import Context
 from regbot.lua.binding import (
     BOOLEAN,
+    NAME_LIMIT,
     STRING,
     Binding,
+    LocalContext,
     Parameter,
     Passed,
     Type,
@@ -23,8 +24,11 @@ def _read_strings(passed: Passed) -> list[str]:
     values: Any = [] if passed.value == {} else passed.value
     if passed.kind or not isinstance(values, list):
         raise InvalidValue(f"expected an array of strings, got {describe(passed)}")
-    if not all(isinstance(value, str) for value in values):
-        raise InvalidValue("expected an array of strings, got one with something else in it")
+    if not all(isinstance(value, str) and len(value) <= NAME_LIMIT for value in values):
+        raise InvalidValue(
+            f"expected an array of strings of at most {NAME_LIMIT} characters, got one with"
+            " something else in it"
+        )
     return values
 
 
@@ -38,41 +42,41 @@ _VARIANT = Parameter(
 )
 
 
-def _parse(_context: Context, text: str, *, variant: bool) -> Passed:
+def _parse(_context: LocalContext, text: str, *, variant: bool) -> Passed:
     try:
-        found = TagVersion.parse(text, variant=variant)
+        parsed = TagVersion.parse(text, variant=variant)
     except InvalidValue:
         return plain(None)
-    version = found.version
+    version = parsed.version
     return plain(
         {
-            "text": found.text,
-            "prefix": found.prefix,
+            "text": parsed.text,
+            "prefix": parsed.prefix or None,
             "major": version.major,
             "minor": version.minor,
             "patch": version.patch,
-            "prerelease": version.prerelease or "",
-            "build": version.build or "",
-            "variant": found.variant,
+            "prerelease": version.prerelease,
+            "build": version.build,
+            "variant": parsed.variant or None,
         }
     )
 
 
-def _compare(_context: Context, a: str, b: str, *, variant: bool) -> Passed:
-    one, other = (TagVersion.parse(text, variant=variant) for text in (a, b))
-    difference = one.version.compare(other.version)
+def _compare(_context: LocalContext, a: str, b: str, *, variant: bool) -> Passed:
+    left, right = (TagVersion.parse(text, variant=variant) for text in (a, b))
+    difference = left.version.compare(right.version)
     if difference == 0:
-        difference = (one.variant > other.variant) - (one.variant < other.variant)
+        difference = (left.variant > right.variant) - (left.variant < right.variant)
     return plain(difference)
 
 
-def _sort(_context: Context, texts: list[str], *, variant: bool, newest_first: bool) -> Passed:
-    found = [TagVersion.parse(text, variant=variant) for text in texts]
-    found.sort(key=lambda version: version.order, reverse=newest_first)
-    return plain([version.text for version in found])
+def _sort(_context: LocalContext, texts: list[str], *, variant: bool, newest_first: bool) -> Passed:
+    versions = [TagVersion.parse(text, variant=variant) for text in texts]
+    versions.sort(key=lambda version: version.order, reverse=newest_first)
+    return plain([version.text for version in versions])
 
 
-def _satisfies(_context: Context, text: str, wanted: str, *, variant: bool) -> Passed:
+def _satisfies(_context: LocalContext, text: str, wanted: str, *, variant: bool) -> Passed:
     return plain(TagVersion.parse(text, variant=variant).satisfies(wanted))
 
 
@@ -80,10 +84,13 @@ BINDINGS = (
     Binding(
         name="semver.parse",
         doc="The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch,"
-        " prerelease, build, variant; nil for what is no version. 1.2 stands for 1.2.0.",
+        " prerelease, build, variant; nil for what is no version. A part that is missing is nil;"
+        " 1.2 stands for 1.2.0. Versions are compared with < and ==. semver(text) is the same,"
+        " but raises an error for what is no version.",
         parameters=(Parameter("text", STRING, "a tag"),),
         options=(_VARIANT,),
         run=_parse,
+        local=True,
         result="table?",
     ),
     Binding(
@@ -92,6 +99,7 @@ BINDINGS = (
         parameters=(Parameter("a", STRING, "a version"), Parameter("b", STRING, "a version")),
         options=(_VARIANT,),
         run=_compare,
+        local=True,
         result="integer",
     ),
     Binding(
@@ -103,6 +111,7 @@ BINDINGS = (
             Parameter("newest_first", BOOLEAN, "the other way round", default=False),
         ),
         run=_sort,
+        local=True,
         result="string[]",
     ),
     Binding(
@@ -115,6 +124,7 @@ BINDINGS = (
         ),
         options=(_VARIANT,),
         run=_satisfies,
+        local=True,
         result="boolean",
     ),
 )

@@ -6,20 +6,28 @@ import time
 from datetime import UTC, datetime
 
 from regbot.errors import InvalidValue
-from regbot.lua.api.context import Context
-from regbot.lua.binding import DURATION, NUMBER, STRING, Binding, Parameter, Passed, plain
+from regbot.lua.binding import (
+    DURATION,
+    NUMBER,
+    STRING,
+    Binding,
+    LocalContext,
+    Parameter,
+    Passed,
+    plain,
+)
 from regbot.units import format_moment, parse_moment
 
 
-def _now(_context: Context) -> Passed:
+def _now(_context: LocalContext) -> Passed:
     return plain(time.time())
 
 
-def _parse(_context: Context, text: str) -> Passed:
+def _parse(_context: LocalContext, text: str) -> Passed:
     return plain(parse_moment(text))
 
 
-def _format(_context: Context, seconds: float, form: str | None) -> Passed:
+def _format(_context: LocalContext, seconds: float, form: str | None) -> Passed:
     if form is None:
         return plain(format_moment(seconds))
     try:
@@ -28,7 +36,7 @@ def _format(_context: Context, seconds: float, form: str | None) -> Passed:
         raise InvalidValue(f"{seconds} can't be written as {form!r}") from None
 
 
-def _duration(_context: Context, seconds: float) -> Passed:
+def _duration(_context: LocalContext, seconds: float) -> Passed:
     return plain(seconds)
 
 
@@ -37,6 +45,7 @@ BINDINGS = (
         name="time.now",
         doc="The time now, in seconds since 1970.",
         run=_now,
+        local=True,
         result="number",
     ),
     Binding(
@@ -45,6 +54,7 @@ BINDINGS = (
         " (2021-01-01 00:00:00 +0000 UTC), or of a date. Without a zone it is UTC.",
         parameters=(Parameter("text", STRING, "the time"),),
         run=_parse,
+        local=True,
         result="number",
     ),
     Binding(
@@ -55,6 +65,7 @@ BINDINGS = (
             Parameter("format", STRING, "such as %Y-%m-%d", optional=True),
         ),
         run=_format,
+        local=True,
         result="string",
     ),
     Binding(
@@ -62,6 +73,7 @@ BINDINGS = (
         doc="Seconds of a duration such as 30d, 1h15m or 500ms.",
         parameters=(Parameter("text", DURATION, "the duration"),),
         run=_duration,
+        local=True,
         result="number",
     ),
 )

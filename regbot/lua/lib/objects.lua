@@ -1,44 +1,56 @@
 -- What scripts hold: references, manifests, configs and blobs as userdata, and
 -- JSON objects as tables that also answer to their Go names.
 --
+--   interface     functions: names of bindings, dotted; methods: binding names by kind
+--                 and method; shapes: fields of each JSON object, {go, json, type}
 --   call(name, ...)  a binding: true, kind and value, or false and a text
---   decode(raw)      JSON text as Lua tables
---   pretty(raw)      JSON text, indented
---   shapes           fields of each JSON object: {go, json, type}, by shape
---   functions        names of bindings, dotted
---   methods          binding names by kind and method
--- Gives construct(kind, fields) and describe(userdata) -> kind, fields.
+--   decode(raw), pretty(raw)  JSON text as Lua tables, and indented: true and it, or false
+--                 and a text
+--   limit_memory()  to be called after each of the three, which work without a limit
+--   fail(text)    raises an error at the script's line
+-- Gives the bindings by name, and describe(userdata, whole) -> kind, fields.
 
-local call, decode, pretty, shapes, functions, methods, newproxy = ...
+local interface, call, decode, pretty, limit_memory, fail, newproxy = ...
 
-local error, type, tostring, select, setmetatable, getmetatable, rawget, rawset =
-  error, type, tostring, select, setmetatable, getmetatable, rawget, rawset
-local pairs, ipairs, unpack, loadstring = pairs, ipairs, unpack, loadstring
-local concat, match, gsub = table.concat, string.match, string.gsub
+local type, tostring, setmetatable, getmetatable, rawget, rawset =
+  type, tostring, setmetatable, getmetatable, rawget, rawset
+local pairs, ipairs, unpack = pairs, ipairs, unpack
+local match, gsub = string.match, string.gsub
 
-local state = setmetatable({}, { __mode = "k" })
+-- What each userdata is: its kind, the fields that regbot gave it, and the document
+-- that its JSON text was read into.
+local kinds = setmetatable({}, { __mode = "k" })
+local fields_of = setmetatable({}, { __mode = "k" })
+local documents = setmetatable({}, { __mode = "k" })
 local construct, update
 
+-- Bindings -----------------------------------------------------------------
+
+local function limited(...)
+  limit_memory()
+  return ...
+end
+
+local function result(object, ok, kind, value)
+  if not ok then fail(kind) end
+  if kind == "" then return value end
+  if kind == "values" then return unpack(value) end
+  if kind == "update" then return update(object, value) end
+  return construct(kind, value)
+end
+
 local bound = {}
-for _, name in ipairs(functions) do
+for _, name in ipairs(interface.functions) do
   bound[name] = function(...)
-    local ok, kind, value = call(name, ...)
-    if not ok then error(kind, 2) end
-    if kind == "" then return value end
-    if kind == "values" then return unpack(value) end
-    if kind == "update" then return update((...), value) end
-    return construct(kind, value)
+    return result((...), limited(call(name, ...)))
   end
 end
 
 -- The script's edits go along, as a table of their own.
 for _, name in ipairs({ "manifest.export", "config.export" }) do
   local export = bound[name]
-  if export then
-    bound[name] = function(object)
-      local fields = state[object]
-      return export(object, fields and fields.document)
-    end
+  bound[name] = function(object)
+    return export(object, documents[object])
   end
 end
 
@@ -48,6 +60,7 @@ local shaped
 
 -- A time as Go prints it, which is what scripts compare: 2021-01-01 00:00:00 +0000 UTC.
 local function go_time(text)
+  if type(text) ~= "string" then return text end
   local day, clock, fraction, zone =
     match(text, "^(%d%d%d%d%-%d%d%-%d%d)[Tt](%d%d:%d%d:%d%d)(%.?%d*)([Zz+-].*)$")
   if not day then return text end
@@ -58,43 +71,54 @@ local function go_time(text)
   return day .. " " .. clock .. short .. " " .. suffix
 end
 
-local function shape_value(value, kind)
-  if kind == "time" and type(value) == "string" then return go_time(value) end
-  if type(value) ~= "table" then return value end
+-- What has to be done to a field's value, by its type; nil where it stays as it is.
+local function shaper(kind)
   local element = match(kind, "^%[%](.+)$")
   if element then
-    for index = 1, #value do value[index] = shape_value(value[index], element) end
-    return value
+    local shape_element = shaper(element)
+    return shape_element and function(values)
+      if type(values) == "table" then
+        for position = 1, #values do values[position] = shape_element(values[position]) end
+      end
+      return values
+    end
   end
   local name = gsub(kind, "%?$", "")
-  return shapes[name] and shaped(value, name) or value
+  if name == "time" then return go_time end
+  return interface.shapes[name] and function(value) return shaped(value, name) end
 end
 
-local function zero(kind)
-  if match(kind, "%?$") or kind == "time" then return nil end
-  if kind == "string" then return "" end
-  if kind == "integer" then return 0 end
-  if kind == "boolean" then return false end
-  return shape_value({}, kind)
+local zeros = { string = "", integer = 0, boolean = false }
+
+-- What an absent field reads as: nil, a text or number, or a new table.
+local function zero(field)
+  local kind = field.type
+  if kind == "time" or match(kind, "%?$") then return nil end
+  if zeros[kind] ~= nil then return zeros[kind] end
+  return field.shape and field.shape({}) or {}
 end
 
-local metatables = {}
-for name, fields in pairs(shapes) do
-  local by_name = {}
+local metatables, shaped_fields = {}, {}
+for name, fields in pairs(interface.shapes) do
+  local by_name, to_shape = {}, {}
   for _, field in ipairs(fields) do
-    local entry = { json = field[2], type = field[3] }
+    local entry = { json = field[2], type = field[3], shape = shaper(field[3]) }
+    local embedded = entry.json == ""
     by_name[field[1]] = entry
-    by_name[field[2]] = entry
+    if not embedded then by_name[entry.json] = entry end
+    if entry.shape and not embedded then to_shape[#to_shape + 1] = entry end
   end
+  shaped_fields[name] = to_shape
   metatables[name] = {
     by_name = by_name,
     __metatable = false,
     __index = function(object, key)
       local field = by_name[key]
       if not field then return nil end
+      if field.json == "" then return object end
       local value = rawget(object, field.json)
       if value == nil then
-        value = zero(field.type)
+        value = zero(field)
         if type(value) == "table" then rawset(object, field.json, value) end
       end
       return value
@@ -107,136 +131,92 @@ for name, fields in pairs(shapes) do
 end
 
 function shaped(object, name)
-  local metatable = metatables[name]
-  for _, field in ipairs(shapes[name]) do
-    local value = rawget(object, field[2])
-    if value ~= nil then rawset(object, field[2], shape_value(value, field[3])) end
+  if type(object) ~= "table" then return object end
+  for _, field in ipairs(shaped_fields[name]) do
+    local value = rawget(object, field.json)
+    if value ~= nil then rawset(object, field.json, field.shape(value)) end
   end
-  return setmetatable(object, metatable)
+  return setmetatable(object, metatables[name])
 end
 
 -- Userdata -----------------------------------------------------------------
 
-local function document(fields)
-  if fields.document == nil then
-    fields.document = shaped(decode(fields.raw), fields.shape)
-  end
-  return fields.document
+local function document(object)
+  local known = documents[object]
+  if known then return known end
+  local fields = fields_of[object]
+  local ok, value = limited(decode(fields.raw))
+  if not ok then fail(fields.reference .. ": " .. value) end
+  documents[object] = shaped(value, fields.shape)
+  return documents[object]
 end
 
--- `m.config` is the descriptor and `m:config()` the method: one table for both.
-local function both(value, method)
-  if type(value) ~= "table" or getmetatable(value) ~= false then return method end
-  local view = {}
-  return setmetatable(view, {
-    __metatable = false,
-    __call = function(_, ...) return method(...) end,
-    __index = value,
-    __newindex = value,
-  })
-end
+-- `m.config` is the descriptor and `m:config()` the method: the table can be called.
+metatables.Descriptor.__call = function(_, ...) return bound["image.config"](...) end
 
-local function index(self, key)
-  local fields = state[self]
-  local method = methods[fields.kind][key]
-  method = method and bound[method]
+local function index(object, key)
+  local fields = fields_of[object]
+  local name = interface.methods[kinds[object]][key]
+  local method = name and bound[name]
   if not fields.raw then return method end
   local known = metatables[fields.shape].by_name[key]
-  local value = (known or not method) and document(fields)[key]
-  if method then return both(value, method) end
+  if method and not known then return method end
+  local value = document(object)[key]
+  if method and getmetatable(value) ~= false then return method end
   return value
 end
 
-local function assign(self, key, value)
-  local fields = state[self]
-  if not fields.raw then error("a " .. fields.kind .. " has no field to set: " .. tostring(key), 2) end
-  document(fields)[key] = value
+local function assign(object, key, value)
+  if not fields_of[object].raw then
+    fail("a " .. kinds[object] .. " has no field to set: " .. tostring(key))
+  end
+  document(object)[key] = value
 end
 
-local function describe_as_text(self)
-  local fields = state[self]
-  return fields.text or pretty(fields.raw)
+local function text_of(object)
+  local fields = fields_of[object]
+  if fields.text then return fields.text end
+  local ok, text = limited(pretty(fields.raw))
+  if not ok then fail(text) end
+  return text
 end
 
 local template = newproxy(true)
 local metatable = getmetatable(template)
 metatable.__index = index
 metatable.__newindex = assign
-metatable.__tostring = describe_as_text
+metatable.__tostring = text_of
 metatable.__metatable = false
-metatable.__eq = function(a, b) return tostring(a) == tostring(b) end
+metatable.__eq = function(a, b) return text_of(a) == text_of(b) end
 
-local function list_of(kind, values)
-  for position, value in ipairs(values) do values[position] = construct(kind, value) end
-  return values
-end
-
-function construct(kind, fields)
+function construct(kind, value)
   local element = match(kind, "^%[%](.+)$")
-  if element then return list_of(element, fields) end
-  if shapes[kind] then return shaped(fields, kind) end
+  if element then
+    for position = 1, #value do value[position] = construct(element, value[position]) end
+    return value
+  end
+  if metatables[kind] then return shaped(value, kind) end
   local object = newproxy(template)
-  fields.kind = kind
-  state[object] = fields
+  kinds[object] = kind
+  fields_of[object] = value
   return object
 end
 
-function update(self, fields)
-  local own = state[self]
-  fields.kind = own.kind
-  state[self] = fields
-  return self
+function update(object, fields)
+  fields_of[object] = fields
+  return object
 end
 
-local function describe(object)
-  local fields = state[object]
-  if not fields then return nil end
-  return fields.kind, fields
-end
-
--- Globals ------------------------------------------------------------------
-
-for _, name in ipairs(functions) do
-  local namespace, member = match(name, "^([^.]+)%.(.+)$")
-  if namespace then
-    local own = rawget(_G, namespace) or {}
-    rawset(_G, namespace, own)
-    own[member] = bound[name]
+-- A binding that needs no document of the object gets none: `whole` says which.
+local function describe(object, whole)
+  local fields = fields_of[object]
+  if not fields then return "userdata", {} end
+  if whole or not fields.raw then return kinds[object], fields end
+  local rest = {}
+  for name, value in pairs(fields) do
+    if name ~= "raw" then rest[name] = value end
   end
+  return kinds[object], rest
 end
 
-local levels = {}
-for _, level in ipairs({ "debug", "info", "warn", "error" }) do
-  local write = bound["log." .. level]
-  levels[level] = function(message, fields) return write(tostring(message), fields) end
-end
-
-local info = levels.info
-log = setmetatable(levels, {
-  __call = function(_, ...) return info(...) end,
-  __metatable = false,
-})
-
-function print(...)
-  local parts = {}
-  for position = 1, select("#", ...) do parts[position] = tostring((select(position, ...))) end
-  info(concat(parts, "\t"))
-end
-
-local modules = {}
-local read_module = bound.require
-
-function require(name)
-  local own = rawget(_G, name)
-  if type(own) == "table" then return own end
-  if modules[name] == nil then
-    local module = read_module(name)
-    local chunk, problem = loadstring(module.source, "=" .. module.name)
-    if not chunk then error(problem, 0) end
-    local value = chunk(name)
-    modules[name] = value == nil and true or value
-  end
-  return modules[name]
-end
-
-return construct, describe
+return bound, describe

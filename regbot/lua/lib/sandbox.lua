@@ -1,19 +1,23 @@
 -- Leaves a script what it may have, with a hook that ends it for good.
 --
 -- tick() gives the reason why the script must end, or nil.
--- Gives run(source, name): true and results, or false and a message.
+-- Gives run(source, name), which gives true and results, or false and a message, and
+-- fail(text), which raises an error at the script's line.
 
 local tick = ...
 
 local sethook, getinfo, loadstring, pcall, error =
   debug.sethook, debug.getinfo, loadstring, pcall, error
-local select, type, tostring, unpack, pairs = select, type, tostring, unpack, pairs
-local concat, byte = table.concat, string.byte
-local create, resume = coroutine.create, coroutine.resume
+local select, type, tostring, unpack, pairs, setmetatable =
+  select, type, tostring, unpack, pairs, setmetatable
+local concat, byte, sub = table.concat, string.byte, string.sub
+local create, resume, running = coroutine.create, coroutine.resume, coroutine.running
 local count_memory = collectgarbage
 
 local script_name
 local TICK = 10000 -- instructions between two looks at the clock
+local DEEPEST = 100 -- coroutines inside one another: each takes some of the C stack
+local LIBRARY = "@regbot:" -- what the names of regbot's own chunks begin with
 
 local kept = {
   _G = true, _VERSION = true, assert = true, error = true, getfenv = true, getmetatable = true,
@@ -30,16 +34,20 @@ local kept = {
   table = "all",
 }
 
--- Where the script is: the nearest caller that is not one of ours.
+-- Where the script is: the nearest caller that is not regbot's own.
 local function place_in_script()
-  for level = 3, 50 do
+  for level = 2, 50 do
     local place = getinfo(level, "Sl")
     if not place then break end
-    if place.currentline > 0 and place.short_src ~= "regbot" then
+    if place.currentline > 0 and sub(place.source, 1, #LIBRARY) ~= LIBRARY then
       return place.short_src .. ":" .. place.currentline .. ": "
     end
   end
   return script_name .. ": "
+end
+
+local function fail(text)
+  error(place_in_script() .. text, 0)
 end
 
 -- The reason sticks: from then on every instruction raises it again, so that no
@@ -74,19 +82,38 @@ end
 
 -- A hook belongs to a thread in Lua 5.1, so each new one gets its own.
 function coroutine.create(body)
-  local thread = create(body)
+  local ok, thread = pcall(create, body)
+  if not ok then fail("coroutine.create: expected a function of Lua's") end
   sethook(thread, hook, "", TICK)
   return thread
 end
 
-local function resumed(thread, ok, ...)
+-- How many coroutines wait for each. Lua 5.1 does not count them until the C stack ends.
+local depths = setmetatable({}, { __mode = "k" })
+
+function coroutine.resume(thread, ...)
+  if type(thread) ~= "thread" then
+    fail("coroutine.resume: expected a coroutine, got a " .. type(thread))
+  end
+  local outer = running()
+  local depth = (outer and depths[outer] or 0) + 1
+  if depth > DEEPEST then
+    return false, place_in_script() .. "more than " .. DEEPEST .. " coroutines inside one another"
+  end
+  depths[thread] = depth
+  return resume(thread, ...)
+end
+
+local resume_limited = coroutine.resume
+
+local function resumed(ok, ...)
   if not ok then error((...), 0) end
   return ...
 end
 
 function coroutine.wrap(body)
   local thread = coroutine.create(body)
-  return function(...) return resumed(thread, resume(thread, ...)) end
+  return function(...) return resumed(resume_limited(thread, ...)) end
 end
 
 -- The real xpcall runs its handler inside the hook that raised, where no hook fires.
@@ -101,6 +128,7 @@ local function text_of(chunk)
   local pieces = {}
   for piece in chunk do
     if piece == "" then break end
+    if type(piece) ~= "string" then fail("load: the function gave a " .. type(piece)) end
     pieces[#pieces + 1] = piece
   end
   return concat(pieces)
@@ -110,22 +138,22 @@ end
 local function load_text(chunk, name)
   local text = text_of(chunk)
   if type(text) ~= "string" then
-    error("load: text or a function that gives text is expected", 3)
+    fail("load: expected text or a function that gives text, got a " .. type(text))
   end
   if byte(text, 1) == 27 then return nil, "load: bytecode is not allowed" end
-  return loadstring(text, name or "=(load)")
+  return loadstring(text, type(name) == "string" and name or "=(load)")
 end
 
-_G.loadstring = function(chunk, name) return load_text(chunk, name) end
-_G.load = function(chunk, name) return load_text(chunk, name) end
+_G.loadstring = load_text
+_G.load = load_text
 
 function collectgarbage(what)
   if what == "count" then return count_memory("count") end
   if what == nil or what == "collect" or what == "step" then return 0 end
-  error("collectgarbage: " .. tostring(what) .. " is not allowed", 2)
+  fail("collectgarbage: " .. tostring(what) .. " is not allowed")
 end
 
-return function(source, name)
+local function run(source, name)
   script_name = name
   local chunk, problem = load_text(source, "=" .. name)
   if not chunk then return false, "syntax", problem end
@@ -137,3 +165,5 @@ return function(source, name)
   if not told or type(text) ~= "string" then text = "an error that can't be shown" end
   return false, "script", text
 end
+
+return run, fail
