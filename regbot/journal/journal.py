@@ -30,7 +30,6 @@ from regbot.journal.records import (
     Forgotten,
     RunRecord,
     SavedManifest,
-    absolute,
 )
 from regbot.journal.running import RunLocks
 from regbot.journal.saving import Saved
@@ -38,6 +37,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.plan.action import Action
+from regbot.store.layout import absolute
 
 PATIENCE = 5.0
 """Seconds to wait for another process that writes to the history."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Literal
 
 from regbot.oci.digest import Digest
@@ -73,10 +72,3 @@ class Forgotten:
 
     runs: int = 0
     manifests: int = 0
-
-
-def absolute(reference: Reference) -> Reference:
-    """A reference that means the same from any working folder."""
-    if reference.scheme != "ocidir":
-        return reference
-    return replace(reference, repository=str(Path(reference.repository).absolute()))

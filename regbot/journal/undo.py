@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from regbot.errors import InvalidValue, NotFound, RegbotError
 from regbot.events import Emit, Level, Message, ignore
 from regbot.journal.journal import Journal, RunJournal
-from regbot.journal.records import ActionRecord, absolute
+from regbot.journal.records import ActionRecord
 from regbot.journal.restore import Restoring, Undone, UndoStatus, names_of
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag, PutManifest
 from regbot.stopping import Stop
+from regbot.store.layout import absolute
 from regbot.store.protocol import Stores
 
 _DELETES = (DeleteTag.verb, DeleteManifest.verb)

@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,6 +35,7 @@ from regbot.files import (
 )
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import parse_object
+from regbot.oci.reference import Reference
 from regbot.stopping import Stop
 from regbot.store.layout_index import Index
 
@@ -43,6 +45,13 @@ LOCK_NAME = ".regbot.lock"
 CHUNK_SIZE = 256 * 1024
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for another writer."""
+
+
+def absolute(reference: Reference) -> Reference:
+    """A reference that means the same from any working folder."""
+    if reference.scheme != "ocidir":
+        return reference
+    return replace(reference, repository=str(Path(reference.repository).absolute()))
 
 
 class Layout:

@@ -30,7 +30,7 @@ def test_a_plan_holds_what_was_decided_on(bot):
     tags = bot.registry.tags(APP)
     plan = bot.make_plan()
     assert bot.wrote() == []
-    assert plan["schema"] == 1
+    assert plan["schema"] == 2
     assert plan["made"].endswith("Z")
     assert plan["config"]
     assert [entry["reference"] for entry in plan["actions"]] == [

@@ -148,17 +148,17 @@ def test_a_plan_is_held_to_what_it_was_decided_on():
         b"\xff\xfe",
         b"[" * 100_000,
         b"1" * 10_000,
-        b'{"schema": 2, "actions": []}',
-        b'{"schema": "1", "actions": []}',
-        b'{"schema": 1}',
-        b'{"schema": 1, "actions": [], "made_seconds": "now", "config": ""}',
-        b'{"schema": 1, "actions": [], "made_seconds": NaN, "config": ""}',
-        b'{"schema": 1, "actions": [], "made_seconds": 1e999, "config": ""}',
-        b'{"schema": 1, "actions": {}, "made_seconds": 0, "config": ""}',
-        b'{"schema": 1, "actions": "ab", "made_seconds": 0, "config": ""}',
-        b'{"schema": 1, "actions": 7, "made_seconds": 0, "config": ""}',
-        b'{"schema": 1, "actions": [7], "made_seconds": 0, "config": ""}',
-        b'{"schema": 1, "actions": [{}], "made_seconds": 0, "config": ""}',
+        b'{"schema": 1, "actions": []}',
+        b'{"schema": "2", "actions": []}',
+        b'{"schema": 2}',
+        b'{"schema": 2, "actions": [], "made_seconds": "now", "config": ""}',
+        b'{"schema": 2, "actions": [], "made_seconds": NaN, "config": ""}',
+        b'{"schema": 2, "actions": [], "made_seconds": 1e999, "config": ""}',
+        b'{"schema": 2, "actions": {}, "made_seconds": 0, "config": ""}',
+        b'{"schema": 2, "actions": "ab", "made_seconds": 0, "config": ""}',
+        b'{"schema": 2, "actions": 7, "made_seconds": 0, "config": ""}',
+        b'{"schema": 2, "actions": [7], "made_seconds": 0, "config": ""}',
+        b'{"schema": 2, "actions": [{}], "made_seconds": 0, "config": ""}',
     ],
 )
 def test_what_is_no_plan_is_said_in_a_line(tmp_path, raw):
@@ -168,6 +168,13 @@ def test_what_is_no_plan_is_said_in_a_line(tmp_path, raw):
         read(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_plan_of_another_schema_says_to_plan_again(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text('{"schema": 1, "actions": []}')
+    with pytest.raises(UsageError, match="schema 1, not 2: make it again with regbot plan"):
+        read(path)
 
 
 def test_a_plan_that_is_not_there(tmp_path):
@@ -184,15 +191,16 @@ def test_a_plan_that_is_not_there(tmp_path):
         (0, {"digest": None}, "a text is expected"),
         (0, {"digest": "sha256:00"}, "sha256:00"),
         (0, {"action": "delete everything"}, "there is no action 'delete everything'"),
-        (1, {"tags": "all"}, "an array of texts"),
+        (1, {"tags": "all"}, ": tags: "),
         (3, {"manifest": "e30="}, "sha256"),
         (3, {"digest": "sha256:" + "0" * 64}, "sha256"),
         (5, {"content": "AAAA"}, "sha256"),
         (9, {"file": "../../etc/passwd"}, "leads out of"),
         (10, {"file": "/etc/passwd"}, "leads out of"),
-        (8, {"platforms": ["linux"]}, "linux"),
-        (0, {"size": "big"}, "numbers or null"),
-        (6, {"bytes": float("inf")}, "bytes is a number"),
+        (8, {"platforms": ["a/b/c/d/e"]}, "a/b/c/d/e"),
+        (0, {"size": "big"}, ": size: "),
+        (6, {"bytes": float("inf")}, ": bytes: "),
+        (0, {"tag": "v2"}, ": tag: "),
     ],
 )
 def test_an_edited_action_that_makes_no_sense(tmp_path, number, change, said):
