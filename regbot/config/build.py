@@ -1,4 +1,4 @@
-"""Puts the models' values together: defaults filled in, hosts merged, warnings noted."""
+"""Builds a Config from validated models: fills in defaults, merges hosts, collects warnings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def build(document: Document, file: File, around: Surroundings) -> Config:
         _script(document, number, script, defaults) for number, script in enumerate(file.scripts)
     )
     if not scripts:
-        what = "there are no scripts, so nothing will run (add scripts)"
+        what = "there are no scripts, so nothing will run (add some under scripts)"
         warnings.append(Problem(Mark(1, 1), what))
     client = ClientSettings(
         hosts=hosts,
@@ -81,7 +81,7 @@ def _guard(model: GuardModel) -> Guard:
 def _hosts(
     document: Document, entries: list[Creds], warnings: list[Problem]
 ) -> tuple[HostSettings, ...]:
-    """One host for each registry; where one is named again, its later fields win."""
+    """One host for each registry; of several entries, later fields take precedence."""
     merged: dict[str, Creds] = {}
     lines: dict[str, int] = {}
     for number, creds in enumerate(entries):
@@ -90,10 +90,10 @@ def _hosts(
         warnings += _entry_warnings(document, number, creds)
         earlier = merged.get(name)
         if earlier is not None:
-            what = f"registry {shown(name)} is at line {lines[name]} already; what is said here"
-            warnings.append(Problem(mark, f"{what} wins (join the two entries)"))
-            said = {field: getattr(creds, field) for field in creds.model_fields_set}
-            creds = earlier.model_copy(update=said)
+            what = f"registry {shown(name)} has an entry at line {lines[name]} already; this one"
+            warnings.append(Problem(mark, f"{what} takes precedence (merge the two entries)"))
+            fields = {field: getattr(creds, field) for field in creds.model_fields_set}
+            creds = earlier.model_copy(update=fields)
         merged[name] = creds
         lines.setdefault(name, mark.line)
     return tuple(_host(creds) for creds in merged.values())
@@ -108,7 +108,7 @@ def _entry_warnings(document: Document, number: int, creds: Creds) -> list[Probl
     for key, field in _TEMPLATES.items():
         mark, node = document.find(("creds", number, key))
         if isinstance(node, Scalar) and "{{" in node.text and not getattr(creds, field):
-            what = f"{key}: the template gives nothing (is the variable or file filled?)"
+            what = f"{key}: the template's result is empty (is the variable or the file empty?)"
             warnings.append(Problem(mark, what))
     return warnings
 

@@ -1,4 +1,4 @@
-"""Rules between keys, checked on the tree itself so that they count beside other mistakes."""
+"""Rules about several keys, checked on the tree so that all mistakes are reported together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PAIR = (("clientCert", "clientKey"), ("clientKey", "clientCert"))
 
 
 def check(document: Document) -> Iterator[Problem]:
-    """Everything wrong that no single value shows."""
+    """Problems that involve more than one value."""
     if not isinstance(document.root, Mapping):
         return
     for creds in _mappings(document.root.get("creds")):
@@ -18,29 +18,29 @@ def check(document: Document) -> Iterator[Problem]:
     first: dict[str, Mark] = {}
     for script in _mappings(document.root.get("scripts")):
         yield from _one_source(script)
-        yield from _own_name(script, first)
+        yield from _unique_name(script, first)
 
 
 def _certificate_pair(creds: Mapping) -> Iterator[Problem]:
-    for one, other in _PAIR:
-        if creds.get(one) is not None and creds.get(other) is None:
-            yield Problem(creds.entries[one].key_mark, f"{one} without {other} (add {other})")
+    for key, other in _PAIR:
+        if creds.get(key) is not None and creds.get(other) is None:
+            yield Problem(creds.entries[key].key_mark, f"{key} without {other} (add {other})")
 
 
 def _one_source(script: Mapping) -> Iterator[Problem]:
     if script.get("script") is not None and script.get("file") is not None:
         mark = max(script.entries[key].key_mark for key in ("script", "file"))
-        yield Problem(mark, "a script has script or file, not both (remove one)")
-    elif not (_says_something(script, "script") or _says_something(script, "file")):
+        yield Problem(mark, "a script can't have both script and file (remove one)")
+    elif not (_is_set(script, "script") or _is_set(script, "file")):
         yield Problem(script.mark, "a script needs script or file (add script: | and the Lua text)")
 
 
-def _says_something(script: Mapping, key: str) -> bool:
+def _is_set(script: Mapping, key: str) -> bool:
     node = script.get(key)
     return node is not None and not (isinstance(node, Scalar) and not node.text.strip())
 
 
-def _own_name(script: Mapping, first: dict[str, Mark]) -> Iterator[Problem]:
+def _unique_name(script: Mapping, first: dict[str, Mark]) -> Iterator[Problem]:
     name = script.get("name")
     if not isinstance(name, Scalar):
         return
@@ -49,7 +49,8 @@ def _own_name(script: Mapping, first: dict[str, Mark]) -> Iterator[Problem]:
     if text and seen != name.mark:
         yield Problem(
             name.mark,
-            f"a script named {shown(text)} is at line {seen.line} already (give it its own name)",
+            f"line {seen.line} has a script named {shown(text)} already"
+            " (give this one another name)",
         )
 
 

@@ -1,8 +1,7 @@
-"""Reads YAML into a Document: anchors, aliases and merges, but nothing that can hurt.
+"""Reads YAML into a Document: anchors, aliases and merges, but nothing dangerous.
 
-The parser's events are put together here and not by PyYAML's composer, which
-crashes on deep nesting, keeps the last of duplicate keys and says nothing, and
-follows aliases however much they blow up.
+This replaces PyYAML's composer, which crashes on deep nesting, silently keeps the last
+of several equal keys, and expands aliases without a limit.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _START = Mark(1, 1)
 def compose(data: bytes, filename: str) -> Document:
     """Read the bytes of a YAML file.
 
-    Raises ConfigError where nothing more can be read: not UTF-8, not YAML, empty.
+    Raises ConfigError if the file is not UTF-8, not YAML, or empty.
     """
     text = _decode(data, filename)
     document = Document(filename, Scalar("", _START), tuple(text.split("\n")))
@@ -52,7 +51,7 @@ def compose(data: bytes, filename: str) -> Document:
         _check_depth_before(error, text, document)
         raise _syntax_error(composer, error) from None
     except yaml.YAMLError:
-        composer.fail(_START, "this is not YAML (check the file)")
+        composer.fail(_START, "this is not YAML (is it the right file?)")
     except RecursionError:
         composer.too_deep(_START)
     return composer.finish()
@@ -89,8 +88,8 @@ def _not_yaml(filename: str, before: str, what: str) -> ConfigError:
 
 
 def _syntax_error(composer: _Composer, error: yaml.MarkedYAMLError) -> ConfigError:
-    found = error.problem_mark or error.context_mark
-    mark = Mark(found.line + 1, found.column + 1) if found else _START
+    place = error.problem_mark or error.context_mark
+    mark = Mark(place.line + 1, place.column + 1) if place else _START
     lines = composer.document.lines
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
     started = error.context_mark.line if error.context_mark else mark.line - 1
@@ -106,7 +105,7 @@ def _syntax_error(composer: _Composer, error: yaml.MarkedYAMLError) -> ConfigErr
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping whose end has not come yet; a mapping's items are key, value, key..."""
+    """A list or mapping that is still being read; a mapping's items are key, value, key..."""
 
     is_mapping: bool
     mark: Mark
@@ -115,7 +114,7 @@ class _Open:
 
 
 class _Composer:
-    """Takes the events of one stream, one after the other."""
+    """Builds nodes from the events of a stream."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -126,16 +125,16 @@ class _Composer:
         self._values_left = MAX_VALUES
 
     def read(self, text: str) -> None:
-        """Take all events of a text. Raises what PyYAML raises, and ConfigError."""
+        """Take all events of a text. Raises yaml.YAMLError and ConfigError."""
         for event in yaml.parse(text, Loader=_LOADER):
             self.take(event)
 
     def error(self, mark: Mark, text: str) -> ConfigError:
-        """What was wrong so far, and this."""
+        """An error with the problems found so far and this one."""
         return self.document.error([*self._problems, Problem(mark, text)])
 
     def fail(self, mark: Mark, text: str) -> NoReturn:
-        """End here: what comes after can't be understood."""
+        """Raise an error, because the rest of the file can't be read."""
         raise self.error(mark, text)
 
     def finish(self) -> Document:
@@ -149,7 +148,7 @@ class _Composer:
     def take(self, event: yaml.Event) -> None:
         """The next event."""
         if isinstance(event, yaml.DocumentStartEvent) and self._roots:
-            self.fail(_mark(event), "a second document begins here (keep one in a file)")
+            self.fail(_mark(event), "a second document begins here (a file can have only one)")
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event)
         elif isinstance(event, yaml.ScalarEvent):
@@ -188,29 +187,31 @@ class _Composer:
             self.too_deep(_mark(event))
 
     def _end(self) -> None:
-        done = self._open.pop()
-        depth = 1 + max((item.depth for item in done.items), default=0)
-        size = 1 + sum(item.size for item in done.items)
+        closed = self._open.pop()
+        depth = 1 + max((item.depth for item in closed.items), default=0)
+        size = 1 + sum(item.size for item in closed.items)
         node: Node
-        if done.is_mapping:
-            node = Mapping(self._entries(done.items), done.mark, size, depth)
+        if closed.is_mapping:
+            node = Mapping(self._entries(closed.items), closed.mark, size, depth)
         else:
-            node = Sequence(tuple(done.items), done.mark, size, depth)
-        if done.anchor:
-            self._anchors[done.anchor] = node
+            node = Sequence(tuple(closed.items), closed.mark, size, depth)
+        if closed.anchor:
+            self._anchors[closed.anchor] = node
         self._values_left += size - 1
         self._add(node, node.mark)
 
     def _add(self, node: Node, mark: Mark) -> None:
         self._values_left -= node.size
         if self._values_left < 0:
-            self.fail(mark, f"more than {MAX_VALUES} values, aliases written out (make it smaller)")
+            self.fail(
+                mark, f"more than {MAX_VALUES} values with aliases expanded (make it smaller)"
+            )
         if len(self._open) + node.depth > MAX_DEPTH:
             self.too_deep(mark)
         (self._open[-1].items if self._open else self._roots).append(node)
 
     def too_deep(self, mark: Mark) -> NoReturn:
-        """End here: no config is nested like this."""
+        """Raise an error about the depth of nesting."""
         self.fail(mark, f"nested more than {MAX_DEPTH} levels deep (make it flatter)")
 
     def _check_tag(self, event: yaml.NodeEvent) -> None:
@@ -220,25 +221,25 @@ class _Composer:
             self._problems.append(Problem(_mark(event), f"tag {name} is not allowed (remove it)"))
 
     def _entries(self, items: list[Node]) -> dict[str, Entry]:
-        own: dict[str, Entry] = {}
+        entries: dict[str, Entry] = {}
         merges: list[Mapping] = []
         merged_at: Mark | None = None
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, Scalar):
-                self._problem(key.mark, "a key must be a text (put a value with {{ }} in quotes)")
+                self._problem(key.mark, "a key must be a string (put a value with {{ }} in quotes)")
             elif key.text == "<<" and not key.style:
                 if merged_at:
                     self._duplicate(key, merged_at)
                 merged_at = merged_at or key.mark
                 merges += self._merged(value)
-            elif key.text in own:
-                self._duplicate(key, own[key.text].key_mark)
+            elif key.text in entries:
+                self._duplicate(key, entries[key.text].key_mark)
             else:
-                own[key.text] = Entry(key.mark, value)
+                entries[key.text] = Entry(key.mark, value)
         for mapping in merges:
             for name, entry in mapping.entries.items():
-                own.setdefault(name, entry)
-        return own
+                entries.setdefault(name, entry)
+        return entries
 
     def _merged(self, value: Node) -> list[Mapping]:
         sources = value.items if isinstance(value, Sequence) else (value,)
@@ -249,7 +250,7 @@ class _Composer:
 
     def _duplicate(self, key: Scalar, first: Mark) -> None:
         name, place = shown(key.text), f"line {first.line}, column {first.column}"
-        self._problem(key.mark, f"key {name} is here twice, first at {place} (remove one)")
+        self._problem(key.mark, f"key {name} is a duplicate, the first is at {place} (remove one)")
 
     def _problem(self, mark: Mark, text: str) -> None:
         self._problems.append(Problem(mark, text))

@@ -1,7 +1,7 @@
-"""A YAML document as a tree of nodes that remember their place in the file.
+"""A YAML document as a tree of nodes that know their place in the file.
 
-Scalars keep the text they were written with, so that a password ``0123`` stays
-``0123``; what a text means is decided by the field it stands in.
+A scalar keeps the text as it was written, so that a password ``0123`` stays ``0123``.
+The field that it belongs to decides what the text means.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
-    """A place in the file; both count from 1."""
+    """A place in the file. Lines and columns are counted from 1."""
 
     line: int
     column: int
@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something wrong at a place: what it is, and in brackets what to do."""
+    """A problem at a place. The text says what is wrong, and in brackets what to do."""
 
     mark: Mark
     text: str
@@ -35,7 +35,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A text. ``style`` is YAML's: empty when plain, else ``'``, ``"``, ``|`` or ``>``."""
+    """A string. ``style`` is empty for a plain scalar, else ``'``, ``"``, ``|`` or ``>``."""
 
     text: str
     mark: Mark
@@ -46,18 +46,18 @@ class Scalar:
 
     @property
     def is_null(self) -> bool:
-        """Whether nothing stands here."""
+        """Whether the value is empty or null."""
         return not self.style and self.text in _NULLS
 
     @property
     def first_line(self) -> int:
-        """The line of the file where the text itself begins."""
+        """The line of the file in which the text itself begins."""
         return self.mark.line + (1 if self.style in ("|", ">") else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A list. ``size`` counts the values in it, aliases written out."""
+    """A list. ``size`` is the number of values in it, with aliases expanded."""
 
     items: tuple[Node, ...]
     mark: Mark
@@ -75,7 +75,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Keys with values, merges done. ``size`` counts the values, aliases written out."""
+    """Keys and values, with merges applied. ``size`` is as for a Sequence."""
 
     entries: dict[str, Entry]
     mark: Mark
@@ -83,7 +83,7 @@ class Mapping:
     depth: int
 
     def get(self, key: str) -> Node | None:
-        """The value of a key; None when it is absent or nothing stands there."""
+        """The value of a key, or None if it is absent or empty."""
         entry = self.entries.get(key)
         if entry is None or (isinstance(entry.value, Scalar) and entry.value.is_null):
             return None
@@ -98,7 +98,7 @@ Plain = Scalar | list["Plain"] | dict[str, "Plain"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that could be read as YAML, and what is wrong with it already."""
+    """A file that was read as YAML, and the problems found so far."""
 
     filename: str
     root: Node
@@ -106,17 +106,17 @@ class Document:
     problems: tuple[Problem, ...] = field(default=())
 
     def find(self, path: Path) -> tuple[Mark, Node | None]:
-        """Where a path leads: the mark to point at, and the node if there is one.
+        """The node at a path, or None, and the mark that an error should point at.
 
-        A path that leads nowhere gives the mark of the last node on the way.
+        For a path that doesn't exist, the mark is that of the last node on the way.
         """
         node, mark = self.root, self.root.mark
         for step in path:
             if isinstance(node, Mapping) and step in node.entries:
                 entry = node.entries[str(step)]
                 node = entry.value
-                nothing = isinstance(node, Scalar) and node.is_null
-                mark = entry.key_mark if nothing else node.mark
+                is_empty = isinstance(node, Scalar) and node.is_null
+                mark = entry.key_mark if is_empty else node.mark
             elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
                 node = node.items[step]
                 mark = node.mark
@@ -125,24 +125,24 @@ class Document:
         return mark, node
 
     def key(self, path: Path) -> Mark:
-        """The mark of a mapping's key."""
+        """The mark of a key in a mapping."""
         _, parent = self.find(path[:-1])
         if isinstance(parent, Mapping) and path[-1] in parent.entries:
             return parent.entries[str(path[-1])].key_mark
         return self.find(path)[0]
 
     def place(self, scalar: Scalar, offset: int) -> Mark:
-        """The mark of a character of a scalar's text, or of the scalar where that is unclear."""
+        """The mark of a character in a scalar, or that of the scalar if it can't be located."""
         before = scalar.text[:offset]
         row, column = before.count("\n"), offset - (before.rfind("\n") + 1)
         number = scalar.first_line + row
         if number > len(self.lines):
             return scalar.mark
         start = 0 if scalar.style == "|" else scalar.mark.column - 1
-        found = self.lines[number - 1].find(scalar.text.split("\n")[row], start)
-        if found < 0 or (row and scalar.style != "|"):
+        begin = self.lines[number - 1].find(scalar.text.split("\n")[row], start)
+        if begin < 0 or (row and scalar.style != "|"):
             return scalar.mark
-        return Mark(number, found + column + 1)
+        return Mark(number, begin + column + 1)
 
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         """All problems, each once and in the order of the file."""
@@ -167,5 +167,5 @@ def plain(node: Node) -> Plain:
 
 
 def shown(text: str) -> str:
-    """A text from the file, short enough and safe to stand in one line."""
+    """A text from the file, quoted and shortened for an error message."""
     return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,4 +1,4 @@
-"""Turns what a model found wrong into problems with a place, in words for people."""
+"""Turns the errors of a validation into problems with a place and plain words."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _NEEDED = {"registry": "a creds entry", "name": "a script"}
 
 def explain(document: Document, error: ValidationError) -> list[Problem]:
     """Every error of a validation as a problem with its place."""
-    return [_problem(document, each) for each in error.errors(include_url=False)]
+    return [_problem(document, detail) for detail in error.errors(include_url=False)]
 
 
 def _problem(document: Document, error: ErrorDetails) -> Problem:
@@ -69,17 +69,17 @@ def _within(document: Document, mark: Mark, node: object, error: ErrorDetails) -
 
 
 def _named(path: Path, what: str) -> str:
-    """What is wrong, after the key it is wrong with."""
+    """The text of a problem, after the key it belongs to."""
     names = [step for step in path if isinstance(step, str)]
     return f"{names[-1]}: {what}" if names else what
 
 
 def _missing(key: str) -> str:
-    return f"{_NEEDED.get(key, 'this')} needs {key} (add {key}: ...)"
+    return f"{key} is missing in {_NEEDED.get(key, 'this entry')} (add {key}: ...)"
 
 
 def _seen(node: object) -> str:
-    return ", not a text" if isinstance(node, Scalar) and not node.is_null else ""
+    return ", not a string" if isinstance(node, Scalar) and not node.is_null else ""
 
 
 def _unknown_key(path: Path) -> str:
@@ -97,11 +97,11 @@ def _advice(key: str, place: Place) -> str:
         return f"did you mean {here.get(simple, other)}?"
     for where, names in known.items():
         if key in names:
-            return f"it belongs under {'.'.join(where)}" if where else "it belongs at the top"
+            return f"it belongs under {'.'.join(where)}" if where else "it belongs at the top level"
     near = get_close_matches(simple, here, n=1, cutoff=0.6)
     if near:
         return f"did you mean {here[near[0]]}?"
-    return f"known here: {', '.join(known[place])}; own keys begin with x-"
+    return f"the keys here are {', '.join(known[place])}; keys of your own begin with x-"
 
 
 def _simple(key: str) -> str:

@@ -1,7 +1,7 @@
-"""The kinds of values a field can hold: how each is read, and what to say when it is not one.
+"""The types of fields: how each is read, and what an error says about any other value.
 
-Each kind is a type for pydantic models. It takes a scalar's own text, so that
-YAML's guesses (``yes`` is true, ``1:30`` is 90) never matter.
+Each is a type for pydantic models. It reads a scalar's text as it is written, so
+that YAML's own guesses (``yes`` is true, ``1:30`` is 90) never matter.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What values are read with: the environment, and the folder relative names start from."""
+    """The environment that templates read, and the folder that relative names start from."""
 
     environ: Mapping[str, str]
     base: Path
@@ -49,19 +49,19 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A kind of value, and how to write one."""
+    """A kind of value, and a hint on how to write it. Both are shown in errors."""
 
     what: str
     hint: str
 
 
-TEXT = Wanted("a text", "put it between quotes")
+TEXT = Wanted("a string", "put it between quotes")
 FLAG = Wanted("true or false", "write true or false")
 COUNT = Wanted("a number", "write 0 or more")
 VERSION = Wanted("the number 1", "write version: 1")
 RATE = Wanted("a number", "write one such as 0.5; 0 for no limit")
 DURATION = Wanted("a duration such as 30s", "write one such as 30s, 1h15m or 7d")
-SIZE = Wanted("a size", "write bytes, or one such as 512KiB or 4MiB")
+SIZE = Wanted("a size", "write a number of bytes, or a size such as 512KiB or 4MiB")
 SCHEDULE = Wanted("a schedule", 'write five fields such as "15 3 * * *"')
 TIMEZONE = Wanted("a time zone", "write one such as UTC or Europe/Paris")
 VARIABLE = Wanted("the name of an environment variable", "write one such as MY_NAME")
@@ -69,30 +69,30 @@ MAPPING = Wanted("a mapping", "write one such as {days: 30}")
 
 
 def mistake(what: str, offset: int | None = None) -> PydanticCustomError:
-    """An error whose text is shown as it is, ``offset`` characters into the value."""
+    """An error with this text, which points at the character ``offset`` of the value."""
     return PydanticCustomError("mistake", "{what}", {"what": what, "offset": offset})
 
 
 def unfit(value: object, wanted: Wanted) -> PydanticCustomError:
-    """The error for a value of another kind than the wanted."""
+    """The error for a value of another kind than the wanted one."""
     if isinstance(value, str):
-        seen = shown(value) if value else "an empty text"
+        seen = shown(value) if value else "an empty string"
     elif isinstance(value, Scalar):
-        seen = "a text"
+        seen = "a string"
     else:
         seen = "a list" if isinstance(value, list) else "a mapping"
     return mistake(f"expected {wanted.what}, not {seen} ({wanted.hint})")
 
 
 def text_of(value: object, wanted: Wanted = TEXT) -> str:
-    """The text of a scalar; for a list or mapping an error that names what is wanted."""
+    """The text of a scalar. Raises for a list or a mapping, and says what is wanted."""
     if isinstance(value, Scalar):
         return value.text
     raise unfit(value, wanted)
 
 
 def short_text_of(value: object, wanted: Wanted = TEXT) -> str:
-    """As text_of, without space around it and not longer than any such value is."""
+    """The text of a scalar, stripped. Raises also if it is longer than any such value."""
     text = text_of(value, wanted)
     if len(text) > _LONGEST:
         raise mistake(f"expected {wanted.what}, not {len(text)} characters ({wanted.hint})")
@@ -105,7 +105,7 @@ def _text(value: object) -> str:
 
 def _clean(text: str) -> str:
     if "\0" in text or re.search("[\ud800-\udfff]", text):
-        raise mistake("the text holds a character that is not allowed (is it UTF-8?)")
+        raise mistake("the text contains a character that is not allowed (is the file UTF-8?)")
     return text
 
 
@@ -179,7 +179,7 @@ def _size_or_never(value: object) -> int:
 def _memory(value: object) -> int:
     size = _size(value)
     if size < _LEAST_MEMORY:
-        raise mistake("Lua does not start in less than 1MiB (write a size such as 256MiB)")
+        raise mistake("Lua doesn't start with less than 1MiB (write a size such as 256MiB)")
     return size
 
 
@@ -213,7 +213,7 @@ def _variable(value: object) -> str:
 def _header(value: object) -> str:
     text = short_text_of(value)
     if not re.fullmatch(r"[ -~]*", text):
-        raise mistake("a user agent holds only ASCII (leave the other characters out)")
+        raise mistake("a user agent may contain only ASCII characters (remove the others)")
     return text
 
 
@@ -243,7 +243,7 @@ def _source_file(value: object, info: ValidationInfo) -> SourceFile:
         with open_regular(file) as stream:
             content = stream.read(_MAX_SOURCE + 1)
     except FileNotFoundError:
-        what = f"there is no file {shown(name)} (names count from the config's folder)"
+        what = f"there is no file {shown(name)} (its name is relative to the folder of the config)"
         raise mistake(what) from None
     except OSError as error:
         raise mistake(f"can't read {shown(name)}: {error.strerror} (name a Lua file)") from None
@@ -264,18 +264,18 @@ def rendered(value: object, info: ValidationInfo) -> str:
 def _arguments(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise unfit(value, MAPPING)
-    return {key: lua_value(each) for key, each in value.items()}
+    return {key: lua_value(item) for key, item in value.items()}
 
 
 def lua_value(value: Plain) -> object:
-    """What a value under ``args`` is: YAML 1.2's booleans and numbers, else the text.
+    """A value under ``args``, as Lua gets it: booleans and numbers of YAML 1.2, else text.
 
-    Numbers that would lose digits (more than 15, or zeros in front) stay texts.
+    Numbers that would lose digits (more than 15, or leading zeros) stay text.
     """
     if isinstance(value, dict):
-        return {key: lua_value(each) for key, each in value.items()}
+        return {key: lua_value(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [lua_value(each) for each in value]
+        return [lua_value(item) for item in value]
     text = value.text
     if value.style:
         return text
@@ -291,7 +291,7 @@ def lua_value(value: Plain) -> object:
 
 
 def surroundings(info: ValidationInfo) -> Surroundings:
-    """What the models were given as context."""
+    """The context that the models are validated with."""
     if not isinstance(info.context, Surroundings):
         raise TypeError("the models are validated with Surroundings as context")
     return info.context

@@ -1,4 +1,4 @@
-"""The ``guard:`` of a config: its fields, and the Guard they make."""
+"""The types of the fields under ``guard``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from regbot.config.fields import (
 from regbot.errors import InvalidValue
 from regbot.plan.guard import Protection
 
-PERCENT = Wanted("a percentage", "write one from 0 to 100, such as 25")
+PERCENT = Wanted("a percentage", "write a number from 0 to 100, such as 25")
 
 
 def _count(value: object) -> int:

@@ -1,4 +1,4 @@
-"""The kinds of values that say how to reach a registry: names, TLS, certificates, secrets."""
+"""The types of fields about a registry: names, TLS, certificates, secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from regbot.oci.reference import parse_registry
 
 _TLS: dict[str, Tls] = {"enabled": "enabled", "insecure": "insecure", "disabled": "disabled"}
 TLS = Wanted("enabled, insecure or disabled", "write one of the three words")
-SCHEME = Wanted("http or https", "better write tls instead")
+SCHEME = Wanted("http or https", "use tls instead")
 HOST = Wanted("a host name with an optional :port", "write one such as registry.example.org:5000")
 _STRING = WithJsonSchema({"type": "string"})
 
@@ -46,7 +46,7 @@ def _mirror(value: object) -> str:
 
 def _parse_host(text: str, *, may_show: bool = True) -> str:
     if "://" in text:
-        raise mistake(f"expected {HOST.what} alone (remove what is before ://)")
+        raise mistake(f"expected {HOST.what}, without a scheme (remove everything up to ://)")
     if not text:
         raise mistake(f"the host name is empty ({HOST.hint})")
     try:

@@ -1,4 +1,4 @@
-"""From the bytes of a YAML file to a Config, or to everything that is wrong with it."""
+"""Loads a Config from the bytes of a YAML file, or reports everything wrong with it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_config(path: str, *, environ: Mapping[str, str], stdin: IO[bytes]) -> C
 
     Names of scripts, modules and the journal are relative to the file's folder, or to
     the current folder for standard input; ``workDir`` always is to the current folder.
-    Raises ConfigError, of one line when the file can't be read at all.
+    Raises ConfigError, with a single line if the file can't be read at all.
     """
     if path == "-":
         return load_config(
@@ -40,7 +40,7 @@ def read_config(path: str, *, environ: Mapping[str, str], stdin: IO[bytes]) -> C
     try:
         file = Path(path)
         if stat.S_ISDIR(file.stat().st_mode):
-            raise ConfigError([f"{path}: this is a directory (name the YAML file in it)"])
+            raise ConfigError([f"{path}: this is a folder (name the YAML file in it)"])
         with file.open("rb") as stream:
             data = _limited(stream, path)
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def read_config(path: str, *, environ: Mapping[str, str], stdin: IO[bytes]) -> C
 def load_config(
     text: bytes | str, *, filename: str, environ: Mapping[str, str], base: Path
 ) -> Config:
-    """Read and check a whole config; ``filename`` is only shown, ``base`` starts relative names.
+    """Read and check a config. ``filename`` is for messages, relative names start at ``base``.
 
     Raises ConfigError with all problems, each ``file:line:column: what (what to do)``.
     """
@@ -82,5 +82,5 @@ def _fingerprint(data: bytes, config: Config) -> str:
 def _limited(stream: IO[bytes], name: str) -> bytes:
     data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise ConfigError([f"{name}: larger than 16MiB (is it the right file?)"])
+        raise ConfigError([f"{name}: it is larger than 16MiB (is it the right file?)"])
     return data

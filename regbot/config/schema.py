@@ -1,6 +1,6 @@
-"""What may stand in the YAML: one model for each kind of mapping.
+"""The schema of the YAML file: one model for each kind of mapping.
 
-A field's name in the file is its name here in camel case. Empty means not said.
+A key is the field's name in camel case. An empty value means that the key is not set.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Place = tuple[str, ...]
 
 
 class Model(BaseModel):
-    """A mapping: unknown keys are mistakes, ``x-`` keys are the user's own."""
+    """A mapping. Unknown keys are mistakes; ``x-`` keys are free for the user."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -65,7 +65,7 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_what_says_nothing(cls, data: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
+    def _without_empty_and_own_keys(cls, data: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
         if not isinstance(data, dict):
             return data
         known = keys(cls)
@@ -83,13 +83,13 @@ def keys(model: type[BaseModel]) -> list[str]:
 
 
 class ApiOpts(Model):
-    """Switches of single calls of the registry's API."""
+    """Options for the registry API."""
 
     disable_head: Flag = False
 
 
 class Creds(Model):
-    """How to speak with one registry."""
+    """How to connect to a registry and log in."""
 
     registry: Registry
     hostname: Host = ""
@@ -116,7 +116,7 @@ class Creds(Model):
 
 
 class GuardModel(Model):
-    """Rules that what a script deletes has to keep."""
+    """Limits on what a script may delete."""
 
     max_deletes: OptionalCount = None
     max_delete_percent: Percent = None
@@ -126,7 +126,7 @@ class GuardModel(Model):
 
 
 class DefaultsModel(Model):
-    """What holds for every script and registry."""
+    """Settings for all scripts and registries."""
 
     parallel: Count = 1
     interval: Duration = None

@@ -1,8 +1,8 @@
-"""Templates in Go's syntax, as far as a config needs them.
+"""Templates in the syntax of Go, as far as a config needs them.
 
-Functions, strings, pipes, parentheses, comments and trim markers; no data, no
-variables, no control words. As in Go, a piped value becomes the last argument.
-Nothing that was read from the environment or a file shows up in an error.
+Supported are functions, strings, pipes, parentheses, comments and trim markers, but
+no data, variables or control structures. As in Go, a piped value becomes the last
+argument. Errors never contain anything read from the environment or from a file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MAX_NESTING = 20
 
 
 class TemplateMistake(InvalidValue):
-    """A template can't be rendered; ``offset`` is the place in its text."""
+    """A template can't be rendered; ``offset`` is the position in its text."""
 
     def __init__(self, text: str, offset: int) -> None:
         super().__init__(text)
@@ -44,7 +44,7 @@ class TemplateMistake(InvalidValue):
 def render(text: str, environ: Mapping[str, str]) -> str:
     """The text with its ``{{ }}`` replaced.
 
-    Files are looked up from the working directory. Raises TemplateMistake.
+    Names of files are relative to the current folder. Raises TemplateMistake.
     """
     parts: list[str] = []
     position = 0
@@ -63,7 +63,7 @@ def render(text: str, environ: Mapping[str, str]) -> str:
 
 
 class _Action:
-    """What stands between one ``{{`` and its ``}}``."""
+    """The part between ``{{`` and ``}}``."""
 
     def __init__(self, text: str, opening: re.Match[str], functions: _Functions) -> None:
         self._functions = functions
@@ -79,7 +79,7 @@ class _Action:
                 raise TemplateMistake("template: {{ without }} (close it)", self._start)
             if token is None:
                 raise TemplateMistake(
-                    "template: this is not understood (write functions, strings, | and brackets)",
+                    "template: syntax error (use functions, strings, | and parentheses)",
                     position,
                 )
             if token.lastgroup != "space":
@@ -89,20 +89,22 @@ class _Action:
         self.trims = closing["trim"] is not None
 
     def render(self) -> str:
-        """The text this action stands for."""
+        """The text that replaces this action."""
         if self._is_comment:
             return ""
         value = self._pipeline(0)
         if self._next < len(self._tokens):
             raise TemplateMistake("template: ) without ( (remove it)", self._place())
         if not isinstance(value, str):
-            raise TemplateMistake("template: a list can't be shown (use join)", self._start)
+            raise TemplateMistake(
+                "template: the result is a list, not a string (use join)", self._start
+            )
         return value
 
     def _pipeline(self, nesting: int) -> Value:
         if nesting > _MAX_NESTING:
             raise TemplateMistake(
-                "template: brackets inside brackets (make it simpler)", self._place()
+                "template: too many nested parentheses (make it simpler)", self._place()
             )
         value = self._command(nesting, ())
         while self._peek() == "|":
@@ -113,7 +115,7 @@ class _Action:
     def _command(self, nesting: int, piped: tuple[Value, ...]) -> Value:
         if self._peek() in ("", "|", ")"):
             raise TemplateMistake(
-                "template: a value is missing (such as env `NAME`)", self._place()
+                "template: a value is missing (write one such as env `NAME`)", self._place()
             )
         kind, name, place = self._tokens[self._next]
         if kind == "name":
@@ -121,15 +123,13 @@ class _Action:
             return self._call(name, place, nesting, piped)
         value = self._operand(nesting)
         if piped or self._peek() not in ("", "|", ")"):
-            raise TemplateMistake(
-                "template: only a function takes arguments (remove the rest)", place
-            )
+            raise TemplateMistake("template: only a function takes arguments (remove them)", place)
         return value
 
     def _call(self, name: str, place: int, nesting: int, piped: tuple[Value, ...]) -> Value:
         if name not in self._functions:
             known = ", ".join(self._functions)
-            raise TemplateMistake(f"template: no such function (there are {known})", place)
+            raise TemplateMistake(f"template: no such function (use one of {known})", place)
         arguments: list[Value] = []
         while self._peek() not in ("", "|", ")"):
             arguments.append(self._operand(nesting))
@@ -138,7 +138,7 @@ class _Action:
         if len(arguments) != count:
             raise TemplateMistake(
                 f"template: {name} takes {count} argument{'s' if count > 1 else ''},"
-                f" not {len(arguments)} (they come after its name or through |)",
+                f" not {len(arguments)} (arguments follow the name or come from |)",
                 place,
             )
         try:
@@ -155,7 +155,7 @@ class _Action:
             return text[1:-1]
         if text != "(":
             raise TemplateMistake(
-                "template: a call within a call needs brackets (put it between them)", place
+                "template: a function call as an argument needs parentheses (put it in them)", place
             )
         value = self._pipeline(nesting + 1)
         if self._peek() != ")":
@@ -171,14 +171,14 @@ class _Action:
 
 
 def _unescape(body: str, place: int) -> str:
-    r"""A Go interpreted string; ``\xff`` and octal escapes are bytes of UTF-8."""
+    r"""An interpreted string of Go; ``\xff`` and octal escapes are bytes of UTF-8."""
     out = bytearray()
     try:
         for part in _ESCAPE.finditer(body):
             code = part["short"] or part["long"]
             if part["bad"]:
                 raise TemplateMistake(
-                    "template: unknown escape in a string (use backquotes)", place
+                    "template: unknown escape sequence in a string (use backquotes)", place
                 )
             if code:
                 out += chr(int(code, 16)).encode()
@@ -189,7 +189,7 @@ def _unescape(body: str, place: int) -> str:
         return out.decode()
     except (ValueError, OverflowError):
         raise TemplateMistake(
-            "template: a string's escapes are not UTF-8 (use backquotes)", place
+            "template: the escape sequences of a string are not UTF-8 (use backquotes)", place
         ) from None
 
 
@@ -197,7 +197,7 @@ _Functions = dict[str, tuple[int, Callable[..., Value]]]
 
 
 def _functions(environ: Mapping[str, str]) -> _Functions:
-    """Name, number of arguments, and the function."""
+    """The functions by name, each with its number of arguments."""
     return {
         "env": (1, lambda name: environ.get(_text(name), "")),
         "file": (1, _file),
@@ -213,13 +213,13 @@ def _functions(environ: Mapping[str, str]) -> _Functions:
 
 def _text(value: Value) -> str:
     if not isinstance(value, str):
-        raise InvalidValue("expected a text, not a list (use join)")
+        raise InvalidValue("expected a string, not a list (use join)")
     return value
 
 
 def _list(value: Value) -> list[str]:
     if isinstance(value, str):
-        raise InvalidValue("expected a list first, then the text between (split gives a list)")
+        raise InvalidValue("expected a list and a separator (split returns a list)")
     return value
 
 
@@ -229,7 +229,7 @@ def _split(value: Value, separator: Value) -> list[str]:
 
 
 def _file(name: Value) -> str:
-    """A file's text without the space around it, as secrets mounted in containers need."""
+    """A file's text, stripped, because mounted secrets often end with a newline."""
     try:
         with open_regular(Path(_text(name))) as stream:
             content = stream.read(_MAX_FILE + 1)

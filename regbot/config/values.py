@@ -1,4 +1,4 @@
-"""A config as the rest of regbot sees it: checked, complete, unchanging."""
+"""A config as the rest of regbot uses it: checked, complete and frozen."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from regbot.plan.guard import Guard
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds for all. Times in seconds, sizes in bytes; None means not said.
+    """Settings for all scripts. Times are in seconds, sizes in bytes; None means not set.
 
     ``parallel`` is how many scripts run at once; 0 and 1 both mean one after the other.
-    ``timezone`` is empty for the machine's. ``state`` None is the platform's folder
-    for state.
+    An empty ``timezone`` is the machine's own. If ``state`` is None, the journal is in
+    the system's folder for such data.
     """
 
     parallel: int
@@ -66,7 +66,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole config. ``warnings`` are lines like a ConfigError's, but nothing is broken.
+    """A whole config. ``warnings`` have the form of a ConfigError's problems.
 
     ``fingerprint`` is a digest of the file and of the scripts it names.
     """
@@ -78,7 +78,7 @@ class Config:
     fingerprint: str = ""
 
     def one_off(self, name: str, text: bytes, arguments: Mapping[str, object]) -> Script:
-        """A script that stands in no config, with the defaults of this one."""
+        """A script that is not in the config, with the config's defaults."""
         defaults = self.defaults
         return Script(
             name=name,
@@ -99,17 +99,19 @@ class Config:
         )
 
     def require_schedules(self) -> None:
-        """Raise a ConfigError that names every enabled script that would never run.
+        """Raise a ConfigError that names every enabled script without a schedule.
 
-        Also when there is none at all: a server would wait for nothing.
+        Also if no script is enabled, because a server would have nothing to run.
         """
         problems = [
             f"{script.place}: script {script.name!r} has neither schedule nor interval"
-            " (add one to it or to defaults, or run it with once)"
+            " (add one here or in defaults, or use regbot once)"
             for script in self.scripts
             if script.enabled and script.schedule is None and script.interval is None
         ]
         if problems:
             raise ConfigError(problems)
         if not any(script.enabled for script in self.scripts):
-            raise ConfigError(["there is no enabled script to run (add one under scripts)"])
+            raise ConfigError(
+                ["no script is enabled, so there is nothing to run (add one under scripts)"]
+            )

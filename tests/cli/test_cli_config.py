@@ -84,7 +84,7 @@ def test_every_mistake_at_once_with_its_place(write, tmp_path):
 
 def test_files_that_can_not_be_read(tmp_path):
     missing = str(tmp_path / "missing.yml")
-    for path, words in ((missing, "no such file"), (str(tmp_path), "directory")):
+    for path, words in ((missing, "no such file"), (str(tmp_path), "is a folder")):
         done = regbot("once", "-c", path, home=tmp_path)
         assert done.returncode == 2
         assert words in done.stderr

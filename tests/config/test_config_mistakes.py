@@ -31,8 +31,8 @@ MISTAKES = {
     script("Timeout: 1h"): "4:5: unknown key 'Timeout' (did you mean timeout?)",
     script("parallel: 2"): "4:5: unknown key 'parallel' (it belongs under defaults)",
     script("1: 2"): (
-        "4:5: unknown key '1' (known here: name, script, file, schedule, interval, timeout,"
-        " args, enabled, env, guard; own keys begin with x-)"
+        "4:5: unknown key '1' (the keys here are name, script, file, schedule, interval, timeout,"
+        " args, enabled, env, guard; keys of your own begin with x-)"
     ),
     creds("password: hunter2"): "3:5: unknown key 'password' (did you mean pass?)",
     creds("username: me"): "3:5: unknown key 'username' (did you mean user?)",
@@ -50,10 +50,13 @@ MISTAKES = {
     f"default: {{}}\n{SCRIPT}": "1:1: unknown key 'default' (did you mean defaults?)",
     f"interval: 1h\n{SCRIPT}": "1:1: unknown key 'interval' (it belongs under defaults)",
     # duplicates
-    script("name: b"): "4:5: key 'name' is here twice, first at line 2, column 5 (remove one)",
-    SCRIPT + SCRIPT: "2:1: key 'scripts' is here twice, first at line 1, column 1 (remove one)",
+    script(
+        "name: b"
+    ): "4:5: key 'name' is a duplicate, the first is at line 2, column 5 (remove one)",
+    SCRIPT
+    + SCRIPT: "2:1: key 'scripts' is a duplicate, the first is at line 1, column 1 (remove one)",
     "scripts:\n  - {name: a, script: x}\n  - {name: ' a', script: y}\n": (
-        "3:12: a script named 'a' is at line 2 already (give it its own name)"
+        "3:12: line 2 has a script named 'a' already (give this one another name)"
     ),
     # scripts
     "scripts:\n  - name: a\n": (
@@ -62,20 +65,21 @@ MISTAKES = {
     "scripts:\n  - {name: a, script: '  '}\n": (
         "2:5: a script needs script or file (add script: | and the Lua text)"
     ),
-    "scripts:\n  - script: x()\n": "2:5: a script needs name (add name: ...)",
-    "scripts:\n  - name:\n    script: x()\n": "2:5: a script needs name (add name: ...)",
+    "scripts:\n  - script: x()\n": "2:5: name is missing in a script (add name: ...)",
+    "scripts:\n  - name:\n    script: x()\n": "2:5: name is missing in a script (add name: ...)",
     "scripts:\n  - name: ''\n    script: x()\n": (
         "2:11: name: the name is empty (give the script a name)"
     ),
     "scripts:\n  - name: a\n    file: missing.lua\n": (
-        "3:11: file: there is no file 'missing.lua' (names count from the config's folder)"
+        "3:11: file: there is no file 'missing.lua'"
+        " (its name is relative to the folder of the config)"
     ),
     "scripts:\n  - name: a\n    file: .\n": (
         "3:11: file: can't read '.': it is a folder, not a regular file (name a Lua file)"
     ),
-    "scripts: x\n": "1:10: scripts: expected a list, not a text (begin each entry with -)",
+    "scripts: x\n": "1:10: scripts: expected a list, not a string (begin each entry with -)",
     "scripts:\n  - x\n": (
-        "2:5: scripts: expected a mapping of keys and values, not a text (write key: value)"
+        "2:5: scripts: expected a mapping of keys and values, not a string (write key: value)"
     ),
     script(
         "args: [1]"
@@ -87,7 +91,7 @@ MISTAKES = {
         "4:11: env: expected the name of an environment variable, not 'A B'"
         " (write one such as MY_NAME)"
     ),
-    script("env: HOME"): "4:10: env: expected a list, not a text (begin each entry with -)",
+    script("env: HOME"): "4:10: env: expected a list, not a string (begin each entry with -)",
     # when
     script("interval: 30"): (
         "4:15: interval: '30' is a duration without a unit (for seconds write 30s)"
@@ -120,10 +124,10 @@ MISTAKES = {
     defaults("parallel: two"): "2:13: parallel: expected a number, not 'two' (write 0 or more)",
     defaults("blobLimit: 4 stones"): (
         "2:14: blobLimit: expected a size, not '4 stones'"
-        " (write bytes, or one such as 512KiB or 4MiB)"
+        " (write a number of bytes, or a size such as 512KiB or 4MiB)"
     ),
     defaults("memory: 1KiB"): (
-        "2:11: memory: Lua does not start in less than 1MiB (write a size such as 256MiB)"
+        "2:11: memory: Lua doesn't start with less than 1MiB (write a size such as 256MiB)"
     ),
     defaults("luaPath: [no/such]"): (
         "2:13: luaPath: there is no folder 'no/such' (create it, or name another)"
@@ -132,7 +136,7 @@ MISTAKES = {
         "2:12: workDir: there is no folder 'no/such' (create it, or name another)"
     ),
     defaults("userAgent: bøt"): (
-        "2:14: userAgent: a user agent holds only ASCII (leave the other characters out)"
+        "2:14: userAgent: a user agent may contain only ASCII characters (remove the others)"
     ),
     f"version: 2\n{SCRIPT}": (
         "1:10: version: version 2 is newer than this regbot knows (write version: 1)"
@@ -141,10 +145,11 @@ MISTAKES = {
         "1:10: version: expected the number 1, not 'new' (write version: 1)"
     ),
     f"defaults: 5\n{SCRIPT}": (
-        "1:11: defaults: expected a mapping of keys and values, not a text (write key: value)"
+        "1:11: defaults: expected a mapping of keys and values, not a string (write key: value)"
     ),
     # creds
-    f"creds: [{{user: me}}]\n{SCRIPT}": "1:9: a creds entry needs registry (add registry: ...)",
+    f"creds: [{{user: me}}]\n{SCRIPT}": "1:9: registry is missing in a creds entry"
+    " (add registry: ...)",
     f"creds: [{{registry: ''}}]\n{SCRIPT}": (
         "1:20: registry: the registry is empty (write its host name, or docker.io)"
     ),
@@ -152,8 +157,8 @@ MISTAKES = {
         "1:20: registry: the registry is empty (write its host name, or docker.io)"
     ),
     f"creds: [{{registry: 'https://u:hunter2@r.example'}}]\n{SCRIPT}": (
-        "1:20: registry: expected a host name with an optional :port alone"
-        " (remove what is before ://)"
+        "1:20: registry: expected a host name with an optional :port, without a scheme"
+        " (remove everything up to ://)"
     ),
     f"creds: [{{registry: 'u:hunter2@r.example'}}]\n{SCRIPT}": (
         "1:20: registry: expected a host name with an optional :port"
@@ -171,10 +176,8 @@ MISTAKES = {
         "3:10: tls: expected enabled, insecure or disabled, not 'off'"
         " (write one of the three words)"
     ),
-    creds("scheme: ftp"): (
-        "3:13: scheme: expected http or https, not 'ftp' (better write tls instead)"
-    ),
-    creds("pass: [hunter2]"): "3:11: pass: expected a text, not a list (put it between quotes)",
+    creds("scheme: ftp"): ("3:13: scheme: expected http or https, not 'ftp' (use tls instead)"),
+    creds("pass: [hunter2]"): "3:11: pass: expected a string, not a list (put it between quotes)",
     creds("regcert: /etc/ca.pem"): (
         "3:14: regcert: expected PEM text that begins with -----BEGIN"
         " (to read a file, write '{{file \"/path\"}}')"
@@ -190,13 +193,15 @@ MISTAKES = {
     creds("reqConcurrent: -1"): "3:20: reqConcurrent: '-1' is negative (write 0 or more)",
     creds("priority: 1.5"): "3:15: priority: expected a number, not '1.5' (write 0 or more)",
     creds("blobChunk: -1"): (
-        "3:16: blobChunk: expected a size, not '-1' (write bytes, or one such as 512KiB or 4MiB)"
+        "3:16: blobChunk: expected a size, not '-1'"
+        " (write a number of bytes, or a size such as 512KiB or 4MiB)"
     ),
     creds("blobMax: -2"): (
-        "3:14: blobMax: expected a size, not '-2' (write bytes, or one such as 512KiB or 4MiB)"
+        "3:14: blobMax: expected a size, not '-2'"
+        " (write a number of bytes, or a size such as 512KiB or 4MiB)"
     ),
     creds("pass: '{{enw \"X\"}}'"): (
-        "3:14: pass: template: no such function (there are env, file, default, lower, upper,"
+        "3:14: pass: template: no such function (use one of env, file, default, lower, upper,"
         " trimSpace, join, split, json)"
     ),
     creds("token: '{{env \"X\"'"): "3:13: token: template: {{ without }} (close it)",
@@ -205,7 +210,8 @@ MISTAKES = {
         " (check its name)"
     ),
     creds("user: |\n      first\n      {{env}}"): (
-        "5:9: user: template: env takes 1 argument, not 0 (they come after its name or through |)"
+        "5:9: user: template: env takes 1 argument, not 0"
+        " (arguments follow the name or come from |)"
     ),
 }
 
@@ -218,7 +224,7 @@ def test_a_mistake_is_named_with_its_place(text, problem, tmp_path):
 def test_script_and_file_are_not_both_taken(tmp_path):
     (tmp_path / "x.lua").write_text("x()")
     assert problems(script("file: x.lua"), base=tmp_path) == [
-        "bot.yml:4:5: a script has script or file, not both (remove one)"
+        "bot.yml:4:5: a script can't have both script and file (remove one)"
     ]
 
 

@@ -52,7 +52,7 @@ def test_a_missing_file(tmp_path):
 
 
 def test_a_directory(tmp_path):
-    assert problem(tmp_path) == f"{tmp_path}: this is a directory (name the YAML file in it)"
+    assert problem(tmp_path) == f"{tmp_path}: this is a folder (name the YAML file in it)"
 
 
 def test_an_empty_file(tmp_path):
@@ -86,5 +86,5 @@ def test_a_name_no_file_can_have():
 
 def test_a_huge_stream_is_cut_off():
     assert problem("-", b"#" * (MAX_BYTES + 1)) == (
-        "(standard input): larger than 16MiB (is it the right file?)"
+        "(standard input): it is larger than 16MiB (is it the right file?)"
     )

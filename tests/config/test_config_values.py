@@ -312,8 +312,8 @@ def test_a_registry_said_twice_is_one_host_with_a_warning():
     assert (host.login, host.requests_per_second) == (Login("c", Secret("b")), 1.0)
     assert list(config.warnings) == [
         (
-            "bot.yml:3:16: registry 'docker.io' is at line 2 already; what is said here wins"
-            " (join the two entries)"
+            "bot.yml:3:16: registry 'docker.io' has an entry at line 2 already; this one"
+            " takes precedence (merge the two entries)"
         )
     ]
 
@@ -324,13 +324,13 @@ def test_an_empty_template_is_a_warning():
         "scripts: [{name: a, script: x}]"
     )
     assert config.warnings == (
-        "bot.yml:3:11: pass: the template gives nothing (is the variable or file filled?)",
+        "bot.yml:3:11: pass: the template's result is empty (is the variable or the file empty?)",
     )
 
 
 def test_nothing_to_run_is_a_warning():
     assert load("version: 1").warnings == (
-        "bot.yml:1:1: there are no scripts, so nothing will run (add scripts)",
+        "bot.yml:1:1: there are no scripts, so nothing will run (add some under scripts)",
     )
 
 
@@ -346,7 +346,7 @@ def test_a_server_needs_to_know_when():
     )
     with pytest.raises(ConfigError) as caught:
         config.require_schedules()
-    advice = "(add one to it or to defaults, or run it with once)"
+    advice = "(add one here or in defaults, or use regbot once)"
     assert caught.value.problems == (
         f"bot.yml:2:12: script 'a' has neither schedule nor interval {advice}",
         f"bot.yml:5:12: script 'd' has neither schedule nor interval {advice}",
