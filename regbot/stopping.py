@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from regbot.errors import RegbotError, ScriptTimeout, Stopped
 from regbot.units import format_duration
@@ -124,3 +125,8 @@ class _Finishing(Stop):
         event = threading.Event() if self.asked else self._asked
         self._sleep(event, min(seconds, self.remaining))
         self.check()
+
+
+def ended_by(error: RegbotError) -> Literal["failed", "stopped"]:
+    """How work ended that raised an error: to be stopped is no failure of it."""
+    return "stopped" if isinstance(error, Stopped | ScriptTimeout) else "failed"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from regbot.cli.group import EXIT_FAILED, EXIT_OK
-from regbot.cli.main import EXIT_INTERRUPTED
+from regbot.cli.group import EXIT_CODES
 from regbot.cli.opening import open_bot, read_config
-from regbot.cli.options import optional_config_option, settings_options
-from regbot.cli.output import show, show_text
+from regbot.cli.options import dry_run_option, optional_config_option, settings_options
+from regbot.cli.output import note, show, show_text
+from regbot.errors import NotFound
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
@@ -31,29 +33,47 @@ def history(run: str | None, config_path: str | None) -> None:
         if run is None:
             _show_runs(journal.runs())
         else:
-            _show_actions(journal.actions(journal.run(run).id))
+            _show_actions(journal.actions(_run(journal, run, config_path).id))
 
 
 @click.command()
 @click.argument("run")
 @click.option(
-    "--tag", "tags", multiple=True, metavar="TAG", help="Put back only this one; several allowed."
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="TAG",
+    help="Put back only this tag. May be given several times.",
 )
 @optional_config_option
+@dry_run_option
 @settings_options
-def undo(run: str, tags: tuple[str, ...], config_path: str | None, settings: Settings) -> int:
+def undo(
+    run: str,
+    tags: tuple[str, ...],
+    config_path: str | None,
+    settings: Settings,
+    *,
+    dry_run: bool,
+) -> int:
     """Put back the tags and manifests that a RUN deleted.
 
-    Their blobs have to be there still: what the registry's garbage collection has
-    taken can't be put back, and is named. A tag that is on another digest by now stays.
+    Without -c the config of that run is used. The blobs have to be there still: what
+    the registry's garbage collection has taken can't be put back, and is named. A tag
+    that is on another digest by now stays.
     """
+    from regbot.journal.undo import ending
+
     config = read_config(config_path)
-    with open_bot(config, config_path, settings) as bot, _journal(config) as journal:
-        undone = bot.undo(journal, run, tags)
-        _show_undone(undone)
-    if any(each.status == "failed" for each in undone):
-        return EXIT_FAILED
-    return EXIT_INTERRUPTED if bot.stop.asked else EXIT_OK
+    with _journal(config) as journal:
+        record = _run(journal, run, config_path)
+        if config_path is None:
+            config_path = _config_of(record)
+            config = read_config(config_path)
+        with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
+            undone = bot.undo(journal, record.id, tags)
+            _show_undone(undone)
+    return EXIT_CODES[ending(undone)]
 
 
 @contextmanager
@@ -64,12 +84,42 @@ def _journal(config: Config) -> Iterator[Journal]:
         yield journal
 
 
+def _run(journal: Journal, run: str, config_path: str | None) -> RunRecord:
+    try:
+        return journal.run(run)
+    except NotFound as error:
+        if config_path is not None:
+            raise
+        hint = "(where the config sets state, name it with -c)"
+        raise NotFound(f"{error} {hint}") from None
+
+
+def _config_of(record: RunRecord) -> str | None:
+    """The config that a run had, where it can be read again; says which one that is."""
+    if not record.config:
+        return None
+    if not Path(record.config).is_absolute():
+        note(f"the run's config, {record.config}, can't be found again (name it with -c)")
+        return None
+    note(f"using the run's config, {record.config} (-c names another)")
+    return record.config
+
+
 def _show_runs(runs: Sequence[RunRecord]) -> None:
+    from regbot.report import shown
     from regbot.units import format_moment
 
-    columns = ("run", "started", "command", "status", "actions", "config")
+    columns = ("run", "started", "took", "command", "status", "actions", "config")
     rows = [
-        (run.id, format_moment(round(run.started)), run.kind, run.status, _counts(run), run.config)
+        (
+            run.id,
+            format_moment(round(run.started)),
+            "" if run.ended is None else shown.seconds(run.ended - run.started),
+            run.kind,
+            run.status,
+            _counts(run),
+            run.config,
+        )
         for run in runs
     ]
     _show_table(columns, rows, "the journal is empty: no run has changed anything")
@@ -99,6 +149,9 @@ def _show_undone(undone: Sequence[Undone]) -> None:
     columns = ("status", "reference", "detail")
     rows = [(each.status, str(each.reference), each.detail) for each in undone]
     _show_table(columns, rows, "there is nothing to put back")
+    counts = Counter(each.status for each in undone)
+    if counts:
+        show_text(", ".join(f"{count} {status}" for status, count in counts.items()))
 
 
 def _show_table(columns: Sequence[str], rows: Sequence[tuple[str, ...]], empty: str) -> None:

@@ -85,16 +85,17 @@ class History:
         return True
 
     def end_run(self, run: str, status: RunStatus, ended: float) -> bool:
-        """Say how a run ended. Without any action it is removed, and this is False."""
+        """Say how a run ended. Done without any action, it is removed, and this is False."""
         with self.writing():
-            kept = self._database.rows("SELECT 1 FROM action WHERE run = ? LIMIT 1", (run,))
+            has_actions = self._database.rows("SELECT 1 FROM action WHERE run = ? LIMIT 1", (run,))
+            kept = bool(has_actions) or status != "done"
             if kept:
                 self._database.run(
                     "UPDATE run SET status = ?, ended = ? WHERE id = ?", (status, ended, run)
                 )
             else:
                 self._database.run("DELETE FROM run WHERE id = ?", (run,))
-        return bool(kept)
+        return kept
 
     def add_action(self, action: ActionRecord) -> int:
         """Begin an action; its id. To be called in ``writing``."""

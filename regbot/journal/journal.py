@@ -221,7 +221,7 @@ class RunJournal:
             self._history.end_action(entry, status, detail, digest)
 
     def finish(self, status: Ending) -> bool:
-        """Say how the run ended; whether the history keeps it, which it does with an entry."""
+        """Say how the run ended; False where it changed nothing, and left no trace."""
         kept = self._history.end_run(self.id, status, self._clock())
         self._running.release(self.id)
         return kept

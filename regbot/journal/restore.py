@@ -21,11 +21,11 @@ from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.plan.action import DeleteManifest
-from regbot.stopping import Stop
+from regbot.stopping import Stop, ended_by
 from regbot.store.placeholder import replaced_by
 from regbot.store.protocol import ReadStore
 
-UndoStatus = Literal["restored", "there already", "skipped", "failed"]
+UndoStatus = Literal["restored", "planned", "there already", "skipped", "stopped", "failed"]
 _SHOWN = 3
 _WORKERS = 4
 
@@ -111,7 +111,7 @@ class Restoring:
         try:
             self.put(name, manifest)
         except RegbotError as error:
-            return Undone(name, "failed", str(error), manifest.digest)
+            return Undone(name, ended_by(error), str(error), manifest.digest)
         return Undone(name, "restored", "", manifest.digest)
 
     def _with_referrers(self, found: list[Undone], saved: list[SavedManifest]) -> list[Undone]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from regbot.errors import InvalidValue, NotFound, RegbotError
-from regbot.events import Emit, Level, Message, ignore
+from regbot.events import Emit, Ending, Level, Message, ignore
 from regbot.journal.journal import Journal, RunJournal
 from regbot.journal.records import ActionRecord
 from regbot.journal.restore import Restoring, Undone, UndoStatus, names_of
@@ -14,12 +14,12 @@ from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag, PutManifest
-from regbot.stopping import Stop
+from regbot.stopping import Stop, ended_by
 from regbot.store.layout import absolute
 from regbot.store.protocol import Stores
 
 _DELETES = (DeleteTag.verb, DeleteManifest.verb)
-_LEVELS: dict[UndoStatus, Level] = {"failed": "error", "skipped": "warn"}
+_LEVELS: dict[UndoStatus, Level] = {"failed": "error", "stopped": "warn", "skipped": "warn"}
 
 _Chosen = list[tuple[ActionRecord, list[Tag]]]
 
@@ -30,12 +30,14 @@ def undo(
     stores: Stores,
     *,
     tags: Sequence[str] = (),
+    dry_run: bool = False,
     stop: Stop,
     emit: Emit = ignore,
 ) -> list[Undone]:
     """Put back what a run deleted; this is recorded as a run of its own.
 
-    ``tags`` are the only ones to put back, as names or as full references. Whether
+    In a dry run ``stores`` are overlays, nothing is recorded, and what would be put
+    back is planned. ``tags`` are the only ones to put back, as names or as full references. Whether
     a delete that was begun or failed took place is seen from what is there now.
     What fails is in the result, and so is what was left when the run had to stop.
     Raises NotFound for a run or tag that is not in the journal, InvalidValue for a
@@ -43,22 +45,30 @@ def undo(
     """
     run = journal.run(run_id)
     chosen = _chosen(journal.actions(run.id), tags, run.id)
-    recording = journal.begin_run(kind="undo", config=run.config, fingerprint=run.fingerprint)
+    recording = None
+    if not dry_run:
+        recording = journal.begin_run(kind="undo", config=run.config, fingerprint=run.fingerprint)
     work = _Undoing(journal, recording, stores, run.id, stop)
-    found: list[Undone] = []
+    results: list[Undone] = []
     for action, own_tags in chosen:
         for undone in work.undo(action, own_tags):
-            emit(_message(undone))
-            found.append(undone)
-    failed = any(undone.status == "failed" for undone in found)
-    recording.finish("stopped" if stop.reason() else "failed" if failed else "done")
-    return found
+            emit(_message(undone, dry_run=dry_run))
+            results.append(undone)
+    if recording:
+        recording.finish(ending(results))
+    return results
+
+
+def ending(results: Sequence[Undone]) -> Ending:
+    """How an undo ended, by what became of its parts."""
+    statuses = {undone.status for undone in results}
+    return "failed" if "failed" in statuses else "stopped" if "stopped" in statuses else "done"
 
 
 @dataclass(frozen=True, slots=True)
 class _Undoing:
     journal: Journal
-    recording: RunJournal
+    recording: RunJournal | None
     stores: Stores
     run: str
     stop: Stop
@@ -69,21 +79,27 @@ class _Undoing:
             return [Undone(action.reference, "skipped", f"{action.verb} is not undone")]
         names = names_of(action, tags)
         if self.stop.reason():
-            return [Undone(name, "skipped", "stopped before its turn") for name in names]
+            return [Undone(name, "stopped", "stopped before its turn") for name in names]
         try:
             store = self.stores.open(action.reference)
             work = Restoring(action, store, self.journal.manifest, self._put, self.stop)
-            return work.run(tags)
+            results = work.run(tags)
         except RegbotError as error:
-            return [Undone(name, "failed", str(error), action.digest) for name in names]
+            status = ended_by(error)
+            return [Undone(name, status, str(error), action.digest) for name in names]
+        return results if self.recording else [_planned(undone) for undone in results]
 
     def _put(self, reference: Reference, manifest: Manifest) -> None:
+        store = self.stores.open(reference)
+        if self.recording is None:
+            store.put_manifest(reference.name, manifest)
+            return
         action = PutManifest(reference, manifest, f"undo of {self.run}")
         entry = self.recording.about_to("undo", action)
         try:
-            self.stores.open(reference).put_manifest(reference.name, manifest)
+            store.put_manifest(reference.name, manifest)
         except RegbotError as error:
-            self.recording.ended(entry, "failed", str(error))
+            self.recording.ended(entry, ended_by(error), str(error))
             raise
         self.recording.ended(entry, "done")
 
@@ -124,8 +140,13 @@ def _names(text: str) -> set[str]:
         return {text}
 
 
-def _message(undone: Undone) -> Message:
-    fields: dict[str, str] = {"image": str(undone.reference)}
+def _planned(undone: Undone) -> Undone:
+    return replace(undone, status="planned") if undone.status == "restored" else undone
+
+
+def _message(undone: Undone, *, dry_run: bool) -> Message:
+    fields: dict[str, str | bool] = {"image": str(undone.reference)}
     fields |= {"digest": str(undone.digest)} if undone.digest else {}
     fields |= {"detail": undone.detail} if undone.detail else {}
+    fields |= {"dry-run": True} if dry_run else {}
     return Message(_LEVELS.get(undone.status, "info"), f"undo: {undone.status}", fields)

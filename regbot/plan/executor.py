@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from regbot.errors import (
     GuardBroken,
     NotFound,
     NotSupported,
     RegbotError,
-    ScriptTimeout,
-    Stopped,
     StorageError,
 )
 from regbot.events import Emit, Message
@@ -31,6 +28,7 @@ from regbot.plan.evidence import Evidence, gather
 from regbot.plan.guard import Guard, Protection
 from regbot.plan.outcome import ActionDone, Outcome, Status
 from regbot.plan.tagbook import Sure, TagBook, always
+from regbot.stopping import ended_by
 
 NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"
 
@@ -113,7 +111,7 @@ class Executor:
             else:
                 applied = self._journalled(action, None)
         except RegbotError as error:
-            ended = _ended_by(error)
+            ended = ended_by(error)
             self._record(Outcome(self._script, action, ended, action.digest, str(error), evidence))
             raise
         if not applied.skipped:
@@ -229,7 +227,7 @@ class Executor:
         try:
             applied = self._applier.apply(action)
         except RegbotError as error:
-            journal.ended(entry, _ended_by(error), str(error))
+            journal.ended(entry, ended_by(error), str(error))
             raise
         try:
             journal.ended(entry, "skipped" if applied.skipped else "done", applied.detail)
@@ -254,8 +252,3 @@ def _decided(action: Delete, saved: Saved) -> Delete:
     if isinstance(action, DeleteTag) and action.digest is None:
         return replace(action, digest=saved.digest)
     return action
-
-
-def _ended_by(error: RegbotError) -> Literal["stopped", "failed"]:
-    """What becomes of an action that raised: a stop or a timeout is no failure of it."""
-    return "stopped" if isinstance(error, Stopped | ScriptTimeout) else "failed"

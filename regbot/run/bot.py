@@ -177,10 +177,18 @@ class Bot:
             carry_out(plan, executor_of)
 
     def undo(self, journal: Journal, run: str, tags: Sequence[str]) -> list[Undone]:
-        """Put back what a run deleted. Raises what ``plan.undo.undo`` raises."""
+        """Put back what a run deleted. Raises what ``journal.undo.undo`` raises."""
         services = self._services
         real = OpenStores(services.bind(self.stop), stop=self.stop, mirrors=False)
-        return undo(journal, run, real, tags=tags, stop=self.stop, emit=services.emit)
+        return undo(
+            journal,
+            run,
+            OverlayStores(real) if services.dry_run else real,
+            tags=tags,
+            dry_run=services.dry_run,
+            stop=self.stop,
+            emit=services.emit,
+        )
 
     def report(self, kind: Kind, results: Sequence[RunResult]) -> Report:
         """The report of what was done so far."""

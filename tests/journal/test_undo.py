@@ -205,7 +205,7 @@ def test_an_undo_that_has_to_end_tells_what_is_left(world):
     found = world.undo(emit=lambda _: world.stop.ask())
     assert [(one.reference.tag, one.status) for one in found] == [
         ("v2", "restored"),
-        ("v1", "skipped"),
+        ("v1", "stopped"),
     ]
     assert found[1].detail == "stopped before its turn"
     (run,) = [run for run in world.journal.runs() if run.kind == "undo"]

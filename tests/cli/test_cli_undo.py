@@ -1,0 +1,112 @@
+"""undo as a user calls it: without a config, in a dry run, with its closing count."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from support.applying import APP, bot_in
+from support.command import regbot
+from support.registry import DISTRIBUTION_3
+
+
+@pytest.fixture
+def bot(tmp_path):
+    """Its journal is in the usual folder, so that it is found without a config."""
+    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+        bot.fill(old=3, new=2)
+        bot.configure()
+        config = json.loads((tmp_path / "bot.yml").read_text())
+        del config["defaults"]["state"]
+        (tmp_path / "bot.yml").write_text(json.dumps(config))
+        yield bot
+
+
+@pytest.fixture
+def run(bot):
+    """The id of a run that deleted ``old0`` to ``old2``."""
+    assert bot.run("once").returncode == 0
+    listed = regbot("history", home=bot.folder).stdout.splitlines()
+    return listed[1].split()[0]
+
+
+def undo(bot, *arguments, cwd="/"):
+    return regbot("undo", *arguments, home=bot.folder, cwd=cwd)
+
+
+def test_the_config_of_the_run_is_used(bot, run):
+    done = undo(bot, run)
+    assert done.returncode == 0, done.stderr
+    first, *_ = done.stderr.splitlines()
+    assert first == f"using the run's config, {bot.folder / 'bot.yml'} (-c names another)"
+    assert len(bot.registry.tags(APP)) == 5
+    assert done.stdout.splitlines()[-1] == "3 restored"
+
+
+def test_another_config_wins(bot, run):
+    (bot.folder / "bot.yml").rename(bot.folder / "moved.yml")
+    done = undo(bot, run, "-c", "moved.yml", cwd=bot.folder)
+    assert done.returncode == 0
+    assert "using the run's config" not in done.stderr
+
+
+def test_a_config_that_is_gone_is_said(bot, run):
+    (bot.folder / "bot.yml").unlink()
+    done = undo(bot, run)
+    assert done.returncode == 2
+    assert f"{bot.folder / 'bot.yml'}: there is no such file" in done.stderr
+
+
+def test_a_config_from_standard_input_can_not_be_found_again(bot):
+    text = (bot.folder / "bot.yml").read_text()
+    assert regbot("once", "-c", "-", home=bot.folder, stdin=text).returncode == 0
+    run = regbot("history", home=bot.folder).stdout.splitlines()[1].split()[0]
+    done = undo(bot, run)
+    assert "the run's config, -, can't be found again (name it with -c)" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_relative_name_of_an_old_history_is_not_guessed(bot, run):
+    (history,) = bot.folder.rglob("history.sqlite")
+    with closing(sqlite3.connect(history)) as database, database:
+        database.execute("UPDATE run SET config = 'bot.yml'")
+    done = undo(bot, run, cwd=bot.folder)
+    assert "the run's config, bot.yml, can't be found again (name it with -c)" in done.stderr
+
+
+def test_a_run_in_another_folder_is_looked_for_with_c(bot):
+    bot.configure()
+    assert bot.run("once").returncode == 0
+    (run,) = bot.journalled()
+    done = undo(bot, run)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"there is no run {run!r} in the history (where the config sets state, name it with -c)\n"
+    )
+
+
+def test_a_dry_run_puts_nothing_back_and_says_what_it_would(bot, run):
+    bot.registry.tag(APP, "old2", bot.registry.tags(APP)["new0"])
+    before = bot.registry.tags(APP)
+    bot.registry.forget()
+    done = undo(bot, run, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert bot.wrote() == []
+    assert bot.registry.tags(APP) == before
+    assert {line.split()[0] for line in done.stdout.splitlines()[1:-1]} == {"planned", "skipped"}
+    assert done.stdout.splitlines()[-1] == "1 skipped, 2 planned"
+    assert len(regbot("history", home=bot.folder).stdout.splitlines()) == 2
+    assert undo(bot, run).stdout.splitlines()[-1] == "1 skipped, 2 restored"
+
+
+def test_the_history_says_how_long_a_run_took(bot, run):
+    heading, line = regbot("history", home=bot.folder).stdout.splitlines()
+    assert heading.split()[:5] == ["run", "started", "took", "command", "status"]
+    assert line.split()[2].endswith("s")
+    assert line.split()[3:5] == ["once", "done"]
+
+
+def test_only_some_tags(bot, run):
+    done = undo(bot, run, "--tag", "old1", "--tag", f"{bot.app}:old2")
+    assert done.stdout.splitlines()[-1] == "2 restored"
+    assert "old0" not in bot.registry.tags(APP)
