@@ -1,1 +1,1 @@
-"""What became of a run, for people, spreadsheets and programs."""
+"""Reports on a run, for people, spreadsheets and programs."""

@@ -1,14 +1,13 @@
-"""Which bytes only the deleted tags hold: what garbage collection could free.
+"""How many bytes only the deleted tags used, which garbage collection could free.
 
-A registry keeps a blob once for all its repositories, so what a tag that stays
-leads to, in any repository of the run on that registry, is taken out. What can't
-be seen by a client is said and never guessed: manifests that no tag leads to, and
-repositories that the run did not touch. So the number is the most that can come
-back, not a promise.
+A registry stores a blob once for all its repositories, so blobs that a remaining tag
+uses, in any repository of the run on that registry, don't count. A client can't see
+untagged manifests, nor repositories that the run did not touch; a report says so and
+doesn't guess. So the number is an upper bound and not a promise.
 
-Registries differ in what they collect. distribution 2.8 takes manifests without a
-tag with ``--delete-untagged`` alone, and that also takes the children of an index
-that stays, unless each has a tag of its own.
+Registries differ in what they collect. distribution 2.8 removes untagged manifests
+only with ``--delete-untagged``, which also removes the children of an index that is
+kept, unless each child has a tag of its own.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, ReadStores
 
 UNTAGGED = (
-    "manifests that no tag leads to can't be listed: what they hold stays until they are deleted"
+    "untagged manifests can't be listed; the layers they use stay until the manifests are deleted"
 )
-ELSEWHERE = "repositories that this run did not touch may hold the same layers"
-NOT_READ = "the tags that stay were not read"
+ELSEWHERE = "repositories that this run did not look at may use the same layers"
+NOT_READ = "the remaining tags were not read"
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the tags that stay in a repository hold.
+    """The blobs that the remaining tags of a repository use.
 
-    ``tags`` is how many there are, None when they can't be listed; ``problem`` says
-    why ``blobs`` is not all of it.
+    ``tags`` is the number of tags, None if they can't be listed. ``problem`` says why
+    ``blobs`` is incomplete.
     """
 
     tags: int | None = None
@@ -48,27 +47,27 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """Bytes that could be freed, None when not known, and what is not known about it."""
+    """Bytes that could be freed, None if unknown, and the reasons why they are unknown."""
 
     size: int | None
     unknown: tuple[str, ...] = ()
 
 
 def read_kept(stores: ReadStores | None, repository: Reference, stop: Stop) -> Kept:
-    """Read every tag that is in a repository now. Nothing is raised."""
+    """Read every tag that a repository has now. Never raises."""
     if stores is None:
         return Kept(problem=NOT_READ)
     try:
         store = stores.open(repository)
         tags = _tags(store)
     except RegbotError as error:
-        return Kept(problem=f"the tags that stay can't be listed: {error}")
+        return Kept(problem=f"the remaining tags can't be listed: {error}")
     try:
         crew = Crew(WORKERS, stop)
         roots = tagged(store, tags, crew).values()
         return Kept(len(tags), frozenset(held_by(store, roots, crew)))
     except RegbotError as error:
-        return Kept(len(tags), problem=f"what the tags that stay hold can't be read: {error}")
+        return Kept(len(tags), problem=f"the remaining tags can't be read: {error}")
 
 
 def _tags(store: ReadStore) -> list[Tag]:
@@ -80,26 +79,28 @@ def _tags(store: ReadStore) -> list[Tag]:
 
 @dataclass(slots=True)
 class Accounts:
-    """The accounts of one registry, or of one layout folder.
+    """The blobs of one registry or layout folder.
 
-    ``kept`` is by repository, of every one that the run touched.
+    ``kept`` has an entry for every repository there that the run touched.
     """
 
     kept: Mapping[Reference, Kept]
     _counted: set[Digest] = field(default_factory=set)
 
     def settle(self, repository: Reference, deleted: Iterable[Evidence | None]) -> Freed:
-        """What could be freed by what was deleted from a repository.
+        """The bytes that could be freed in a repository.
 
         Each blob is counted once over all calls.
         """
-        found = list(deleted)
-        if not found:
+        evidences = list(deleted)
+        if not evidences:
             return Freed(0)
-        problems = [*_unread(found), *self._blind(repository)]
+        problems = [*_unread(evidences), *self._blind(repository)]
         if problems:
             return Freed(None, tuple(problems))
-        sizes = {digest: size for one in found if one for digest, size in one.blobs.items()}
+        sizes: dict[Digest, int] = {}
+        for evidence in filter(None, evidences):
+            sizes.update(evidence.blobs)
         staying = frozenset().union(*(kept.blobs for kept in self.kept.values()))
         only = sizes.keys() - staying - self._counted
         self._counted |= only
@@ -115,18 +116,18 @@ class Accounts:
             yield ELSEWHERE
         for other, kept in self.kept.items():
             if kept.problem and other != repository:
-                yield f"{other} may hold the same layers: {kept.problem}"
+                yield f"{other} may use the same layers: {kept.problem}"
 
 
-def _unread(found: list[Evidence | None]) -> list[str]:
-    """Why what was deleted is not known, in one line however many there are."""
+def _unread(evidences: list[Evidence | None]) -> list[str]:
+    """Why the blobs of deleted images are unknown, in one line for all of them."""
     problems = [
-        one.problem if one else "it was not read before it was deleted"
-        for one in found
-        if one is None or one.problem
+        evidence.problem if evidence else "it was not read before it was deleted"
+        for evidence in evidences
+        if evidence is None or evidence.problem
     ]
     if not problems:
         return []
     count = len(problems)
-    what = "what a deleted image" if count == 1 else f"what {count} deleted images"
-    return [f"{what} held can't be known: {problems[0]}"]
+    what = "a deleted image" if count == 1 else f"{count} deleted images"
+    return [f"the layers of {what} are unknown: {problems[0]}"]

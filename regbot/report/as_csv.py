@@ -14,7 +14,7 @@ COLUMNS = (
     "detail", "created", "age_seconds", "size_bytes", "tags_before", "deleted", "kept",
     "skipped", "failed", "other", "could_be_freed_bytes", "unknown",
 )  # fmt: skip
-"""``line`` says what a line is of: a script, a repository or an action."""
+"""``line`` says what a line describes: a script, a repository or an action."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -22,7 +22,7 @@ Cells = dict[str, str | int | float | None]
 
 
 def as_csv(report: Report) -> str:
-    """The report as CSV (RFC 4180), with empty cells for what is not known."""
+    """The report as CSV (RFC 4180). Cells of unknown values are empty."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -32,7 +32,7 @@ def as_csv(report: Report) -> str:
 
 
 def harmless(value: str | float | None) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """The text of a cell, quoted where a spreadsheet would take it for a formula."""
     text = "" if value is None else str(value)
     return f"'{visible(text)}" if text.startswith(_FORMULA) else visible(text)
 
@@ -40,7 +40,7 @@ def harmless(value: str | float | None) -> str:
 def _lines(report: Report) -> Iterator[Cells]:
     yield from map(_of_run, report.runs)
     yield from map(_of_repository, report.repositories)
-    yield from map(_of_action, report.rows_by_gravity)
+    yield from map(_of_action, report.rows_by_urgency)
 
 
 def _of_run(run: RunLine) -> Cells:

@@ -1,7 +1,7 @@
-"""A report as one HTML page that needs nothing else and lets nothing in or out.
+"""A report as a single HTML page without external resources.
 
-Its policy (CSP) allows the page's own style and script by their hashes, and no
-request at all. Every text is escaped by the template engine.
+Its content security policy allows only the page's own style and script, by their
+hashes, and no requests. The template engine escapes every text.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def as_html(report: Report) -> str:
 
 
 def bars(report: Report) -> list[Bar]:
-    """Bytes that could be freed by repository, the most first; the rest as one bar."""
+    """Bytes that could be freed in each repository, largest first; the rest as one bar."""
     sizes: Counter[str] = Counter()
     for line in report.repositories:
         sizes[line.repository] += line.bytes_only or 0
@@ -85,7 +85,7 @@ def bars(report: Report) -> list[Bar]:
 
 
 def _visible(value: object) -> object:
-    """What the engine shows of a value; what is HTML already stays as it is."""
+    """A value as the engine shows it; what is already HTML is left as it is."""
     is_text = isinstance(value, str) and not hasattr(value, "__html__")
     return shown.visible(str(value)) if is_text else value
 

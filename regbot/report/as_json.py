@@ -1,4 +1,4 @@
-"""A report for programs. Times are RFC 3339, durations seconds, sizes bytes."""
+"""A report for programs. Times are in RFC 3339, durations in seconds, sizes in bytes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from regbot.report.model import Report
 from regbot.report.shown import moment
 
 SCHEMA_VERSION = 1
-"""Goes up when a field goes or changes its meaning; new fields may come any time."""
+"""Increases when a field is removed or changes its meaning. Fields may be added any time."""
 
 _MOMENTS = ("started", "finished", "created")
 
 
 def as_json(report: Report) -> str:
-    """The report as JSON in ASCII, with null for what is not known."""
+    """The report as JSON in ASCII. Unknown values are null."""
     counts = {
         "schemaVersion": SCHEMA_VERSION,
         "counts": report.counts,
@@ -35,7 +35,7 @@ def _value(name: str, value: object) -> object:
     if isinstance(value, dict):
         return _object(value)
     if isinstance(value, tuple):
-        return [_value("", one) for one in value]
+        return [_value("", item) for item in value]
     if name in _MOMENTS and isinstance(value, int | float):
         return moment(value)
     return value

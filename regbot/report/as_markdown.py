@@ -1,4 +1,4 @@
-"""A report for a merge request or a wiki: Markdown with tables, as GitHub reads it."""
+"""A report for a merge request or a wiki, in GitHub's Markdown."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ACTIONS = ("status", "action", "reference", "age", "size", "reason", "digest", 
 
 
 def as_markdown(report: Report) -> str:
-    """The report as Markdown; no text of a registry or script means anything in it."""
+    """The report as Markdown. Text from registries and scripts is escaped."""
     return "\n".join(_blocks(report))
 
 
 def inert(text: str) -> str:
-    """A text that Markdown and HTML show as it is, and that calls on nobody."""
+    """A text escaped for Markdown and HTML, and without mentions of users."""
     escaped = _MEANINGFUL.sub(r"\\\g<0>", visible(text)).translate(_ENTITIES)
     return _MENTION.sub("@<!-- -->", escaped)
 
@@ -32,7 +32,7 @@ def _blocks(report: Report) -> Iterator[str]:
     yield f"{times}, regbot {inert(report.version)}\n"
     yield f"**{shown.statuses(report)}.** {shown.freed(report)}\n"
     if report.troubled_runs:
-        yield "## Scripts that did not come to their end\n"
+        yield "## Scripts that failed or were stopped\n"
         for run in report.troubled_runs:
             yield f"- **{inert(run.script)}** {run.status}: {inert(run.error)}"
         yield ""
@@ -41,13 +41,13 @@ def _blocks(report: Report) -> Iterator[str]:
         yield from _table(shown.LINE_COLUMNS, map(shown.line_cells, report.repositories), 2)
         yield f"{shown.BYTES_EXPLAINED}\n"
     if report.unknowns:
-        yield "## What could not be known\n"
+        yield "## Unknown\n"
         for text, names in report.unknowns.items():
             yield f"- {inert(text)} ({inert(shown.about(names))})"
         yield ""
     if report.rows:
         yield "## Actions\n"
-        yield from _table(_ACTIONS, map(_cells, report.rows_by_gravity), len(_ACTIONS))
+        yield from _table(_ACTIONS, map(_cells, report.rows_by_urgency), len(_ACTIONS))
 
 
 def _table(

@@ -1,4 +1,4 @@
-"""From what became of the actions to a report."""
+"""Builds a report from the outcomes of a run."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ def build_report(
 ) -> Report:
     """The report of a run from ``started`` to ``finished``, in seconds since 1970.
 
-    Ages count to the end. Nothing is raised.
+    Ages are measured at its end. Never raises.
 
-    ``stores`` are read for what is still there: the real ones after a live run, the
-    overlay after a dry one; None leaves the bytes unknown. Every tag that stays in
-    a repository with deletes is read, and those of the run's other repositories on
-    the same registry.
+    ``stores`` are read for what is left: the real ones, or the overlay after a dry run;
+    without them the bytes are unknown. Every remaining tag is read in the repositories
+    with deletes, and in the run's other repositories on the same registry.
     """
     lines: dict[tuple[str, Reference], list[Outcome]] = {}
     for outcome in outcomes:
@@ -47,10 +46,10 @@ def build_report(
         started=started,
         finished=finished,
         version=__version__,
-        runs=tuple(RunLine(one.script, one.status, one.error, one.seconds) for one in results),
+        runs=tuple(RunLine(run.script, run.status, run.error, run.seconds) for run in results),
         repositories=tuple(
-            _line(script, repository, own, accounts.get(_place(repository)))
-            for (script, repository), own in lines.items()
+            _line(script, repository, of_line, accounts.get(_place(repository)))
+            for (script, repository), of_line in lines.items()
         ),
         rows=tuple(_row(outcome, finished) for outcome in outcomes),
     )
@@ -59,7 +58,7 @@ def build_report(
 def _accounts(
     outcomes: Sequence[Outcome], stores: ReadStores | None, stop: Stop
 ) -> dict[str, Accounts]:
-    """The accounts of each place that something was deleted from."""
+    """The accounts of each registry and layout folder that something was deleted from."""
     touched: dict[str, dict[Reference, Kept]] = {
         _place(outcome.action.reference): {} for outcome in outcomes if _deleted(outcome)
     }
@@ -78,7 +77,7 @@ def _repositories(outcomes: Sequence[Outcome]) -> Iterable[Reference]:
 
 
 def _place(reference: Reference) -> str:
-    """Where blobs are shared: a registry, or a layout folder."""
+    """The registry or layout folder, within which repositories share blobs."""
     return reference.registry or f"ocidir://{reference.repository}"
 
 
@@ -102,7 +101,7 @@ def _line(
         kept = accounts.kept[repository].tags
         before = next(_counts_before(outcomes), None)
         if before is None:
-            unknown.append("how many tags there were before was not read")
+            unknown.append("the number of tags before the run was not read")
     done = [outcome for outcome in outcomes if outcome.status in ("done", "planned")]
     return RepositoryLine(
         script=script,
@@ -125,17 +124,17 @@ def _counts_before(outcomes: Iterable[Outcome]) -> Iterator[int]:
 
 
 def _taken_tags(outcome: Outcome) -> tuple[Tag, ...]:
-    """The tags that went with a manifest deleted by digest, as far as they are known."""
+    """The known tags that a delete of a manifest by digest took with it."""
     if not isinstance(outcome.action, DeleteManifest):
         return ()
-    found = outcome.evidence.tags if outcome.evidence else ()
-    return found or outcome.action.tags or ()
+    tags = outcome.evidence.tags if outcome.evidence else ()
+    return tags or outcome.action.tags or ()
 
 
 def _row(outcome: Outcome, now: float) -> Row:
     action = outcome.action
     evidence = outcome.evidence or Evidence(problem="not read")
-    made = evidence.created
+    created = evidence.created
     tags = _taken_tags(outcome)
     taken = f"with its tags: {', '.join(tags)}" if tags else ""
     return Row(
@@ -147,7 +146,7 @@ def _row(outcome: Outcome, now: float) -> Row:
         digest=str(outcome.digest or ""),
         reason=action.reason,
         detail="; ".join(part for part in (outcome.detail, taken) if part),
-        created=made,
-        age_seconds=None if made is None else max(0.0, now - made),
+        created=created,
+        age_seconds=None if created is None else max(0.0, now - created),
         size=evidence.size,
     )

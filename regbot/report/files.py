@@ -1,4 +1,4 @@
-"""Reports as files, the form chosen by the file's suffix."""
+"""Writes reports to files, in the format that the file's suffix names."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ SUFFIXES = (".json", ".html", ".md", ".csv")
 
 
 def check_suffix(path: Path) -> None:
-    """Raise UsageError for a file whose suffix names no form of a report."""
+    """Raise UsageError for a file whose suffix names no format."""
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--report {path}: the suffix is one of {', '.join(SUFFIXES)}")
+        raise UsageError(f"--report {path}: the suffix has to be one of {', '.join(SUFFIXES)}")
 
 
 def write_reports(report: Report, paths: Sequence[Path]) -> None:
-    """Write the report to every path, each file as a whole or not at all.
+    """Write the report to every path, each file completely or not at all.
 
-    The suffixes were checked before. Raises StorageError.
+    The suffixes have been checked. Raises StorageError.
     """
     for path in paths:
         content = _form(path)(report).encode("utf-8", "backslashreplace")

@@ -1,7 +1,7 @@
-"""A report as plain values: what every form of it is made from.
+"""A report as plain values, from which every format is made.
 
-Times are seconds since 1970, durations and ages seconds, sizes bytes. None means
-that it could not be known; ``unknown`` of a repository says why.
+Times are in seconds since 1970, durations and ages in seconds, sizes in bytes. None
+means unknown; ``unknown`` of a repository says why.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from regbot.plan.outcome import Status
 Kind = Literal["once", "plan", "apply", "run"]
 
 STATUSES: tuple[Status, ...] = ("failed", "stopped", "skipped", "planned", "done", "unchanged")
-"""What needs attention comes first."""
-_ATTENTION = 3
+"""In the order of urgency."""
+_URGENT = 3
 """How many of them need attention."""
 
 
 class Ran(Protocol):
-    """What became of one run of a script."""
+    """The result of one run of a script."""
 
     @property
     def script(self) -> str:
@@ -59,10 +59,10 @@ class RunLine:
 class RepositoryLine:
     """What one script did to one repository.
 
-    ``deleted`` are tags, and manifests deleted by digest that had none; ``skipped``
-    and ``failed`` are actions of any kind, ``other`` those that put or copy.
-    ``bytes_only`` are the bytes that only what was deleted holds: what garbage
-    collection could free. What several lines share counts on the first of them.
+    ``deleted`` counts tags, and manifests deleted by digest that had no tag. ``skipped``
+    and ``failed`` count actions of any kind, ``other`` puts and copies. ``bytes_only``
+    are the bytes that only deleted images used, which garbage collection could free.
+    Bytes that several lines share are counted on the first of them.
     """
 
     script: str
@@ -79,7 +79,7 @@ class RepositoryLine:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One action. ``size`` is that of the whole image, shared layers too."""
+    """One action. ``size`` is that of the whole image, including shared layers."""
 
     script: str
     repository: str
@@ -96,7 +96,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of the scripts of one call, and of all they wanted to change."""
+    """The results of the scripts of one command, and of all their actions."""
 
     kind: Kind
     dry_run: bool
@@ -109,37 +109,37 @@ class Report:
 
     @property
     def counts(self) -> dict[Status, int]:
-        """How many actions have each status; those without any are left out."""
-        found = Counter(row.status for row in self.rows)
-        return {status: found[status] for status in STATUSES if found[status]}
+        """The number of actions with each status, without zeros."""
+        counter = Counter(row.status for row in self.rows)
+        return {status: counter[status] for status in STATUSES if counter[status]}
 
     @property
     def troubled_runs(self) -> tuple[RunLine, ...]:
-        """The scripts that did not come to their end."""
+        """The scripts that failed or were stopped."""
         return tuple(run for run in self.runs if run.status != "done")
 
     @property
-    def rows_by_gravity(self) -> list[Row]:
-        """What needs attention first, then the rest in its order."""
-        return sorted(self.rows, key=lambda row: min(STATUSES.index(row.status), _ATTENTION))
+    def rows_by_urgency(self) -> list[Row]:
+        """The actions that need attention first, then the others in their order."""
+        return sorted(self.rows, key=lambda row: min(STATUSES.index(row.status), _URGENT))
 
     @property
     def bytes_known(self) -> int:
-        """The sum of what is known of the bytes that could be freed."""
+        """The known bytes that could be freed."""
         return sum(line.bytes_only or 0 for line in self.repositories)
 
     @property
     def lines_unknown(self) -> int:
-        """How many repository lines have bytes that are not known."""
+        """The number of repository lines whose bytes are unknown."""
         return sum(line.bytes_only is None for line in self.repositories)
 
     @property
     def unknowns(self) -> dict[str, list[str]]:
-        """What could not be known, each once, with the repositories it is about."""
-        found: dict[str, list[str]] = {}
+        """The reasons why something is unknown, each once with its repositories."""
+        reasons: dict[str, list[str]] = {}
         for line in self.repositories:
             for text in line.unknown:
-                names = found.setdefault(text, [])
+                names = reasons.setdefault(text, [])
                 if line.repository not in names:
                     names.append(line.repository)
-        return found
+        return reasons

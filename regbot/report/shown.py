@@ -1,4 +1,4 @@
-"""Values as people read them, the same words in every form of a report."""
+"""Values as text for people, the same in every format of a report."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from regbot.plan.outcome import Status
 from regbot.report.model import STATUSES, Ran, Report, RepositoryLine
 from regbot.units import format_duration, format_moment, format_size
 
-NOT_KNOWN = "not known"
+UNKNOWN = "unknown"
 BYTES_TITLE = "could be freed"
 BYTES_EXPLAINED = (
-    "Bytes that only the deleted tags hold: what garbage collection of the registry could free"
-    " at most. Layers that tags which stay also use don't count, and what several lines share"
-    " counts on the first of them."
+    "Bytes that only the deleted tags used, which garbage collection of the registry could free."
+    " Layers that remaining tags use don't count. Layers that several lines share are counted"
+    " on the first of them."
 )
 
 _HEADINGS = {"once": "Run", "run": "Run of one script", "plan": "Plan", "apply": "Plan applied"}
@@ -22,41 +22,41 @@ _AGES = (("year", 365.25 * 86400), ("day", 86400.0), ("hour", 3600.0), ("minute"
 
 
 def visible(text: str) -> str:
-    r"""Text without characters that hide or reorder: they are written as escapes.
+    r"""Text in which unprintable characters are escaped, because they hide or reorder text.
 
-    Control and bidi characters, line breaks and bytes that are no UTF-8 become
+    Control and bidi characters, line breaks and bytes that are not UTF-8 become escapes
     such as ``\u202e``, ``\n`` and ``\xff``.
     """
-    return text if text.isprintable() else "".join(map(_visible_one, text))
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
-def _visible_one(character: str) -> str:
+def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8, as Python keeps it
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python keeps it
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode()
 
 
 def heading(report: Report) -> str:
-    """What the report is of."""
+    """The report's title."""
     what = _HEADINGS[report.kind]
     return f"Dry {what[0].lower()}{what[1:]}" if report.dry_run and report.kind != "plan" else what
 
 
 def count(value: int | None) -> str:
-    """A number, or that it is not known."""
-    return NOT_KNOWN if value is None else str(value)
+    """A number, or that it is unknown."""
+    return UNKNOWN if value is None else str(value)
 
 
 def size(value: int | None) -> str:
-    """Bytes with a unit, or that they are not known."""
-    return NOT_KNOWN if value is None else format_size(value)
+    """A size with its unit, or that it is unknown."""
+    return UNKNOWN if value is None else format_size(value)
 
 
 def moment(value: float | None) -> str:
-    """A time in UTC to the second; empty when not known."""
+    """A time in UTC, to the second; empty if unknown."""
     return "" if value is None else format_moment(float(int(value)))
 
 
@@ -66,7 +66,7 @@ def seconds(value: float) -> str:
 
 
 def age(value: float | None) -> str:
-    """An age in its largest whole unit; empty when not known."""
+    """An age in its largest unit; empty if unknown."""
     if value is None:
         return ""
     for unit, length in _AGES:
@@ -95,21 +95,21 @@ def totals(counts: Mapping[Status, int], runs: Sequence[Ran]) -> str:
 
 
 def freed(report: Report) -> str:
-    """One sentence on what could come back."""
+    """A sentence about the bytes that could be freed."""
     if not any(line.deleted for line in report.repositories):
-        return "No tag or manifest goes, so garbage collection would free nothing more."
+        return "Nothing is deleted, so garbage collection would free nothing more."
     sentence = f"Garbage collection could free up to {size(report.bytes_known)}"
     unknown = report.lines_unknown
     if not unknown:
         return f"{sentence}."
     which = "one repository" if unknown == 1 else f"{unknown} repositories"
     if not report.bytes_known:
-        return f"What garbage collection could free is not known for {which}."
-    return f"{sentence}; for {which} more it is not known."
+        return f"How much garbage collection could free in {which} is unknown."
+    return f"{sentence}, and an unknown amount in {which} more."
 
 
 def about(names: list[str]) -> str:
-    """A few repositories by name, more of them by number."""
+    """The names of up to three repositories, or how many there are."""
     if len(names) <= 3:
         return ", ".join(visible(name) for name in names)
     return f"{len(names)} repositories"
@@ -129,7 +129,7 @@ LINE_COLUMNS = (
 
 
 def line_cells(line: RepositoryLine) -> tuple[str, ...]:
-    """The cells of a repository's line, as LINE_COLUMNS name them."""
+    """The cells of a repository's line, in the order of LINE_COLUMNS."""
     is_asked = line.deleted or line.kept is not None or line.tags_before is not None
     return (
         visible(line.script),

@@ -1,4 +1,4 @@
-"""What became of the actions, on a terminal or in a pipe."""
+"""Tables on a terminal or in a pipe."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _DIGEST_SHOWN = 19
 
 
 def print_table(outcomes: Sequence[Outcome], runs: Sequence[Ran], stream: TextIO) -> None:
-    """A table of actions, one a row, and a line of counts, of failed scripts too.
+    """Print a table of actions, and a line of counts that includes failed scripts.
 
-    On a terminal digests are cut to their first digits; in a pipe or file every
-    row is one line with all of it.
+    On a terminal, digests are shortened to their first digits. In a pipe or a file,
+    every row is one complete line.
     """
     console = _console(stream)
     rows = [_cells(outcome, short=console.is_terminal) for outcome in outcomes]
@@ -34,7 +34,7 @@ def print_table(outcomes: Sequence[Outcome], runs: Sequence[Ran], stream: TextIO
 
 
 def print_summary(report: Report, stream: TextIO) -> None:
-    """A table of repositories, what could be freed, and what could not be known."""
+    """Print a table of repositories, the bytes that could be freed, and what is unknown."""
     console = _console(stream)
     if report.repositories:
         lines = [shown.line_cells(line) for line in report.repositories]
@@ -44,11 +44,11 @@ def print_summary(report: Report, stream: TextIO) -> None:
         console.print(f"{visible(run.script)} {run.status}: {error}", style="bold", markup=False)
     console.print(f"{shown.statuses(report)}. {shown.freed(report)}", markup=False)
     for text, names in report.unknowns.items():
-        console.print(f"not known: {visible(text)} ({shown.about(names)})", markup=False)
+        console.print(f"unknown: {visible(text)} ({shown.about(names)})", markup=False)
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[tuple[str, ...]], stream: TextIO) -> None:
-    """A plain table: on a terminal folded to its width, else a line a row."""
+    """Print a plain table: on a terminal folded to its width, else one line for each row."""
     _print(_console(stream), columns, [tuple(map(visible, row)) for row in rows])
 
 

@@ -119,7 +119,7 @@ def test_what_another_repository_of_the_run_keeps_does_not_count(place):
         ("clean", 0, 0),
         ("mirror", 0, 1),
     ]
-    assert "repositories that this run did not touch may hold the same layers" in found[0].unknown
+    assert "repositories that this run did not look at may use the same layers" in found[0].unknown
 
 
 def test_what_two_repositories_lose_counts_on_the_first_alone(place):
@@ -185,7 +185,7 @@ def test_a_kept_tag_that_cannot_be_read_leaves_the_bytes_unknown_and_says_why(pl
     assert line(found).kept == 1
     assert found.lines_unknown == 1
     assert line(found).unknown == (
-        f"what the tags that stay hold can't be read: GET https://r/{kept.digest}: 502",
+        f"the remaining tags can't be read: GET https://r/{kept.digest}: 502",
     )
 
 
@@ -206,8 +206,8 @@ def test_what_was_not_read_before_it_went_is_not_guessed(place):
     assert found.bytes_only is None
     assert found.tags_before is None
     assert found.unknown == (
-        "how many tags there were before was not read",
-        "what a deleted image held can't be known: it was not read before it was deleted",
+        "the number of tags before the run was not read",
+        "the layers of a deleted image are unknown: it was not read before it was deleted",
     )
 
 
