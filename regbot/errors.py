@@ -37,6 +37,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from regbot.redaction import redacted
+
 
 class RegbotError(Exception):
     """The root: whatever regbot raises on purpose."""
@@ -120,13 +122,14 @@ class NotSupported(RegbotError):
 class RequestError(RegbotError):
     """An exchange with a registry failed.
 
-    ``method`` is the HTTP method, ``url`` the URL without query and user part.
+    ``method`` is the HTTP method, ``url`` any URL: the error keeps it without query and
+    user part.
     """
 
     def __init__(self, why: str, *, method: str, url: str) -> None:
         self.method = method
-        self.url = url
-        super().__init__(f"{method} {url}: {why}")
+        self.url = redacted(url)
+        super().__init__(f"{method} {self.url}: {why}")
 
 
 class ConnectionFailed(RequestError):

@@ -1,7 +1,7 @@
 """What happened, as frozen values: log lines, progress and history are made from them.
 
 The core emits events and does not know who listens. No event holds a secret: URLs
-come without query and user part, headers do not come at all. What an event looks
+are shown without query and user part, headers do not come at all. What an event looks
 like in a log, and at which level, is the listener's decision, so nothing is rendered
 for a level that is off.
 """
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from regbot.redaction import redacted
 
 Level = Literal["trace", "debug", "info", "warn", "error"]
 """Levels of the log, the least important first."""
@@ -41,14 +43,20 @@ class Message(Event):
 class Exchanged(Event):
     """One HTTP request was answered, or failed with ``status`` 0.
 
-    ``seconds`` is the time until the headers of the answer were there.
+    ``seconds`` is the time until the headers of the answer were there. ``full_url`` may
+    hold a secret and is for ``url`` alone.
     """
 
     host: str
     method: str
-    url: str
+    full_url: str = field(repr=False)
     status: int
     seconds: float
+
+    @property
+    def url(self) -> str:
+        """The URL without query and user part."""
+        return redacted(self.full_url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,27 @@
 """Answers to challenges: basic, and bearer tokens (distribution's token protocol).
 
-The flows are generators: they yield the requests a token server is to be asked,
-are sent its answers, and return the Authorization header. They do no I/O, so the
-caller decides how requests are paced and tried again.
+Nothing is sent from here: who wants a header says how a token server is asked.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from regbot.http.challenges import Challenge
 from regbot.http.exchange import Scope
 from regbot.http.hosts import Login
 from regbot.http.tokens import (
+    Ask,
     LoginRefused,
     Realm,
     Token,
-    TokenAnswer,
-    TokenRequest,
     fetch_token,
     parse_scopes,
     united,
 )
 from regbot.stopping import Clock
-
-Flow = Generator[TokenRequest, TokenAnswer, str]
-"""Yields requests for a token server, returns an Authorization header."""
 
 REFUSED_FOR = 300.0
 MOST_SCOPES = 16
@@ -68,8 +62,8 @@ class Jar:
 class Authenticator:
     """What one host wants to see, shared by all threads.
 
-    The flows are to be run with the ``lock`` of the ``jar`` of their scopes held, so
-    that requests at the same time share one token. ``challenge`` is the last
+    ``prepare`` and ``answer`` are to be called with the ``lock`` of the ``jar`` of their
+    scopes held, so that requests at the same time share one token. ``challenge`` is the last
     WWW-Authenticate header of the host, which tells what kind of registry it is.
     """
 
@@ -104,7 +98,7 @@ class Authenticator:
         token = self.jar(scopes).find(needed, self._clock())
         return token.header if token else None
 
-    def prepare(self, scopes: Sequence[Scope], login: Login) -> Flow:
+    def prepare(self, scopes: Sequence[Scope], login: Login, ask: Ask) -> str:
         """The header for a request, from what was asked before.
 
         Raises LoginRefused without asking again when it was refused of late.
@@ -118,7 +112,7 @@ class Authenticator:
             if token:
                 return token.header
             try:
-                return (yield from self._fetch(self._asks, scopes, needed, login))
+                return self._fetch(self._asks, scopes, needed, login, ask)
             except LoginRefused as error:
                 if error.status != _BAD_REQUEST:
                     raise
@@ -132,9 +126,10 @@ class Authenticator:
         challenges: Sequence[Challenge],
         scopes: Sequence[Scope],
         login: Login,
+        ask: Ask,
         *,
         refused: str,
-    ) -> Flow:
+    ) -> str:
         """The header to try after a 401 to a request that carried ``refused``.
 
         Raises LoginRefused when there is nothing else to try, CredentialError when
@@ -150,7 +145,7 @@ class Authenticator:
             self._asks = "bearer"
             return direct
         if bearer and realm:
-            return (yield from self._bearer(bearer, scopes, login, refused))
+            return self._bearer(bearer, scopes, login, ask, refused)
         if any(x.scheme == "basic" for x in challenges):
             return self._basic(login, scopes, refused)
         why = _no_way(challenges, direct)
@@ -162,9 +157,9 @@ class Authenticator:
         """How many 401 to answer: a token that worked before may end early, twice."""
         return 2 if frozenset(scopes) in self._worked else 1
 
-    def accepted(self, scopes: Sequence[Scope], header: str) -> None:
+    def accepted(self, scopes: Sequence[Scope]) -> None:
         """The host took the header, so a later refusal is not about the login."""
-        if header and len(self._worked) < _MOST_REMEMBERED:
+        if len(self._worked) < _MOST_REMEMBERED:
             self._worked.add(frozenset(scopes))
 
     def rejected(self, scopes: Sequence[Scope], header: str, why: str) -> None:
@@ -180,8 +175,8 @@ class Authenticator:
             self._refused.clear()
 
     def _bearer(
-        self, challenge: Challenge, scopes: Sequence[Scope], login: Login, refused: str
-    ) -> Flow:
+        self, challenge: Challenge, scopes: Sequence[Scope], login: Login, ask: Ask, refused: str
+    ) -> str:
         realm = Realm.of(challenge, secure=self._secure)
         named = parse_scopes(challenge.parameters.get("scope", ""))
         self._learn(scopes, named)
@@ -191,7 +186,7 @@ class Authenticator:
         if found:
             return found.header
         try:
-            return (yield from self._fetch(realm, scopes, wanted, login, named))
+            return self._fetch(realm, scopes, wanted, login, ask, named)
         except LoginRefused:
             direct = _direct(login)
             if not direct or direct == refused:
@@ -241,8 +236,9 @@ class Authenticator:
         scopes: Sequence[Scope],
         needed: Sequence[Scope],
         login: Login,
+        ask: Ask,
         named: tuple[Scope, ...] = (),
-    ) -> Flow:
+    ) -> str:
         """A token that allows the ``needed``; ``named`` are the scopes of the challenge.
 
         Some token servers refuse long lists of scopes, and some answer 400 to more than
@@ -257,7 +253,7 @@ class Authenticator:
             if refused and asked not in (own, merged) and refused.status != _BAD_REQUEST:
                 break
             try:
-                token = yield from fetch_token(realm, asked, login, now=now, wall=wall)
+                token = fetch_token(realm, asked, login, ask, now=now, wall=wall)
             except LoginRefused as error:
                 refused = error
                 continue

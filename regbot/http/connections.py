@@ -1,10 +1,9 @@
-"""What of requests and urllib3 is used, with all they would do by themselves left out."""
+"""The connections to one host: what of requests and urllib3 is used, and nothing more."""
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Callable
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -12,43 +11,116 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-Uses = Callable[[object], None]
-"""Is told the socket whenever a connection sends."""
+from regbot.errors import InvalidValue
+from regbot.http.cutting import Cutter
+from regbot.http.exchange import Request
+from regbot.http.proxies import Proxies
+
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9._~/:@!$&'()*+,;=?-]*")
+"""A URL that goes over the wire as it is; any other is quoted first."""
+
+
+class Connections:
+    """Keeps connections open between the requests to one registry; threads share it.
+
+    ``context`` is used for TLS as it is. Each place is reached through one proxy, chosen
+    once. ``size`` is how many connections to a place are kept. ``cutter`` hears what
+    each connection is used for.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        proxies: Proxies,
+        user_agent: str,
+        size: int,
+        cutter: Cutter,
+    ) -> None:
+        self._proxies = proxies
+        self._chosen: dict[str, dict[str, str]] = {}
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
+        self._session = Session(context, size=size, cutter=cutter)
+
+    def send(
+        self,
+        request: Request,
+        body: Any,  # noqa: ANN401
+        timeout: tuple[float, float],
+    ) -> requests.Response:
+        """Send a request with a body, and give the answer with its own body unread.
+
+        ``timeout`` is for a connection and for each read, in seconds. Raises what
+        requests and urllib3 raise, and InvalidValue for a header or a proxy that makes
+        no sense.
+        """
+        prepared = requests.PreparedRequest()
+        prepared.method = request.method
+        if _PLAIN_URL.fullmatch(request.url):
+            prepared.url = request.url
+        else:
+            prepared.prepare_url(request.url, None)
+        headers = {**self._headers, **request.headers}
+        if request.authorization:
+            headers["Authorization"] = request.authorization
+        if request.length is not None:
+            headers["Content-Length"] = str(request.length)
+        elif body:
+            headers["Content-Length"] = str(len(body))
+        elif request.method not in {"GET", "HEAD"}:
+            headers["Content-Length"] = "0"
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise InvalidValue("a header has characters that can't be sent")
+        prepared.headers = headers  # type: ignore[assignment]
+        prepared.body = body or None
+        proxies = self._proxies_for(str(prepared.url))
+        return self._session.send(prepared, stream=True, timeout=timeout, proxies=proxies)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def _proxies_for(self, url: str) -> dict[str, str]:
+        place = url[: url.find("/", 8)]
+        if place not in self._chosen:
+            proxy = self._proxies.choose(url).reveal()
+            self._chosen[place] = {place.partition(":")[0]: proxy} if proxy else {}
+        return self._chosen[place]
 
 
 class Session(requests.Session):
-    """Keeps connections open, and nothing else: no cookies, netrc, proxies, redirects."""
+    """Sends messages as they are: no cookies, netrc, hooks or redirects."""
 
-    def __init__(self, context: ssl.SSLContext, *, size: int, uses: Uses) -> None:
+    def __init__(self, context: ssl.SSLContext, *, size: int, cutter: Cutter) -> None:
         super().__init__()
-        self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for prefix in ("http://", "https://"):
-            self.mount(prefix, _Adapter(context, size, uses))
+            self.mount(prefix, _Adapter(context, size, cutter))
         if context.verify_mode is ssl.CERT_NONE:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Keep requests from looking at redirects, for which it would read bodies."""
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401
+        """Hand a message to the adapter of its URL."""
+        return self.get_adapter(str(request.url)).send(request, **options)
 
 
 class _Adapter(HTTPAdapter):
     """An adapter that uses one TLS context as it is."""
 
-    def __init__(self, context: ssl.SSLContext, size: int, uses: Uses) -> None:
+    def __init__(self, context: ssl.SSLContext, size: int, cutter: Cutter) -> None:
         self._context = context
-        self._pools = _pools(uses)
+        self._classes = _pool_classes(cutter)
+        self._pools: dict[tuple[str, str], Any] = {}
         super().__init__(pool_connections=size, pool_maxsize=size, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Open connections of our own classes."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        self.poolmanager.pool_classes_by_scheme = self._classes
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401
         """The same through a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
+        manager.pool_classes_by_scheme = self._classes
         return manager
 
     def build_connection_pool_key_attributes(  # type: ignore[override]
@@ -61,22 +133,55 @@ class _Adapter(HTTPAdapter):
         place, _ = super().build_connection_pool_key_attributes(request, verify=True)
         return place, {"ssl_context": self._context, "cert_reqs": self._context.verify_mode}
 
+    def get_connection_with_tls_context(  # type: ignore[override]
+        self,
+        request: requests.PreparedRequest,
+        verify: object,  # noqa: ARG002
+        proxies: dict[str, str] | None = None,
+        cert: object = None,  # noqa: ARG002
+    ) -> Any:  # noqa: ANN401
+        """The connections to a place, found by its name in the URL."""
+        url = str(request.url)
+        key = url[: url.find("/", 8)], next(iter((proxies or {}).values()), "")
+        pool = self._pools.get(key)
+        if pool is None or pool.pool is None:
+            pool = super().get_connection_with_tls_context(request, verify=True, proxies=proxies)
+            self._pools[key] = pool
+        return pool
+
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """The context has the certificates already."""
 
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401
+        """The answer with its headers as they came, and without cookies."""
+        answer = requests.Response()
+        answer.status_code = resp.status
+        answer.headers = resp.headers
+        answer.raw = resp
+        answer.request = req
+        return answer
 
-def _pools(uses: Uses) -> dict[str, Any]:
-    """Pools whose connections tell what socket they send over."""
+
+def _pool_classes(cutter: Cutter) -> dict[str, Any]:
+    """Pools whose connections tell what socket they send over, and when they wait."""
 
     class Plain(HTTPConnection):
         def send(self, data: Any) -> None:  # noqa: ANN401
             super().send(data)
-            uses(self.sock)
+            cutter.uses(self.sock)
+
+        def getresponse(self) -> Any:  # noqa: ANN401
+            cutter.waits()
+            return super().getresponse()
 
     class Secure(HTTPSConnection):
         def send(self, data: Any) -> None:  # noqa: ANN401
             super().send(data)
-            uses(self.sock)
+            cutter.uses(self.sock)
+
+        def getresponse(self) -> Any:  # noqa: ANN401
+            cutter.waits()
+            return super().getresponse()
 
     class PlainPool(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain

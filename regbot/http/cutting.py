@@ -1,8 +1,8 @@
-"""Ends the connections of a run that has to end.
+"""Ends exchanges that have to end, whatever their server does.
 
-A thread that waits for a silent server looks at nothing else, so another one looks
-at its Stop for it. A request in flight gets some seconds to finish, since an answer
-to a write is worth knowing.
+A thread that waits for a server looks at nothing else, and a server that sends a byte
+now and then keeps it waiting past any time-out of its socket. So another thread looks
+at the clock and at the Stop for it, and cuts the connection.
 """
 
 from __future__ import annotations
@@ -11,73 +11,138 @@ import contextlib
 import queue
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
+from regbot.errors import Stopped
+from regbot.http.exchange import in_turn
 from regbot.stopping import Clock, Stop
 
 GRACE = 3.0
 _POLL = 0.2
 
 
-@dataclass(slots=True)
-class Flight:
-    """One exchange under way, and when it was first seen that it has to end."""
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for a connection, and between two pieces of an answer.
 
-    stop: Stop
-    connection: socket.socket | None = None
-    ending_since: float | None = None
+    All headers together may take ``read``, too. ``grace`` is what an exchange still gets
+    when its run was asked to end.
+    """
+
+    connect: float = 10.0
+    read: float = 60.0
+    grace: float = GRACE
+
+
+Closing = list[Callable[[], object]]
+
+
+class Flight:
+    """One exchange under way. The ``with`` block is the part until its headers are there.
+
+    The connections that the thread uses within the block are those of the flight.
+    Blocks may nest: the content of one request may be read by another. The flight
+    lasts until ``land``, or an exception in the block.
+    """
+
+    __slots__ = (
+        "_cutter",
+        "_outer",
+        "connection",
+        "ending_since",
+        "seconds",
+        "stop",
+        "until",
+        "was_cut",
+    )
+
+    def __init__(self, cutter: Cutter, stop: Stop, seconds: float) -> None:
+        self._cutter = cutter
+        self.seconds = seconds
+        self._outer: Flight | None = None
+        self.stop = stop
+        self.connection: socket.socket | None = None
+        self.until: float | None = None
+        self.ending_since: float | None = None
+        self.was_cut = False
+
+    def __enter__(self) -> Self:
+        self._outer = self._cutter.take_off(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.until = None
+        self._cutter.leave(self._outer)
+        if error is not None:
+            self.land()
+
+    def land(self) -> None:
+        """The exchange is over, and its connection may be another's."""
+        self._cutter.land(self)
 
 
 class Cutter:
-    """Knows all exchanges under way; its thread lives only while there are some."""
+    """Knows all exchanges under way; its thread lives only while there are some.
+
+    ``grace`` is what an exchange still gets when somebody asked its run to stop, since
+    an answer to a write is worth knowing. One that is out of time gets none.
+    """
 
     def __init__(self, clock: Clock, grace: float = GRACE) -> None:
         self._clock = clock
         self._grace = grace
         self._lock = threading.Lock()
-        self._flights: list[Flight] = []
+        self._flights: set[Flight] = set()
         self._running = False
         self._here = threading.local()
-        self._forgotten: queue.SimpleQueue[Iterable[Callable[[], None]]] = queue.SimpleQueue()
+        self._forgotten: queue.SimpleQueue[Closing] = queue.SimpleQueue()
 
-    @contextmanager
-    def sending(self, stop: Stop) -> Iterator[Flight]:
-        """A new flight, which the connections that this thread uses meanwhile are for.
+    def flight(self, stop: Stop, seconds: float) -> Flight:
+        """A new exchange, whose headers have to be there ``seconds`` after it was sent."""
+        return Flight(self, stop, seconds)
 
-        It lasts until ``landed``, also after the block. Blocks may nest: the content
-        of one request may be read by another.
-        """
-        flight = Flight(stop)
+    def take_off(self, flight: Flight) -> Flight | None:
+        """Watch a flight of this thread; gives the one that it was at."""
         outer: Flight | None = getattr(self._here, "flight", None)
         self._here.flight = flight
         with self._lock:
-            self._flights.append(flight)
+            self._flights.add(flight)
             if not self._running:
                 self._running = True
                 threading.Thread(target=self._watch, name="regbot-cutter", daemon=True).start()
-        try:
-            yield flight
-        except BaseException:
-            self.landed(flight)
-            raise
-        finally:
-            self._here.flight = outer
+        return outer
+
+    def leave(self, outer: Flight | None) -> None:
+        """Put this thread back on the outer flight."""
+        self._here.flight = outer
+
+    def land(self, flight: Flight) -> None:
+        """Watch a flight no longer."""
+        with self._lock:
+            flight.connection = None
+            self._flights.discard(flight)
 
     def uses(self, connection: object) -> None:
-        """The flight of this thread goes over a connection."""
+        """The flight of this thread sends over a connection."""
         flight: Flight | None = getattr(self._here, "flight", None)
         if flight is not None and isinstance(connection, socket.socket):
             flight.connection = connection
 
-    def landed(self, flight: Flight) -> None:
-        """The exchange is over."""
-        with self._lock:
-            flight.connection = None
-            self._flights = [x for x in self._flights if x is not flight]
+    def waits(self) -> None:
+        """The flight of this thread has sent everything, and waits for the headers."""
+        flight: Flight | None = getattr(self._here, "flight", None)
+        if flight is not None:
+            flight.until = self._clock() + flight.seconds
 
-    def forgotten(self, closing: Iterable[Callable[[], None]]) -> None:
+    def forgotten(self, closing: Closing) -> None:
         """Nobody holds an answer any more, and nobody closed it: the thread does.
 
         The garbage collector says so, in any thread and while it holds any lock, so
@@ -96,24 +161,23 @@ class Cutter:
                 if not flights:
                     return
             for flight in flights:
-                self._look(flight)
+                if self._has_to_end(flight):
+                    self._cut(flight)
 
-    def _look(self, flight: Flight) -> None:
-        if flight.stop.reason() is None:
-            return
-        now = self._clock()
+    def _has_to_end(self, flight: Flight) -> bool:
+        now, until = self._clock(), flight.until
+        if until is not None and now >= until:
+            return True
+        reason = flight.stop.reason()
+        if not isinstance(reason, Stopped):
+            return reason is not None
         if flight.ending_since is None:
             flight.ending_since = now
-        if now - flight.ending_since < self._grace:
-            return
+        return now - flight.ending_since >= self._grace
+
+    def _cut(self, flight: Flight) -> None:
         with self._lock, contextlib.suppress(OSError):
             if flight.connection is not None:
+                flight.was_cut = True
                 # Past ssl, which must not be called by two threads at once.
                 socket.socket.shutdown(flight.connection, socket.SHUT_RDWR)
-
-
-def in_turn(calls: Iterable[Callable[[], None]]) -> None:
-    """Make all calls, the last one first, even when one of them raises."""
-    with ExitStack() as stack:
-        for call in calls:
-            stack.callback(call)

@@ -1,6 +1,8 @@
-"""One HTTP exchange with a registry, as values: what is asked, what comes back.
+"""One exchange with a registry: the request, the answer, and who sends it.
 
-The stores speak these; ``transport`` sends them.
+A request keeps its shape from the store to the wire. The senders in between wrap one
+another (``transport`` puts them together): each looks after one concern and hands the
+request on, with a few fields replaced.
 """
 
 from __future__ import annotations
@@ -10,7 +12,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
+from regbot.errors import ConnectionFailed, SizeMismatch
 from regbot.http.hosts import HostSettings
+from regbot.redaction import redacted
+from regbot.units import format_size
 
 OK = frozenset({200})
 
@@ -39,46 +44,80 @@ class Request:
     put behind the host's path prefix for mirrors and the host itself.
     ``expect`` are the statuses that come back as a Response; any other raises.
     ``length`` is needed with a body that is a function.
-    ``mirrors``: a read that mirrors may answer first.
+    ``mirrors``: a read that mirrors may answer first. ``mirror``: the one mirror, by its
+    name, that is to answer instead of the registry.
     ``retry`` False: sent once, since sending it twice means something else.
     ``urgent``: sent at once and tried until the exchange's Stop ends it, whatever
     the pace, the back-off and the slots of the host say. For putting back what was
     taken, and for nothing else.
+    ``authorization`` is the header of that name; the login fills it in.
     """
 
     method: str
-    url: str
-    expect: frozenset[int] = OK
+    url: str = field(repr=False)
+    expect: frozenset[int] = field(default=OK, repr=False)
     scopes: tuple[Scope, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Body | None = field(default=None, repr=False)
     length: int | None = None
     mirrors: bool = False
+    mirror: str = ""
     retry: bool = True
     urgent: bool = False
+    authorization: str = field(default="", repr=False)
 
 
-class Response(Protocol):
+class Response:
     """An answer whose body has not been read yet. Use it in a ``with``.
 
-    Header names are looked up without regard to case. A relative Link or
-    Location is relative to ``url``.
+    ``request`` is what it answers, after redirects. Header names are looked up without
+    regard to case; several headers of one name come joined by a comma.
     """
 
-    @property
-    def status(self) -> int:
-        """The status code, one of the expected."""
-        ...
+    __slots__ = ("_closing", "_forgotten", "_limit", "_more", "headers", "request", "status")
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers; several of one name joined by a comma."""
-        ...
+    def __init__(
+        self,
+        request: Request,
+        status: int,
+        headers: Mapping[str, str],
+        *,
+        more: Callable[[], bytes],
+        limit: int,
+        closing: list[Callable[[], object]],
+        forgotten: Callable[[list[Callable[[], object]]], None],
+    ) -> None:
+        """``more`` gives the next piece of the body, empty at its end.
+
+        ``limit`` is that of ``read``, in bytes. The ``closing`` calls are made when the
+        answer is closed, the last one first, or handed to ``forgotten`` when it never is.
+        """
+        self.request = request
+        self.status = status
+        self.headers = headers
+        self._more = more
+        self._limit = limit
+        self._closing = closing
+        self._forgotten = forgotten
 
     @property
     def url(self) -> str:
-        """Where the answer came from, after redirects."""
-        ...
+        """Where the answer came from; a relative Link or Location is relative to it."""
+        return self.request.url
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes the body has; None when that is not known before its end."""
+        if self.request.method == "HEAD" or self.status in {204, 304}:
+            return 0
+        if "Content-Encoding" in self.headers or "Transfer-Encoding" in self.headers:
+            return None
+        length = self.headers.get("Content-Length", "")
+        return int(length) if length.isascii() and length.isdigit() else None
+
+    def hold(self, give_back: Callable[[], object]) -> None:
+        """Call this once when the answer is closed or forgotten."""
+        self._closing.append(give_back)
 
     def read(self, limit: int | None = None) -> bytes:
         """The whole body, ``limit`` bytes at most (default: the blobLimit).
@@ -86,33 +125,97 @@ class Response(Protocol):
         Raises SizeMismatch over the limit and ConnectionFailed when it breaks off
         (fewer bytes than Content-Length said, a broken chunk, a time-out).
         """
-        ...
+        most = self._limit if limit is None else limit
+        chunks: list[bytes] = []
+        seen = 0
+        for chunk in self.chunks():
+            seen += len(chunk)
+            if seen > most:
+                self.close()
+                raise SizeMismatch(
+                    f"{self.request.method} {redacted(self.url)}: the answer has more than "
+                    f"{format_size(most)}"
+                )
+            chunks.append(chunk)
+        return b"".join(chunks)
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it comes. Raises ConnectionFailed when it breaks off."""
-        ...
+        length, seen = self.length, 0
+        try:
+            while length is None or seen < length:
+                chunk = self._more()
+                if not chunk:
+                    break
+                seen += len(chunk)
+                yield chunk
+        finally:
+            self.close()
+        if length is not None and seen < length:
+            raise ConnectionFailed(
+                f"the answer broke off after {seen} of {length} bytes",
+                method=self.request.method,
+                url=self.url,
+            )
+
+    def start(self, most: int) -> bytes:
+        """The first bytes of the body, about ``most`` as far as they can be had; closes it."""
+        chunks: list[bytes] = []
+        try:
+            while most > 0 and (chunk := self._more()):
+                chunks.append(chunk)
+                most -= len(chunk)
+        except ConnectionFailed:
+            pass
+        finally:
+            self.close()
+        return b"".join(chunks)
 
     def close(self) -> None:
-        """Give the connection back, whatever was read."""
-        ...
+        """Give the connection and the slot back, whatever was read."""
+        in_turn(self._closing)
 
-    def __enter__(self) -> Self: ...
+    def __del__(self) -> None:
+        if self._closing:
+            self._forgotten(self._closing)
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()
+
+
+def in_turn(calls: list[Callable[[], object]]) -> None:
+    """Make and forget all calls, the last one first, even when one of them raises."""
+    while calls:
+        try:
+            calls.pop()()
+        except BaseException:
+            in_turn(calls)
+            raise
+
+
+class Sender(Protocol):
+    """Sends requests for one run, and ends when the run's Stop says so."""
+
+    def send(self, request: Request) -> Response:
+        """Send a request. Raises RegistryError, ConnectionFailed, or what Stop gives."""
+        ...
 
 
 class Exchange(Protocol):
-    """Sends requests of one run: they end when the run's Stop says so."""
+    """Sends the requests of one run to any registry."""
 
     def send(self, registry: str, request: Request) -> Response:
         """Ask a registry, by its name in references.
 
-        Mirrors, pace, authentication, redirects and retries are dealt with.
+        Mirrors, retries, login, pace and redirects are dealt with.
         Raises RegistryError, ConnectionFailed, CredentialError, or what Stop gives.
         """
         ...

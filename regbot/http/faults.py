@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterable
 from html import unescape
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
 from regbot.errors import RegistryError, registry_error
-from regbot.http.urls import printable, redacted
+from regbot.http.exchange import Request, Response
+from regbot.redaction import printable
 
 MOST_OF_A_BODY = 64 * 1024
+FORM = "application/x-www-form-urlencoded"
 _MOST_ERRORS = 5
 _TITLE = re.compile(r"<title>([^<]*)</title>", re.IGNORECASE)
 
 
-def fault(
-    method: str, url: str, status: int, body: bytes, secrets: Iterable[str] = ()
-) -> RegistryError:
-    """The error for an answer (distribution spec, "Error Codes").
-
-    ``secrets`` are texts the server knows of us and may have put into its answer.
-    """
+def error_of(answer: Response) -> RegistryError:
+    """The error for an answer, whose body is read (distribution spec, "Error Codes")."""
+    request, status = answer.request, answer.status
+    body = answer.start(MOST_OF_A_BODY)
     codes, _ = _oci_errors(_json(body))
     try:
         name = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         name = str(status)
-    said = summary(body)
-    for secret in secrets:
-        said = said.replace(printable(secret), "***")
-    why = f"{name}: {said}" if said else name
-    return registry_error(why, method=method, url=redacted(url), status=status, codes=codes)
+    text = summary(body)
+    for secret in _secrets(request):
+        text = text.replace(printable(secret), "***")
+    why = f"{name}: {text}" if text else name
+    return registry_error(why, method=request.method, url=request.url, status=status, codes=codes)
+
+
+def _secrets(request: Request) -> list[str]:
+    """The texts of a request that a server might repeat and no error may show."""
+    scheme, _, value = request.authorization.partition(" ")
+    secrets = [value]
+    if scheme == "Basic":
+        secrets.append(base64.b64decode(value).decode("utf-8", "replace").partition(":")[2])
+    if isinstance(request.body, bytes) and request.headers.get("Content-Type") == FORM:
+        secrets += [value for name, value in parse_qsl(request.body.decode()) if "token" in name]
+    return [secret for secret in secrets if secret]
 
 
 def summary(body: bytes) -> str:

@@ -1,7 +1,7 @@
 """How fast one host is asked: rate, concurrency, and slowing down when it suffers.
 
-All scripts of a process share one pace a host. Nothing here knows HTTP beyond a
-status and Retry-After (RFC 9110, section 10.2.3).
+All scripts of a process share one pace and the slots of a host; the sender here keeps
+to them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from regbot.errors import ConnectionFailed
 from regbot.events import Delayed, Emit
+from regbot.http.exchange import Request, Response, Sender
 from regbot.stopping import Clock, Stop
 
 OVERLOADED = frozenset({408, 429, 500, 502, 503, 504})
@@ -173,6 +175,45 @@ class Slots:
         return give_back
 
 
+class PacedSender:
+    """Keeps to the pace and the slots of a host, and tells the pace how it went.
+
+    Without ``slots`` any number of requests may be open at once.
+    """
+
+    def __init__(
+        self, inner: Sender, pace: Pace, slots: Slots | None, *, world: Surroundings, stop: Stop
+    ) -> None:
+        self._inner = inner
+        self._pace = pace
+        self._slots = slots
+        self._world = world
+        self._stop = stop
+
+    def send(self, request: Request) -> Response:
+        """Send it in its turn, or at once when it is urgent."""
+        if request.urgent:
+            return self._inner.send(request)
+        began = self._pace.start(self._stop)
+        give_back = self._slots.take(self._stop) if self._slots else None
+        try:
+            answer = self._inner.send(request)
+        except BaseException as error:
+            if give_back:
+                give_back()
+            if isinstance(error, ConnectionFailed) and error.retry:
+                self._pace.failed(began, "the connection failed")
+            raise
+        if give_back:
+            answer.hold(give_back)
+        if answer.status in OVERLOADED and answer.status not in request.expect:
+            after = parse_retry_after(answer.headers.get("Retry-After", ""), self._world.wall())
+            self._pace.failed(began, f"status {answer.status}", after)
+        else:
+            self._pace.succeeded()
+        return answer
+
+
 def acquire(lock: threading.Lock | threading.Semaphore, stop: Stop) -> None:
     """Take a lock, but raise as soon as the Stop says so."""
     stop.check()
@@ -191,9 +232,9 @@ def turn(lock: threading.Lock, stop: Stop) -> Iterator[None]:
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date; ``now`` is seconds since 1970.
+    """Seconds to wait, from seconds or an HTTP date (RFC 9110, section 10.2.3).
 
-    None for what is neither.
+    ``now`` is seconds since 1970. None for what is neither.
     """
     text = value.strip()
     if text.isascii() and text.isdigit():

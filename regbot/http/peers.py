@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regbot.http.auth import Authenticator
+from regbot.http.connections import Connections
 from regbot.http.credentials import Keyring
-from regbot.http.cutting import Cutter
+from regbot.http.cutting import Cutter, Timeouts
 from regbot.http.docker_config import DockerConfig, load
 from regbot.http.helper import Helper
 from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
-from regbot.http.mirrors import DOWN_FOR
 from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
 from regbot.http.proxies import Proxies
 from regbot.http.tls import context_for
-from regbot.http.wire import Timeouts, Wire
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
+
+DOWN_FOR = 60.0
+"""Seconds that a mirror which failed is asked last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +64,31 @@ class Peer:
         helper = Helper(program, options.environ, world.clock) if program else None
         self.keyring = Keyring(settings, helper=helper, clock=world.clock, emit=world.emit)
         self._options = options
+        self.cutter = cutter
+        self.timeouts = options.timeouts
         self._proxies = proxies
-        self._cutter = cutter
         self._certificates = certificates
         self._size = 2 * at_once
         self._lock = threading.Lock()
-        self._wire: Wire | None = None
+        self._connections: Connections | None = None
         self._down_until = float("-inf")
 
     @property
-    def wire(self) -> Wire:
+    def connections(self) -> Connections:
         """The connections, made ready at first use. Raises CredentialError."""
+        connections = self._connections
+        if connections is not None:
+            return connections
         with self._lock:
-            if self._wire is None:
-                self._wire = Wire(
-                    self.settings.name,
-                    context=context_for(self.settings, self._certificates),
+            if self._connections is None:
+                self._connections = Connections(
+                    context_for(self.settings, self._certificates),
                     proxies=self._proxies,
-                    timeouts=self._options.timeouts,
                     user_agent=self._options.user_agent,
-                    cutter=self._cutter,
                     size=self._size,
+                    cutter=self.cutter,
                 )
-            return self._wire
+            return self._connections
 
     @property
     def is_down(self) -> bool:
@@ -98,9 +102,9 @@ class Peer:
     def close(self) -> None:
         """Close its connections."""
         with self._lock:
-            if self._wire is not None:
-                self._wire.close()
-                self._wire = None
+            if self._connections is not None:
+                self._connections.close()
+                self._connections = None
 
 
 class Peers:

@@ -6,45 +6,43 @@ https://distribution.github.io/distribution/spec/auth/token/ and .../oauth/
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from regbot.errors import CredentialError, InvalidValue
 from regbot.http.challenges import Challenge
-from regbot.http.exchange import Scope
-from regbot.http.faults import summary
+from regbot.http.exchange import Request, Scope
+from regbot.http.faults import FORM, summary
 from regbot.http.hosts import IDENTITY_USER, Login, basic
-from regbot.http.urls import origin, printable, redacted
+from regbot.http.pacing import OVERLOADED
+from regbot.http.redirects import REDIRECTS
+from regbot.http.urls import origin
+from regbot.redaction import printable, redacted
 
 CLIENT_ID = "regbot"
+_ACCEPT = {"Accept": "application/json"}
 SHORTEST_LIFE = 60.0
 """Seconds a token lives at least, whatever the server says."""
+
+ANSWERS = frozenset(range(100, 600)) - OVERLOADED - REDIRECTS
+"""Statuses that a token server answers with; the others are its troubles."""
 
 _RENEWED_AT = 0.9
 _LONGEST_LIFE = 86400.0 * 365
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """What to ask of a token server."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class TokenAnswer:
-    """What it answered."""
+    """What a token server answered."""
 
     status: int
     body: bytes = field(repr=False)
 
 
-TokenFlow = Generator[TokenRequest, TokenAnswer, "Token"]
+Ask = Callable[[Request], TokenAnswer]
+"""Asks a token server."""
 
 
 class LoginRefused(Exception):
@@ -104,7 +102,7 @@ class Realm:
             )
         return cls(realm, challenge.parameters.get("service", ""))
 
-    def get(self, scopes: Iterable[Scope], user: str, authorization: str) -> TokenRequest:
+    def get(self, scopes: Iterable[Scope], user: str, authorization: str) -> Request:
         """The request by GET, with basic authentication or without any."""
         parts = urlsplit(self.url)
         query = parse_qsl(parts.query, keep_blank_values=True)
@@ -113,12 +111,9 @@ class Realm:
         query += [("account", user)] if user else []
         query.append(("client_id", CLIENT_ID))
         url = urlunsplit(parts._replace(query=urlencode(query), fragment=""))
-        headers = {"Accept": "application/json"}
-        return TokenRequest(
-            "GET", url, {**headers, "Authorization": authorization} if authorization else headers
-        )
+        return Request("GET", url, ANSWERS, headers=_ACCEPT, authorization=authorization)
 
-    def post(self, scopes: Iterable[Scope], refresh_token: str) -> TokenRequest:
+    def post(self, scopes: Iterable[Scope], refresh_token: str) -> Request:
         """The request that exchanges an identity token (OAuth 2, section 6)."""
         form = {
             "grant_type": "refresh_token",
@@ -127,23 +122,21 @@ class Realm:
             "scope": " ".join(map(str, scopes)),
             "refresh_token": refresh_token,
         }
-        headers = {
-            "Accept": "application/json",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        return TokenRequest("POST", self.url, headers, urlencode(form).encode("ascii"))
+        headers = {**_ACCEPT, "Content-Type": FORM}
+        body = urlencode(form).encode("ascii")
+        return Request("POST", self.url, ANSWERS, headers=headers, body=body)
 
 
 def fetch_token(
-    realm: Realm, scopes: tuple[Scope, ...], login: Login, *, now: float, wall: float
-) -> TokenFlow:
+    realm: Realm, scopes: tuple[Scope, ...], login: Login, ask: Ask, *, now: float, wall: float
+) -> Token:
     """Ask for a token: by POST with an identity token, else by GET.
 
     Raises LoginRefused, or CredentialError when the answer is no token.
     """
     identity = login.identity_token
     if identity:
-        answer = yield realm.post(scopes, identity.reveal())
+        answer = ask(realm.post(scopes, identity.reveal()))
         if answer.status < 300:
             return _token(realm, answer, scopes, now=now, wall=wall)
         if answer.status in {401, 403} and not login.basic:
@@ -151,7 +144,7 @@ def fetch_token(
     header = login.basic
     if identity and not login.password:
         header = basic(login.user or IDENTITY_USER, identity)
-    answer = yield realm.get(scopes, login.user, header)
+    answer = ask(realm.get(scopes, login.user, header))
     if answer.status < 300:
         return _token(realm, answer, scopes, now=now, wall=wall)
     raise _refused(realm, answer, login)

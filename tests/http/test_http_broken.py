@@ -20,7 +20,7 @@ from regbot.errors import (
     Stopped,
 )
 from regbot.events import Exchanged
-from regbot.http.wire import Timeouts
+from regbot.http.cutting import Timeouts
 from regbot.stopping import Stop
 
 

@@ -14,8 +14,8 @@ from support.certificates import Authority
 from support.httpclient import Web, plain, web
 
 from regbot.errors import Stopped
+from regbot.http.cutting import Timeouts
 from regbot.http.hosts import HostSettings
-from regbot.http.wire import Timeouts
 from regbot.stopping import Stop
 
 PATIENT = Timeouts(connect=10.0, read=600.0, grace=0.1)

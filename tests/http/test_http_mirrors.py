@@ -117,7 +117,8 @@ def test_the_lower_priority_is_asked_first_and_the_upstream_competes() -> None:
     mirrors = [HostSettings("a", priority=9), HostSettings("b", priority=5), HostSettings("c")]
 
     def names(*down: str) -> list[str]:
-        return [x.name for x in ordered(up, mirrors, lambda name: name in down)]
+        is_down = {host.name: host.name in down for host in (*mirrors, up)}
+        return ordered(up, (*mirrors, up), is_down)
 
     assert names() == ["c", "b", "up", "a"]
     assert names("c") == ["b", "up", "a", "c"]

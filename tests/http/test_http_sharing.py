@@ -15,10 +15,10 @@ from support.registry import ECR, TestRegistry
 from support.scripted import Asked, Said, scripted
 
 from regbot.errors import ConnectionFailed, RegistryError, ServerFault
+from regbot.http.cutting import Timeouts
 from regbot.http.exchange import Request
 from regbot.http.hosts import Login, Secret
 from regbot.http.proxies import Proxies
-from regbot.http.wire import Timeouts
 from regbot.stopping import Stop
 
 HELPER = "docker-credential-ecr-test"

@@ -11,8 +11,8 @@ from support.registry import TestRegistry
 
 from regbot.errors import RegbotError, RequestError
 from regbot.events import Event
+from regbot.http.cutting import Timeouts
 from regbot.http.hosts import Login, Secret
-from regbot.http.wire import Timeouts
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
 from regbot.store.remote import RemoteStore

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from regbot.events import Event, Message
+from regbot.http.cutting import Timeouts
 from regbot.http.hosts import ClientSettings, HostSettings
 from regbot.http.pacing import Patience
 from regbot.http.transport import Transport
-from regbot.http.wire import Timeouts
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
 from regbot.store.remote import RemoteStore
