@@ -48,9 +48,10 @@ class Printing:
     """A listener that writes what scripts print, byte for byte.
 
     A script does not fail for a line that can't be written; ``check`` tells of it.
+    Without a stream the lines go nowhere.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._error: OSError | None = None
 
@@ -58,7 +59,7 @@ class Printing:
         """Write the line of a ``Printed``."""
         from regbot.events import Printed
 
-        if isinstance(event, Printed) and self._error is None:
+        if isinstance(event, Printed) and self._stream and self._error is None:
             line = f"{event.text}\n".encode("utf-8", "surrogateescape")
             try:
                 self._stream.flush()
