@@ -32,7 +32,7 @@ from regbot.image.facts import created, image_size
 from regbot.image.resolve import config_of, image_of
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, Descriptor, Head, ImageConfig, Manifest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import DEFAULT_TAG, Reference, parse_registry
 from regbot.oci.tag import Tag
@@ -212,7 +212,7 @@ def _settings(
     *,
     docker_config: bool,
 ) -> ClientSettings:
-    settings = ClientSettings(blob_limit=DEFAULT_BLOB_LIMIT, environment=dict(environment))
+    settings = ClientSettings(environment=dict(environment))
     if config is not None:
         settings = read_config(str(config), environ=environment, stdin=sys.stdin.buffer).client
     names = {host.name for host in hosts}

@@ -80,7 +80,7 @@ def undo(
 def _journal(config: Config) -> Iterator[Journal]:
     from regbot.journal.journal import Journal, default_state
 
-    with Journal(config.defaults.state or default_state()) as journal:
+    with Journal(config.state or default_state()) as journal:
         yield journal
 
 

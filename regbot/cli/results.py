@@ -67,7 +67,7 @@ def undo_command(bot: Bot, run: str, tag: str = "") -> str:
     """
     command = ["regbot", "undo", run]
     command += ["--tag", tag] if tag else []
-    command += ["-c", bot.config_path] if bot.config.defaults.state else []
+    command += ["-c", bot.config_path] if bot.config.state else []
     return shlex.join(command)
 
 

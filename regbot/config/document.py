@@ -92,9 +92,6 @@ class Mapping:
 
 Node = Scalar | Sequence | Mapping
 
-Plain = Scalar | list["Plain"] | dict[str, "Plain"]
-"""The tree as lists and dicts, with scalars at the leaves."""
-
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -155,15 +152,6 @@ class Document:
     def where(self, mark: Mark) -> str:
         """A mark as ``file:line:column``."""
         return f"{self.filename}:{mark.line}:{mark.column}"
-
-
-def plain(node: Node) -> Plain:
-    """The tree as lists and dicts, with scalars at the leaves."""
-    if isinstance(node, Mapping):
-        return {key: plain(entry.value) for key, entry in node.entries.items()}
-    if isinstance(node, Sequence):
-        return [plain(item) for item in node.items]
-    return node
 
 
 def shown(text: str) -> str:

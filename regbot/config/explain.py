@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from regbot.config.document import Document, Mark, Path, Problem, Scalar, shown
 from regbot.config.schema import Place, keys, sections
 
-_OTHER_NAMES = {
+_SYNONYMS = {
     "frequency": "interval",
     "every": "interval",
     "cron": "schedule",
@@ -38,7 +38,7 @@ _OTHER_NAMES = {
     "concurrency": "reqConcurrent",
     "insecure": "tls",
 }
-_NEEDED = {"registry": "a creds entry", "name": "a script"}
+_OWNERS = {"registry": "a creds entry", "name": "a script"}
 
 
 def explain(document: Document, error: ValidationError) -> list[Problem]:
@@ -56,9 +56,11 @@ def _problem(document: Document, error: ErrorDetails) -> Problem:
         return Problem(mark, _missing(str(path[-1])))
     if kind == "mistake":
         return Problem(_within(document, mark, node, error), _named(path, error["ctx"]["what"]))
-    wanted = "a list" if kind == "list_type" else "a mapping of keys and values"
-    hint = "begin each entry with -" if kind == "list_type" else "write key: value"
-    return Problem(mark, _named(path, f"expected {wanted}{_seen(node)} ({hint})"))
+    if kind == "tuple_type":
+        what = f"expected a list{_not_a_string(node)} (begin each entry with -)"
+    else:
+        what = f"expected a mapping of keys and values{_not_a_string(node)} (write key: value)"
+    return Problem(mark, _named(path, what))
 
 
 def _within(document: Document, mark: Mark, node: object, error: ErrorDetails) -> Mark:
@@ -75,10 +77,10 @@ def _named(path: Path, what: str) -> str:
 
 
 def _missing(key: str) -> str:
-    return f"{key} is missing in {_NEEDED.get(key, 'this entry')} (add {key}: ...)"
+    return f"{key} is missing in {_OWNERS.get(key, 'this entry')} (add {key}: ...)"
 
 
-def _seen(node: object) -> str:
+def _not_a_string(node: object) -> str:
     return ", not a string" if isinstance(node, Scalar) and not node.is_null else ""
 
 
@@ -89,12 +91,12 @@ def _unknown_key(path: Path) -> str:
 
 
 def _advice(key: str, place: Place) -> str:
-    known = {where: keys(model) for where, model in sections().items()}
+    known = {where: keys(section) for where, section in sections().items()}
     here = {_simple(name): name for name in known[place]}
     simple = _simple(key)
-    other = _OTHER_NAMES.get(simple)
-    if simple in here or other in known[place]:
-        return f"did you mean {here.get(simple, other)}?"
+    synonym = _SYNONYMS.get(simple)
+    if simple in here or synonym in known[place]:
+        return f"did you mean {here.get(simple, synonym)}?"
     for where, names in known.items():
         if key in names:
             return f"it belongs under {'.'.join(where)}" if where else "it belongs at the top level"

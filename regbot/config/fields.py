@@ -1,285 +1,250 @@
-"""The types of fields: how each is read, and what an error says about any other value.
+"""The kinds of values that keys take: how each is read, and the error for other values.
 
-Each is a type for pydantic models. It reads a scalar's text as it is written, so
-that YAML's own guesses (``yes`` is true, ``1:30`` is 90) never matter.
+Each kind is a type for the sections of the schema. It reads the text that stands in the
+file, so YAML's own guesses (``yes`` is true, ``1:30`` is 90) never count. Where 0 or an
+empty text means the default, the kind gives None, as for a key that is not set.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from regbot.config.document import Plain, Scalar, shown
-from regbot.config.template import TemplateMistake, render
+from regbot.config.document import Mapping, Node, Scalar, Sequence, shown
 from regbot.errors import InvalidValue
-from regbot.files import open_regular
+from regbot.plan.guard import Protection
 from regbot.run.schedule import Schedule
 from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration, parse_size
 
-_YES = frozenset({"true", "yes", "on", "y"})
-_NO = frozenset({"false", "no", "off", "n"})
-_LONGEST = 200
-_LEAST_MEMORY = 1024 * 1024
-_MAX_SOURCE = 16 * 1024 * 1024
+_T = TypeVar("_T")
+
+_TRUE = frozenset({"true", "yes", "on", "y"})
+_FALSE = frozenset({"false", "no", "off", "n"})
+_MAX_LENGTH = 200
+_MIN_MEMORY = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A Lua file: its name as written in the config, and its bytes."""
-
-    name: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The environment that templates read, and the folder that relative names start from."""
-
-    environ: Mapping[str, str]
-    base: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A kind of value, and a hint on how to write it. Both are shown in errors."""
+class Expected:
+    """What an error says of a kind of value: its name, and how to write one."""
 
     what: str
     hint: str
 
 
-TEXT = Wanted("a string", "put it between quotes")
-FLAG = Wanted("true or false", "write true or false")
-COUNT = Wanted("a number", "write 0 or more")
-VERSION = Wanted("the number 1", "write version: 1")
-RATE = Wanted("a number", "write one such as 0.5; 0 for no limit")
-DURATION = Wanted("a duration such as 30s", "write one such as 30s, 1h15m or 7d")
-SIZE = Wanted("a size", "write a number of bytes, or a size such as 512KiB or 4MiB")
-SCHEDULE = Wanted("a schedule", 'write five fields such as "15 3 * * *"')
-TIMEZONE = Wanted("a time zone", "write one such as UTC or Europe/Paris")
-VARIABLE = Wanted("the name of an environment variable", "write one such as MY_NAME")
-MAPPING = Wanted("a mapping", "write one such as {days: 30}")
+TEXT = Expected("a string", "put it between quotes")
+FLAG = Expected("true or false", "write true or false")
+COUNT = Expected("a number", "write 0 or more")
+VERSION = Expected("the number 1", "write version: 1")
+RATE = Expected("a number", "write one such as 0.5; 0 for no limit")
+PERCENT = Expected("a percentage", "write a number from 0 to 100, such as 25")
+DURATION = Expected("a duration such as 30s", "write one such as 30s, 1h15m or 7d")
+SIZE = Expected("a size", "write a number of bytes, or a size such as 512KiB or 4MiB")
+SCHEDULE = Expected("a schedule", 'write five fields such as "15 3 * * *"')
+TIMEZONE = Expected("a time zone", "write one such as UTC or Europe/Paris")
+VARIABLE = Expected("the name of an environment variable", "write one such as MY_NAME")
+ARGUMENTS = Expected("a mapping", "write one such as {days: 30}")
 
 
 def mistake(what: str, offset: int | None = None) -> PydanticCustomError:
-    """An error with this text, which points at the character ``offset`` of the value."""
+    """An error whose text is shown as it is, ``offset`` characters into the value."""
     return PydanticCustomError("mistake", "{what}", {"what": what, "offset": offset})
 
 
-def unfit(value: object, wanted: Wanted) -> PydanticCustomError:
-    """The error for a value of another kind than the wanted one."""
+def unexpected(value: object, expected: Expected) -> PydanticCustomError:
+    """The error for a value of another kind."""
     if isinstance(value, str):
-        seen = shown(value) if value else "an empty string"
+        kind = shown(value) if value else "an empty string"
     elif isinstance(value, Scalar):
-        seen = "a string"
+        kind = "a string"
     else:
-        seen = "a list" if isinstance(value, list) else "a mapping"
-    return mistake(f"expected {wanted.what}, not {seen} ({wanted.hint})")
+        kind = "a mapping" if isinstance(value, Mapping) else "a list"
+    return mistake(f"expected {expected.what}, not {kind} ({expected.hint})")
 
 
-def text_of(value: object, wanted: Wanted = TEXT) -> str:
-    """The text of a scalar. Raises for a list or a mapping, and says what is wanted."""
+def text_of(value: object, expected: Expected = TEXT) -> str:
+    """The text of a scalar. A list or mapping is an error that says what was expected."""
     if isinstance(value, Scalar):
         return value.text
-    raise unfit(value, wanted)
+    raise unexpected(value, expected)
 
 
-def short_text_of(value: object, wanted: Wanted = TEXT) -> str:
-    """The text of a scalar, stripped. Raises also if it is longer than any such value."""
-    text = text_of(value, wanted)
-    if len(text) > _LONGEST:
-        raise mistake(f"expected {wanted.what}, not {len(text)} characters ({wanted.hint})")
+def word_of(value: object, expected: Expected = TEXT) -> str:
+    """The text of a scalar without the space around it, at most 200 characters of it."""
+    text = text_of(value, expected)
+    if len(text) > _MAX_LENGTH:
+        raise mistake(f"expected {expected.what}, not {len(text)} characters ({expected.hint})")
     return text.strip()
 
 
-def _text(value: object) -> str:
-    return _clean(text_of(value))
+def clean_text_of(value: object) -> str:
+    """The text of a scalar, without NUL and lone surrogates."""
+    return require_clean(text_of(value))
 
 
-def _clean(text: str) -> str:
+def require_clean(text: str) -> str:
+    """The text as it is. One with NUL or a lone surrogate is an error."""
     if "\0" in text or re.search("[\ud800-\udfff]", text):
         raise mistake("the text contains a character that is not allowed (is the file UTF-8?)")
     return text
 
 
 def _name(value: object) -> str:
-    text = _text(value).strip()
+    text = clean_text_of(value).strip()
     if not text:
         raise mistake("the name is empty (give the script a name)")
     return text
 
 
 def _flag(value: object) -> bool:
-    word = short_text_of(value, FLAG).lower()
-    if word not in _YES | _NO:
-        raise unfit(word, FLAG)
-    return word in _YES
+    word = word_of(value, FLAG).lower()
+    if word not in _TRUE | _FALSE:
+        raise unexpected(word, FLAG)
+    return word in _TRUE
+
+
+def _inverted_flag(value: object) -> bool:
+    return not _flag(value)
 
 
 def _count(value: object) -> int:
-    text = short_text_of(value, COUNT)
+    text = word_of(value, COUNT)
     if not re.fullmatch(r"[-+]?[0-9]{1,9}", text):
-        raise unfit(text, COUNT)
+        raise unexpected(text, COUNT)
     if int(text) < 0:
         raise mistake(f"{shown(text)} is negative ({COUNT.hint})")
     return int(text)
 
 
+def _positive_count(value: object) -> int | None:
+    return _count(value) or None
+
+
 def _version(value: object) -> int:
-    text = short_text_of(value, VERSION)
+    text = word_of(value, VERSION)
     if re.fullmatch(r"[0-9]{1,9}", text) and int(text) > 1:
         raise mistake(f"version {int(text)} is newer than this regbot knows ({VERSION.hint})")
     if text not in ("0", "1"):
-        raise unfit(text, VERSION)
+        raise unexpected(text, VERSION)
     return int(text)
 
 
 def _rate(value: object) -> float:
-    text = short_text_of(value, RATE)
+    text = word_of(value, RATE)
     if not re.fullmatch(r"[-+]?(?:[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)", text):
-        raise unfit(text, RATE)
+        raise unexpected(text, RATE)
     if float(text) < 0:
         raise mistake(f"{shown(text)} is negative ({RATE.hint})")
     return float(text)
 
 
+def _percent(value: object) -> float:
+    text = word_of(value, PERCENT).removesuffix("%").strip()
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) or float(text) > 100:
+        raise unexpected(text, PERCENT)
+    return float(text)
+
+
 def _duration(value: object) -> float | None:
-    text = short_text_of(value, DURATION)
+    text = word_of(value, DURATION)
     try:
         seconds = parse_duration(text)
     except InvalidValue:
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-            what = f"{shown(text)} is a duration without a unit (for seconds write {text}s)"
-            raise mistake(what) from None
-        raise unfit(text, DURATION) from None
+            raise mistake(
+                f"{shown(text)} is a duration without a unit (for seconds write {text}s)"
+            ) from None
+        raise unexpected(text, DURATION) from None
     if seconds < 0:
         raise mistake(f"{shown(text)} is negative ({DURATION.hint})")
     return seconds or None
 
 
-def _size(value: object) -> int:
-    text = short_text_of(value, SIZE)
+def _size(value: object) -> int | None:
+    text = word_of(value, SIZE)
     try:
-        return parse_size(text)
+        return parse_size(text) or None
     except InvalidValue:
-        raise unfit(text, SIZE) from None
+        raise unexpected(text, SIZE) from None
 
 
-def _size_or_never(value: object) -> int:
-    return -1 if short_text_of(value, SIZE) == "-1" else _size(value)
+def _size_or_unlimited(value: object) -> int | None:
+    return -1 if word_of(value, SIZE) == "-1" else _size(value)
 
 
 def _memory(value: object) -> int:
-    size = _size(value)
-    if size < _LEAST_MEMORY:
+    size = _size(value) or 0
+    if size < _MIN_MEMORY:
         raise mistake("Lua doesn't start with less than 1MiB (write a size such as 256MiB)")
     return size
 
 
-def _schedule(value: object) -> str:
-    text = short_text_of(value, SCHEDULE)
+def _schedule(value: object) -> str | None:
+    text = word_of(value, SCHEDULE)
     if text:
         try:
             Schedule.parse(text, UTC)
         except InvalidValue as error:
             raise mistake(str(error)) from None
-    return text
+    return text or None
 
 
-def _timezone(value: object) -> str:
-    text = short_text_of(value, TIMEZONE)
+def _timezone(value: object) -> str | None:
+    text = word_of(value, TIMEZONE)
     if text:
         try:
             parse_timezone(text)
         except InvalidValue as error:
             raise mistake(str(error)) from None
-    return text
+    return text or None
 
 
 def _variable(value: object) -> str:
-    text = short_text_of(value, VARIABLE)
+    text = word_of(value, VARIABLE)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
-        raise unfit(text, VARIABLE)
+        raise unexpected(text, VARIABLE)
     return text
 
 
 def _header(value: object) -> str:
-    text = short_text_of(value)
+    text = word_of(value)
     if not re.fullmatch(r"[ -~]*", text):
         raise mistake("a user agent may contain only ASCII characters (remove the others)")
     return text
 
 
-def _module_folder(value: object, info: ValidationInfo) -> Path:
-    return _folder(_text(value), surroundings(info).base)
-
-
-def _work_folder(value: object) -> Path:
-    return _folder(_text(value), Path())
-
-
-def _folder(name: str, start: Path) -> Path:
-    path = start / name
+def _pattern(value: object) -> Protection:
     try:
-        is_folder = path.is_dir()
-    except (OSError, ValueError):
-        is_folder = False
-    if not is_folder:
-        raise mistake(f"there is no folder {shown(name)} (create it, or name another)")
-    return path
-
-
-def _source_file(value: object, info: ValidationInfo) -> SourceFile:
-    name = _text(value)
-    file = surroundings(info).base / name
-    try:
-        with open_regular(file) as stream:
-            content = stream.read(_MAX_SOURCE + 1)
-    except FileNotFoundError:
-        what = f"there is no file {shown(name)} (its name is relative to the folder of the config)"
-        raise mistake(what) from None
-    except OSError as error:
-        raise mistake(f"can't read {shown(name)}: {error.strerror} (name a Lua file)") from None
-    if len(content) > _MAX_SOURCE:
-        raise mistake(f"{shown(name)} is larger than 16MiB (is it the right file?)")
-    return SourceFile(name, content)
-
-
-def rendered(value: object, info: ValidationInfo) -> str:
-    """A template's result."""
-    text = _text(value)
-    try:
-        return _clean(render(text, surroundings(info).environ))
-    except TemplateMistake as error:
-        raise mistake(str(error), error.offset) from None
+        return Protection.parse(text_of(value))
+    except InvalidValue as error:
+        raise mistake(f"{error} (write a glob such as v*, or regex:...)") from None
 
 
 def _arguments(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise unfit(value, MAPPING)
-    return {key: lua_value(item) for key, item in value.items()}
+    if not isinstance(value, Mapping):
+        raise unexpected(value, ARGUMENTS)
+    return {key: _lua_value(entry.value) for key, entry in value.entries.items()}
 
 
-def lua_value(value: Plain) -> object:
-    """A value under ``args``, as Lua gets it: booleans and numbers of YAML 1.2, else text.
+def _lua_value(node: Node) -> object:
+    """A value under ``args``: the booleans and numbers of YAML 1.2, else the text.
 
-    Numbers that would lose digits (more than 15, or leading zeros) stay text.
+    A number that would lose digits (more than 15, or leading zeros) stays text.
     """
-    if isinstance(value, dict):
-        return {key: lua_value(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [lua_value(item) for item in value]
-    text = value.text
-    if value.style:
+    if isinstance(node, Mapping):
+        return {key: _lua_value(entry.value) for key, entry in node.entries.items()}
+    if isinstance(node, Sequence):
+        return [_lua_value(item) for item in node.items]
+    text = node.text
+    if node.style:
         return text
-    if value.is_null:
+    if node.is_null:
         return None
     if text.lower() in ("true", "false") and text[1:].islower():
         return text.lower() == "true"
@@ -290,35 +255,30 @@ def lua_value(value: Plain) -> object:
     return text
 
 
-def surroundings(info: ValidationInfo) -> Surroundings:
-    """The context that the models are validated with."""
-    if not isinstance(info.context, Surroundings):
-        raise TypeError("the models are validated with Surroundings as context")
-    return info.context
+def unique(values: tuple[_T, ...]) -> tuple[_T, ...]:
+    """The values in their order, each once."""
+    return tuple(dict.fromkeys(values))
 
 
-def _schema(kind: str, **more: object) -> WithJsonSchema:
-    return WithJsonSchema({"type": kind, **more})
+Text = Annotated[str, PlainValidator(clean_text_of)]
+Name = Annotated[str, PlainValidator(_name)]
+Flag = Annotated[bool, PlainValidator(_flag)]
+InvertedFlag = Annotated[bool, PlainValidator(_inverted_flag)]
+Version = Annotated[int, PlainValidator(_version)]
+Count = Annotated[int, PlainValidator(_count)]
+PositiveCount = Annotated[int | None, PlainValidator(_positive_count)]
+Rate = Annotated[float, PlainValidator(_rate)]
+Percent = Annotated[float, PlainValidator(_percent)]
+Duration = Annotated[float | None, PlainValidator(_duration)]
+Size = Annotated[int | None, PlainValidator(_size)]
+SizeOrUnlimited = Annotated[int | None, PlainValidator(_size_or_unlimited)]
+Memory = Annotated[int, PlainValidator(_memory)]
+Cron = Annotated[str | None, PlainValidator(_schedule)]
+Timezone = Annotated[str | None, PlainValidator(_timezone)]
+Header = Annotated[str, PlainValidator(_header)]
+Arguments = Annotated[dict[str, object], PlainValidator(_arguments)]
 
-
-_SIZE_SCHEMA = WithJsonSchema({"type": ["integer", "string"]})
-
-Text = Annotated[str, PlainValidator(_text), _schema("string")]
-Name = Annotated[str, PlainValidator(_name), _schema("string", minLength=1)]
-Flag = Annotated[bool, PlainValidator(_flag), _schema("boolean")]
-Version = Annotated[int, PlainValidator(_version), _schema("integer", enum=[0, 1])]
-Count = Annotated[int, PlainValidator(_count), _schema("integer", minimum=0)]
-Rate = Annotated[float, PlainValidator(_rate), _schema("number", minimum=0)]
-Duration = Annotated[float | None, PlainValidator(_duration), _schema("string")]
-Size = Annotated[int, PlainValidator(_size), _SIZE_SCHEMA]
-SizeOrNever = Annotated[int, PlainValidator(_size_or_never), _SIZE_SCHEMA]
-Memory = Annotated[int, PlainValidator(_memory), _SIZE_SCHEMA]
-Cron = Annotated[str, PlainValidator(_schedule), _schema("string")]
-Timezone = Annotated[str, PlainValidator(_timezone), _schema("string")]
-Variable = Annotated[str, PlainValidator(_variable), _schema("string")]
-Header = Annotated[str, PlainValidator(_header), _schema("string")]
-ModuleFolder = Annotated[Path, PlainValidator(_module_folder), _schema("string")]
-WorkFolder = Annotated[Path, PlainValidator(_work_folder), _schema("string")]
-Template = Annotated[str, PlainValidator(rendered), _schema("string")]
-Source = Annotated[SourceFile, PlainValidator(_source_file), _schema("string")]
-Arguments = Annotated[dict[str, object], PlainValidator(_arguments), _schema("object")]
+_Variable = Annotated[str, PlainValidator(_variable)]
+_Pattern = Annotated[Protection, PlainValidator(_pattern)]
+Variables = Annotated[tuple[_Variable, ...], AfterValidator(unique)]
+Patterns = Annotated[tuple[_Pattern, ...], AfterValidator(unique)]

@@ -14,9 +14,8 @@ from pydantic import ValidationError
 from regbot.config.build import build
 from regbot.config.checks import check
 from regbot.config.compose import compose
-from regbot.config.document import plain
 from regbot.config.explain import explain
-from regbot.config.fields import Surroundings
+from regbot.config.filefields import Context
 from regbot.config.schema import File
 from regbot.config.values import Config
 from regbot.errors import ConfigError
@@ -61,14 +60,14 @@ def load_config(
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     document = compose(data, filename)
     problems = [*document.problems, *check(document)]
-    around = Surroundings(environ, base)
+    context = Context(environ, base)
     try:
-        file = File.model_validate(plain(document.root), context=around)
+        file = File.model_validate(document.root, context=context)
     except ValidationError as error:
         raise document.error([*problems, *explain(document, error)]) from None
     if problems:
         raise document.error(problems)
-    config = build(document, file, around)
+    config = build(document, file, context)
     return replace(config, fingerprint=_fingerprint(data, config))
 
 

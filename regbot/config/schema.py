@@ -1,17 +1,18 @@
-"""The schema of the YAML file: one model for each kind of mapping.
+"""What the YAML may hold: one class for each kind of mapping.
 
-A key is the field's name in camel case. An empty value means that the key is not set.
+A key is the field's name in camel case, unless an alias is given. The fields are named
+after those of the value they end up in, which has the defaults too; here None is a key
+that the file does not set.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from regbot.config.document import Scalar
+from regbot.config.document import Mapping, Scalar, Sequence
 from regbot.config.fields import (
     Arguments,
     Count,
@@ -19,41 +20,39 @@ from regbot.config.fields import (
     Duration,
     Flag,
     Header,
+    InvertedFlag,
     Memory,
-    ModuleFolder,
     Name,
+    Patterns,
+    Percent,
+    PositiveCount,
     Rate,
     Size,
-    SizeOrNever,
-    Source,
-    Template,
+    SizeOrUnlimited,
     Text,
     Timezone,
-    Variable,
+    Variables,
     Version,
-    WorkFolder,
 )
-from regbot.config.guardfields import OptionalCount, Pattern, Percent, StateFolder
+from regbot.config.filefields import ModuleFolders, Source, StateFolder, Template, WorkFolder
 from regbot.config.hostfields import (
     Host,
-    Mirror,
+    Mirrors,
+    PathPrefix,
     Pem,
     Registry,
     Scheme,
     SecretPem,
     SecretText,
-    TlsWord,
+    TlsMode,
 )
-from regbot.http.hosts import Secret
-
-MIB = 1024 * 1024
 
 Place = tuple[str, ...]
-"""The keys that lead to a mapping, without the positions in lists."""
+"""The keys that lead to a section, without the positions in lists."""
 
 
-class Model(BaseModel):
-    """A mapping. Unknown keys are mistakes; ``x-`` keys are free for the user."""
+class Section(BaseModel):
+    """A mapping of the file. Unknown keys are mistakes, except the user's own ``x-`` keys."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -65,115 +64,120 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_empty_and_own_keys(cls, data: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
-        if not isinstance(data, dict):
-            return data
+    def _read_mapping(cls, node: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
+        """The values of a mapping by key; a known key without a value is left out."""
+        if not isinstance(node, Mapping):
+            return node
         known = keys(cls)
         return {
-            key: value
-            for key, value in data.items()
+            key: entry.value.items if isinstance(entry.value, Sequence) else entry.value
+            for key, entry in node.entries.items()
             if not key.startswith("x-")
-            and not (key in known and isinstance(value, Scalar) and value.is_null)
+            and not (key in known and isinstance(entry.value, Scalar) and entry.value.is_null)
         }
 
-
-def keys(model: type[BaseModel]) -> list[str]:
-    """The keys a model knows, as they are written in the file."""
-    return [str(field.alias) for field in model.model_fields.values()]
-
-
-class ApiOpts(Model):
-    """Options for the registry API."""
-
-    disable_head: Flag = False
+    def set_fields(self) -> dict[str, Any]:
+        """The fields that the file sets, by name."""
+        return {name: value for name, value in self if value is not None}
 
 
-class Creds(Model):
-    """How to connect to a registry and log in."""
-
-    registry: Registry
-    hostname: Host = ""
-    user: Template = ""
-    password: SecretText = Field(default_factory=Secret, alias="pass")
-    token: SecretText = Field(default_factory=Secret)
-    cred_helper: Text = ""
-    cred_expire: Duration = None
-    cred_host: Text = ""
-    tls: TlsWord = None
-    scheme: Scheme = ""
-    regcert: Pem = ""
-    client_cert: Pem = ""
-    client_key: SecretPem = Field(default_factory=Secret)
-    path_prefix: Text = ""
-    mirrors: list[Mirror] = []
-    priority: Count = 0
-    repo_auth: Flag = False
-    blob_chunk: Size = 0
-    blob_max: SizeOrNever = 0
-    req_per_sec: Rate = 0.0
-    req_concurrent: Count = 0
-    api_opts: ApiOpts = ApiOpts()
+def keys(section: type[Section]) -> list[str]:
+    """The keys of a section, as the file writes them."""
+    return [str(field.alias) for field in section.model_fields.values()]
 
 
-class GuardModel(Model):
-    """Limits on what a script may delete."""
+class ApiOpts(Section):
+    """Switches of single calls of the registry's API; fields of HostSettings."""
 
-    max_deletes: OptionalCount = None
-    max_delete_percent: Percent = None
-    protect: list[Pattern] = []
+    disable_head: Flag | None = None
+
+
+class Creds(Section):
+    """How to reach a registry and log in; fields of HostSettings and its Login."""
+
+    name: Registry = Field(alias="registry")
+    hostname: Host = None
+    user: Template | None = None
+    password: SecretText | None = Field(default=None, alias="pass")
+    identity_token: SecretText | None = Field(default=None, alias="token")
+    helper: Text | None = Field(default=None, alias="credHelper")
+    helper_expires: Duration = Field(default=None, alias="credExpire")
+    helper_key: Text | None = Field(default=None, alias="credHost")
+    tls: TlsMode = None
+    scheme: Scheme | None = None
+    ca_certificate: Pem | None = Field(default=None, alias="regcert")
+    client_certificate: Pem | None = Field(default=None, alias="clientCert")
+    client_key: SecretPem | None = None
+    path_prefix: PathPrefix | None = None
+    mirrors: Mirrors | None = None
+    priority: Count | None = None
+    repo_auth: Flag | None = None
+    blob_chunk: Size = None
+    blob_max: SizeOrUnlimited = None
+    requests_per_second: Rate | None = Field(default=None, alias="reqPerSec")
+    concurrency: PositiveCount = Field(default=None, alias="reqConcurrent")
+    api_opts: ApiOpts | None = None
+
+
+class GuardSection(Section):
+    """Limits on what a script may delete; fields of Guard."""
+
+    max_deletes: Count | None = None
+    max_delete_percent: Percent | None = None
+    protect: Patterns | None = None
     min_age: Duration = None
-    keep_at_least: OptionalCount = None
+    keep_at_least: Count | None = None
 
 
-class DefaultsModel(Model):
-    """Settings for all scripts and registries."""
+class DefaultsSection(Section):
+    """What holds for all scripts and registries; fields of Script, ClientSettings, Config."""
 
-    parallel: Count = 1
+    parallel: Count | None = None
     interval: Duration = None
-    schedule: Cron = ""
+    schedule: Cron = None
     timeout: Duration = None
-    skip_docker_config: Flag = False
-    user_agent: Header = ""
-    blob_limit: Size = 0
-    timezone: Timezone = ""
-    memory: Memory = 256 * MIB
-    env: list[Variable] = []
-    lua_path: list[ModuleFolder] = []
-    work_dir: WorkFolder = Path()
-    guard: GuardModel = GuardModel()
-    state: StateFolder = None
+    use_docker_config: InvertedFlag | None = Field(default=None, alias="skipDockerConfig")
+    user_agent: Header | None = None
+    blob_limit: Size = None
+    timezone: Timezone = None
+    memory: Memory | None = None
+    env: Variables | None = None
+    lua_path: ModuleFolders | None = None
+    work_dir: WorkFolder | None = None
+    guard: GuardSection | None = None
+    state: StateFolder | None = None
     journal_keep: Duration = None
 
 
-class ScriptModel(Model):
-    """One script and when it runs."""
+class ScriptSection(Section):
+    """One script and when it runs; fields of Script, and where its text comes from."""
 
     name: Name
-    script: Text = ""
+    script: Text | None = None
     file: Source | None = None
-    schedule: Cron = ""
+    schedule: Cron = None
     interval: Duration = None
     timeout: Duration = None
-    args: Arguments = {}
-    enabled: Flag = True
-    env: list[Variable] = []
-    guard: GuardModel = GuardModel()
+    args: Arguments | None = None
+    enabled: Flag | None = None
+    env: Variables | None = None
+    guard: GuardSection | None = None
 
 
-class File(Model):
+class File(Section):
     """The whole file."""
 
     version: Version = 1
-    creds: list[Creds] = []
-    defaults: DefaultsModel = DefaultsModel()
-    scripts: list[ScriptModel] = []
+    creds: tuple[Creds, ...] = ()
+    defaults: DefaultsSection = DefaultsSection()
+    scripts: tuple[ScriptSection, ...] = ()
 
 
-def sections(model: type[Model] = File, place: Place = ()) -> dict[Place, type[Model]]:
-    """Every mapping that a file may hold, by the keys that lead to it; lists add none."""
-    found = {place: model}
-    for field in model.model_fields.values():
-        for inner in (field.annotation, *get_args(field.annotation)):
-            if isinstance(inner, type) and issubclass(inner, Model):
-                found |= sections(inner, (*place, str(field.alias)))
-    return found
+def sections(section: type[Section] = File, place: Place = ()) -> dict[Place, type[Section]]:
+    """Every section that a file may have, by the keys that lead to it."""
+    places = {place: section}
+    for field in section.model_fields.values():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Section):
+                places |= sections(part, (*place, str(field.alias)))
+    return places

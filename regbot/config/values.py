@@ -3,99 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from regbot.errors import ConfigError
 from regbot.http.hosts import ClientSettings
 from regbot.plan.guard import Guard
 
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """Settings for all scripts. Times are in seconds, sizes in bytes; None means not set.
-
-    ``parallel`` is how many scripts run at once; 0 and 1 both mean one after the other.
-    An empty ``timezone`` is the machine's own. If ``state`` is None, the journal is in
-    the system's folder for such data.
-    """
-
-    parallel: int
-    interval: float | None
-    schedule: str | None
-    timeout: float | None
-    skip_docker_config: bool
-    user_agent: str
-    blob_limit: int
-    timezone: str
-    memory: int
-    env: tuple[str, ...]
-    lua_path: tuple[Path, ...]
-    work_dir: Path
-    guard: Guard
-    state: Path | None
-    journal_keep: float
+DEFAULT_MEMORY = 256 * 1024 * 1024
+DEFAULT_JOURNAL_KEEP = 30 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script with the defaults filled in: schedule or interval, never both.
+    """A script and its settings, with the defaults filled in.
 
-    ``text`` is Lua source; ``chunk_name`` is its name in Lua's errors and ``line``
-    where it begins in the YAML (1 for a file of its own). ``place`` is the
-    ``file:line:column`` of the script in the config.
+    ``text`` is Lua source; ``chunk_name`` is its name in Lua's errors and ``line`` the
+    line of the YAML where it begins (1 for a file of its own). ``place`` is the
+    ``file:line:column`` of the script in the config. It has a schedule or an interval,
+    never both; times are in seconds, ``memory`` in bytes. An empty ``timezone`` is the
+    machine's.
     """
 
-    name: str
-    text: bytes
-    chunk_name: str
-    line: int
-    schedule: str | None
-    interval: float | None
-    timeout: float | None
-    args: Mapping[str, object]
-    enabled: bool
-    env: tuple[str, ...]
-    memory: int
-    lua_path: tuple[Path, ...]
-    work_dir: Path
-    timezone: str
-    guard: Guard = Guard()
+    name: str = ""
+    text: bytes = b""
+    chunk_name: str = ""
+    line: int = 1
     place: str = ""
+    schedule: str | None = None
+    interval: float | None = None
+    timeout: float | None = None
+    args: Mapping[str, object] = field(default_factory=dict)
+    enabled: bool = True
+    env: tuple[str, ...] = ()
+    memory: int = DEFAULT_MEMORY
+    lua_path: tuple[Path, ...] = ()
+    work_dir: Path = Path()
+    timezone: str = ""
+    guard: Guard = Guard()
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole config. ``warnings`` have the form of a ConfigError's problems.
+    """A whole config.
 
-    ``fingerprint`` is a digest of the file and of the scripts it names.
+    ``defaults`` is a script that has the defaults and nothing else. ``parallel`` is how
+    many scripts run at once; 0 and 1 both mean one after the other. If ``state`` is None,
+    the journal is in the system's folder for such data; ``journal_keep`` is in seconds.
+    ``warnings`` have the form of a ConfigError's problems. ``fingerprint`` is a digest of
+    the file and of the scripts it names.
     """
 
     client: ClientSettings
-    defaults: Defaults
-    scripts: tuple[Script, ...]
+    defaults: Script = Script()
+    scripts: tuple[Script, ...] = ()
+    parallel: int = 1
+    state: Path | None = None
+    journal_keep: float = DEFAULT_JOURNAL_KEEP
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
 
     def one_off(self, name: str, text: bytes, arguments: Mapping[str, object]) -> Script:
-        """A script that is not in the config, with the config's defaults."""
-        defaults = self.defaults
-        return Script(
+        """A script that is not in the config, with the config's defaults and no schedule."""
+        return replace(
+            self.defaults,
             name=name,
             text=text,
             chunk_name=name,
-            line=1,
             schedule=None,
             interval=None,
-            timeout=defaults.timeout,
             args=arguments,
-            enabled=True,
-            env=defaults.env,
-            memory=defaults.memory,
-            lua_path=defaults.lua_path,
-            work_dir=defaults.work_dir,
-            timezone=defaults.timezone,
-            guard=defaults.guard,
         )
 
     def require_schedules(self) -> None:

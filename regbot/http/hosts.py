@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import Literal
 
+from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import DOCKER_HUB
 
 Tls = Literal["enabled", "insecure", "disabled"]
@@ -130,6 +131,6 @@ class ClientSettings:
 
     hosts: tuple[HostSettings, ...] = ()
     user_agent: str = ""
-    blob_limit: int = 0
+    blob_limit: int = DEFAULT_BLOB_LIMIT
     use_docker_config: bool = True
     environment: dict[str, str] = field(default_factory=dict)

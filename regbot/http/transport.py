@@ -25,7 +25,6 @@ from regbot.http.retry import RetrySender
 from regbot.http.tls import CERTIFICATES
 from regbot.http.urls import origin
 from regbot.http.wire import WireSender
-from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.stopping import Clock, Stop
 from regbot.version import __version__
 
@@ -66,7 +65,7 @@ class Transport:
                 settings.user_agent or f"regbot/{__version__}",
             ),
         )
-        self._limit = settings.blob_limit or DEFAULT_BLOB_LIMIT
+        self._limit = settings.blob_limit
 
     def bind(self, stop: Stop) -> Exchange:
         """The exchange of one run, which ends when its Stop says so."""

@@ -109,7 +109,7 @@ class Bot:
         return run_all(
             [script for script in self.config.scripts if script.enabled],
             lambda script: run_script(script, services, self.stop),
-            parallel=self.config.defaults.parallel,
+            parallel=self.config.parallel,
             stop=self.stop,
         )
 
@@ -132,7 +132,7 @@ class Bot:
         Scheduler(
             [(script, _due(script)) for script in scripts],
             run_due,
-            parallel=self.config.defaults.parallel,
+            parallel=self.config.parallel,
             stop=self.stop,
             emit=self._services.emit,
         ).serve()
@@ -277,9 +277,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         evidence=options.evidence,
         overlay=_shared_overlay(transport, stop, emit) if options.dry_run else None,
     )
-    journal = JournalSettings(
-        config.defaults.state, config.defaults.journal_keep, config_path, config.fingerprint
-    )
+    journal = JournalSettings(config.state, config.journal_keep, config_path, config.fingerprint)
     try:
         yield Bot(config, services, stop, journal)
     finally:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from support.configs import load
 
-from regbot.config.values import Script
+from regbot.config.schema import ApiOpts, Creds, DefaultsSection, GuardSection, ScriptSection
+from regbot.config.values import Config, Script
 from regbot.errors import ConfigError
-from regbot.http.hosts import HostSettings, Login, Secret
+from regbot.http.hosts import ClientSettings, HostSettings, Login, Secret
+from regbot.plan.guard import Guard
 
 
 def one_script(text: str, **around: object) -> Script:
@@ -49,16 +52,17 @@ def test_a_file_of_the_go_program_loads_unchanged():
     )
     (host,) = config.client.hosts
     assert (host.name, host.login) == ("docker.io", Login("me", Secret("pw")))
-    assert (config.defaults.parallel, config.defaults.timeout) == (2, 600.0)
+    assert (config.parallel, config.defaults.timeout) == (2, 600.0)
     (script,) = config.scripts
     assert (script.interval, script.timeout, script.schedule) == (3600.0, 60.0, None)
     assert script.text == b'log("hello")\n'
 
 
-def test_what_is_not_said_has_its_default():
+def test_what_is_not_set_has_its_default():
     config = load("scripts: [{name: a, script: x()}]", base=Path("/some/where"))
     defaults = config.defaults
-    assert (defaults.parallel, defaults.blob_limit, defaults.memory) == (1, 4 << 20, 256 << 20)
+    assert (config.parallel, config.state, config.journal_keep) == (1, None, 30 * 86400.0)
+    assert (config.client.blob_limit, defaults.memory) == (4 << 20, 256 << 20)
     assert (defaults.timezone, defaults.work_dir) == ("", Path())
     assert defaults.lua_path == (Path("/some/where"),)
     assert defaults.interval is None
@@ -82,7 +86,7 @@ def test_folders_start_where_their_files_are(tmp_path, monkeypatch):
     (script,) = config.scripts
     assert script.work_dir.resolve() == current / "out"
     assert script.lua_path == (beside / "modules",)
-    assert config.defaults.state == beside / "s"
+    assert config.state == beside / "s"
 
 
 def test_every_field_of_defaults(tmp_path, monkeypatch):
@@ -110,7 +114,7 @@ def test_every_field_of_defaults(tmp_path, monkeypatch):
         base=tmp_path,
     )
     client, (script,) = config.client, config.scripts
-    assert config.defaults.parallel == 0
+    assert config.parallel == 0
     assert (client.user_agent, client.blob_limit) == ("acme-bot/2", 8 << 20)
     assert not client.use_docker_config
     assert client.environment == {"HOME": "/h"}
@@ -332,6 +336,25 @@ def test_nothing_to_run_is_a_warning():
     assert load("version: 1").warnings == (
         "bot.yml:1:1: there are no scripts, so nothing will run (add some under scripts)",
     )
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "others"),
+    [
+        (Creds, (HostSettings, Login), {"scheme", "api_opts"}),
+        (ApiOpts, (HostSettings,), set()),
+        (GuardSection, (Guard,), set()),
+        (DefaultsSection, (Script, ClientSettings, Config), set()),
+        (ScriptSection, (Script,), {"script", "file"}),
+    ],
+)
+def test_every_field_of_a_section_has_a_value_to_go_to(section, values, others):
+    homes = {field.name for value in values for field in fields(value)}
+    assert set(section.model_fields) - others <= homes
+
+
+def test_an_empty_list_of_module_folders_is_none():
+    assert load("defaults: {luaPath: []}").defaults.lua_path == ()
 
 
 def test_a_server_needs_to_know_when():

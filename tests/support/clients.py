@@ -12,6 +12,7 @@ from regbot.http.cutting import Timeouts
 from regbot.http.hosts import ClientSettings, HostSettings
 from regbot.http.pacing import Patience
 from regbot.http.transport import Transport
+from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
 from regbot.store.remote import RemoteStore
@@ -37,7 +38,7 @@ class Client:
         host: str,
         *,
         stop: Stop | None = None,
-        blob_limit: int = 0,
+        blob_limit: int = DEFAULT_BLOB_LIMIT,
         more: tuple[HostSettings, ...] = (),
         timeouts: Timeouts = Timeouts(),  # noqa: B008
         **settings: Any,
