@@ -13,6 +13,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from vulture import Vulture
 
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "": ("client",),
@@ -63,6 +64,26 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 }
 
 PACKAGE = Path(__file__).parents[1] / "regbot"
+
+UNCALLED: dict[str, str] = {
+    "tag_delete": "of the library",
+    "manifest_delete": "of the library",
+    "manifest_put": "of the library",
+    "image_copy": "of the library",
+    "model_config": "pydantic reads it",
+    "api_opts": "the Go program has it; taken and not used",
+    "default_map": "click reads it",
+    "build_response": "requests calls it",
+    "cert_verify": "requests calls it",
+    "pool_classes_by_scheme": "urllib3 reads it",
+    "ConnectionCls": "urllib3 reads it",
+    "readinto": "io calls it",
+    "mode": "tarfile reads it",
+    "filters": "jinja2 reads it",
+    "width": "the page's template reads it",
+    "last_tag_takes_manifest": "the last tag of a digest will be deleted by it",
+}
+"""Public names that nothing in regbot or scripts/ uses, and who does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +153,42 @@ def violations_of_package(package: Path) -> Iterator[str]:
 def test_regbot_keeps_to_its_layers():
     found = list(violations_of_package(PACKAGE))
     assert not found, "\n" + "\n".join(found)
+
+
+def has_files(package: Path, room: str) -> bool:
+    place = package / room.replace(".", "/")
+    return place.with_suffix(".py").is_file() or any(
+        path.name != "__init__.py" for path in place.rglob("*.py")
+    )
+
+
+def uncalled(*folders: Path) -> set[str]:
+    """The public names that nothing in the folders uses."""
+    vulture = Vulture()
+    vulture.scavenge(folders)
+    return {
+        item.name
+        for item in vulture.get_unused_code()
+        if not item.name.startswith("_") and item.typ != "import" and item.confidence < 100
+    }
+
+
+def test_every_room_has_a_file():
+    assert [room for room in RESTS_ON if room and not has_files(PACKAGE, room)] == []
+
+
+def test_every_public_name_has_a_caller():
+    """A name that only tests use is there for nobody."""
+    assert uncalled(PACKAGE, PACKAGE.parent / "scripts") - UNCALLED.keys() == set()
+
+
+def test_what_nobody_calls_is_found(tmp_path):
+    (tmp_path / "some.py").write_text(
+        "def used(): ...\ndef unused(): ...\nclass Kept:\n    def lost(self): ...\nused()\nKept()\n"
+    )
+    assert uncalled(tmp_path) == {"unused", "lost"}
+    assert not has_files(tmp_path, "attic")
+    assert has_files(tmp_path, "some")
 
 
 def test_no_room_rests_on_itself():

@@ -26,16 +26,6 @@ class Challenge:
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
-    def __str__(self) -> str:
-        parameters = (f"{name}={quoted(value)}" for name, value in self.parameters.items())
-        return f"{self.scheme} {', '.join(parameters)}".rstrip(" ")
-
-
-def quoted(value: str) -> str:
-    """A value as a quoted-string (RFC 9110, section 5.6.4)."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
     """All challenges in order. Rubbish is passed over, never an error."""

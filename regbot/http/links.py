@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from regbot.http.challenges import quoted
-
 _TARGET = re.compile(r"[\s,]*<([^>]*)>")
 _PARAMETER = re.compile(
     r"""\s*;\s*(?:([^\s=;,"<>]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?)?""", re.DOTALL
@@ -31,10 +29,6 @@ class Link:
     def relations(self) -> frozenset[str]:
         """What the target is to the page, lower case."""
         return frozenset(self.parameters.get("rel", "").lower().split())
-
-    def __str__(self) -> str:
-        parameters = (f"; {name}={quoted(value)}" for name, value in self.parameters.items())
-        return f"<{self.target}>{''.join(parameters)}"
 
 
 def parse_links(header: str) -> Iterator[Link]:

@@ -29,7 +29,6 @@ UNTAGGED = (
     "untagged manifests can't be listed; the layers they use stay until the manifests are deleted"
 )
 ELSEWHERE = "repositories that this run did not look at may use the same layers"
-NOT_READ = "the remaining tags were not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,8 @@ class Freed:
     unknown: tuple[str, ...] = ()
 
 
-def read_kept(stores: ReadStores | None, repository: Reference, stop: Stop) -> Kept:
+def read_kept(stores: ReadStores, repository: Reference, stop: Stop) -> Kept:
     """Read every tag that a repository has now. Never raises."""
-    if stores is None:
-        return Kept(problem=NOT_READ)
     try:
         store = stores.open(repository)
         tags = _tags(store)

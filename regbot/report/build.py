@@ -24,15 +24,15 @@ def build_report(
     dry_run: bool,
     started: float,
     finished: float,
-    stores: ReadStores | None,
+    stores: ReadStores,
     stop: Stop,
 ) -> Report:
     """The report of a run from ``started`` to ``finished``, in seconds since 1970.
 
     Ages are measured at its end. Never raises.
 
-    ``stores`` are read for what is left: the real ones, or the overlay after a dry run;
-    without them the bytes are unknown. Every remaining tag is read in the repositories
+    ``stores`` are read for what is left: the real ones, or the overlay after a dry run.
+    Every remaining tag is read in the repositories
     with deletes, and in the run's other repositories on the same registry.
     """
     lines: dict[tuple[str, Reference], list[Outcome]] = {}
@@ -55,9 +55,7 @@ def build_report(
     )
 
 
-def _accounts(
-    outcomes: Sequence[Outcome], stores: ReadStores | None, stop: Stop
-) -> dict[str, Accounts]:
+def _accounts(outcomes: Sequence[Outcome], stores: ReadStores, stop: Stop) -> dict[str, Accounts]:
     """The accounts of each registry and layout folder that something was deleted from."""
     touched: dict[str, dict[Reference, Kept]] = {
         _place(outcome.action.reference): {} for outcome in outcomes if _deleted(outcome)

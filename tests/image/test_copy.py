@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support.images import (
+    OCI_EMPTY,
     Image,
     descriptor,
     make_image,
@@ -19,7 +20,7 @@ from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR
 from regbot.errors import DigestMismatch, Malformed, NotFound, NotSupported, Stopped
 from regbot.image.copy import CopyOptions, copy_image
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Manifest
+from regbot.oci.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from regbot.oci.referrers import fallback_tag
 from regbot.oci.tag import Tag
 from regbot.stopping import Stop

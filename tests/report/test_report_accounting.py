@@ -233,7 +233,6 @@ def test_a_stopped_run_still_gets_its_report(place):
     assert found.bytes_only is None
     assert found.deleted == 1
     assert "stopped" in found.unknown[-1]
-    assert line(reported(outcomes, None)).bytes_only is None
 
 
 def test_a_stop_ends_the_reading_of_what_an_image_holds(place):

@@ -22,7 +22,6 @@ from regbot.oci.manifest import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     OCI_CONFIG,
-    OCI_EMPTY,
     OCI_INDEX,
     OCI_MANIFEST,
     Manifest,
@@ -30,6 +29,7 @@ from regbot.oci.manifest import (
 from regbot.oci.tag import Tag
 from regbot.store.protocol import Store
 
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 

@@ -44,7 +44,7 @@ def delete_manifest(stores: Stores, repository: Reference, digest: Digest) -> Ou
     return Outcome("clean", action, "done", digest, "", evidence)
 
 
-def reported(outcomes: Sequence[Outcome], stores: Stores | None, **more: Any) -> Report:
+def reported(outcomes: Sequence[Outcome], stores: Stores, **more: Any) -> Report:
     """The report of a run at NOW."""
     usual: dict[str, Any] = {
         "kind": "once",

@@ -24,9 +24,6 @@ class HeldBlob:
     digest: Digest
     size: int
 
-    def __str__(self) -> str:
-        return f"{self.reference}@{self.digest}"
-
 
 def _read_blob_object(passed: Passed) -> HeldBlob:
     if passed.kind != "blob":
