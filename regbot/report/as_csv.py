@@ -12,7 +12,7 @@ from regbot.report.shown import moment, visible
 COLUMNS = (
     "line", "script", "repository", "action", "reference", "status", "digest", "reason",
     "detail", "created", "age_seconds", "size_bytes", "tags_before", "deleted", "kept",
-    "skipped", "failed", "other", "could_be_freed_bytes", "unknown",
+    "skipped", "stopped", "failed", "other", "unchanged", "could_be_freed_bytes", "unknown",
 )  # fmt: skip
 """``line`` says what a line describes: a script, a repository or an action."""
 
@@ -56,8 +56,10 @@ def _of_repository(line: RepositoryLine) -> Cells:
         "deleted": line.deleted,
         "kept": line.kept,
         "skipped": line.skipped,
+        "stopped": line.stopped,
         "failed": line.failed,
         "other": line.other,
+        "unchanged": line.unchanged,
         "could_be_freed_bytes": line.bytes_only,
         "unknown": "; ".join(line.unknown),
     }

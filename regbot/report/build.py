@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from regbot.oci.reference import Reference
@@ -100,16 +101,18 @@ def _line(
         before = next(_counts_before(outcomes), None)
         if before is None:
             unknown.append("the number of tags before the run was not read")
-    done = [outcome for outcome in outcomes if outcome.status in ("done", "planned")]
+    counts = Counter(outcome.status for outcome in outcomes)
     return RepositoryLine(
         script=script,
         repository=str(repository),
         tags_before=before,
         deleted=sum(len(_taken_tags(outcome)) or 1 for outcome in deleted),
         kept=kept,
-        skipped=sum(outcome.status == "skipped" for outcome in outcomes),
-        failed=sum(outcome.status == "failed" for outcome in outcomes),
-        other=len(done) - len(deleted),
+        skipped=counts["skipped"],
+        stopped=counts["stopped"],
+        failed=counts["failed"],
+        other=counts["done"] + counts["planned"] - len(deleted),
+        unchanged=counts["unchanged"],
         bytes_only=freed.size,
         unknown=(*unknown, *freed.unknown),
     )

@@ -59,10 +59,11 @@ class RunLine:
 class RepositoryLine:
     """What one script did to one repository.
 
-    ``deleted`` counts tags, and manifests deleted by digest that had no tag. ``skipped``
-    and ``failed`` count actions of any kind, ``other`` puts and copies. ``bytes_only``
-    are the bytes that only deleted images used, which garbage collection could free.
-    Bytes that several lines share are counted on the first of them.
+    ``deleted`` counts tags, and manifests deleted by digest that had no tag. ``skipped``,
+    ``stopped`` and ``failed`` count actions of any kind, ``other`` puts and copies that
+    were made, ``unchanged`` those that found everything there. ``bytes_only`` are the
+    bytes that only deleted images used, which garbage collection could free. Bytes that
+    several lines share are counted on the first of them.
     """
 
     script: str
@@ -71,8 +72,10 @@ class RepositoryLine:
     deleted: int = 0
     kept: int | None = None
     skipped: int = 0
+    stopped: int = 0
     failed: int = 0
     other: int = 0
+    unchanged: int = 0
     bytes_only: int | None = 0
     unknown: tuple[str, ...] = ()
 

@@ -122,8 +122,10 @@ LINE_COLUMNS = (
     "deleted",
     "kept",
     "skipped",
+    "stopped",
     "failed",
     "other",
+    "unchanged",
     BYTES_TITLE,
 )
 
@@ -138,7 +140,9 @@ def line_cells(line: RepositoryLine) -> tuple[str, ...]:
         str(line.deleted),
         count(line.kept) if is_asked else "",
         str(line.skipped),
+        str(line.stopped),
         str(line.failed),
         str(line.other),
+        str(line.unchanged),
         size(line.bytes_only) if line.deleted else "",
     )
