@@ -58,14 +58,15 @@ class Browser:
         self.call("POST", "/window/rect", width=width, height=height)
 
     def requested(self) -> list[str]:
-        """The URLs that pages asked for since the last call."""
+        """The URLs that pages asked for since the last call, the browser's own pages aside."""
         entries = self.call("POST", "/se/log", type="performance")
         messages = [json.loads(entry["message"])["message"] for entry in entries]
-        return [
+        urls: list[str] = [
             message["params"]["request"]["url"]
             for message in messages
             if message["method"] == "Network.requestWillBeSent"
         ]
+        return [url for url in urls if not url.startswith("chrome:")]
 
     def complaints(self) -> list[str]:
         """What the browser said of the page, such as what its policy stopped."""
