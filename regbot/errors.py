@@ -190,14 +190,13 @@ _PROTECTED_BY_CODE = frozenset({"PROTECTED_TAG", "IMMUTABLE_TAG", "PROTECTED_MAN
 def is_protected(method: str, status: int, codes: Collection[str]) -> bool:
     """Whether an answer means that a rule of the registry forbids just this.
 
-    GitLab answers 401 with codes of its own, Harbor 412 PRECONDITION, and Quay 409
-    to the delete of an immutable tag, or TAG_ALREADY_EXISTS to a push onto one.
+    GitLab answers 401 with codes of its own, Harbor 412 PRECONDITION, Quay 409.
     """
     if not _PROTECTED_BY_CODE.isdisjoint(codes):
         return True
     if status == 412:
         return "PRECONDITION" in codes
-    return status == 409 and (method == "DELETE" or "TAG_ALREADY_EXISTS" in codes)
+    return status == 409 and method in ("DELETE", "PUT")
 
 
 def registry_error(

@@ -98,6 +98,11 @@ class ArchiveStore:
             raise InvalidValue(f"{self._tar.what} holds several images: {there}")
         return digests.pop()
 
+    @property
+    def last_tag_takes_manifest(self) -> bool:
+        """Never: what an index lists stays."""
+        return False
+
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags, sorted."""
         tags = sorted(self._index.tags)

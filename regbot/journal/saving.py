@@ -16,6 +16,7 @@ from regbot.oci.manifest import Descriptor, Manifest
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.stopping import Stop
+from regbot.store.placeholder import original_of
 from regbot.store.protocol import ReadStore
 
 Delete = DeleteTag | DeleteManifest
@@ -72,7 +73,16 @@ def save_before(
         sparse=True,
         emit=emit,
     )
-    graph = _graph(root, look, Crew(workers, stop), may_miss=by_tag)
+    crew = Crew(workers, stop)
+    graph = _graph(root, look, crew, may_miss=by_tag)
+    if by_tag and root.digest in graph.manifests:
+        original = original_of(store, graph.manifests[root.digest])
+        if original is not None:
+            # The tag was left half deleted: what has to come back is what it was on.
+            if _is_gone(store, original):
+                return Saved(original, (), tuple(own_tags), (original,))
+            root = store.head(original).descriptor
+            graph = _graph(root, look, crew, may_miss=True)
     missing = [own for own in graph.blobs if own not in graph.manifests and not graph.blobs[own]]
     return Saved(root.digest, _in_order(graph, root.digest), tuple(own_tags), tuple(missing))
 

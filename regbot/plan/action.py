@@ -60,6 +60,11 @@ class DeleteManifest:
 
     verb = "delete manifest"
 
+    @property
+    def may_be_gone(self) -> bool:
+        """Whether it was seen there when it was decided on, so that it may be gone by now."""
+        return self.tags is not None or bool(self.group)
+
 
 @dataclass(frozen=True, slots=True)
 class PutManifest:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
 
-from regbot.errors import DigestMismatch, NotFound
+from regbot.errors import DigestMismatch, NotFound, Protected
 from regbot.events import Emit
 from regbot.image.archive_read import open_archive
 from regbot.image.archive_write import write_archive
@@ -30,6 +30,7 @@ from regbot.plan.action import (
     PutBlob,
     PutManifest,
 )
+from regbot.plan.tagbook import TagBook
 from regbot.stopping import Stop
 from regbot.store.placeholder import replaced_by
 from regbot.store.protocol import ReadStores, Store, Stores
@@ -44,13 +45,14 @@ class Applied:
     skipped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Applier:
     """Applies actions to ``stores``, with images to copy from ``sources``.
 
     ``writes_files`` False leaves archives unwritten. ``archives`` keeps those that
     were read open, since an overlay reads their content when it is asked for.
-    ``blob_limit`` is in bytes. ``address`` is where a registry's name leads.
+    ``blob_limit`` is in bytes. ``address`` is where a registry's name leads. ``book``
+    has the tags of the repositories.
     """
 
     stores: Stores
@@ -61,6 +63,10 @@ class Applier:
     archives: ExitStack
     writes_files: bool = True
     address: Callable[[str], str] = str
+    book: TagBook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.book = TagBook(self.stop, self.canonical)
 
     def canonical(self, reference: Reference) -> Reference:
         """The one name of a repository, however a script calls it; for comparing alone."""
@@ -68,13 +74,20 @@ class Applier:
             return replace(reference, repository=str(Path(reference.repository).resolve()))
         return replace(reference, registry=self.address(reference.registry))
 
+    def is_gone(self, action: DeleteTag | DeleteManifest) -> bool:
+        """Whether a tag or manifest that a first look did not find is not there indeed."""
+        name = action.tag if isinstance(action, DeleteTag) else action.digest
+        try:
+            self.stores.open(action.reference).manifest(name)
+        except NotFound:
+            return True
+        return False
+
     def apply(self, action: Action) -> Applied:
         """Do what the action says. Raises RegbotError when it can't be done."""
         match action:
-            case DeleteTag():
-                return self._delete_tag(action)
-            case DeleteManifest():
-                return self._delete_manifest(action)
+            case DeleteTag() | DeleteManifest():
+                return self._delete(action)
             case PutManifest():
                 name = action.reference.tag or action.digest
                 self.stores.open(action.reference).put_manifest(name, action.manifest)
@@ -109,6 +122,14 @@ class Applier:
                 actions.append(DeleteManifest(manifest, step.digest, reason, group=group))
         return actions
 
+    def _delete(self, action: DeleteTag | DeleteManifest) -> Applied:
+        try:
+            if isinstance(action, DeleteTag):
+                return self._delete_tag(action)
+            return self._delete_manifest(action)
+        except Protected as error:
+            return Applied(action.digest, f"protected by the registry: {error}", skipped=True)
+
     def _delete_tag(self, action: DeleteTag) -> Applied:
         store = self.stores.open(action.reference)
         found: Digest | None = None
@@ -122,11 +143,23 @@ class Applier:
             detail = f"moved since the script looked: now {found}"
             return Applied(action.digest, detail, skipped=True)
         except NotFound:
-            if not (action.listed or found):
+            if not ((action.listed or found) and self.is_gone(action)):
                 raise
             return Applied(action.digest or found, "already gone")
 
     def _delete_where(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
+        """Delete a tag that is on a digest, but not the manifest of an index that is kept."""
+        if not store.last_tag_takes_manifest:
+            return self._delete_at(action, store, digest)
+        with self.book.one_last_tag:
+            if self.book.is_last_and_listed(store, action.tag, digest):
+                why = "the registry would delete the manifest with its last tag, and an index"
+                return Applied(digest, f"{why} that is kept lists it", skipped=True)
+            applied = self._delete_at(action, store, digest)
+            self.book.note(action)
+            return applied
+
+    def _delete_at(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
         """Delete a tag that is on a digest; where it moves meanwhile, decide once more."""
         try:
             store.delete_tag(action.tag)
@@ -140,7 +173,7 @@ class Applier:
         try:
             self.stores.open(action.reference).delete_manifest(action.digest)
         except NotFound:
-            if action.tags is None:
+            if not (action.may_be_gone and self.is_gone(action)):
                 raise
             return Applied(action.digest, "already gone")
         return Applied(action.digest)

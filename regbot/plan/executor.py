@@ -27,7 +27,7 @@ from regbot.plan.apply import Applied, Applier
 from regbot.plan.evidence import Evidence, gather
 from regbot.plan.guard import Guard, Protection
 from regbot.plan.outcome import ActionDone, Outcome, Status
-from regbot.plan.tagbook import Sure, TagBook, always
+from regbot.plan.tagbook import Sure, always
 from regbot.stopping import ended_by
 
 NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"
@@ -89,15 +89,13 @@ class Executor:
         self._emit = emit
         self._terms = terms
         self._counted: set[Reference] = set()
-        self._book = TagBook(applier.stop, applier.canonical)
+        self._book = applier.book
         self._used: tuple[str, set[Digest]] = ("", set())
 
     def acting_for(self, script: str, guard: Guard) -> Executor:
         """The same door for the actions of another script, with its guard."""
         terms = replace(self._terms, guard=guard)
-        other = Executor(script, self._applier, self._ledger, self._emit, terms)
-        other._book = self._book
-        return other
+        return Executor(script, self._applier, self._ledger, self._emit, terms)
 
     def execute(self, action: Action) -> Outcome:
         """Apply an action. What fails or is stopped is recorded as that, and raised."""
@@ -186,10 +184,26 @@ class Executor:
         try:
             saved = save_before(store, action, tags=tags, stop=stop, emit=self._emit)
         except NotFound:
-            if not _may_be_gone(action):
+            if not (_may_be_gone(action) and self._applier.is_gone(action)):
                 raise
             return Applied(action.digest, "already gone")
-        return self._journalled(_decided(action, saved), saved)
+        applied = self._journalled(_decided(action, saved), saved)
+        return self._with_referrer(action, saved, applied)
+
+    def _with_referrer(self, action: Delete, saved: Saved, applied: Applied) -> Applied:
+        """The same, and whether the untagged manifest is no longer listed as a referrer."""
+        if applied.skipped or applied.detail or not isinstance(action, DeleteTag):
+            return applied
+        subjects = [own.subject for own in saved.manifests if own.digest == saved.digest]
+        for subject in filter(None, subjects):
+            try:
+                listed = self._applier.stores.open(action.reference).referrers(subject.digest)
+            except RegbotError:
+                continue
+            if saved.digest not in [referrer.digest for referrer in listed]:
+                detail = f"without its tag it is not listed as a referrer of {subject.digest}"
+                return replace(applied, detail=detail)
+        return applied
 
     def _refuse_protected(self, action: Delete, tags: tuple[Tag, ...]) -> None:
         for tag in tags:
@@ -244,7 +258,7 @@ class Executor:
 
 def _may_be_gone(action: Delete) -> bool:
     """Whether it is fine to find nothing: the script, or the plan, has seen it there."""
-    return action.listed if isinstance(action, DeleteTag) else action.tags is not None
+    return action.listed if isinstance(action, DeleteTag) else action.may_be_gone
 
 
 def _decided(action: Delete, saved: Saved) -> Delete:

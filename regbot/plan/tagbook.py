@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -52,6 +53,9 @@ class TagBook:
         self._canonical = canonical
         self._crew = Crew(_WORKERS, stop)
         self._clock = clock
+        self._usages: dict[Reference, Usage] = {}
+        self.one_last_tag = threading.RLock()
+        """Held while it is decided whether a tag is the last one, and until it is gone."""
         self._known: dict[Reference, tuple[float, dict[Tag, Descriptor]]] = {}
 
     def tags_on(self, store: ReadStore, digest: Digest, sure: Sure = never) -> tuple[Tag, ...]:
@@ -65,6 +69,18 @@ class TagBook:
         Raises Malformed for an index that can't be read.
         """
         return Usage(store, self._crew).of(self._tags(store, always).values())
+
+    def is_last_and_listed(self, store: ReadStore, tag: Tag, digest: Digest) -> bool:
+        """Whether a tag is the only one on a digest, and an index at another tag lists that.
+
+        Each index is read once. Raises Malformed for one that can't be read.
+        """
+        others = {name: at for name, at in self._tags(store, never).items() if name != tag}
+        if any(at.digest == digest and _is_on(store, name, digest) for name, at in others.items()):
+            return False
+        key = self._canonical(store.repository)
+        usage = self._usages.setdefault(key, Usage(store, self._crew))
+        return digest in usage.of(at for at in others.values() if at.digest != digest)
 
     def _tags(self, store: ReadStore, sure: Sure) -> dict[Tag, Descriptor]:
         try:
@@ -93,3 +109,10 @@ class TagBook:
                 del tags[tag]
         else:
             self._known.pop(repository, None)
+
+
+def _is_on(store: ReadStore, tag: Tag, digest: Digest) -> bool:
+    try:
+        return store.head(tag).digest == digest
+    except NotFound:
+        return False

@@ -73,6 +73,11 @@ class OciDirStore:
         self._needed = needed
         self._untidy = False
 
+    @property
+    def last_tag_takes_manifest(self) -> bool:
+        """Never: what an index lists stays."""
+        return False
+
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags of ``index.json``, sorted; those of referrer lists are among them."""
         tags = sorted(self._layout.index().tags)

@@ -89,6 +89,11 @@ class Overlay:
         """Whether a planned manifest would make the repository if it is not there."""
         return bool(self._put)
 
+    @property
+    def last_tag_takes_manifest(self) -> bool:
+        """As in the base."""
+        return self._base.last_tag_takes_manifest
+
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The base's tags without the deleted ones, the new ones in their places.
 

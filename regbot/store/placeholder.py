@@ -76,7 +76,14 @@ def replaced_by(store: ReadStore, name: Name) -> Digest | None:
     A program that is killed half-way may leave one. Raises what the store raises.
     """
     try:
-        manifest = store.manifest(name)
+        return original_of(store, store.manifest(name))
+    except (NotFound, ContentError, InvalidValue):
+        return None
+
+
+def original_of(store: ReadStore, manifest: Manifest) -> Digest | None:
+    """The same for a manifest at hand."""
+    try:
         config = manifest.config
         if config is None or [own.digest for own in manifest.layers] != [Digest.of(_LAYER)]:
             return None

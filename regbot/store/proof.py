@@ -55,7 +55,8 @@ class Proof:
     def _refusal_of(self, small: Placeholder) -> RegbotError | None:
         """None, or why deleting does not work."""
         push_blobs(self._tags, small)
-        if self._kind().lists_deleted:
+        left = self._presence.digest_at(PROOF_TAG) is not None
+        if left or self._kind().lists_deleted:
             return self._refusal_at(PROOF_TAG, small)
         refusal = self._refusal_at(small.manifest.digest, small)
         if isinstance(refusal, RegistryNotFound):

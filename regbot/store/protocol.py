@@ -32,6 +32,14 @@ class ReadStore(Protocol):
         """The repository this is, without tag and digest."""
         ...
 
+    @property
+    def last_tag_takes_manifest(self) -> bool:
+        """Whether deleting the last tag of a manifest deletes the manifest too.
+
+        A registry is known for sure once it was asked for something.
+        """
+        ...
+
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags after ``last``, all of them or the first ``limit``.
 

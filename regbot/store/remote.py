@@ -87,6 +87,11 @@ class RemoteStore:
     def _kind(self) -> Kind:
         return kind_of(self._endpoint.exchange, self.repository.registry)
 
+    @property
+    def last_tag_takes_manifest(self) -> bool:
+        """So on some kinds of registries; see ``registries``."""
+        return self._kind().last_tag_takes_manifest
+
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags after ``last``, page by page; see ``listing``."""
         path = self._endpoint.path("tags/list")

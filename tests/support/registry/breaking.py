@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 from support.registry.calls import Call, Reply, error
 from support.registry.content import Content
+from support.registry.faults import Fault, Faults
 
 _LOGIN_PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
-def broken_before(call: Call, content: Content, answer: Callable[[], Reply]) -> Reply | None:
+def broken_before(
+    call: Call, content: Content, faults: Faults, answer: Callable[[], Reply]
+) -> Reply | None:
     """The answer to a request that is not carried out, or not now. ``answer`` does it."""
     fault = call.fault
     if fault is None:
@@ -20,6 +23,9 @@ def broken_before(call: Call, content: Content, answer: Callable[[], Reply]) -> 
         case "status":
             reply = error(fault.status, fault.code or "UNKNOWN", headers=fault.headers)
             return reply if fault.code else Reply(fault.status, fault.headers)
+        case "refused and hidden":
+            faults.plan(Fault("status", "HEAD", "/manifests/", status=404))
+            return error(fault.status, "DENIED")
         case "drop":
             return Reply(0, close=True)
         case "late":

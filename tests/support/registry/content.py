@@ -55,7 +55,7 @@ class Repository:
     def find(self, name: str, *, stale: bool = False) -> tuple[str, StoredManifest] | None:
         """Digest and manifest of a tag or digest; ``stale``: before its last change."""
         with self.lock:
-            if stale and name in self.before:
+            if stale and self.before.get(name):
                 return self.before[name]
             ghost = self.ghosts.get(name)
             if ghost and name not in self.tags and ghost.reads > 0:

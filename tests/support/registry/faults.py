@@ -6,7 +6,7 @@ import random
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 Kind = Literal[
@@ -23,6 +23,7 @@ Kind = Literal[
     "otherwise",
     "late",
     "stale",
+    "refused and hidden",
     "call",
 ]
 
@@ -40,8 +41,9 @@ class Fault:
     what they say; "half chunk" keeps half of an upload's bytes and closes; "lost answer"
     does the work and closes; "otherwise" does the work and answers ``status``; "late"
     closes at once and does the work ``requests`` requests later; "stale" reads a tag or
-    digest as it was before its last change; "call" runs ``call`` first and then answers
-    as usual.
+    digest that was there before its last change as it was then; "refused and hidden"
+    answers ``status``, and 404 to the next HEAD of a manifest; "call" runs ``call`` first
+    and then answers as usual.
     """
 
     kind: Kind = "status"
@@ -55,6 +57,13 @@ class Fault:
     seconds: float = 30.0
     requests: int = 2
     call: Callable[[], object] | None = None
+
+    def __repr__(self) -> str:
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        said = {
+            each.name: own[each.name] for each in fields(self) if own[each.name] != each.default
+        }
+        return f"Fault({', '.join(f'{name}={value!r}' for name, value in said.items() if value)})"
 
     def matches(self, method: str, path: str) -> bool:
         return self.method in ("", method) and re.search(self.path, path) is not None

@@ -206,8 +206,12 @@ class TestRegistry(Images):
         call = replace(call, fault=self.faults.next(call.method, call.target))
         stall(call, self.closing)
         self.content.tick()
-        reply = broken_before(call, self.content, lambda: self._router.answer(call))
-        return call, reply or broken_after(call, self._router.answer(call))
+
+        def answer() -> Reply:
+            return self._router.answer(call)
+
+        reply = broken_before(call, self.content, self.faults, answer)
+        return call, reply or broken_after(call, answer())
 
     def broke(self) -> None:
         """Keep the exception in hand, so that the end of the test raises it."""
