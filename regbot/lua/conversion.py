@@ -105,18 +105,19 @@ class Conversion:
         surrogate pair the replacement character. Raises MemoryError when the script's
         memory is used up.
         """
-        if isinstance(value, str):
+        kind = type(value)
+        if kind is str:
             return lua_text(value)
-        if isinstance(value, dict):
-            items = {
-                lua_text(key): self.to_lua(item) for key, item in value.items() if item is not None
-            }
-            return self._new_table(items)
-        if isinstance(value, list | tuple):
+        if kind is dict:
+            to_lua = self.to_lua
+            return self._new_table(
+                {lua_text(key): to_lua(item) for key, item in value.items() if item is not None}
+            )
+        if kind is list:
             return self._new_table([self.to_lua(item) for item in value])
-        if isinstance(value, int) and not -_LONGEST_INTEGER <= value < _LONGEST_INTEGER:
+        if kind is int and not -_LONGEST_INTEGER <= value < _LONGEST_INTEGER:
             return _nearest(value)
-        return value
+        return lua_text(value) if isinstance(value, str) else value
 
     def _new_table(self, content: Mapping[bytes, Any] | list[Any]) -> Any:  # noqa: ANN401
         if self._lua.get_memory_used() > self._memory:
@@ -127,7 +128,7 @@ class Conversion:
 def lua_text(text: str) -> bytes:
     """A text as a Lua string; half a surrogate pair is the replacement character."""
     try:
-        return to_bytes(text)
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return to_bytes(_HALF_PAIR.sub("\ufffd", text))
 

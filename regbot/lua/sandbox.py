@@ -22,6 +22,7 @@ from regbot.units import format_size
 
 _LOOK_FOR_STOP = 0.2
 _GRACE = 1.0
+_READ_AT_ONCE = 64 * 1024
 _STDERR_READ = 65536
 _STDERR_SHOWN = 300
 
@@ -119,6 +120,7 @@ class _Conversation:
         self._program = program
         self._dispatch = dispatch
         self._stop = stop
+        self._received = bytearray()
 
     def hold(self, interface: Interface) -> list[Any]:
         self._send(self._start(interface))
@@ -178,19 +180,19 @@ class _Conversation:
         return wire.decode(self._read(length))
 
     def _read(self, size: int) -> bytes:
+        """The next bytes of the process; what comes with them is kept for the next time."""
         stream = self._process.stdout
         if stream is None:
             raise ScriptError(f"{self._program.name}: its process gives no output")
-        parts: list[bytes] = []
-        missing = size
-        while missing:
+        while len(self._received) < size:
             self._await_readable(stream.fileno())
-            part = os.read(stream.fileno(), min(missing, 1 << 20))
+            part = os.read(stream.fileno(), _READ_AT_ONCE)
             if not part:
                 raise self._broken()
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+            self._received += part
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
 
     def _await_readable(self, descriptor: int) -> None:
         late = 0.0

@@ -12,6 +12,7 @@ import struct
 from typing import Any, BinaryIO
 
 _LENGTH = struct.Struct(">I")
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 MAX_FRAME = 256 * 1024 * 1024
 """Bytes; a longer frame is refused where it is written."""
 
@@ -32,7 +33,7 @@ def encode(message: dict[str, Any]) -> bytes:
     Raises ValueError when the message is longer than MAX_FRAME, or holds half a
     surrogate pair.
     """
-    body = to_bytes(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+    body = to_bytes(_JSON.encode(message))
     if len(body) > MAX_FRAME:
         raise ValueError(f"{len(body)} bytes are more than a call can carry ({MAX_FRAME})")
     return _LENGTH.pack(len(body)) + body

@@ -31,10 +31,17 @@ def main() -> None:
     start = wire.read(incoming)
     _limit_process(start["memory"])
     _leave_with(start["parent"])
+    ended: list[bool] = []
+
+    def run() -> None:
+        wire.write(outgoing, _run(start, incoming, outgoing))
+        ended.append(True)
+
     threading.stack_size(_STACK)
-    thread = threading.Thread(target=lambda: wire.write(outgoing, _run(start, incoming, outgoing)))
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join()
+    sys.exit(0 if ended else 1)
 
 
 def _run(start: dict[str, Any], incoming: BinaryIO, outgoing: BinaryIO) -> dict[str, Any]:

@@ -286,3 +286,21 @@ def test_odd_values_in_a_config_do_not_make_it_unreadable(flavour, tmp_path):
     assert ran.error is None
     created = "2021-01-01 00:00:00 +0000 UTC"
     assert ran.value == [created, "a\ufffdb", "\U0001f600", True, True]
+
+
+def test_whatever_is_called_oddly_fails_at_the_script_s_line(flavour, tmp_path):
+    repo = f"ocidir://{tmp_path}/layout"
+    push(OciDirStore(Reference.parse(repo)), make_image(), "old")
+    script = Path(__file__).parent / "hostile" / "odd_arguments.lua"
+    ran = run_script_text(
+        script.read_bytes(),
+        flavour=flavour,
+        arguments={"repo": repo},
+        work_dir=tmp_path,
+        timeout=100,
+        dry_run=True,
+    )
+    assert ran.error is None
+    calls, wrong = ran.value
+    assert calls > 10_000
+    assert wrong in ([], {})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regbot.errors import RegbotError
+from regbot.errors import NotFound, NotSupported, RegbotError
 from regbot.events import Event, Message, Printed
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
@@ -34,10 +34,12 @@ class Folders:
 
     def open(self, reference: Reference) -> Store:
         key = reference.without_name
+        if key.scheme != "ocidir":
+            raise NotFound(f"{key.registry} is not there")
         return self._open.setdefault(key, OciDirStore(key))
 
     def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
-        raise AssertionError(f"{registry} was asked for its repositories")
+        raise NotSupported(f"{registry} is not there")
 
 
 @dataclass

@@ -98,6 +98,10 @@ local function zero(field)
   return field.shape and field.shape({}) or {}
 end
 
+local function check_name(key)
+  if key == nil or key ~= key then fail("a field can't be named " .. tostring(key)) end
+end
+
 local metatables, shaped_fields = {}, {}
 for name, fields in pairs(interface.shapes) do
   local by_name, to_shape = {}, {}
@@ -124,6 +128,7 @@ for name, fields in pairs(interface.shapes) do
       return value
     end,
     __newindex = function(object, key, value)
+      check_name(key)
       local field = by_name[key]
       rawset(object, field and field.json or key, value)
     end,
@@ -170,6 +175,7 @@ local function assign(object, key, value)
   if not fields_of[object].raw then
     fail("a " .. kinds[object] .. " has no field to set: " .. tostring(key))
   end
+  check_name(key)
   document(object)[key] = value
 end
 
@@ -202,7 +208,9 @@ function construct(kind, value)
   return object
 end
 
+-- A setter changes a reference in place, and gives a new one for what only stands for one.
 function update(object, fields)
+  if kinds[object] ~= "reference" then return construct("reference", fields) end
   fields_of[object] = fields
   return object
 end

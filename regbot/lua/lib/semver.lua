@@ -5,19 +5,19 @@
 
 local semver, fail = ...
 
-local setmetatable, select, type, tostring = setmetatable, select, type, tostring
-local concat = table.concat
+local setmetatable, type, tostring = setmetatable, type, tostring
 local parse, compare = semver.parse, semver.compare
 
 local metatable = { __metatable = false }
 
 local function text_of(version)
-  local numbers = concat({ version.major, version.minor, version.patch }, ".")
+  local text = (version.prefix and tostring(version.prefix) or "")
+  local major, minor, patch = version.major, version.minor, version.patch
+  text = text .. tostring(major) .. "." .. tostring(minor) .. "." .. tostring(patch)
   local suffix = version.variant or version.prerelease
-  return (version.prefix or "")
-    .. numbers
-    .. (suffix and "-" .. suffix or "")
-    .. (version.build and "+" .. version.build or "")
+  if suffix then text = text .. "-" .. tostring(suffix) end
+  if version.build then text = text .. "+" .. tostring(version.build) end
+  return text
 end
 
 local function difference(a, b)
@@ -37,9 +37,12 @@ end
 
 return setmetatable(semver, {
   __metatable = false,
-  __call = function(_, text, ...)
-    local given = type(text) == "number" and select("#", ...) > 0 and concat({ text, ... }, ".")
-    local version = semver.parse(given or text)
+  __call = function(_, major, minor, patch)
+    local text = major
+    if type(major) == "number" and minor ~= nil then
+      text = tostring(major) .. "." .. tostring(minor) .. "." .. tostring(patch or 0)
+    end
+    local version = semver.parse(text)
     if not version then fail("semver: " .. tostring(text) .. " is not a version such as 1.2.3") end
     return version
   end,
