@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from regbot.errors import DigestMismatch, InvalidValue, SizeMismatch
 
+ALGORITHMS = ("sha256", "sha384", "sha512")
+
 _HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
 _HEX = re.compile(r"[0-9a-f]+")
 

@@ -25,7 +25,6 @@ from pydantic_core import PydanticCustomError
 
 from regbot.errors import InvalidValue, RegbotError, StorageError
 from regbot.image.copy import CopyOptions
-from regbot.image.workdir import safe_path
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
@@ -45,6 +44,7 @@ from regbot.plan.carrying import Planned
 from regbot.store.layout import absolute
 from regbot.store.protocol import Chunks
 from regbot.units import format_moment
+from regbot.workdir import file_in
 
 LARGEST_BLOB = 64 * 1024 * 1024
 """Bytes of a blob that a script put from a string; a plan holds it."""
@@ -248,7 +248,7 @@ def action_of(entry: AnyEntry, work_dir: Path, blob_of: BlobOf) -> Action:
             return CopyImage(entry.source, reference, options, reason, digest)
         case ArchiveEntry():
             kind = ExportTar if entry.action == ExportTar.verb else ImportTar
-            return kind(reference, safe_path(work_dir, entry.file), reason, digest)
+            return kind(reference, file_in(work_dir, entry.file), reason, digest)
 
 
 def _named(path: Path, work_dir: Path) -> str:

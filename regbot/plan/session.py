@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from regbot.events import Emit
 from regbot.http.exchange import Exchange
@@ -34,15 +35,17 @@ def open_session(
     ledger: Ledger,
     terms: Terms,
     after: OverlayStores | None = None,
+    work_dir: Path | None = None,
 ) -> Iterator[Session]:
     """Open the stores of a run called ``name``, and clean up behind it.
 
     In a dry run nothing that can write is opened: reads and planned writes meet in
-    an overlay, with what ``after`` has planned before.
+    an overlay, with what ``after`` has planned before. Layout folders have to be in
+    ``work_dir``; None lets them be anywhere.
     """
     exchange = bind(stop)
     needed = terms.journal.needed if terms.journal else None
-    reading = OpenStores(exchange, stop=stop, emit=emit, needed=needed)
+    reading = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
     sources: ReadStores
     stores: Stores
     with ExitStack() as ending:

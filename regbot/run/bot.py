@@ -162,6 +162,7 @@ class Bot:
             emit=services.emit,
             ledger=services.ledger,
             terms=Terms(evidence=services.evidence, journal=services.journal),
+            work_dir=self.config.defaults.work_dir,
         ) as session:
             guards = {script.name: script.guard for script in self.config.scripts}
             executors: dict[str, Executor] = {}
@@ -205,7 +206,12 @@ class Bot:
 
     def stores(self) -> ReadStores:
         """What is there: the real stores, or in a dry run with what is planned."""
-        real = OpenStores(self._services.bind(self.stop), stop=self.stop, mirrors=False)
+        real = OpenStores(
+            self._services.bind(self.stop),
+            stop=self.stop,
+            mirrors=False,
+            work_dir=self.config.defaults.work_dir,
+        )
         overlay = self._services.overlay
         return OverlayStores(real, after=overlay) if overlay else real
 

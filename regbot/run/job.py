@@ -152,4 +152,5 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
             evidence=services.evidence or (services.dry_run and script.guard.is_set),
         ),
         after=services.overlay,
+        work_dir=script.work_dir,
     )

@@ -33,11 +33,12 @@ from regbot.files import (
     write_all,
     writing,
 )
-from regbot.oci.digest import Digest
+from regbot.oci.digest import ALGORITHMS, Digest
 from regbot.oci.manifest import parse_object
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
 from regbot.store.layout_index import Index
+from regbot.workdir import folder_in
 
 INDEX_NAME = "index.json"
 LAYOUT_NAME = "oci-layout"
@@ -54,11 +55,25 @@ def absolute(reference: Reference) -> Reference:
     return replace(reference, repository=str(Path(reference.repository).absolute()))
 
 
+def layout_in(work_dir: Path, folder: Path) -> Path:
+    """A layout folder, symlinks followed, all of whose files lie in ``work_dir``.
+
+    Raises InvalidValue where the folder, or one of those for its blobs, is elsewhere.
+    """
+    found = folder_in(work_dir, folder)
+    blobs = folder / "blobs"
+    for path in (blobs, *(blobs / algorithm for algorithm in ALGORITHMS)):
+        folder_in(work_dir, path)
+    return found
+
+
 class Layout:
     """One layout folder. Safe to share between threads."""
 
-    def __init__(self, folder: Path, *, stop: Stop) -> None:
+    def __init__(self, folder: Path, *, stop: Stop, name: str = "") -> None:
+        """``name`` is what errors call it, by default the folder."""
         self.folder = folder
+        self._name = name or str(folder)
         self._stop = stop
         self._cached: tuple[Signature, Index] | None = None
 
@@ -103,7 +118,9 @@ class Layout:
                 self.folder.mkdir(parents=True, exist_ok=True)
         self._require(create=create)
         with writing(self.folder):
-            lock = regular_descriptor(self.folder / LOCK_NAME, os.O_RDWR | os.O_CREAT)
+            lock = regular_descriptor(
+                self.folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+            )
         try:
             self._acquire(lock)
             if create:
@@ -188,7 +205,7 @@ class Layout:
         return True
 
     def __str__(self) -> str:
-        return f"ocidir://{self.folder}"
+        return f"ocidir://{self._name}"
 
     def _open_blob(self, digest: Digest) -> BinaryIO:
         path = self.path(digest)

@@ -57,17 +57,23 @@ class OciDirStore:
         self,
         reference: Reference,
         *,
+        folder: Path | None = None,
         blob_limit: int = DEFAULT_BLOB_LIMIT,
         stop: Stop | None = None,
         clock: WallClock = time.time,
         needed: Callable[[], Collection[Digest]] = frozenset,
     ) -> None:
-        """``needed`` tells what clean-up has to spare besides, such as for an undo."""
+        """``folder`` is where the reference leads, by default what it says.
+
+        ``needed`` tells what clean-up has to spare besides, such as for an undo.
+        """
         if reference.scheme != "ocidir":
             raise InvalidValue(f"{reference} is not the name of a layout folder (ocidir://path)")
         self.repository = reference.without_name
         self._stop = stop or Stop()
-        self._layout = Layout(Path(reference.repository), stop=self._stop)
+        self._layout = Layout(
+            folder or Path(reference.repository), name=reference.repository, stop=self._stop
+        )
         self._limit = blob_limit
         self._clock = clock
         self._needed = needed

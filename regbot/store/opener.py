@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from regbot.errors import RegbotError
 from regbot.events import Emit, Message, ignore
@@ -11,6 +12,7 @@ from regbot.http.exchange import Exchange
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
+from regbot.store.layout import layout_in
 from regbot.store.listing import list_repositories
 from regbot.store.ocidir import OciDirStore
 from regbot.store.protocol import Store
@@ -26,6 +28,7 @@ class OpenStores:
     A repository is opened once, so what was learned of it (whether it deletes
     tags, whether it lists referrers) is learned once. ``bind`` and
     ``mirrors`` are RemoteStore's. ``needed`` is for the clean-up of layout folders.
+    ``work_dir`` is the folder that has to hold every layout folder; None is no bound.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class OpenStores:
         mirrors: bool = True,
         bind: Callable[[Stop], Exchange] | None = None,
         needed: Needed | None = None,
+        work_dir: Path | None = None,
     ) -> None:
         self._exchange = exchange
         self._stop = stop or Stop()
@@ -44,12 +48,16 @@ class OpenStores:
         self._mirrors = mirrors
         self._bind = bind
         self._needed = needed
+        self._work_dir = work_dir
         self._lock = threading.Lock()
         self._remote: dict[Reference, RemoteStore] = {}
         self._folders: dict[Reference, OciDirStore] = {}
 
     def open(self, reference: Reference) -> Store:
-        """The store of the reference's repository."""
+        """The store of the reference's repository.
+
+        Raises InvalidValue for a layout folder that is outside of ``work_dir``.
+        """
         key = reference.without_name
         with self._lock:
             if key.scheme == "ocidir":
@@ -76,6 +84,7 @@ class OpenStores:
             mirrors=False,
             bind=bind,
             needed=self._needed,
+            work_dir=self._work_dir,
         )
         other._folders = self._folders
         other._lock = self._lock
@@ -96,9 +105,10 @@ class OpenStores:
                 self._emit(Message("warn", text))
 
     def _folder(self, key: Reference) -> OciDirStore:
-        needed = self._needed
+        needed, folder = self._needed, Path(key.repository)
         return OciDirStore(
             key,
+            folder=layout_in(self._work_dir, folder) if self._work_dir else folder,
             blob_limit=self._exchange.blob_limit,
             stop=self._stop,
             needed=(lambda: needed(key)) if needed else frozenset,

@@ -65,6 +65,7 @@ def test_ten_thousand_tags(request, tmp_path, place, below):
     repository, count = request.getfixturevalue(place)
     arguments = {"repo": repository, "below": below, "dry": False}
     config = {
+        "defaults": {"workDir": str(tmp_path)},
         "creds": [{"registry": repository.partition("/")[0], "tls": "disabled"}]
         if place == "in_memory"
         else [],

@@ -31,13 +31,13 @@ def test_undo_works_after_the_clean_up(tmp_path):
     config = tmp_path / "bot.yml"
     config.write_text(json.dumps({"defaults": {"state": "state", "journalKeep": "30d"}}))
     text = f"tag.delete('ocidir://{folder}:old')"
-    done = regbot("run", "-e", text, "-c", str(config), home=tmp_path)
+    done = regbot("run", "-e", text, "-c", str(config), home=tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = re.search(r"run=(\S+)", done.stderr)[1]
     assert {path.name for path in (folder / "blobs").rglob("*") if path.is_file()} == blobs
     assert OciDirStore(store.repository).tags() == ["new"]
 
-    undone = regbot("undo", run, "-c", str(config), home=tmp_path)
+    undone = regbot("undo", run, "-c", str(config), home=tmp_path, cwd=tmp_path)
     assert undone.returncode == 0, undone.stderr
     assert "restored" in undone.stdout
     again = OciDirStore(store.repository)
@@ -54,7 +54,10 @@ def test_without_the_journal_the_space_comes_back(tmp_path):
     for tag in ("old", "new"):
         aged(folder)
         text = f"tag.delete('ocidir://{folder}:{tag}')"
-        assert regbot("run", "-e", text, "-c", str(config), home=tmp_path).returncode == 0
+        assert (
+            regbot("run", "-e", text, "-c", str(config), home=tmp_path, cwd=tmp_path).returncode
+            == 0
+        )
     kept = OciDirStore(store.repository)
     assert kept.tags() == []
     contents = [path.read_bytes() for path in (folder / "blobs").rglob("*") if path.is_file()]

@@ -35,7 +35,7 @@ def test_there_and_back_again(registry, tmp_path, kind):
     config = tmp_path / "bot.yml"
     creds = [{"registry": registry.host, "tls": "disabled"}]
     config.write_text(json.dumps({"creds": creds}))
-    done = regbot("run", "-e", script, "-c", str(config), "--json", home=tmp_path)
+    done = regbot("run", "-e", script, "-c", str(config), "--json", home=tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == digest
     assert registry.digest(f"to/{kind}", "v1") == digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from support.clients import Client
 from support.images import make_image, push
 from support.registry import DELETE_OFF, TestRegistry
 
-from regbot.errors import NotSupported
+from regbot.errors import InvalidValue, NotSupported, StorageError
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.store.opener import OpenStores
+from regbot.store.protocol import Store
 
 
 def reference(client: Client, text: str) -> Reference:
@@ -85,3 +87,43 @@ def test_a_clean_up_that_fails_is_said_and_removes_nothing(tmp_path: Path) -> No
         stores.close()
         assert any("not cleaned up" in text for text in client.said("warn"))
         assert all(file.exists() for file in files)
+
+
+class TestWorkDir:
+    @pytest.fixture
+    def open_in(self, tmp_path: Path) -> Iterator[Callable[[str], Store]]:
+        """Opens a folder by its path below ``tmp_path``; ``work`` is the bound."""
+        (tmp_path / "work").mkdir()
+        with Client("registry.invalid") as client:
+            stores = OpenStores(client.exchange, work_dir=tmp_path / "work")
+            yield lambda text: stores.open(Reference.parse(f"ocidir://{tmp_path}/{text}"))
+
+    def test_a_folder_in_it_is_opened_by_its_name(self, open_in, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(tmp_path / "work")
+        store = open_in("link/app")
+        push(store, make_image(), "v1")
+        assert str(store.repository) == f"ocidir://{tmp_path}/link/app"
+        assert open_in("work/app").tags() == ["v1"]
+
+    @pytest.mark.parametrize("below", ["", "blobs", "blobs/sha256", "blobs/sha512"])
+    def test_what_leads_out_through_a_link_is_refused(self, open_in, tmp_path, below) -> None:
+        link = tmp_path / "work" / "app" / below
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(InvalidValue, match=r"leads out of workDir, .*/work \(set workDir"):
+            open_in("work/app")
+
+    @pytest.mark.parametrize("text", ["app", "work/../app", "work-not", "work/app/../../.."])
+    def test_what_is_elsewhere_is_refused(self, open_in, text) -> None:
+        with pytest.raises(InvalidValue, match="leads out of workDir"):
+            open_in(text)
+
+    def test_the_lock_is_no_way_out(self, open_in, tmp_path: Path) -> None:
+        store = open_in("work/app")
+        push(store, make_image(), "v1")
+        lock = tmp_path / "work" / "app" / ".regbot.lock"
+        lock.unlink()
+        lock.symlink_to(tmp_path / "new")
+        with pytest.raises(StorageError):
+            store.delete_tag(Tag("v1"))
+        assert not (tmp_path / "new").exists()

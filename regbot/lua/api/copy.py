@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from regbot.image.copy import CopyOptions
-from regbot.image.workdir import safe_path
 from regbot.lua.api.context import Context
 from regbot.lua.api.names import REFERENCE, TAGGED
 from regbot.lua.api.objects import PLATFORMS
@@ -12,6 +11,7 @@ from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, ExportTar, ImportTar
 from regbot.plan.executor import NOT_AFTER_A_SKIPPED_STEP
+from regbot.workdir import file_in
 
 
 def _copy(
@@ -44,13 +44,13 @@ def _copy(
 
 
 def _export(context: Context, reference: Reference, file: str) -> Passed:
-    path = safe_path(context.work_dir, file)
+    path = file_in(context.work_dir, file)
     context.executor.execute(ExportTar(reference, path, context.last_message))
     return plain(None)
 
 
 def _import(context: Context, reference: Reference, file: str) -> Passed:
-    path = safe_path(context.work_dir, file)
+    path = file_in(context.work_dir, file)
     outcome = context.executor.execute(ImportTar(reference, path, context.last_message))
     if outcome.digest:
         context.seen.digest(reference, outcome.digest)

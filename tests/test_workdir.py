@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from regbot.errors import InvalidValue
-from regbot.image.workdir import safe_path
+from regbot.workdir import file_in
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_names_within_the_folder_are_files_of_it(folder, text, leads_to) -> None:
-    assert safe_path(folder, text) == folder / leads_to
+    assert file_in(folder, text) == folder / leads_to
 
 
 def test_an_absolute_name_within_the_folder_is_fine(folder) -> None:
-    assert safe_path(folder, str(folder / "a.tar")) == folder / "a.tar"
+    assert file_in(folder, str(folder / "a.tar")) == folder / "a.tar"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_an_absolute_name_within_the_folder_is_fine(folder) -> None:
 )
 def test_names_that_lead_out_are_refused(folder, text) -> None:
     with pytest.raises(InvalidValue, match="leads out of workDir"):
-        safe_path(folder, text)
+        file_in(folder, text)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_names_that_lead_out_are_refused(folder, text) -> None:
 )
 def test_what_is_no_file_name_is_refused(folder, text, why) -> None:
     with pytest.raises(InvalidValue, match=why):
-        safe_path(folder, text)
+        file_in(folder, text)
 
 
 def test_a_folder_that_is_reached_by_a_link_is_as_good(tmp_path, folder) -> None:
     (tmp_path / "link").symlink_to(folder)
-    assert safe_path(tmp_path / "link", "a.tar") == folder / "a.tar"
+    assert file_in(tmp_path / "link", "a.tar") == folder / "a.tar"
