@@ -1,4 +1,4 @@
-"""check: whether a config is right."""
+"""check: finds the mistakes in a config."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from regbot.cli.output import show_text
 @click.command()
 @config_option
 def check(config_path: str) -> None:
-    """Find every mistake of a config, each with its place and what to do."""
+    """List every mistake in a config, with its place and what to do."""
     count = len(read_config(config_path).scripts)
-    show_text(f"{config_path}: good, {count} script{'' if count == 1 else 's'}")
+    show_text(f"{config_path}: no mistakes, {count} script{'' if count == 1 else 's'}")

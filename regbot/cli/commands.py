@@ -22,20 +22,20 @@ from regbot.version import __version__
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all well, 1 a script failed, 2 wrong use or config, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 a script failed, 2 wrong usage or config, 130 interrupted.",
 )
 @options_before
 @click.version_option(__version__, message="regbot %(version)s")
 def regbot() -> None:
-    """Run Lua scripts that look after container registries.
+    """Run Lua scripts that clean up, mirror and check container registries.
 
-    Begin with `regbot check -c FILE`, look at `regbot once -c FILE --dry-run`, and
-    then leave it to `regbot server -c FILE`. Or keep the actions of a dry run with
-    `regbot plan`, look at them, and carry out exactly those with `regbot apply`;
-    `regbot undo` puts back what a run deleted.
+    Start with `regbot check -c FILE` and `regbot once -c FILE --dry-run`; then run the
+    scripts on their schedules with `regbot server -c FILE`. To review changes before
+    they are made, write them to a file with `regbot plan` and carry them out with
+    `regbot apply`. `regbot undo` puts back what a run deleted.
 
-    The options -c, -v, --logopt, --user-agent and --dry-run may stand before the
-    command too.
+    The options -c, -v, --logopt, --user-agent and --dry-run may also precede the
+    command.
     """
 
 

@@ -1,4 +1,4 @@
-"""The group of all commands: exit codes, errors in one line, options before the command."""
+"""The group of all commands: exit codes, error messages, options before the command."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ EXIT_CODES: Mapping[str, int] = {
     "failed": EXIT_FAILED,
     "stopped": EXIT_INTERRUPTED,
 }
-"""The exit code of a command whose run ended so."""
+"""The exit code for each way in which a run ends."""
 
 _GIVEN = "regbot.given before the command"
 
 
 class Commands(click.Group):
-    """Runs one command and exits with the code that it returns, 0 for None.
+    """Runs one command and exits with the code that it returns, or 0 for None.
 
-    This is the one place where errors become exit codes: each RegbotError is one
-    line on standard error, a ConfigError one line for each problem.
+    Errors become exit codes only here: a RegbotError is one line on standard error, a
+    ConfigError one line for each problem.
     """
 
     def invoke(self, ctx: click.Context) -> None:
@@ -56,19 +56,19 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, and give it the options that stand before it."""
+        """Find the command, and pass on the options in front of it."""
         name, command, rest = super().resolve_command(ctx, args)
         given: dict[str, Any] = ctx.meta.get(_GIVEN, {})
         if name and command and given:
             known = {parameter.name for parameter in command.params}
             if given.get("dry_run") and "dry_run" not in known:
-                raise click.UsageError(f"{name} has no dry run", ctx)
+                raise click.UsageError(f"{name} has no option --dry-run", ctx)
             ctx.default_map = {name: given}
         return name, command, rest
 
 
 def hand_down(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
-    """The callback of an option before the command: it is a default of the command's own."""
+    """The callback of an option before the command: its value becomes the command's default."""
     name = parameter.name or ""
     if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
         ctx.meta.setdefault(_GIVEN, {})[name] = value

@@ -1,4 +1,4 @@
-"""history and undo: what past runs did, and how it is taken back."""
+"""history and undo: lists past runs, and takes back what they deleted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("run", required=False)
 @optional_config_option
 def history(run: str | None, config_path: str | None) -> None:
-    """Show the runs that changed something, or what one RUN did."""
+    """List the runs that changed something, or the actions of one RUN."""
     with _journal(read_config(config_path)) as journal:
         if run is None:
             _show_runs(journal.runs())
@@ -58,9 +58,9 @@ def undo(
 ) -> int:
     """Put back the tags and manifests that a RUN deleted.
 
-    Without -c the config of that run is used. The blobs have to be there still: what
-    the registry's garbage collection has taken can't be put back, and is named. A tag
-    that is on another digest by now stays.
+    Without -c, the config of that run is used. If the registry's garbage collection
+    has removed blobs of a manifest, they are listed, and the manifest can't be put
+    back. A tag that has another digest by now is left alone.
     """
     from regbot.journal.undo import ending
 
@@ -90,12 +90,12 @@ def _run(journal: Journal, run: str, config_path: str | None) -> RunRecord:
     except NotFound as error:
         if config_path is not None:
             raise
-        hint = "(where the config sets state, name it with -c)"
+        hint = "(if the config sets state, name it with -c)"
         raise NotFound(f"{error} {hint}") from None
 
 
 def _config_of(record: RunRecord) -> str | None:
-    """The config that a run had, where it can be read again; says which one that is."""
+    """The config of a run, if its path is known; tells the user which one it is."""
     if not record.config:
         return None
     if not Path(record.config).is_absolute():
@@ -147,9 +147,9 @@ def _show_actions(actions: Sequence[ActionRecord]) -> None:
 
 def _show_undone(undone: Sequence[Undone]) -> None:
     columns = ("status", "reference", "detail")
-    rows = [(each.status, str(each.reference), each.detail) for each in undone]
+    rows = [(item.status, str(item.reference), item.detail) for item in undone]
     _show_table(columns, rows, "there is nothing to put back")
-    counts = Counter(each.status for each in undone)
+    counts = Counter(item.status for item in undone)
     if counts:
         show_text(", ".join(f"{count} {status}" for status, count in counts.items()))
 

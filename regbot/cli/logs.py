@@ -1,4 +1,4 @@
-"""The log on standard error: one line an event, as logfmt or JSON."""
+"""The log on standard error: one line for each event, as logfmt or JSON."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _content(event: Event) -> tuple[str, Fields]:
         case ActionDone():
             return _action(event)
         case LeftBehind():
-            text = "the tag is left on a small manifest of regbot's own: put the digest back on it"
+            text = "the tag is left on a placeholder: put the digest back on it"
             return text, {"image": event.reference, "digest": event.digest}
         case ScriptStarted():
             return "script started", {"script": event.script, **_dry_run(on=event.dry_run)}

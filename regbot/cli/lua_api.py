@@ -1,4 +1,4 @@
-"""lua-api: what a script can call."""
+"""lua-api: the functions that scripts can call."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Form = Literal["text", "markdown", "luals"]
     type=click.Choice(["text", "markdown", "luals"]),
     default="text",
     show_default=True,
-    help="luals is a meta file that gives editors completion and types.",
+    help="luals is a definition file that gives editors completion and types.",
 )
 def lua_api(form: Form) -> None:
-    """Print what a script can call."""
+    """Print the functions that scripts can call."""
     from regbot.lua import pages
     from regbot.lua.api.catalogue import BINDINGS
     from regbot.lua.values import SHAPES

@@ -1,7 +1,7 @@
-"""Where the command begins.
+"""The entry point of the command.
 
-What Ctrl-C does is settled before anything else is loaded, so that nobody sees a
-traceback of half an import.
+The handler of Ctrl-C is set before anything else is imported, so that Ctrl-C never shows
+a traceback.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command that the arguments name, and exit with its code."""
+    """Run the command and exit with its exit code."""
     signal.signal(signal.SIGINT, leave)
     from regbot.cli.commands import regbot
 
@@ -23,5 +23,5 @@ def main() -> None:
 
 
 def leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End at once, without a word."""
+    """Exit immediately, without a message."""
     os._exit(EXIT_INTERRUPTED)

@@ -1,4 +1,4 @@
-"""Opens what a command works with: its config, its log, its bot."""
+"""Opens what a command works with: config, log and bot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def read_config(path: str | None) -> Config:
-    """Read a config and show its warnings; without a path, one with all defaults."""
+    """Read a config and show its warnings. Without a path, use the defaults."""
     from regbot.config import load
 
     if path is None:
@@ -48,10 +48,10 @@ def open_bot(
     evidence: bool = False,
     prints: TextIO | None = None,
 ) -> Iterator[Bot]:
-    """A bot over a config that logs, and that ends in order on a signal.
+    """Open a bot that logs, and that a signal stops gracefully.
 
-    ``evidence``: a report or plan is wanted. ``prints`` is where scripts print to,
-    standard output by default.
+    ``evidence`` is set for a report or plan. ``prints`` is where scripts print to, by
+    default standard output.
     """
     from regbot.cli.logs import make_log
     from regbot.events import fan_out
@@ -67,15 +67,15 @@ def open_bot(
 
 
 def _absolute(path: str | None) -> str:
-    """A config's path from any folder; standard input has none."""
+    """The absolute path of a config; that of standard input is unchanged."""
     return str(Path(path).absolute()) if path and path != "-" else path or ""
 
 
 def _ask_on_signals(ask: Callable[[], None]) -> None:
-    """End in order on the first signal, at once on a second Ctrl-C.
+    """Stop gracefully on the first signal, and immediately on a second Ctrl-C.
 
-    SIGHUP is the end of the terminal: then nobody reads what would go there. It stays
-    without effect where it was switched off, as ``nohup`` does.
+    After SIGHUP the terminal is gone, so nothing is written to it any more. SIGHUP is
+    ignored if it was ignored before, as under ``nohup``.
     """
     terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 

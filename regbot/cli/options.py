@@ -25,7 +25,7 @@ Command = Callable[..., int | None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The log and the User-Agent of a command; an empty ``user_agent`` is the config's."""
+    """The log settings and User-Agent of a command; if empty, the config's is used."""
 
     level: Level
     log_format: Format
@@ -39,7 +39,7 @@ _verbosity = partial(
     "-v",
     "--verbosity",
     type=click.Choice(_LEVELS, case_sensitive=False),
-    help="Minimum level to log.",
+    help="Minimum level of log lines.",
 )
 _log_options = partial(
     click.option,
@@ -47,19 +47,19 @@ _log_options = partial(
     "log_options",
     multiple=True,
     metavar="OPT",
-    help="'json' logs one JSON object a line instead of logfmt.",
+    help="'json' writes log lines as JSON instead of logfmt.",
 )
 _user_agent = partial(
-    click.option, "--user-agent", metavar="TEXT", help="User-Agent to send to registries."
+    click.option, "--user-agent", metavar="TEXT", help="User-Agent header for registries."
 )
 
-config_option = _config(required=True, help="The YAML config; - reads standard input.")
-optional_config_option = _config(help="A config to take creds and defaults from.")
-dry_run_option = _dry_run(help="Change nothing; record what would be done.")
+config_option = _config(required=True, help="Config file; - is standard input.")
+optional_config_option = _config(help="Config file, for credentials and defaults.")
+dry_run_option = _dry_run(help="Change nothing and record what would be done.")
 
 
 class OutputPath(click.Path):
-    """A file that a command writes at its end, and that has to be writable at its start."""
+    """A file that a command writes at its end; checked to be writable at the start."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -81,7 +81,7 @@ class OutputPath(click.Path):
 
 
 class ReportPath(OutputPath):
-    """A report to write, in the form that its suffix names."""
+    """A report file, whose suffix names the format."""
 
     def convert(
         self,
@@ -102,12 +102,12 @@ report_option = click.option(
     multiple=True,
     metavar="FILE",
     type=ReportPath(),
-    help="Write a report: .json, .html, .md or .csv. May be given several times.",
+    help="Write a report to a .json, .html, .md or .csv file. Repeatable.",
 )
 
 
 def settings_options(command: Command) -> Command:
-    """Give a command the options of the log, as one argument ``settings``."""
+    """Add the log options to a command, as one argument ``settings``."""
 
     @_verbosity(default="info", show_default=True)
     @_log_options()
@@ -125,12 +125,12 @@ def settings_options(command: Command) -> Command:
 def _format(log_options: Sequence[str]) -> Format:
     for option in log_options:
         if option not in ("json", "text"):
-            raise UsageError(f"--logopt {option}: known is json")
+            raise UsageError(f"--logopt {option}: the only option is json")
     return "json" if "json" in log_options else "logfmt"
 
 
 def options_before(group: Command) -> Command:
-    """Let the shared options stand before the command too, as the Go program does."""
+    """Accept the shared options before the command too, as the Go program does."""
     for option in (_user_agent, _log_options, _verbosity, _dry_run, _config):
         group = option(expose_value=False, callback=hand_down, hidden=True)(group)
     return group

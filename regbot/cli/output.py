@@ -1,4 +1,4 @@
-"""The two streams of a command: results on standard output, notes on standard error."""
+"""The streams of a command: results on standard output, notes on standard error."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def note(text: str) -> None:
-    """Tell the user something beside the result. A note that nobody reads is no failure."""
+    """Write a note to standard error. That nobody can read it is not an error."""
     with suppress(OSError, ValueError):
         click.echo(text, err=True)
 
 
 def show(print_to: Callable[[TextIO], None]) -> None:
-    """Print a result to standard output, in whatever encoding it has.
+    """Print a result to standard output, in any encoding.
 
-    Raises StorageError where it can't be written, and exits where nobody reads it.
+    Raises StorageError if it can't be written, and exits if nobody reads it.
     """
     if not sys.stdout:
         return
@@ -40,14 +40,14 @@ def show(print_to: Callable[[TextIO], None]) -> None:
 
 
 def show_text(text: str) -> None:
-    """Print a text as it is, and a line feed."""
+    """Print a text and a line feed."""
     show(lambda stream: print(text, file=stream))
 
 
 class Printing:
-    """A listener that writes what scripts print, byte for byte.
+    """A listener that writes the lines that scripts print, byte for byte.
 
-    A script does not fail for a line that can't be written; ``check`` tells of it.
+    A line that can't be written is not an error in the script; ``check`` reports it.
     Without a stream the lines go nowhere.
     """
 
@@ -69,13 +69,13 @@ class Printing:
                 self._error = error
 
     def check(self) -> None:
-        """Raise StorageError where a line could not be written."""
+        """Raise StorageError if a line could not be written."""
         if self._error:
             raise _lost(self._error)
 
 
 def _lost(error: OSError) -> Exception:
-    """What becomes of a command whose result is lost: said, unless the reader has left."""
+    """The exception for a result that can't be written: an exit if the reader has left."""
     drop(1)
     if isinstance(error, BrokenPipeError):
         return click.exceptions.Exit(1)
@@ -83,7 +83,7 @@ def _lost(error: OSError) -> Exception:
 
 
 def flush() -> None:
-    """Write what is left. A log that nobody reads is no failure, a result is."""
+    """Write what is buffered. Only a lost result is an error, a lost log is not."""
     try:
         if sys.stderr:
             sys.stderr.flush()
@@ -93,5 +93,5 @@ def flush() -> None:
 
 
 def drop(descriptor: int) -> None:
-    """Nobody takes what is still to be written, so that the end of the process is silent."""
+    """Discard what is still to be written, so that the process ends silently."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

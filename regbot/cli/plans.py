@@ -1,4 +1,4 @@
-"""plan and apply: keep the actions of a dry run, and carry out exactly those."""
+"""plan and apply: write the actions of a dry run to a file, and carry them out."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 def plan(
     config_path: str, output: Path | None, settings: Settings, reports: tuple[Path, ...]
 ) -> int:
-    """Run every script once as a dry run and keep the plan, for `regbot apply`.
+    """Make a dry run of every script and write its actions as a plan.
 
-    Nothing is changed. With -o the plan goes to a file, and a table to standard
-    output.
+    Nothing is changed; `regbot apply` carries the plan out. With -o, the plan is written
+    to a file and a table to standard output.
     """
     from regbot.plan.carrying import planned_from
     from regbot.plan.planfile import Plan, plan_text, write_plan
@@ -74,11 +74,11 @@ def plan(
 @report_option
 @settings_options
 def apply(plan_file: str, config_path: str, settings: Settings, reports: tuple[Path, ...]) -> int:
-    """Carry out exactly what a plan says.
+    """Carry out exactly the actions of a plan.
 
-    Before each delete the tag is looked at again: one that has moved since is skipped
-    with a warning, one that is gone counts as done. To try again what failed, apply
-    the same plan again.
+    Before each delete, regbot looks at the tag again: a tag that has moved is skipped
+    with a warning, and one that is gone counts as done. To retry actions that failed,
+    apply the same plan again.
     """
     from regbot.plan.planfile import read_plan
 

@@ -1,4 +1,4 @@
-"""What a run came to, as its command shows it: reports, tables, and the way back."""
+"""Shows the results of a run: reports, tables, and the command that undoes it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def write_reports(bot: Bot, kind: Kind, ended: Ended, paths: Sequence[Path]) -> None:
-    """Write the reports that were asked for, and their summary on a terminal.
+    """Write the requested reports, and show a summary on a terminal.
 
-    To be called before anything is printed: a closed pipe must not lose them.
+    Call it before anything is printed, so that a closed pipe doesn't prevent it.
     """
     from regbot.report import files, terminal
 
@@ -41,7 +41,7 @@ def show_outcomes(bot: Bot, ended: Ended) -> None:
 
 
 def tell_way_back(bot: Bot, run: RunEnded, settings: Settings) -> None:
-    """Say how to undo a run that deleted something, and last what it left behind."""
+    """Tell how to undo a run that deleted something, and finally what it left behind."""
     from regbot.plan.action import DeleteManifest, DeleteTag
 
     if run.id and any(
@@ -53,17 +53,17 @@ def tell_way_back(bot: Bot, run: RunEnded, settings: Settings) -> None:
 
 
 def tell_left_behind(bot: Bot, run: RunEnded, settings: Settings) -> None:
-    """Say which tags a run could not give their manifest back, and how to do it."""
+    """Tell which tags are left on a placeholder, and how to restore them."""
     for tag in run.left_behind:
         text = f"{tag.reference} is left on a placeholder, put {tag.digest} back on it with: "
         tell(text + undo_command(bot, run.id, tag.reference), settings, "error")
 
 
 def undo_command(bot: Bot, run: str, tag: str = "") -> str:
-    """The command that undoes a run, or gives one of its tags back.
+    """The command that undoes a run, or restores one of its tags.
 
-    The config is named where another than the usual folder has the journal: the run
-    can't be found without it.
+    It names the config if that sets the folder of the journal, because the run can't
+    be found without it.
     """
     command = ["regbot", "undo", run]
     command += ["--tag", tag] if tag else []
@@ -72,7 +72,7 @@ def undo_command(bot: Bot, run: str, tag: str = "") -> str:
 
 
 def tell(text: str, settings: Settings, level: Level = "info") -> None:
-    """Tell the user something beside the result, as a line of the log where that is JSON."""
+    """Tell the user something besides the result, as a log line if the log is JSON."""
     if settings.log_format == "json":
         from regbot.cli.logs import make_log
         from regbot.events import Message

@@ -35,10 +35,10 @@ _LARGEST_SCRIPT = 16 * 1024 * 1024
 @report_option
 @settings_options
 def once(config_path: str, settings: Settings, reports: tuple[Path, ...], *, dry_run: bool) -> int:
-    """Run every enabled script once, then end.
+    """Run every enabled script once.
 
-    With --dry-run nothing is changed anywhere, and at the end a table on standard
-    output says what would have been done.
+    With --dry-run nothing is changed, and a table on standard output lists what would
+    have been done.
     """
     config = read_config(config_path)
     with open_bot(config, config_path, settings, dry_run=dry_run, evidence=bool(reports)) as bot:
@@ -55,9 +55,9 @@ def once(config_path: str, settings: Settings, reports: tuple[Path, ...], *, dry
 @dry_run_option
 @settings_options
 def server(config_path: str, settings: Settings, *, dry_run: bool) -> None:
-    """Run scripts when their schedule or interval says so, until stopped.
+    """Run scripts on their schedules until stopped.
 
-    SIGTERM and Ctrl-C end the scripts that run and then the server.
+    SIGTERM and Ctrl-C end the running scripts and then the server.
     """
     config = read_config(config_path)
     config.require_schedules()
@@ -91,12 +91,12 @@ def run(
     as_json: bool,
     dry_run: bool,
 ) -> int:
-    r"""Run one Lua script that is not in a config.
+    """Run a Lua script that is not in a config.
 
     \b
     regbot run -e 'tag.delete("registry.example.org/app:old")' --dry-run
     regbot run report.lua --arg repo=registry.example.org/app --json
-    """
+    """  # noqa: D301 - click keeps the lines after its mark
     name, source = _source(file, text)
     arguments = _arguments(pairs)
     config = read_config(config_path)
@@ -120,9 +120,9 @@ def run(
 
 
 def _source(file: str | None, text: str | None) -> tuple[str, bytes]:
-    """Name and source of a script: a file, ``-`` for standard input, or a text."""
+    """The name and source of a script: a file, ``-`` for standard input, or a text."""
     if (file is None) == (text is None):
-        raise UsageError("name one script: a FILE.lua, or -e TEXT (see regbot run --help)")
+        raise UsageError("give either FILE.lua or -e TEXT (see regbot run --help)")
     if text is not None:
         return "-e", text.encode("utf-8", "surrogateescape")
     if file == "-":

@@ -1,4 +1,4 @@
-"""version and completion: about the command itself."""
+"""version and completion: information about the command itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def version() -> None:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print a completion script for a shell.
 
     For bash: eval "$(regbot completion bash)" in ~/.bashrc.
     """

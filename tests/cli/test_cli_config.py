@@ -26,7 +26,7 @@ def write(tmp_path):
 def test_a_good_config(write, tmp_path):
     done = regbot("check", "-c", write(GOOD), home=tmp_path)
     assert done.returncode == 0
-    assert done.stdout.endswith("good, 1 script\n")
+    assert done.stdout.endswith("no mistakes, 1 script\n")
     assert done.stderr == ""
 
 
@@ -118,7 +118,7 @@ def test_wrong_use(arguments, tmp_path):
 
 def test_an_unknown_log_option(write, tmp_path):
     done = regbot("once", "-c", write(GOOD), "--logopt", "xml", home=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "--logopt xml: known is json\n")
+    assert (done.returncode, done.stderr) == (2, "--logopt xml: the only option is json\n")
 
 
 def test_version_help_and_completion(tmp_path):

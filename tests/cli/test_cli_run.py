@@ -60,8 +60,8 @@ def test_one_line_deletes_a_tag_with_the_configs_creds(tmp_path, registry):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "name one script"),
-        (["a.lua", "-e", "return 1"], "name one script"),
+        ([], "give either FILE.lua or -e TEXT"),
+        (["a.lua", "-e", "return 1"], "give either FILE.lua or -e TEXT"),
         (["missing.lua"], "missing.lua: can't read the script: No such file"),
         (["."], "can't read the script"),
         (["-e", "return 1", "--arg", "x"], "--arg x: write it as key=value"),
@@ -79,3 +79,9 @@ def test_a_script_that_fails_is_exit_1(tmp_path):
     done = regbot("run", "-e", "error('no luck')", "--json", home=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "-e:1: no luck" in done.stderr
+
+
+def test_the_help_shows_its_examples_line_by_line(tmp_path):
+    page = regbot("run", "--help", home=tmp_path).stdout
+    assert "\n  regbot run report.lua --arg repo=registry.example.org/app --json\n" in page
+    assert "\\b" not in page
