@@ -46,12 +46,13 @@ def open_bot(
     *listeners: Emit,
     dry_run: bool = False,
     evidence: bool = False,
+    whole: bool = False,
     prints: TextIO | None = None,
 ) -> Iterator[Bot]:
     """Open a bot that logs, and that a signal stops gracefully.
 
-    ``evidence`` is set for a report or plan. ``prints`` is where scripts print to, by
-    default standard output.
+    ``evidence`` is set for a report or plan, ``whole`` where a script that fails is to
+    plan nothing. ``prints`` is where scripts print to, by default standard output.
     """
     from regbot.cli.logs import make_log
     from regbot.events import fan_out
@@ -59,7 +60,7 @@ def open_bot(
 
     printing = Printing(prints or sys.stdout)
     emit = fan_out(make_log(settings.level, settings.log_format), printing, *listeners)
-    options = Options(dry_run=dry_run, user_agent=settings.user_agent, evidence=evidence)
+    options = Options(dry_run, settings.user_agent, evidence, whole)
     with assemble(config, options, _absolute(config_path), emit) as bot:
         _ask_on_signals(bot.stop.ask)
         yield bot

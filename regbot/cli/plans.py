@@ -52,6 +52,7 @@ def plan(
         settings,
         dry_run=True,
         evidence=True,
+        whole=True,
         prints=None if output else sys.stderr,
     ) as bot:
         ended = bot.plan()

@@ -61,6 +61,10 @@ class Ledger:
         with self._lock:
             return tuple(self._outcomes)
 
+    def of(self, script: str) -> tuple[Outcome, ...]:
+        """All outcomes of a script so far."""
+        return tuple(outcome for outcome in self.outcomes if outcome.script == script)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

@@ -19,10 +19,14 @@ from regbot.store.protocol import ReadStores, Stores
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What one run reads from, and the one door through which it changes anything."""
+    """What one run reads from, and the one door through which it changes anything.
+
+    ``keep`` lets the scripts after it see what it planned; it does nothing in a live run.
+    """
 
     stores: ReadStores
     executor: Executor
+    keep: Callable[[], None]
 
 
 @contextmanager
@@ -48,9 +52,11 @@ def open_session(
     reading = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
     sources: ReadStores
     stores: Stores
+    keep: Callable[[], None] = _nothing
     with ExitStack() as ending:
         if terms.dry_run:
-            sources = stores = OverlayStores(reading, after=after)
+            sources = stores = planned = OverlayStores(reading, after=after)
+            keep = planned.keep
         else:
             sources = reading
             writing = reading.for_writing(bind)
@@ -66,4 +72,8 @@ def open_session(
             writes_files=not terms.dry_run,
             address=lambda registry: exchange.host(registry).address,
         )
-        yield Session(sources, Executor(name, applier, ledger, emit, terms))
+        yield Session(sources, Executor(name, applier, ledger, emit, terms), keep)
+
+
+def _nothing() -> None:
+    """A live run has no plan to keep."""

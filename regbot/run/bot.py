@@ -32,7 +32,7 @@ from regbot.plan.outcome import Outcome
 from regbot.plan.session import open_session
 from regbot.report.build import build_report
 from regbot.report.model import Kind, Report
-from regbot.run.job import WITHDRAWN, RunResult, Services, run_script
+from regbot.run.job import RunResult, Services, run_script
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
 from regbot.run.zones import local_timezone, parse_timezone
@@ -47,12 +47,13 @@ class Options:
     """What a command wants beside the config.
 
     ``user_agent`` replaces the config's. ``evidence``: a report or plan is wanted, so
-    deletes are looked at closely.
+    deletes are looked at closely. ``whole``: a script that fails plans nothing.
     """
 
     dry_run: bool = False
     user_agent: str = ""
     evidence: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +96,8 @@ class Bot:
         return self._recorded("once", self._run_all)
 
     def plan(self) -> Ended:
-        """Run every enabled script once in a dry run, for a plan.
-
-        What a script planned that did not come to its end is taken back.
-        """
-        ended = self._recorded("plan", self._run_all)
-        for result in ended.results:
-            if result.status != "done":
-                self._services.ledger.withdraw(result.script, WITHDRAWN)
-        return ended
+        """Run every enabled script once in a dry run, for a plan."""
+        return self._recorded("plan", self._run_all)
 
     def _run_all(self, services: Services) -> list[RunResult]:
         return run_all(
@@ -281,6 +275,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         blob_limit=client.blob_limit,
         dry_run=options.dry_run,
         evidence=options.evidence,
+        whole=options.whole,
         overlay=_shared_overlay(transport, stop, emit) if options.dry_run else None,
     )
     journal = JournalSettings(config.state, config.journal_keep, config_path, config.fingerprint)

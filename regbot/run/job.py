@@ -45,7 +45,9 @@ class Services:
     ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
     finds the names a script may ask for; ``blob_limit`` is in bytes. ``evidence``:
     what is deleted is looked at for a report. ``journal`` gives the run's journal.
-    ``overlay`` is what the scripts of a dry run plan together.
+    ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
+    script that fails plans nothing, as where it has a guard; else what it planned before
+    counts, since a live run would have done it.
     """
 
     bind: Callable[[Stop], Exchange]
@@ -58,6 +60,7 @@ class Services:
     evidence: bool = False
     journal: JournalSlot | None = None
     overlay: OverlayStores | None = None
+    whole: bool = False
 
     def for_trial(self) -> Services:
         """The same for a simulation whose outcomes nobody else is to see."""
@@ -91,22 +94,17 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
 
 
 def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
-    if not script.guard.is_set:
+    if services.dry_run or not script.guard.is_set:
         return _execute(script, services, stop)
-    trial = services if services.dry_run else services.for_trial()
-    try:
-        value = _execute(script, trial, stop)
-        planned = [one for one in trial.ledger.outcomes if one.script == script.name]
-        judge(script.guard, planned, time.time())
-    except RegbotError:
-        trial.ledger.withdraw(script.name, WITHDRAWN)
-        raise
-    if not services.dry_run:
-        _carry_out(script, planned_from(planned), services, stop)
+    trial = services.for_trial()
+    value = _execute(script, trial, stop)
+    _carry_out(script, planned_from(trial.ledger.outcomes), services, stop)
     return value
 
 
 def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
+    """Run a script's text. In a dry run its guard judges what it planned."""
+    is_kept = not (services.whole or script.guard.is_set)
     with _session(script, services, stop) as session:
         context = Context(
             script=script.name,
@@ -122,7 +120,17 @@ def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
         )
         program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
         visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
-        return sandbox.run(program, visible, dispatcher(context), stop)
+        try:
+            value = sandbox.run(program, visible, dispatcher(context), stop)
+            if services.dry_run:
+                judge(script.guard, services.ledger.of(script.name), time.time())
+            is_kept = True
+        finally:
+            if is_kept:
+                session.keep()
+            else:
+                services.ledger.withdraw(script.name, WITHDRAWN)
+        return value
 
 
 def _carry_out(script: Script, plan: Sequence[Planned], services: Services, stop: Stop) -> None:

@@ -77,12 +77,26 @@ class Overlay:
         self._seen: dict[Tag, Digest] = {}
         self._blobs: dict[Digest, _Blob] = {}
 
-    def on(self, base: ReadStore, *, others: Callable[[Reference], ReadStore]) -> Overlay:
+    def on(self, base: ReadStore) -> Overlay:
         """The same plan, seen and added to, over another way to read the repository."""
         other = copy(self)
         other._base = base  # noqa: SLF001 - of its own kind
-        other._others = others  # noqa: SLF001
         return other
+
+    def absorb(self, later: Overlay) -> None:
+        """Plan here what is planned in an overlay over this one."""
+        with self._lock, later._lock:
+            gone = later._deleted
+            for tag, target in self._tags.items():
+                if target in gone:
+                    self._tags[tag] = None
+            for digest in gone:
+                self._manifests.pop(digest, None)
+            self._tags.update(later._tags)
+            self._manifests.update(later._manifests)
+            self._deleted.update(later._deleted)
+            self._put.update(later._put)
+            self._blobs.update(later._blobs)
 
     @property
     def made(self) -> bool:
@@ -302,20 +316,15 @@ class Overlay:
 class OverlayStores:
     """The repositories of a dry run, each with what is planned for it.
 
-    ``after`` is what an earlier script planned: it is seen, and added to, here too.
+    What ``after`` plans is seen here. What is planned here is not seen there until
+    ``keep`` is called, so that a script that fails can leave no trace in the plan.
     """
 
     def __init__(self, base: ReadStores, *, after: OverlayStores | None = None) -> None:
         self._base = base
+        self._after = after
         self._lock = threading.Lock()
-        self._planned: dict[Reference | Path, Overlay] = {}
         self._overlays: dict[Reference | Path, Overlay] = {}
-        if after:
-            self._lock, self._planned = after._shared  # noqa: SLF001
-
-    @property
-    def _shared(self) -> tuple[threading.Lock, dict[Reference | Path, Overlay]]:
-        return self._lock, self._planned
 
     def open(self, reference: Reference) -> Overlay:
         """The overlay of the reference's repository, the same one each time."""
@@ -324,19 +333,31 @@ class OverlayStores:
         key = Path(repository.repository).resolve() if is_folder else repository
         with self._lock:
             if key not in self._overlays:
-                base = self._base.open(repository)
-                planned = self._planned.setdefault(key, Overlay(base))
-                self._overlays[key] = planned.on(base, others=self.open)
+                base: ReadStore = self._base.open(repository)
+                if self._after:
+                    base = self._after.open(repository).on(base)
+                self._overlays[key] = Overlay(base, others=self.open)
             return self._overlays[key]
+
+    def keep(self) -> None:
+        """Let those that come after the same plan see what is planned here."""
+        if self._after:
+            with self._lock:
+                overlays = list(self._overlays.values())
+            for overlay in overlays:
+                self._after.open(overlay.repository).absorb(overlay)
 
     def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
         """The base's repositories and those that planned manifests would make."""
-        with self._lock:
-            own = [overlay.repository for overlay in self._overlays.values() if overlay.made]
-        new = {one.repository for one in own if one.registry == registry}
+        new = {made.repository for made in self._made() if made.registry == registry}
         page = self._base.repositories(registry, limit=limit, last=last)
         more = limit is not None and 0 < len(page) >= limit
         return _with_new(page, new, last, page[-1] if more else None)[:limit]
+
+    def _made(self) -> list[Reference]:
+        with self._lock:
+            here = [overlay.repository for overlay in self._overlays.values() if overlay.made]
+        return here + (self._after._made() if self._after else [])  # noqa: SLF001
 
 
 def _with_new(page: list[N], new: Collection[N], after: str, before: str | None = None) -> list[N]:

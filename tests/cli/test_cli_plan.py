@@ -158,6 +158,38 @@ def test_scripts_that_fail_are_left_out_of_the_plan(bot):
     assert {row["script"]: row["status"] for row in rows} == expected
 
 
+COPY_AND_FAIL = 'image.copy(app .. ":old0", app .. "-copy:x") error("stop")'
+DELETE_COPIED = """
+local copied = pcall(manifest.head, app .. "-copy:x")
+if copied then tag.delete(app .. ":old0") end
+"""
+
+
+@pytest.mark.parametrize("guard", [{}, {"guard": {"maxDeletes": 5}}])
+def test_no_later_script_sees_what_a_failed_one_planned(bot, guard):
+    """The copy is not in the plan, so a delete that rests on it must not be either."""
+    scripts = {
+        "copy": {"script": COPY_AND_FAIL, **guard},
+        "delete": {"script": DELETE_COPIED},
+    }
+    bot.configure_all(scripts)
+    done = bot.run("plan", "-o", "plan.json")
+    assert done.returncode == 1
+    assert json.loads(bot.plan_file.read_text())["actions"] == []
+    if guard:
+        done = bot.run("once", "--dry-run")
+        assert done.stdout.splitlines()[-1] == "1 skipped; 1 of 2 scripts failed"
+
+
+def test_later_scripts_see_what_a_good_one_planned(bot):
+    scripts = {
+        "copy": {"script": COPY_AND_FAIL.partition(" error")[0]},
+        "delete": {"script": DELETE_COPIED},
+    }
+    bot.configure_all(scripts)
+    assert [entry["action"] for entry in bot.make_plan()["actions"]] == ["copy image", "delete tag"]
+
+
 def test_a_dry_run_plans_what_a_script_would_have_done_before_it_failed(bot):
     bot.configure('tag.delete(app .. ":old1") error("stop")')
     done = bot.run("once", "--dry-run")

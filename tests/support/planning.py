@@ -20,7 +20,8 @@ class World:
 
     def __init__(self, registry: TestRegistry, client: Client) -> None:
         self.registry = registry
-        self.stores = OverlayStores(OpenStores(client.exchange))
+        self.base = OpenStores(client.exchange)
+        self.stores = OverlayStores(self.base)
 
     def open(self, repository: str = "team/app") -> Overlay:
         return self.stores.open(self.reference(repository))
