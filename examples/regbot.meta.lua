@@ -239,46 +239,46 @@ function reference.close(ref) end
 ---Does nothing: scripts for the Go program say so when they are done with a layout folder, which is cleaned up at the end of the run.
 function reference_object:close() end
 
----The repositories of a registry. Not every registry lists them: Docker Hub does not.
+---The names of a registry's repositories. Some registries don't list them, such as Docker Hub.
 ---@param host string the registry, host[:port]
 ---@param options? {limit?: integer, last?: string}
 ---@return string[]
 function repo.ls(host, options) end
 
----The tags of a repository, all pages of them unless limit is given.
+---The tags of a repository, all of them unless limit is given.
 ---@param repo string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository; a tag in it is ignored
 ---@param options? {limit?: integer, last?: string}
 ---@return string[]
 function tag.ls(repo, options) end
 
----Delete one tag. Other tags of the digest stay; a tag that moved since the script looked at it is skipped with a warning; where the registry refuses, the tag stays as it was and an error is raised.
----@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag; it has to be named
+---Delete one tag. Other tags of the digest stay. A tag that moved since the script looked at it is skipped with a warning. When the registry refuses, the tag stays as it was, and an error is raised.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag, which must be given
 ---@param options? {reason?: string}
 function tag.delete(ref, options) end
 
----The manifest of a single image. An index is resolved to the platform; without one, to the local platform or, when that is missing, to the only image there is.
+---The manifest of a single image. An index is resolved to the platform, by default to the local one or, when the index lacks that, to its only image.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
 ---@param platform? string os/arch[/variant][,osver=<version>]
 ---@return regbot.Manifest
 function manifest.get(ref, platform) end
 
----The manifest of a single image. An index is resolved to the platform; without one, to the local platform or, when that is missing, to the only image there is.
+---The manifest of a single image. An index is resolved to the platform, by default to the local one or, when the index lacks that, to its only image.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
 ---@param platform? string os/arch[/variant][,osver=<version>]
 ---@return regbot.Manifest
 function image.manifest(ref, platform) end
 
----The manifest of a single image. An index is resolved to the platform; without one, to the local platform or, when that is missing, to the only image there is.
+---The manifest of a single image. An index is resolved to the platform, by default to the local one or, when the index lacks that, to its only image.
 ---@param platform? string os/arch[/variant][,osver=<version>]
 ---@return regbot.Manifest
 function manifest_object:get(platform) end
 
----The manifest or index as it is, not resolved.
+---The manifest or index itself; an index is not resolved to a platform.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
 ---@return regbot.Manifest
 function manifest.getList(ref) end
 
----The manifest or index as it is, not resolved.
+---The manifest or index itself; an index is not resolved to a platform.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
 ---@return regbot.Manifest
 function image.manifestList(ref) end
@@ -297,7 +297,7 @@ function image.manifestHead(ref) end
 ---@return regbot.Manifest
 function manifest_object:head() end
 
----Whether a manifest is there. false only where the registry says that it is not; any other answer is an error.
+---Whether a manifest exists. false only when the registry says that it does not; any other failure is an error.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
 ---@return boolean
 function manifest.exists(ref) end
@@ -311,12 +311,12 @@ function manifest.descriptor(ref) end
 ---@return regbot.DescriptorFields
 function manifest_object:descriptor() end
 
----Delete a manifest by digest, and with it every tag on it. To take away one tag alone, use tag.delete.
+---Delete a manifest by digest, with every tag that points to it. To delete one tag alone, use tag.delete.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
 ---@param options? {unlessTagged?: boolean, reason?: string}
 function manifest.delete(ref, options) end
 
----Delete a manifest by digest, and with it every tag on it. To take away one tag alone, use tag.delete.
+---Delete a manifest by digest, with every tag that points to it. To delete one tag alone, use tag.delete.
 ---@param options? {unlessTagged?: boolean, reason?: string}
 function manifest_object:delete(options) end
 
@@ -340,60 +340,60 @@ function manifest.ratelimit(manifest) end
 ---@return table
 function manifest_object:ratelimit() end
 
----The config of an image: its labels, when it was created, what it runs.
+---The image config: labels, time of creation, what a container runs.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to an image
 ---@param platform? string os/arch[/variant][,osver=<version>]
 ---@return regbot.Config
 function image.config(ref, platform) end
 
----The config of an image: its labels, when it was created, what it runs.
+---The image config: labels, time of creation, what a container runs.
 ---@param platform? string os/arch[/variant][,osver=<version>]
 ---@return regbot.Config
 function manifest_object:config(platform) end
 
----When an image was made, in seconds since 1970: from its config, else from an annotation or label org.opencontainers.image.created. nil when that is missing or before 2013-03-20, as reproducible builds have it.
+---When an image was built, in seconds since 1970: from its config, else from an annotation or label org.opencontainers.image.created. nil when that is missing or before 2013-03-20, as reproducible builds have it.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
 ---@return number?
 function image.created(ref) end
 
----Bytes of the distinct blobs of an image, all platforms of it.
+---The size of an image in bytes: that of its distinct blobs, of all platforms.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
 ---@return integer
 function image.size(ref) end
 
----Wait until at least so many pulls remain: true then, also where the registry names no limit; false when the timeout is over.
+---Wait until the registry's rate limit leaves at least this many pulls. Gives true then and where the registry names no limit, false after the timeout.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
----@param remaining number pulls that should remain
----@param poll? string|number between two looks, 5m
----@param timeout? string|number 6h
+---@param remaining number the number of pulls
+---@param poll? string|number time between two requests; 5m by default
+---@param timeout? string|number 6h by default
 ---@return boolean
 function image.ratelimitWait(ref, remaining, poll, timeout) end
 
----Wait until at least so many pulls remain: true then, also where the registry names no limit; false when the timeout is over.
----@param remaining number pulls that should remain
----@param poll? string|number between two looks, 5m
----@param timeout? string|number 6h
+---Wait until the registry's rate limit leaves at least this many pulls. Gives true then and where the registry names no limit, false after the timeout.
+---@param remaining number the number of pulls
+---@param poll? string|number time between two requests; 5m by default
+---@param timeout? string|number 6h by default
 ---@return boolean
 function manifest_object:ratelimitWait(remaining, poll, timeout) end
 
----Copy an image with all it consists of: between registries, within one (where no content is moved), to and from ocidir://. What the target has is not sent. The tag is put last, so an interrupted copy leaves none that points at missing content.
+---Copy an image between registries, within one, or to and from a layout folder (ocidir://). Content that the target has is not sent. The tag is written last, so that it never points to missing content.
 ---@param src string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
----@param dst string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to
+---@param dst string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target
 ---@param options? {platforms?: string[], digestTags?: boolean, referrers?: boolean, forceRecursive?: boolean, includeExternal?: boolean, fastCheck?: boolean, reason?: string}
 function image.copy(src, dst, options) end
 
----Write an image to an archive that docker load, podman and skopeo read. Compressed when the name ends with .gz, .tgz or .zst.
+---Write an image to an archive that docker load, podman and skopeo can read. It is compressed when its name ends with .gz, .tgz or .zst.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
----@param file string the archive; it has to be in workDir
+---@param file string the archive, a file in workDir
 function image.exportTar(ref, file) end
 
----Copy the image of an archive, as docker save, skopeo or buildah write it, plain or compressed, to a reference.
----@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob where to
----@param file string the archive; it has to be in workDir
+---Copy the image of an archive to a reference. The archive may be compressed, and may come from docker save, skopeo or buildah.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target
+---@param file string the archive, a file in workDir
 function image.importTar(ref, file) end
 
----Delete a tag, then its manifest when no other tag is on it, then what only that one needed, in an order that an interruption leaves sound. What anything kept uses stays; where that can't be read, nothing is deleted. Every tag of the repository is looked at.
----@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag; it has to be named
+---Delete a tag, then its manifest unless another tag points to it, then its children and referrers where the options say so. What is used by something that is kept stays, and an interruption leaves no image broken. Every manifest of the repository is read for this; when one can't be read, nothing is deleted.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag, which must be given
 ---@param options? {children?: boolean, referrers?: boolean, reason?: string}
 function image.delete(ref, options) end
 
@@ -419,13 +419,13 @@ function config.export(config, edits) end
 ---@return regbot.Config
 function config_object:export(edits) end
 
----A blob. Its content is read when it is used, and then checked against its digest.
+---A blob. Its content is read when it is used, and checked against its digest.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository, or a reference with the blob's digest
 ---@param digest? string the blob's digest
 ---@return regbot.Blob
 function blob.get(ref, digest) end
 
----A blob, to ask for its size.
+---The same as blob.get; neither reads the content.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository, or a reference with the blob's digest
 ---@param digest? string the blob's digest
 ---@return regbot.Blob
@@ -449,24 +449,24 @@ function blob.size(blob) end
 ---@return integer
 function blob_object:size() end
 
----Store a blob in a repository; nothing is sent when it is there. Gives its digest and its size.
+---Store a blob in a repository, and give its digest and size. Nothing is sent when the repository has it. A string may be as long as the config's blobLimit.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository
----@param content string|regbot.Blob|regbot.Config what to store
+---@param content string|regbot.Blob|regbot.Config the content
 ---@return string, integer
 function blob.put(ref, content) end
 
----Store a blob in a repository; nothing is sent when it is there. Gives its digest and its size.
----@param content string|regbot.Blob|regbot.Config what to store
+---Store a blob in a repository, and give its digest and size. Nothing is sent when the repository has it. A string may be as long as the config's blobLimit.
+---@param content string|regbot.Blob|regbot.Config the content
 ---@return string, integer
 function blob_object:put(content) end
 
----The descriptors of what refers to an image: by the registry's own list, else by the fallback tag.
----@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image, with the digest it is referred by
+---The descriptors of an image's referrers, such as signatures: from the registry's list of them, else from the fallback tag.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
 ---@param options? {artifactType?: string}
 ---@return regbot.DescriptorFields[]
 function referrer.ls(ref, options) end
 
----The time now, in seconds since 1970.
+---The current time, in seconds since 1970.
 ---@return number
 function time.now() end
 
@@ -475,7 +475,7 @@ function time.now() end
 ---@return number
 function time.parse(text) end
 
----A time as text in UTC: RFC 3339, or by the letters of strftime.
+---A time as text in UTC: RFC 3339, or in a format of strftime.
 ---@param seconds number since 1970
 ---@param format? string such as %Y-%m-%d
 ---@return string
@@ -499,13 +499,13 @@ function semver.parse(text, options) end
 ---@return integer
 function semver.compare(a, b, options) end
 
----A new array of the versions, oldest first. An error when one is no version.
+---A new array of the versions, the oldest first. An error when one is no version.
 ---@param versions string[] the versions
 ---@param options? {variant?: boolean, newest_first?: boolean}
 ---@return string[]
 function semver.sort(versions, options) end
 
----Whether a version is in a range, such as >=1.2 <2, ^1.2, ~1.2.3, 1.x or two of them with || between. A pre-release is only where the range names one of the same numbers.
+---Whether a version is in a range, such as >=1.2 <2, ^1.2, ~1.2.3, 1.x, or several of them with || between. A pre-release is in a range only when that names a pre-release of the same version.
 ---@param version string a version
 ---@param range string the range
 ---@param options? {variant?: boolean}

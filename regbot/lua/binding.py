@@ -143,9 +143,7 @@ class Binding:
         except (ScriptTimeout, Stopped):
             raise
         except RegbotError as error:
-            text = str(error)
-            about = f"{subject}: " if subject and not text.startswith(f"{subject}: ") else ""
-            raise ScriptError(f"{name}: {about}{text}") from error
+            raise ScriptError(f"{name}: {_about(subject, str(error))}") from error
 
     def _values(self, arguments: Sequence[Passed]) -> list[Any]:
         values = []
@@ -191,6 +189,14 @@ class Binding:
             if parameter.type.subject and value is not None
         ]
         return " -> ".join(subjects)
+
+
+def _about(subject: str, text: str) -> str:
+    """An error with the reference it is about, once, though the text may begin with it."""
+    beginning, colon, rest = text.partition(": ")
+    if not subject:
+        return text
+    return f"{subject}: {rest if colon and subject.startswith(beginning) else text}"
 
 
 def describe(passed: Passed) -> str:

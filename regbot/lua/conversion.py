@@ -105,19 +105,20 @@ class Conversion:
         surrogate pair the replacement character. Raises MemoryError when the script's
         memory is used up.
         """
-        kind = type(value)
-        if kind is str:
+        if isinstance(value, str):
             return lua_text(value)
-        if kind is dict:
+        if isinstance(value, dict):
             to_lua = self.to_lua
             return self._new_table(
                 {lua_text(key): to_lua(item) for key, item in value.items() if item is not None}
             )
-        if kind is list:
+        if isinstance(value, list | tuple):
             return self._new_table([self.to_lua(item) for item in value])
-        if kind is int and not -_LONGEST_INTEGER <= value < _LONGEST_INTEGER:
+        if isinstance(value, int) and not -_LONGEST_INTEGER <= value < _LONGEST_INTEGER:
             return _nearest(value)
-        return lua_text(value) if isinstance(value, str) else value
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        raise TypeError(f"a {type(value).__name__} is no JSON value")
 
     def _new_table(self, content: Mapping[bytes, Any] | list[Any]) -> Any:  # noqa: ANN401
         if self._lua.get_memory_used() > self._memory:

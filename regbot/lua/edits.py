@@ -49,12 +49,12 @@ def _with_array_edits(original: list[Any], edited: list[Any]) -> list[Any]:
     """Elements may have moved, so each is looked for before it is compared by place."""
     result = []
     for position, element in enumerate(edited):
-        own = original[position : position + 1]
-        same = next((each for each in own + original if _looks_same(each, element)), None)
+        counterpart = original[position : position + 1]
+        same = next((each for each in counterpart + original if _looks_same(each, element)), None)
         if same is not None:
             result.append(same)
         else:
-            result.append(with_edits(own[0], element) if own else element)
+            result.append(with_edits(counterpart[0], element) if counterpart else element)
     return result
 
 

@@ -161,6 +161,7 @@ def test_a_dry_run_records_and_changes_nothing(flavour, layout):
             "image.copy('ocidir:///nowhere:x', 'ocidir:///elsewhere:y')",
             "image.copy: ocidir:///nowhere:x -> ocidir:///elsewhere:y: ",
         ),
+        ("tag.ls('ocidir:///nowhere')", "tag.ls: ocidir:///nowhere: there is no such folder"),
         ("tag.ls('x', true)", "tag.ls: argument 2 (options): expected a table, got a boolean"),
         ("manifest.put('x:1')", "manifest.put: docker.io/library/x:1: argument 2 (ref): expected"),
     ],
@@ -175,11 +176,12 @@ def test_log_levels_and_fields(flavour):
     source = """
         log("a", {n = 1, t = true, s = "x"})
         log.debug("b") log.warn("c") log.error("d") log.info("e")
-        log(12) log(nil)
+        log(12) log(nil, {t = {1, {a = "x"}}})
     """
     ran = run_script_text(source, flavour=flavour)
     assert ran.error is None
     assert ran.logged == ["a", "b", "c", "d", "e", "12", "nil"]
+    assert ran.messages[-1].fields["t"] == '[1, {"a": "x"}]'
     assert [message.level for message in ran.messages[:5]] == [
         "info",
         "debug",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from regbot.errors import InvalidValue
 from regbot.lua.api.context import Context
-from regbot.lua.api.names import REFERENCE
+from regbot.lua.api.names import REFERENCE, REPOSITORY
 from regbot.lua.api.objects import HeldConfig, read_config_object
 from regbot.lua.binding import STRING, Binding, Parameter, Passed, Type, describe, plain
 from regbot.lua.wire import to_bytes, to_text
@@ -98,14 +98,14 @@ _DIGEST = Parameter("digest", STRING, "the blob's digest", optional=True)
 BINDINGS = (
     Binding(
         name="blob.get",
-        doc="A blob. Its content is read when it is used, and then checked against its digest.",
+        doc="A blob. Its content is read when it is used, and checked against its digest.",
         parameters=(_REF, _DIGEST),
         run=_find,
         result="regbot.Blob",
     ),
     Binding(
         name="blob.head",
-        doc="A blob, to ask for its size.",
+        doc="The same as blob.get; neither reads the content.",
         parameters=(_REF, _DIGEST),
         run=_find,
         result="regbot.Blob",
@@ -130,11 +130,11 @@ BINDINGS = (
     ),
     Binding(
         name="blob.put",
-        doc="Store a blob in a repository; nothing is sent when it is there. Gives its digest and"
-        " its size.",
+        doc="Store a blob in a repository, and give its digest and size. Nothing is sent when the"
+        " repository has it. A string may be as long as the config's blobLimit.",
         parameters=(
-            Parameter("ref", REFERENCE, "the repository"),
-            Parameter("content", CONTENT, "what to store"),
+            Parameter("ref", REPOSITORY, "the repository"),
+            Parameter("content", CONTENT, "the content"),
         ),
         run=_put,
         result="string, integer",

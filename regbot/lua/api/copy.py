@@ -75,56 +75,59 @@ def _switch(name: str, doc: str) -> Parameter:
     return Parameter(name, BOOLEAN, doc, default=False)
 
 
-_FILE = Parameter("file", STRING, "the archive; it has to be in workDir")
+_FILE = Parameter("file", STRING, "the archive, a file in workDir")
 
 BINDINGS = (
     Binding(
         name="image.copy",
-        doc="Copy an image with all it consists of: between registries, within one (where no"
-        " content is moved), to and from ocidir://. What the target has is not sent. The tag is"
-        " put last, so an interrupted copy leaves none that points at missing content.",
+        doc="Copy an image between registries, within one, or to and from a layout folder"
+        " (ocidir://). Content that the target has is not sent. The tag is written last, so that"
+        " it never points to missing content.",
         parameters=(
             Parameter("src", REFERENCE, "the image"),
-            Parameter("dst", REFERENCE, "where to"),
+            Parameter("dst", REFERENCE, "the target"),
         ),
         options=(
-            Parameter("platforms", PLATFORMS, "only these of an index", default=()),
-            _switch("digestTags", "also tags named after the digest, such as signatures"),
-            _switch("referrers", "also what refers to the image by its subject"),
-            _switch("forceRecursive", "look at all content though the target has the manifest"),
-            _switch("includeExternal", "also layers that are kept elsewhere"),
-            _switch("fastCheck", "do nothing when the tag has the digest already"),
-            Parameter("reason", STRING, "why, for the report", default=""),
+            Parameter("platforms", PLATFORMS, "copy only these platforms of an index", default=()),
+            _switch(
+                "digestTags", "also copy tags named after the digest, such as those of signatures"
+            ),
+            _switch("referrers", "also copy the referrers of the image"),
+            _switch("forceRecursive", "check all content even when the target has the manifest"),
+            _switch("includeExternal", "also copy layers that are stored elsewhere"),
+            _switch("fastCheck", "do nothing when the target's tag has the digest already"),
+            Parameter("reason", STRING, "the reason, for the report", default=""),
         ),
         run=_copy,
         changes=True,
     ),
     Binding(
         name="image.exportTar",
-        doc="Write an image to an archive that docker load, podman and skopeo read. Compressed"
-        " when the name ends with .gz, .tgz or .zst.",
+        doc="Write an image to an archive that docker load, podman and skopeo can read. It is"
+        " compressed when its name ends with .gz, .tgz or .zst.",
         parameters=(Parameter("ref", REFERENCE, "the image"), _FILE),
         run=_export,
         changes=True,
     ),
     Binding(
         name="image.importTar",
-        doc="Copy the image of an archive, as docker save, skopeo or buildah write it, plain or"
-        " compressed, to a reference.",
-        parameters=(Parameter("ref", REFERENCE, "where to"), _FILE),
+        doc="Copy the image of an archive to a reference. The archive may be compressed, and may"
+        " come from docker save, skopeo or buildah.",
+        parameters=(Parameter("ref", REFERENCE, "the target"), _FILE),
         run=_import,
         changes=True,
     ),
     Binding(
         name="image.delete",
-        doc="Delete a tag, then its manifest when no other tag is on it, then what only that one"
-        " needed, in an order that an interruption leaves sound. What anything kept uses stays;"
-        " where that can't be read, nothing is deleted. Every tag of the repository is looked at.",
-        parameters=(Parameter("ref", TAGGED, "the tag; it has to be named"),),
+        doc="Delete a tag, then its manifest unless another tag points to it, then its children"
+        " and referrers where the options say so. What is used by something that is kept stays,"
+        " and an interruption leaves no image broken. Every manifest of the repository is read for"
+        " this; when one can't be read, nothing is deleted.",
+        parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
         options=(
-            _switch("children", "also the manifests of an index"),
-            _switch("referrers", "also what refers to what is deleted, and tags named after it"),
-            Parameter("reason", STRING, "why, for the report", default=""),
+            _switch("children", "also delete the manifests that an index lists"),
+            _switch("referrers", "also delete the referrers, and tags named after the digest"),
+            Parameter("reason", STRING, "the reason, for the report", default=""),
         ),
         run=_delete,
         changes=True,

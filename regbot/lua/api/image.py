@@ -74,7 +74,7 @@ def _wait_for_limit(
 BINDINGS = (
     Binding(
         name="image.config",
-        doc="The config of an image: its labels, when it was created, what it runs.",
+        doc="The image config: labels, time of creation, what a container runs.",
         parameters=(
             Parameter("ref", MANIFEST, "a manifest, or a reference to an image"),
             Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
@@ -86,7 +86,7 @@ BINDINGS = (
     ),
     Binding(
         name="image.created",
-        doc="When an image was made, in seconds since 1970: from its config, else from an"
+        doc="When an image was built, in seconds since 1970: from its config, else from an"
         " annotation or label org.opencontainers.image.created. nil when that is missing or"
         " before 2013-03-20, as reproducible builds have it.",
         parameters=(Parameter("ref", MANIFEST, "the image"),),
@@ -95,20 +95,26 @@ BINDINGS = (
     ),
     Binding(
         name="image.size",
-        doc="Bytes of the distinct blobs of an image, all platforms of it.",
+        doc="The size of an image in bytes: that of its distinct blobs, of all platforms.",
         parameters=(Parameter("ref", MANIFEST, "the image"),),
         run=_size,
         result="integer",
     ),
     Binding(
         name="image.ratelimitWait",
-        doc="Wait until at least so many pulls remain: true then, also where the registry names no"
-        " limit; false when the timeout is over.",
+        doc="Wait until the registry's rate limit leaves at least this many pulls. Gives true then"
+        " and where the registry names no limit, false after the timeout.",
         parameters=(
             Parameter("ref", MANIFEST, "the image"),
-            Parameter("remaining", NUMBER, "pulls that should remain"),
-            Parameter("poll", DURATION, "between two looks, 5m", optional=True, default=300.0),
-            Parameter("timeout", DURATION, "6h", optional=True, default=21600.0),
+            Parameter("remaining", NUMBER, "the number of pulls"),
+            Parameter(
+                "poll",
+                DURATION,
+                "time between two requests; 5m by default",
+                optional=True,
+                default=300.0,
+            ),
+            Parameter("timeout", DURATION, "6h by default", optional=True, default=21600.0),
         ),
         run=_wait_for_limit,
         result="boolean",

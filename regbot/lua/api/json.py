@@ -68,7 +68,11 @@ BINDINGS = (
         doc="The JSON text of a value. An empty table is an object, and an object of regbot's is"
         " its text.",
         parameters=(Parameter("value", ANY, "nil, boolean, number, string or table"),),
-        options=(Parameter("indent", BOOLEAN, "over several lines", default=False),),
+        options=(
+            Parameter(
+                "indent", BOOLEAN, "indent the text, with a line for each value", default=False
+            ),
+        ),
         run=_encode,
         local=True,
         result="string",

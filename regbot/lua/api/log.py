@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -32,7 +33,7 @@ def _log(level: Level, context: Context, text: str, fields: object) -> Passed:
 
 def _plain_fields(fields: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
     return {
-        str(name): value if isinstance(value, str | int | float | bool) else str(value)
+        str(name): value if isinstance(value, str | int | float | bool) else json.dumps(value)
         for name, value in fields.items()
     }
 

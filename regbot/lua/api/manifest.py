@@ -134,8 +134,8 @@ def _rate_limit(_context: Context, held: HeldManifest) -> Passed:
 BINDINGS = (
     Binding(
         name="manifest.get",
-        doc="The manifest of a single image. An index is resolved to the platform; without one,"
-        " to the local platform or, when that is missing, to the only image there is.",
+        doc="The manifest of a single image. An index is resolved to the platform, by default to"
+        " the local one or, when the index lacks that, to its only image.",
         parameters=(
             _REF,
             Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
@@ -148,7 +148,7 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.getList",
-        doc="The manifest or index as it is, not resolved.",
+        doc="The manifest or index itself; an index is not resolved to a platform.",
         parameters=(_REF,),
         run=_get_list,
         result="regbot.Manifest",
@@ -166,8 +166,8 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.exists",
-        doc="Whether a manifest is there. false only where the registry says that it is not;"
-        " any other answer is an error.",
+        doc="Whether a manifest exists. false only when the registry says that it does not;"
+        " any other failure is an error.",
         parameters=(_REF,),
         run=_exists,
         result="boolean",
@@ -183,12 +183,12 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.delete",
-        doc="Delete a manifest by digest, and with it every tag on it. To take away one tag"
+        doc="Delete a manifest by digest, with every tag that points to it. To delete one tag"
         " alone, use tag.delete.",
         parameters=(Parameter("ref", MANIFEST, "a manifest, or a reference to one"),),
         options=(
-            Parameter("unlessTagged", BOOLEAN, "refuse where a tag is on it", default=False),
-            Parameter("reason", STRING, "why, for the report", default=""),
+            Parameter("unlessTagged", BOOLEAN, "fail when a tag points to it", default=False),
+            Parameter("reason", STRING, "the reason, for the report", default=""),
         ),
         run=_delete,
         method_of=("manifest",),

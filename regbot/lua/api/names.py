@@ -54,6 +54,11 @@ def _read_registry(passed: Passed) -> str:
     return parse_registry(passed.value)
 
 
+def _repository_of(reference: Reference) -> str:
+    return str(reference.without_name)
+
+
+REPOSITORY = Type("reference", read_reference, NAMED, subject=_repository_of)
 REFERENCE = Type("reference", read_reference, NAMED, subject=str)
 TAGGED = Type("reference with a tag", _read_tagged, NAMED, subject=str)
 REGISTRY = Type("registry", _read_registry, "string", subject=str)

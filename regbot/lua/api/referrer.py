@@ -27,10 +27,10 @@ def _list(
 BINDINGS = (
     Binding(
         name="referrer.ls",
-        doc="The descriptors of what refers to an image: by the registry's own list, else by the"
-        " fallback tag.",
-        parameters=(Parameter("ref", MANIFEST, "the image, with the digest it is referred by"),),
-        options=(Parameter("artifactType", STRING, "only those of this type", default=""),),
+        doc="The descriptors of an image's referrers, such as signatures: from the registry's list"
+        " of them, else from the fallback tag.",
+        parameters=(Parameter("ref", MANIFEST, "the image"),),
+        options=(Parameter("artifactType", STRING, "only referrers of this type", default=""),),
         run=_list,
         result="regbot.DescriptorFields[]",
     ),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from regbot.lua.api.context import Context
-from regbot.lua.api.names import REFERENCE, REGISTRY, TAGGED
+from regbot.lua.api.names import REGISTRY, REPOSITORY, TAGGED
 from regbot.lua.binding import COUNT, STRING, Binding, Parameter, Passed, plain
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 
 _PAGE = (
-    Parameter("limit", COUNT, "how many names at the most"),
-    Parameter("last", STRING, "the name after which to begin", default=""),
+    Parameter("limit", COUNT, "the maximum number of names"),
+    Parameter("last", STRING, "list only names after this one", default=""),
 )
 
 
@@ -39,7 +39,8 @@ def _delete_tag(context: Context, reference: Reference, *, reason: str) -> Passe
 BINDINGS = (
     Binding(
         name="repo.ls",
-        doc="The repositories of a registry. Not every registry lists them: Docker Hub does not.",
+        doc="The names of a registry's repositories. Some registries don't list them, such as"
+        " Docker Hub.",
         parameters=(Parameter("host", REGISTRY, "the registry, host[:port]"),),
         options=_PAGE,
         run=_repositories,
@@ -47,23 +48,23 @@ BINDINGS = (
     ),
     Binding(
         name="tag.ls",
-        doc="The tags of a repository, all pages of them unless limit is given.",
-        parameters=(Parameter("repo", REFERENCE, "the repository; a tag in it is ignored"),),
+        doc="The tags of a repository, all of them unless limit is given.",
+        parameters=(Parameter("repo", REPOSITORY, "the repository; a tag in it is ignored"),),
         options=_PAGE,
         run=_tags,
         result="string[]",
     ),
     Binding(
         name="tag.delete",
-        doc="Delete one tag. Other tags of the digest stay; a tag that moved since the script"
-        " looked at it is skipped with a warning; where the registry refuses, the tag stays as"
-        " it was and an error is raised.",
-        parameters=(Parameter("ref", TAGGED, "the tag; it has to be named"),),
+        doc="Delete one tag. Other tags of the digest stay. A tag that moved since the script"
+        " looked at it is skipped with a warning. When the registry refuses, the tag stays as it"
+        " was, and an error is raised.",
+        parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
         options=(
             Parameter(
                 "reason",
                 STRING,
-                "why, for the report; the latest log line when not given",
+                "the reason, for the report; by default the script's latest log line",
                 default="",
             ),
         ),

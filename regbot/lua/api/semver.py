@@ -37,7 +37,7 @@ STRINGS = Type("array of strings", _read_strings, "string[]")
 _VARIANT = Parameter(
     "variant",
     BOOLEAN,
-    "what is behind the hyphen is a variant of the image (1.2.3-alpine), not a pre-release",
+    "what follows the hyphen is a variant of the image (1.2.3-alpine), not a pre-release",
     default=False,
 )
 
@@ -104,11 +104,11 @@ BINDINGS = (
     ),
     Binding(
         name="semver.sort",
-        doc="A new array of the versions, oldest first. An error when one is no version.",
+        doc="A new array of the versions, the oldest first. An error when one is no version.",
         parameters=(Parameter("versions", STRINGS, "the versions"),),
         options=(
             _VARIANT,
-            Parameter("newest_first", BOOLEAN, "the other way round", default=False),
+            Parameter("newest_first", BOOLEAN, "the newest first", default=False),
         ),
         run=_sort,
         local=True,
@@ -116,8 +116,9 @@ BINDINGS = (
     ),
     Binding(
         name="semver.satisfies",
-        doc="Whether a version is in a range, such as >=1.2 <2, ^1.2, ~1.2.3, 1.x or two of them"
-        " with || between. A pre-release is only where the range names one of the same numbers.",
+        doc="Whether a version is in a range, such as >=1.2 <2, ^1.2, ~1.2.3, 1.x, or several of"
+        " them with || between. A pre-release is in a range only when that names a pre-release of"
+        " the same version.",
         parameters=(
             Parameter("version", STRING, "a version"),
             Parameter("range", STRING, "the range"),

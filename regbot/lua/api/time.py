@@ -43,7 +43,7 @@ def _duration(_context: LocalContext, seconds: float) -> Passed:
 BINDINGS = (
     Binding(
         name="time.now",
-        doc="The time now, in seconds since 1970.",
+        doc="The current time, in seconds since 1970.",
         run=_now,
         local=True,
         result="number",
@@ -59,7 +59,7 @@ BINDINGS = (
     ),
     Binding(
         name="time.format",
-        doc="A time as text in UTC: RFC 3339, or by the letters of strftime.",
+        doc="A time as text in UTC: RFC 3339, or in a format of strftime.",
         parameters=(
             Parameter("seconds", NUMBER, "since 1970"),
             Parameter("format", STRING, "such as %Y-%m-%d", optional=True),
