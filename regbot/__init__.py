@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # the one of ``typing`` would delay the start of the command
 if TYPE_CHECKING:
     from regbot.client import Client
 

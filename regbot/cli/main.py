@@ -1,15 +1,18 @@
 """The entry point of the command.
 
 The handler of Ctrl-C is set before anything else is imported, so that Ctrl-C never shows
-a traceback.
+a traceback of half an import. Until then hardly anything is imported, for the same reason.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
 
 EXIT_INTERRUPTED = 130
 

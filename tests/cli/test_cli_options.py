@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 
 import pytest
 from support.command import REGBOT, environment, regbot
@@ -73,6 +74,16 @@ def test_ctrl_c_while_modules_load_ends_without_a_word(tmp_path, config, module)
     variables = environment(tmp_path, PYTHONPATH=str(tmp_path / "path"))
     done = subprocess.run([REGBOT, "once", "-c", config], capture_output=True, env=variables)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_hardly_anything_is_loaded_before_ctrl_c_is_handled():
+    code = (
+        "import enum, sys; before = set(sys.modules); import regbot.cli.main;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert loaded <= {"__future__", "_signal", "signal", "regbot", "regbot.cli", "regbot.cli.main"}
 
 
 @pytest.mark.parametrize(
