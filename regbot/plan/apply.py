@@ -162,7 +162,7 @@ class Applier:
     def _delete_at(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
         """Delete a tag that is on a digest; where it moves meanwhile, decide once more."""
         try:
-            store.delete_tag(action.tag)
+            store.delete_tag(action.tag, digest)
         except DigestMismatch:
             if store.head(action.tag).digest == digest:
                 raise

@@ -167,15 +167,19 @@ class OciDirStore:
             self._layout.remove_blob(digest)
             self._untidy = True
 
-    def delete_tag(self, tag: Tag) -> None:
+    def delete_tag(self, tag: Tag, digest: Digest) -> None:
         """Remove a tag's entry. Its manifest stays until clean-up, or as long as it is used.
 
-        Raises NotSupported when the tag ends several full names.
+        Raises NotSupported when the tag ends several full names, and DigestMismatch when
+        it has moved.
         """
         with self._layout.locked(create=False):
             index = self._layout.index()
             if tag not in index.tags:
                 raise NotFound(f"there is no tag {tag!r} in {self._layout}")
+            found = index.tags[tag].descriptor.digest
+            if found != digest:
+                raise DigestMismatch(f"tag {tag!r} of {self._layout} moved to {found}")
             self._write(index, index.without_tag(tag))
             self._untidy = True
 

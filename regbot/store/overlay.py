@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from regbot.errors import (
+    DigestMismatch,
     NotFound,
     NotSupported,
     RegistryError,
@@ -195,16 +196,15 @@ class Overlay:
                 if target == digest:
                     self._tags[tag] = None
 
-    def delete_tag(self, tag: Tag) -> None:
-        """Plan that a tag goes and its manifest stays. Raises NotFound."""
-        with self._lock:
-            known = self._seen.get(tag)
-        if known is None:
-            self.head(tag)
+    def delete_tag(self, tag: Tag, digest: Digest) -> None:
+        """Plan that a tag goes and its manifest stays. Raises NotFound and DigestMismatch."""
         with self._lock:
             self._planned(tag)
-            if known:
-                self._see(tag, known)
+            planned = self._tags.get(tag)
+            if planned not in (None, digest):
+                raise DigestMismatch(f"{self.repository.with_tag(tag)} is planned to be {planned}")
+            if planned is None:
+                self._see(tag, digest)
             self._tags[tag] = None
 
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:

@@ -38,8 +38,8 @@ class Tags(Protocol):
         """GET of a manifest."""
         ...
 
-    def write(self, name: Name, manifest: Manifest) -> None:
-        """PUT of a manifest and nothing else."""
+    def write(self, name: Name, manifest: Manifest, *, retry: bool = True) -> None:
+        """PUT of a manifest and nothing else; ``retry`` False sends it once."""
         ...
 
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:

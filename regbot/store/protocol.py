@@ -88,11 +88,13 @@ class Store(ReadStore, Protocol):
         """Delete a manifest by digest, and with it every tag on it."""
         ...
 
-    def delete_tag(self, tag: Tag) -> None:
-        """Delete one tag and nothing else.
+    def delete_tag(self, tag: Tag, digest: Digest) -> None:
+        """Delete one tag and nothing else; ``digest`` is what the caller just saw on it.
 
-        Other tags of the digest stay. When it can't be done the tag is as before
-        and NotSupported or the registry's own error is raised.
+        Other tags of the digest stay. When it can't be done the tag is as before, and
+        NotSupported, Protected or the registry's own error is raised; DigestMismatch
+        where it is seen that the tag moved, and NotRestored where it could not be left
+        as it was.
         """
         ...
 

@@ -45,8 +45,8 @@ class Tags(Protocol):
         """PUT a manifest and nothing else."""
         ...
 
-    def delete_tag(self, tag: Tag) -> None:
-        """Delete one tag."""
+    def delete_tag(self, tag: Tag, digest: Digest) -> None:
+        """Delete one tag that is on a digest."""
         ...
 
 
@@ -141,9 +141,10 @@ class Referrers:
 
     def _empty(self, tag: Tag, listing: Manifest) -> None:
         """Leave an empty index on the tag, and delete the tag where that can be done."""
-        self._tags.write(tag, Manifest.build({**listing.data, "manifests": []}))
+        empty = Manifest.build({**listing.data, "manifests": []})
+        self._tags.write(tag, empty)
         try:
-            self._tags.delete_tag(tag)
+            self._tags.delete_tag(tag, empty.digest)
         except (NotFound, NotSupported, RegistryError, ConnectionFailed):
             return
 

@@ -135,9 +135,9 @@ class RemoteStore:
         if manifest.subject is not None and not taken_up:
             self._referrers.add(manifest, manifest.subject.digest)
 
-    def write(self, name: Name, manifest: Manifest) -> None:
-        """PUT the exact bytes and nothing else."""
-        self._put(name, manifest)
+    def write(self, name: Name, manifest: Manifest, *, retry: bool = True) -> None:
+        """PUT the exact bytes and nothing else; ``retry`` False sends them once."""
+        self._put(name, manifest, retry=retry)
 
     def delete_manifest(self, digest: Digest) -> None:
         """DELETE by digest; the fallback tag of its subject is kept up where needed."""
@@ -153,9 +153,9 @@ class RemoteStore:
             text = f"{digest} is deleted, but still listed as a referrer of {subject}: {error}"
             self._emit(Message("warn", text))
 
-    def delete_tag(self, tag: Tag) -> None:
+    def delete_tag(self, tag: Tag, digest: Digest) -> None:
         """Delete one tag; see ``tag_removal``."""
-        self._removal.delete(tag, self.original_head(tag).digest)
+        self._removal.delete(tag, digest)
 
     def remove(self, name: Name) -> None:
         """DELETE a tag or digest and nothing else."""
@@ -246,7 +246,7 @@ class RemoteStore:
         _check(manifest, asked or digest_said(answer.headers), what)
         return manifest
 
-    def _put(self, name: Name, manifest: Manifest) -> bool:
+    def _put(self, name: Name, manifest: Manifest, *, retry: bool = True) -> bool:
         """Whether the registry lists it as a referrer of its subject itself."""
         what = str(self.repository.with_name(name))
         if manifest.media_type in SCHEMA1:
@@ -261,6 +261,7 @@ class RemoteStore:
             headers={"Content-Type": manifest.media_type},
             body=manifest.raw,
             length=manifest.size,
+            retry=retry,
         )
         with self._endpoint.send(request) as response:
             _check(manifest, digest_said(response.headers), what)

@@ -23,6 +23,7 @@ from regbot.errors import (
     ScriptTimeout,
     ServerFault,
     Stopped,
+    TooManyRequests,
 )
 from regbot.events import Emit, LeftBehind, Message
 from regbot.oci.digest import Digest
@@ -44,6 +45,7 @@ _RESTORE = (60.0, 3.5)
 """Seconds to look at a tag and to put it back, and the same once somebody asked to stop."""
 _WATCH = (0.5, 1.0, 2.0)
 """Seconds between looks at a tag that a late write may still change."""
+_TRIES = 5
 _UNCERTAIN = (ConnectionFailed, ServerFault, Stopped, ScriptTimeout)
 """After these a registry may still carry out what it was asked."""
 
@@ -122,10 +124,23 @@ class Swap:
         with self._swapping:
             self._presence.wait(0)  # a run that ended meanwhile begins nothing
             try:
-                self._tags.write(tag, small)
+                self._put_small(tag, small)
                 self._remove(tag, small.digest)
             except BaseException as error:  # noqa: BLE001 - raised again, or done after all
                 self._after_failure(tag, original, small, error)
+
+    def _put_small(self, tag: Tag, small: Manifest) -> None:
+        """PUT the small manifest on the tag.
+
+        Again only where it was refused for now: what was not answered may be carried
+        out late, and would come back after the tag is gone.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return self._tags.write(tag, small, retry=False)
+            except TooManyRequests:
+                continue
+        return self._tags.write(tag, small, retry=False)
 
     def _remove(self, tag: Tag, digest: Digest) -> None:
         self._tags.remove(digest)

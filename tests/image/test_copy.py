@@ -16,6 +16,7 @@ from support.images import (
 )
 from support.pairs import copy, layout, side, two_platforms, whole
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR
+from support.tagged import delete_tag
 
 from regbot.errors import DigestMismatch, Malformed, NotFound, NotSupported, Stopped
 from regbot.image.copy import CopyOptions, copy_image
@@ -125,7 +126,7 @@ def drop_layer(target, image):
 
 
 def drop_manifest(target, image):
-    target.store().delete_tag("v1")
+    delete_tag(target.store(), "v1")
 
 
 @pytest.mark.parametrize("damage", [drop_layer, drop_manifest])

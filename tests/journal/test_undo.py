@@ -7,6 +7,7 @@ from support.clients import Client
 from support.images import make_image, make_referrer, push, push_blobs
 from support.journals import begin, delete_digest, delete_tags
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR, TestRegistry
+from support.tagged import delete_tag
 from support.undoing import NEW, OLD, World, statuses, two_platforms
 
 from regbot.errors import InvalidValue, NotFound
@@ -136,7 +137,7 @@ def test_a_delete_that_was_broken_off_is_undone_if_it_took_place(world, status, 
     saved = save_before(world.store, action, stop=Stop())
     entry = world.run.about_to("clean-up", action, saved)
     if happened:
-        world.store.delete_tag(Tag("v1"))
+        delete_tag(world.store, Tag("v1"))
     if status == "failed":
         world.run.ended(entry, "failed", "no whole answer")
     assert statuses(world.undo()) == {"v1": "restored" if happened else "there already"}
@@ -149,7 +150,7 @@ def test_what_was_skipped_or_gone_before_is_not_undone(world):
     saved = save_before(world.store, action, stop=Stop())
     world.run.ended(world.run.about_to("clean-up", action, saved), "skipped", "moved")
     world.run.ended(world.run.about_to("clean-up", action), "failed", "not found")
-    world.store.delete_tag(Tag("v1"))
+    delete_tag(world.store, Tag("v1"))
     assert world.undo() == []
     assert world.tags() == {}
 

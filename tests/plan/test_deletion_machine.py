@@ -116,27 +116,23 @@ FAULTS = st.one_of(
     _fault("stale", READS, (TAG, DIGEST)),
     _fault("refused and hidden", ("DELETE",), (TAG, DIGEST), status=STATUSES),
 )
+
+
+def _swap_fault(method: str, place: str, after: tuple[int, ...]) -> Any:
+    return st.builds(
+        Fault,
+        kind=st.sampled_from(("status", "drop", "lost answer", "otherwise", "late")),
+        method=st.just(method),
+        path=st.just(place),
+        after=st.sampled_from(after),
+        times=st.sampled_from((1, 3, 100, 100)),
+        status=STATUSES,
+        requests=st.integers(1, 4),
+    )
+
+
 SWAP_FAULTS = st.tuples(
-    st.builds(
-        Fault,
-        kind=st.sampled_from(("status", "drop", "lost answer", "otherwise", "late")),
-        method=st.just("DELETE"),
-        path=st.just(DIGEST),
-        after=st.integers(0, 1),
-        times=st.sampled_from((1, 3, 100)),
-        status=STATUSES,
-        requests=st.integers(1, 4),
-    ),
-    st.builds(
-        Fault,
-        kind=st.sampled_from(("status", "drop", "lost answer", "otherwise", "late")),
-        method=st.just("PUT"),
-        path=st.just(TAG),
-        after=st.integers(0, 2),
-        times=st.sampled_from((1, 3, 100)),
-        status=STATUSES,
-        requests=st.integers(1, 4),
-    ),
+    _swap_fault("DELETE", DIGEST, (0, 1, 1)), _swap_fault("PUT", TAG, (0, 1, 1, 2))
 )
 """What goes wrong where a tag is taken away by way of a small manifest."""
 TROUBLES = st.one_of(

@@ -15,6 +15,7 @@ from support.clients import Client
 from support.httpclient import pull, web
 from support.images import make_image, push
 from support.servers import RealRegistry, docker_registry, skopeo
+from support.tagged import delete_tag
 
 from regbot.errors import ConnectionFailed, CredentialError, RequestError
 from regbot.http.hosts import HostSettings, Secret
@@ -170,7 +171,7 @@ def test_without_a_client_certificate(
                 other.store().tags()
             assert "\n" not in str(caught.value)
             with pytest.raises(RequestError, match="400 Bad Request"):
-                other.store().delete_tag(Tag("v1"))
+                delete_tag(other.store(), Tag("v1"))
         assert list(registry.tags("team/app")) == ["v1"]
 
 

@@ -9,6 +9,7 @@ from support.clients import Client
 from support.images import make_image, make_index, make_layer, push
 from support.ran import LIMIT, NOW, delete_manifest, delete_tags, reported
 from support.registry import DISTRIBUTION_3, TestRegistry
+from support.tagged import delete_tag
 
 from regbot.errors import ServerFault, Stopped
 from regbot.image.copy import CopyOptions
@@ -81,7 +82,7 @@ def test_a_manifest_that_another_tag_or_a_kept_index_leads_to_frees_nothing(plac
     push(store, make_index({"linux/amd64": image}), "index")
     found = line(reported(delete_tags(place.stores, place.repository(), "one"), place.stores))
     assert found.bytes_only == 0
-    store.delete_tag(Tag("two"))
+    delete_tag(store, Tag("two"))
     push(store, image, "three")
     found = line(reported(delete_tags(place.stores, place.repository(), "three"), place.stores))
     assert found.bytes_only == 0

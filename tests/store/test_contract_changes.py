@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.images import make_image, make_index, make_referrer, push
+from support.tagged import delete_tag
 
 from regbot.errors import NotFound
 from regbot.oci.digest import Digest
@@ -19,7 +20,7 @@ class TestDelete:
         push(store, image, "v1")
         push(store, image, "same-digest")
         push(store, other, "v2")
-        store.delete_tag(Tag("v1"))
+        delete_tag(store, Tag("v1"))
         assert store.tags() == ["same-digest", "v2"]
         assert store.manifest(Tag("same-digest")).raw == image.manifest.raw
         assert store.manifest(Tag("v2")).raw == other.manifest.raw
@@ -28,7 +29,7 @@ class TestDelete:
         child = make_image()
         push(store, make_index({"linux/amd64": child}), "old")
         push(store, make_index({"linux/amd64": child}, annotations={"n": "2"}), "kept")
-        store.delete_tag(Tag("old"))
+        delete_tag(store, Tag("old"))
         for entry in store.manifest(Tag("kept")).manifests:
             assert store.manifest(entry.digest).raw == child.manifest.raw
 
@@ -57,7 +58,7 @@ class TestDelete:
         if filled:
             push(store, make_image(), "v1")
         with pytest.raises(NotFound):
-            store.delete_tag(Tag("absent"))
+            delete_tag(store, Tag("absent"))
         with pytest.raises(NotFound):
             store.delete_manifest(NOWHERE)
 

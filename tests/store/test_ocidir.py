@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.images import make_image, make_index, make_layer, make_referrer, push
+from support.tagged import delete_tag
 
 from regbot.errors import (
     ContentError,
@@ -66,7 +67,7 @@ class TestFiles:
 
     def test_no_temporary_file_is_left(self, folder) -> None:
         push(folder.store, make_image(), "v1")
-        folder.store.delete_tag(Tag("v1"))
+        delete_tag(folder.store, Tag("v1"))
         hidden = {path.name for path in folder.path.rglob(".*")}
         assert hidden == {".regbot.lock"}
 
@@ -77,7 +78,7 @@ class TestFiles:
         strange = {"mediaType": "x/y", "digest": "blake3:00", "size": 1, "é": None}
         write_index(folder, [foreign, strange], annotations={"a": "b"}, more={"c": 1.5})
         push(folder.store, make_image(created=None), "added")
-        folder.store.delete_tag(Tag("added"))
+        delete_tag(folder.store, Tag("added"))
         assert index_of(folder) == {
             "schemaVersion": 2,
             "annotations": {"a": "b"},
@@ -112,7 +113,7 @@ class TestNames:
         write_index(folder, [entry_for(image, "docker.io/library/app:v1")])
         assert folder.store.tags() == ["v1"]
         assert folder.store.head(Tag("v1")).digest == image.digest
-        folder.store.delete_tag(Tag("v1"))
+        delete_tag(folder.store, Tag("v1"))
         assert index_of(folder)["manifests"] == []
 
     @pytest.mark.parametrize("order", [1, -1])
@@ -131,7 +132,7 @@ class TestNames:
         entries = [entry_for(one, "docker.io/a/one:v1"), entry_for(two, "docker.io/b/two:v1")]
         write_index(folder, entries)
         with pytest.raises(NotSupported, match=r"a/one:v1 or docker\.io/b/two:v1"):
-            folder.store.delete_tag(Tag("v1"))
+            delete_tag(folder.store, Tag("v1"))
         with pytest.raises(NotSupported):
             folder.store.put_manifest(Tag("v1"), one.manifest)
         assert index_of(folder)["manifests"] == entries
@@ -143,7 +144,7 @@ class TestNames:
         write_index(folder, [entry_for(arm, "v1"), entry_for(amd, "v1"), entry_for(amd, "v2")])
         assert folder.store.tags() == ["v1", "v2"]
         assert folder.store.head(Tag("v1")).digest == arm.digest
-        folder.store.delete_tag(Tag("v1"))
+        delete_tag(folder.store, Tag("v1"))
         assert folder.store.tags() == ["v2"]
 
     def test_a_name_that_is_no_tag_is_kept_but_not_listed(self, folder) -> None:
@@ -151,7 +152,7 @@ class TestNames:
         push(folder.store, image, "x")
         odd = entry_for(image, "not a tag!")
         write_index(folder, [odd, entry_for(image, "v1")])
-        folder.store.delete_tag(Tag("v1"))
+        delete_tag(folder.store, Tag("v1"))
         assert folder.store.tags() == []
         assert index_of(folder)["manifests"] == [odd]
 
@@ -256,7 +257,7 @@ class TestOddFolders:
         for call in (
             folder.store.tags,
             lambda: push(folder.store, make_image(), "v1"),
-            lambda: folder.store.delete_tag(Tag("v1")),
+            lambda: delete_tag(folder.store, Tag("v1")),
             lambda: folder.store.collect_garbage(grace=-1),
         ):
             with pytest.raises(Malformed):
@@ -285,7 +286,7 @@ class TestOddFolders:
         with pytest.raises(NotFound):
             folder.store.manifest(Tag("v1"))
         assert folder.store.head(Tag("v1")).digest == image.digest
-        folder.store.delete_tag(Tag("v1"))
+        delete_tag(folder.store, Tag("v1"))
         assert folder.store.tags() == []
 
     def test_a_broken_manifest_can_be_deleted(self, folder) -> None:

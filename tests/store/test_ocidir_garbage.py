@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.images import Image, make_image, make_index, make_layer, make_referrer, push
+from support.tagged import delete_tag
 
 from regbot.errors import ContentError, Malformed, NotFound, SizeMismatch
 from regbot.oci.digest import Digest
@@ -43,7 +44,7 @@ def test_a_deleted_tag_leaves_what_others_share(folder) -> None:
     gone = make_image(layers=[base, make_layer("gone")], created=None)
     push(folder.store, kept, "kept")
     push(folder.store, gone, "gone")
-    folder.store.delete_tag(Tag("gone"))
+    delete_tag(folder.store, Tag("gone"))
     assert files(folder) == needed(kept, gone)
     only = needed(gone) - needed(kept)
     size = sum((folder.path / "blobs/sha256" / name).stat().st_size for name in only)
@@ -83,7 +84,7 @@ def test_close_cleans_up_only_what_this_store_let_go(folder) -> None:
     folder.reopened().close()
     assert Digest.of(b"x").hex in files(folder)
     last = folder.reopened()
-    last.delete_tag(Tag("v1"))
+    delete_tag(last, Tag("v1"))
     last.close()
     assert files(folder) == set()
 
@@ -111,7 +112,7 @@ def test_a_stopped_run_leaves_the_clean_up(folder) -> None:
     make_old(folder)
     stop = Stop()
     store = OciDirStore(folder.store.repository, stop=stop)
-    store.delete_tag(Tag("v1"))
+    delete_tag(store, Tag("v1"))
     stop.ask()
     store.close()
     assert files(folder) == needed(image)
@@ -123,7 +124,7 @@ def test_everything_an_index_leads_to_is_kept(folder) -> None:
     outer = make_index({"linux/arm64": two, "linux/386": inner})
     push(folder.store, outer, "all")
     assert folder.store.collect_garbage(grace=-1) == Collected()
-    folder.store.delete_tag(Tag("all"))
+    delete_tag(folder.store, Tag("all"))
     folder.store.collect_garbage(grace=-1)
     assert files(folder) == set()
 
@@ -148,7 +149,7 @@ def test_a_signature_does_not_keep_its_deleted_image(folder) -> None:
     signature = make_referrer(image.manifest)
     push(folder.store, image, "v1")
     push(folder.store, signature)
-    folder.store.delete_tag(Tag("v1"))
+    delete_tag(folder.store, Tag("v1"))
     folder.store.collect_garbage(grace=-1)
     assert image.digest.hex not in files(folder)
     assert needed(signature) < files(folder)
@@ -159,7 +160,7 @@ def test_nothing_goes_when_a_kept_manifest_is_unreadable(folder, raw: bytes | No
     kept, gone = make_image(), make_image(created=None)
     push(folder.store, kept, "kept")
     push(folder.store, gone, "gone")
-    folder.store.delete_tag(Tag("gone"))
+    delete_tag(folder.store, Tag("gone"))
     path = folder.blob(kept.digest)
     path.unlink() if raw is None else path.write_bytes(raw)
     before = files(folder)

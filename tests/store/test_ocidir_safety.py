@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.images import make_image, push
+from support.tagged import delete_tag
 
 from regbot.errors import NotFound, ScriptTimeout, StorageError
 from regbot.oci.digest import Digest
@@ -29,6 +30,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from support.images import make_image, make_index, push
 from support.memory import own_peak
+from support.tagged import delete_tag
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.store.ocidir import OciDirStore
@@ -42,7 +44,7 @@ for number in count():
     push(store, make_index({"linux/amd64": image}), f"r{sys.argv[3]}-{number}")
     print("put", f"r{sys.argv[3]}-{number}", flush=True)
     if number % 3 == 2:
-        store.delete_tag(Tag(f"r{sys.argv[3]}-{number - 1}"))
+        delete_tag(store, Tag(f"r{sys.argv[3]}-{number - 1}"))
         print("deleted", f"r{sys.argv[3]}-{number - 1}", flush=True)
     if number % 4 == 3:
         store.collect_garbage(grace=-1)
@@ -53,7 +55,7 @@ for number in range(12):
     tag = f"w{sys.argv[3]}-{number}"
     push(store, make_image(labels={"tag": tag}), tag)
     if number % 2:
-        store.delete_tag(tag)
+        delete_tag(store, tag)
     store.collect_garbage()
 """
 
@@ -145,7 +147,7 @@ def test_several_threads_write_at_once(folder) -> None:
     def work(number: int) -> None:
         push(folder.store, make_image(labels={"n": str(number)}), f"t{number}")
         if number % 2:
-            folder.store.delete_tag(Tag(f"t{number}"))
+            delete_tag(folder.store, Tag(f"t{number}"))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(40)))
@@ -170,7 +172,7 @@ def test_a_file_that_cannot_be_read_is_not_an_empty_layout(folder) -> None:
     push(folder.store, make_image(), "v1")
     (folder.path / "index.json").unlink()
     (folder.path / "index.json").mkdir()
-    for call in (folder.store.tags, lambda: folder.store.delete_tag(Tag("v1"))):
+    for call in (folder.store.tags, lambda: delete_tag(folder.store, Tag("v1"))):
         with pytest.raises(StorageError, match=r"can't read .*index\.json"):
             call()
 
@@ -187,7 +189,7 @@ def test_a_held_lock_does_not_outlast_the_run(folder) -> None:
     store = OciDirStore(folder.store.repository, stop=Stop(timeout=0.05))
     with held(folder.path):
         with pytest.raises(ScriptTimeout):
-            store.delete_tag(Tag("v1"))
+            delete_tag(store, Tag("v1"))
         assert store.tags() == ["v1"]
 
 
@@ -197,8 +199,8 @@ def test_a_lock_held_for_long_is_one_clear_error(folder) -> None:
     impatient = Stop(clock=lambda: float(next(seconds)))
     store = OciDirStore(folder.store.repository, stop=impatient)
     with held(folder.path), pytest.raises(StorageError, match="locked by another process"):
-        store.delete_tag(Tag("v1"))
-    folder.store.delete_tag(Tag("v1"))
+        delete_tag(store, Tag("v1"))
+    delete_tag(folder.store, Tag("v1"))
 
 
 def test_blobs_are_streamed(folder) -> None:
@@ -238,7 +240,7 @@ for tag in tags:
     store.manifest(tag)
 for tag in tags[:400]:
     store.head(tag)
-    store.delete_tag(tag)
+    delete_tag(store, tag)
 # 800 of the deleted, and the config and manifest of "first"
 assert store.collect_garbage(grace=-1).blobs == 802
 assert store.tags() == tags[400:]

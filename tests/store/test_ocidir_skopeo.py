@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.images import make_image, make_index, push
+from support.tagged import delete_tag
 
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
@@ -32,7 +33,7 @@ def test_reads_what_we_write(folder) -> None:
     image = make_image(labels={"build": "7"}, created="2024-05-01T10:00:00Z")
     push(folder.store, image, "v1")
     push(folder.store, make_image(created=None), "v2")
-    folder.store.delete_tag(Tag("v2"))
+    delete_tag(folder.store, Tag("v2"))
     folder.store.collect_garbage(grace=-1)
     seen = json.loads(skopeo("inspect", f"oci:{folder.path}:v1"))
     assert seen["Labels"] == {"build": "7"}
@@ -63,7 +64,7 @@ def test_adds_to_our_layout_and_we_to_its(folder) -> None:
     push(folder.store, second, "second")
     skopeo("copy", f"oci:{folder.path}:first", f"oci:{folder.path}:docker.io/library/app:third")
     assert folder.store.tags() == ["first", "second", "third"]
-    folder.store.delete_tag(Tag("first"))
+    delete_tag(folder.store, Tag("first"))
     folder.store.collect_garbage(grace=-1)
     raw = skopeo("inspect", "--raw", f"oci:{folder.path}:docker.io/library/app:third")
     assert raw.encode() == first.manifest.raw

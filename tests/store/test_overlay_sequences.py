@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from support import tagged
 from support.clients import Client
 from support.images import Image, make_image, make_index, make_referrer, push
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, Quirks, TestRegistry
@@ -76,7 +77,7 @@ def _has(store: Store, name: Digest) -> bool:
 
 
 def delete_tag(tag: str) -> Named:
-    return Named(f"delete {tag}", lambda store: store.delete_tag(Tag(tag)))
+    return Named(f"delete {tag}", lambda store: tagged.delete_tag(store, tag))
 
 
 def delete(image: Image) -> Named:

@@ -11,6 +11,7 @@ from support.clients import Client
 from support.images import push
 from support.planning import NEW, OLD, World, open_world
 from support.registry import DISTRIBUTION_3, TestRegistry
+from support.tagged import delete_tag
 
 from regbot.errors import NotFound, NotSupported
 from regbot.oci.reference import Reference
@@ -34,7 +35,7 @@ class TestNewRepository:
         push(store, OLD)
         assert store.tags() == ["v1"]
         assert store.referrers(NEW.digest) == []
-        store.delete_tag(Tag("v1"))
+        delete_tag(store, Tag("v1"))
         assert store.tags() == []
 
     def test_is_in_the_catalog(self, world: World) -> None:
@@ -84,7 +85,7 @@ class TestStores:
         def change(number: int) -> None:
             push(store, NEW, f"t{number}")
             if number % 2:
-                store.delete_tag(Tag(f"t{number}"))
+                delete_tag(store, Tag(f"t{number}"))
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(change, range(40)))
@@ -96,7 +97,7 @@ class TestStores:
 
         def delete(_: int) -> bool:
             try:
-                store.delete_tag(Tag("a"))
+                delete_tag(store, Tag("a"))
             except NotFound:
                 return False
             return True

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from support.clients import Client
 from support.images import Image, make_image
 from support.registry import TestRegistry
+from support.tagged import delete_tag
 
 from regbot.errors import RegbotError, RequestError
 from regbot.events import Event
@@ -94,7 +95,7 @@ class Work:
     def put_and_delete(self, number: int, tag: str, image: Image) -> None:
         own = f"w{number}"
         self.store.put_manifest(Tag(own), image.manifest)
-        self.store.delete_tag(Tag(own))
+        delete_tag(self.store, Tag(own))
         assert own not in self.registry.tags(APP)
 
 

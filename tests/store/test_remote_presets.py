@@ -8,6 +8,7 @@ import pytest
 from support.clients import Client
 from support.images import make_image, make_referrer, push
 from support.registry import DOCKER_HUB, PRESETS, TestRegistry
+from support.tagged import delete_tag
 
 from regbot.errors import NotSupported, RegistryError
 from regbot.http.hosts import Login, Secret
@@ -52,7 +53,7 @@ def _delete_tag(registry: TestRegistry, store: RemoteStore, tag: str, *, refused
     repository = store.repository.repository
     before = dict(registry.tags(repository))
     with pytest.raises(NotSupported) if refused else nullcontext():
-        store.delete_tag(Tag(tag))
+        delete_tag(store, Tag(tag))
     left = {name: digest for name, digest in before.items() if refused or name != tag}
     after = {name: at for name, at in registry.tags(repository).items() if name != PROOF_TAG}
     assert after == left

@@ -7,7 +7,7 @@ import json
 import pytest
 from support.clients import Client, quick
 from support.registry import DELETE_OFF, DISTRIBUTION_2, TestRegistry
-from support.tagged import APP, BY_DIGEST, fill, without_old
+from support.tagged import APP, BY_DIGEST, delete_tag, fill, without_old
 
 from regbot.errors import (
     ConnectionFailed,
@@ -32,7 +32,7 @@ def test_delete_switched_off() -> None:
         store = client.store()
         for _ in range(3):
             with pytest.raises(NotSupported, match="every tag is as it was"):
-                store.delete_tag(Tag("old"))
+                delete_tag(store, Tag("old"))
         assert registry.tags(APP) == before
         assert len(registry.asked("PUT", "/manifests/")) == 1
         assert not registry.asked("PUT", "/manifests/old")
@@ -45,7 +45,7 @@ def test_many_runs_leave_one_small_manifest_at_most() -> None:
         count = len(registry.manifests(APP))
         for _ in range(3):
             with pytest.raises(NotSupported):
-                client.store().delete_tag(Tag("old"))
+                delete_tag(client.store(), Tag("old"))
         assert len(registry.manifests(APP)) == count + 1
 
 
@@ -56,7 +56,7 @@ def test_no_permission_to_delete(status: int) -> None:
         before = fill(registry)
         registry.break_next("status", "DELETE", BY_DIGEST, times=100, status=status, code="DENIED")
         with pytest.raises(NotSupported, match=str(status)):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
         assert not registry.asked("PUT", "/manifests/old")
 
@@ -67,7 +67,7 @@ def test_no_permission_to_push() -> None:
         before = fill(registry)
         registry.break_next("status", "POST", times=100, status=403, code="DENIED")
         with pytest.raises(Forbidden):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
 
 
@@ -79,9 +79,9 @@ def test_a_proof_that_could_not_be_had(status: int) -> None:
         store = client.store()
         registry.break_next("status", "DELETE", BY_DIGEST, times=4, status=status)
         with pytest.raises((TooManyRequests, ServerFault)):
-            store.delete_tag(Tag("old"))
+            delete_tag(store, Tag("old"))
         assert registry.tags(APP) == before
-        store.delete_tag(Tag("old"))
+        delete_tag(store, Tag("old"))
         assert registry.tags(APP) == without_old(before)
 
 
@@ -90,7 +90,7 @@ def test_a_proof_that_is_accepted_but_not_done() -> None:
     with TestRegistry(DISTRIBUTION_2, manifest_delete="ignored") as registry:
         before = fill(registry)
         with Client(registry.host) as client, pytest.raises(NotSupported):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
 
 
@@ -110,7 +110,7 @@ def test_refused_after_the_proof(kind: str, how: dict[str, object]) -> None:
         before = fill(registry)
         registry.break_next(kind, "DELETE", BY_DIGEST, after=1, times=100, **how)
         with pytest.raises(RegbotError) as caught:
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
         said = " ".join([str(caught.value), *client.said("warn")])
         assert before["old"] in said
@@ -122,7 +122,7 @@ def test_only_untagged_manifests_can_be_deleted() -> None:
     with TestRegistry(DISTRIBUTION_2, manifest_delete="only proofs") as registry:
         before = fill(registry)
         with Client(registry.host) as client, pytest.raises(NotSupported, match="again"):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
 
 
@@ -133,7 +133,7 @@ def test_the_push_onto_the_tag_fails(kind: str) -> None:
         before = fill(registry)
         registry.break_next(kind, "PUT", "/manifests/old", times=4, status=500)
         with pytest.raises((ServerFault, ConnectionFailed, NotSupported)):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
 
 
@@ -144,7 +144,7 @@ def test_tags_that_can_not_be_changed() -> None:
         how = {"status": 403, "code": "DENIED", "times": 100}
         registry.break_next("status", "PUT", "/manifests/old", **how)
         with pytest.raises(NotSupported, match="DENIED"):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
         assert not client.said("error")
 
@@ -154,7 +154,7 @@ def test_the_answer_of_the_last_step_got_lost() -> None:
     with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
         before = fill(registry)
         registry.break_next("lost answer", "DELETE", BY_DIGEST, after=1)
-        client.store().delete_tag(Tag("old"))
+        delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == without_old(before)
 
 
@@ -166,7 +166,7 @@ def test_a_stop_in_the_middle_brings_the_tag_back() -> None:
         registry.before("PUT", "/manifests/old", stop.ask)
         store = client.store()
         with pytest.raises(Stopped):
-            store.delete_tag(Tag("old"))
+            delete_tag(store, Tag("old"))
         assert registry.tags(APP) == before
 
 
@@ -178,7 +178,7 @@ def test_what_can_not_be_put_back_is_said_loudly() -> None:
         registry.break_next("status", "DELETE", BY_DIGEST, after=1, **refused)
         registry.break_next("status", "PUT", "/manifests/old", after=1, **refused)
         with pytest.raises(NotRestored, match=before["old"]):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert LeftBehind(f"{registry.host}/{APP}:old", before["old"]) in client.events
 
 
@@ -189,7 +189,7 @@ def test_schema_1_is_left_alone() -> None:
         registry.put_raw(APP, "old", raw, DOCKER_SCHEMA1)
         before = dict(registry.tags(APP))
         with pytest.raises(NotSupported, match="schema 1"):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
 
 
@@ -199,6 +199,6 @@ def test_a_broken_image_that_could_not_be_put_back_is_left_alone() -> None:
         before = fill(registry)
         registry.content.repository(APP).blobs.clear()
         with pytest.raises(NotSupported, match="could not be put back"):
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
         assert registry.tags(APP) == before
         assert not registry.asked("PUT", "/manifests/old")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from support.clients import Client
 from support.images import make_image
 from support.registry import DISTRIBUTION_2, QUAY, TestRegistry
-from support.tagged import APP, BY_DIGEST, fill, without_old
+from support.tagged import APP, BY_DIGEST, delete_tag, fill, without_old
 
 from regbot.errors import (
     DigestMismatch,
@@ -33,7 +34,7 @@ class TestByName:
         """distribution 3 answers 202; read back after deleting."""
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert [entry.method for entry in registry.requests] == ["HEAD", "DELETE", "HEAD"]
 
@@ -41,7 +42,7 @@ class TestByName:
         """Read back after deleting when the registry is eventually consistent."""
         with TestRegistry(stale_reads=3) as registry, Client(registry.host) as client:
             before = fill(registry)
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == without_old(before)
 
     def test_accepted_but_not_done(self) -> None:
@@ -49,7 +50,7 @@ class TestByName:
         with TestRegistry(tag_delete="ignored") as registry, Client(registry.host) as client:
             before = fill(registry)
             with pytest.raises(NotSupported, match="still there"):
-                client.store().delete_tag(Tag("old"))
+                delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == before
             assert not registry.asked("PUT")
 
@@ -58,7 +59,7 @@ class TestByName:
         with TestRegistry() as registry, Client(registry.host) as client:
             fill(registry)
             with pytest.raises(NotFound):
-                client.store().delete_tag(Tag("absent"))
+                delete_tag(client.store(), Tag("absent"))
             assert not registry.asked("DELETE")
 
     def test_gone_between_the_look_and_the_delete(self) -> None:
@@ -66,8 +67,8 @@ class TestByName:
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
             own = registry.content.repository(APP)
-            registry.before("DELETE", BY_NAME, lambda: own.delete_tag(Tag("old")))
-            client.store().delete_tag(Tag("old"))
+            registry.before("DELETE", BY_NAME, lambda: own.delete_tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert not registry.asked("PUT")
 
@@ -76,7 +77,7 @@ class TestByName:
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
             registry.break_next("lost answer", "DELETE", BY_NAME)
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == without_old(before)
 
     def test_a_look_that_fails_does_not_undo_what_is_done(self) -> None:
@@ -84,7 +85,7 @@ class TestByName:
         with TestRegistry() as registry, Client(registry.host) as client:
             before = fill(registry)
             registry.break_next("status", "HEAD", BY_NAME, after=1, times=100, status=500)
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert any("could not be read back" in text for text in client.said("warn"))
 
@@ -110,7 +111,7 @@ class TestByName:
             before = fill(registry)
             registry.break_next("status", "DELETE", times=100, status=status, code=code)
             with pytest.raises(error):
-                client.store().delete_tag(Tag("old"))
+                delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == before
             assert not registry.asked("PUT")
             assert not registry.asked("POST")
@@ -125,7 +126,7 @@ class TestBySmallManifest:
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             before = fill(registry)
             manifests = dict(registry.manifests(APP))
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert registry.manifests(APP) == manifests
 
@@ -133,7 +134,7 @@ class TestBySmallManifest:
         """Law: nothing is deleted beside what was asked."""
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             before = fill(registry)
-            client.store().delete_tag(Tag("kept"))
+            delete_tag(client.store(), Tag("kept"))
             assert before["kept"] in registry.manifests(APP)
             assert "kept" not in registry.tags(APP)
 
@@ -141,7 +142,7 @@ class TestBySmallManifest:
         """Prove first that deleting works, by a manifest without a tag."""
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             fill(registry)
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             log = [(entry.method, entry.path) for entry in registry.requests]
             onto_tag = log.index(("PUT", "/v2/team/app/manifests/old"))
             proof = next(
@@ -160,7 +161,7 @@ class TestBySmallManifest:
                 registry.tag(APP, f"t{number}", digest)
             store = client.store()
             for number in range(5):
-                store.delete_tag(Tag(f"t{number}"))
+                delete_tag(store, Tag(f"t{number}"))
             assert registry.tags(APP) == {}
             proofs = [
                 entry
@@ -185,7 +186,7 @@ class TestBySmallManifest:
                 lambda: seen.append(own.manifests[own.tags["old"]].raw),
                 after=1,
             )
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             [small] = [json.loads(raw) for raw in seen]
             assert small["mediaType"] == (DOCKER_MANIFEST if docker else OCI_MANIFEST)
             assert len(small["layers"]) == 1
@@ -198,7 +199,9 @@ class TestBySmallManifest:
                 registry.tag(APP, f"t{number}", digest)
             store = client.store()
             with ThreadPoolExecutor(8) as threads:
-                list(threads.map(store.delete_tag, [f"t{number}" for number in range(16)]))
+                list(
+                    threads.map(partial(delete_tag, store), [f"t{number}" for number in range(16)])
+                )
             assert registry.tags(APP) == {"keep": digest}
 
     def test_eventually_consistent(self, answer: str) -> None:
@@ -208,7 +211,7 @@ class TestBySmallManifest:
             Client(registry.host) as client,
         ):
             before = fill(registry)
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == without_old(before)
 
 
@@ -222,7 +225,7 @@ class TestMovedMeanwhile:
             new = registry.put_image(APP, "", labels={"n": "new"})
             registry.before("DELETE", BY_DIGEST, lambda: registry.tag(APP, "old", new))
             with pytest.raises(DigestMismatch, match="moved"):
-                client.store().delete_tag(Tag("old"))
+                delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP)["old"] == new
 
     def test_after_the_small_manifest_was_put(self) -> None:
@@ -231,7 +234,7 @@ class TestMovedMeanwhile:
             fill(registry)
             new = registry.put_image(APP, "", labels={"n": "new"})
             registry.before("DELETE", BY_DIGEST, lambda: registry.tag(APP, "old", new), after=1)
-            client.store().delete_tag(Tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP)["old"] == new
             assert any("there again" in text for text in client.said("warn"))
 
@@ -240,8 +243,8 @@ class TestMovedMeanwhile:
         with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
             before = fill(registry)
             own = registry.content.repository(APP)
-            registry.before("DELETE", BY_DIGEST, lambda: own.delete_tag(Tag("old")))
-            client.store().delete_tag(Tag("old"))
+            registry.before("DELETE", BY_DIGEST, lambda: own.delete_tag("old"))
+            delete_tag(client.store(), Tag("old"))
             assert registry.tags(APP) == without_old(before)
             assert not registry.asked("PUT", "/manifests/old")
 
@@ -254,7 +257,7 @@ def test_an_index_keeps_its_children() -> None:
         registry.tag(APP, "same", index)
         manifests = dict(registry.manifests(APP))
         with Client(registry.host) as client:
-            client.store().delete_tag(Tag("multi"))
+            delete_tag(client.store(), Tag("multi"))
         assert registry.tags(APP) == {"same": index}
         assert registry.manifests(APP) == manifests
 
@@ -278,7 +281,7 @@ def test_a_writer_and_a_deleter_at_once() -> None:
         try:
             for _ in range(20):
                 try:
-                    client.store().delete_tag(Tag("old"))
+                    delete_tag(client.store(), Tag("old"))
                 except (DigestMismatch, NotFound, NotSupported):
                     continue
         finally:

@@ -16,6 +16,7 @@ from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 from regbot.store.protocol import Store
+from support.tagged import delete_tag
 
 PLACE = Reference.parse("registry.example.org/team/app:v1")
 
@@ -28,7 +29,7 @@ def delete(run: RunJournal, store: Store, action: Delete) -> int:
     """Save, note, delete, and say that it is done."""
     entry = run.about_to("clean-up", action, save_before(store, action, stop=Stop()))
     if isinstance(action, DeleteTag):
-        store.delete_tag(action.tag)
+        delete_tag(store, action.tag)
     else:
         store.delete_manifest(action.digest)
     run.ended(entry, "done")

@@ -15,6 +15,7 @@ from regbot.report.build import build_report
 from regbot.report.model import Report
 from regbot.stopping import Stop
 from regbot.store.protocol import Stores
+from support.tagged import delete_tag
 
 NOW = 1_750_000_000.0
 LIMIT = 1_000_000
@@ -29,7 +30,7 @@ def delete_tags(
     for tag in tags:
         evidence = gather(store, Tag(tag), blob_limit=LIMIT, stop=Stop())
         digest = store.head(Tag(tag)).digest
-        store.delete_tag(Tag(tag))
+        delete_tag(store, Tag(tag))
         action = DeleteTag(repository.with_tag(Tag(tag)), "old")
         found.append(Outcome(script, action, status, digest, "", evidence))
     return found

@@ -198,10 +198,11 @@ class Content:
 
     def settle(self) -> None:
         """Do all that was put off."""
-        with self._lock:
-            due, self._later = [call for _, call in self._later], []
-        for call in due:
-            call()
+        while self._later:
+            with self._lock:
+                due, self._later = [call for _, call in self._later], []
+            for call in due:
+                call()
 
     def repository(self, name: str) -> Repository:
         with self._lock:
