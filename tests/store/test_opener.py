@@ -126,5 +126,5 @@ class TestWorkDir:
         lock.unlink()
         lock.symlink_to(tmp_path / "new")
         with pytest.raises(StorageError):
-            store.delete_tag(Tag("v1"))
+            delete_tag(store, Tag("v1"))
         assert not (tmp_path / "new").exists()

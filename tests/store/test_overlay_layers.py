@@ -27,7 +27,7 @@ def layer(world):
 
 def test_what_is_not_kept_is_not_seen(world):
     _, overlay = layer(world)
-    overlay.delete_tag(A)
+    overlay.delete_tag(A, OLD.digest)
     overlay.put_manifest(E, NEW.manifest)
     _, later = layer(world)
     assert set(later.tags()) == set("abcd")
@@ -38,7 +38,7 @@ def test_what_is_not_kept_is_not_seen(world):
 
 def test_what_is_kept_is_seen(world):
     stores, overlay = layer(world)
-    overlay.delete_tag(A)
+    overlay.delete_tag(A, OLD.digest)
     overlay.put_manifest(E, OTHER.manifest)
     stores.keep()
     _, later = layer(world)
