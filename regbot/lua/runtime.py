@@ -182,19 +182,21 @@ class Runtime:
 
     def _decoded(self, raw: bytes) -> tuple[bool, Any]:
         """The JSON text of an object as Lua has it."""
+        return self._done(lambda: self._values.to_lua(json.loads(to_text(raw))))
+
+    def _shown(self, raw: bytes) -> tuple[bool, Any]:
+        """The JSON text of an object, indented."""
+        return self._done(lambda: lua_text(_indented(raw)))
+
+    def _done(self, work: Callable[[], Any]) -> tuple[bool, Any]:
+        """What the work gives, or why it fails; it makes values of Lua, so without a limit."""
         self._lua.set_max_memory(0)
         try:
-            return True, self._values.to_lua(json.loads(to_text(raw)))
+            return True, work()
+        except ValueError:
+            return False, b"the document is not JSON"
         except RecursionError:
             return False, _TOO_DEEP.encode()
-        except MemoryError:
-            return False, _NO_MEMORY.encode()
-
-    def _shown(self, raw: bytes) -> tuple[bool, bytes]:
-        """The JSON text of an object, indented."""
-        self._lua.set_max_memory(0)
-        try:
-            return True, lua_text(_indented(raw))
         except MemoryError:
             return False, _NO_MEMORY.encode()
 

@@ -1,6 +1,8 @@
 """Scripts that try to take more time or memory than they may, or to break the border."""
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from support.scripts import run_script_text
 from regbot.errors import ScriptError, ScriptMemory, ScriptTimeout
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import interface
+from regbot.lua.api.objects import give_head
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import Head
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
@@ -304,3 +309,22 @@ def test_whatever_is_called_oddly_fails_at_the_script_s_line(flavour, tmp_path):
     calls, wrong = ran.value
     assert calls > 10_000
     assert wrong in ([], {})
+
+
+def test_an_odd_media_type_does_not_make_a_head_unreadable(flavour):
+    visible = interface({}, memory=64 * MEBIBYTE, document_limit=MEBIBYTE)
+    media_type = 'a"b\\'
+    given = give_head(Reference.parse("a:b"), Head(media_type, Digest.of(b""), 7))
+    source = b"local head = manifest.head('a:b') return head.MediaType, head.Size, tostring(head)"
+    program = sandbox.Program("test", source, 64 * MEBIBYTE, flavour)
+    results = sandbox.run(program, visible, lambda *_: (given.kind, given.value), Stop())
+    assert results[:2] == [media_type, 7]
+    assert json.loads(results[2])["mediaType"] == media_type
+
+
+def test_the_process_of_a_script_begins_with_little():
+    code = "import sys, regbot.lua.worker; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    heavy = ("regbot.lua.api", "regbot.lua.binding", "regbot.oci", "regbot.units", "dataclasses")
+    assert "regbot.lua.worker" in done.stdout.split()
+    assert not [name for name in done.stdout.split() if name.startswith(heavy)]

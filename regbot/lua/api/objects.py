@@ -11,7 +11,7 @@ from regbot.lua.api.names import NAMED, read_reference
 from regbot.lua.binding import Passed, Type, describe
 from regbot.lua.wire import to_bytes, to_text
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit, encode
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
 
@@ -46,7 +46,7 @@ def give_manifest(reference: Reference, manifest: Manifest) -> Passed:
 def give_head(reference: Reference, head: Head) -> Passed:
     """A manifest without body for the script; it reads like its descriptor."""
     fields = _head_fields(reference, head)
-    body = f'{{"mediaType":"{head.media_type}","digest":"{head.digest}","size":{head.size}}}'
+    body = to_text(encode(head.descriptor.to_json()))
     return Passed("manifest", {**fields, "raw": body, "shape": "Descriptor", "bodyless": True})
 
 
