@@ -1,1 +1,1 @@
-"""What past runs did, and the manifests they took away, kept so that it can be undone."""
+"""The journal: what past runs changed, and the manifests they deleted, so that undo works."""

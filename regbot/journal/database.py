@@ -1,4 +1,4 @@
-"""One SQLite file, with whole changes that outlast a power cut, and clear errors."""
+"""An SQLite file with durable transactions and clear errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Database:
-    """A connection that threads share. Every failure is a StorageError of one line.
+    """A connection that threads share. Every failure is a StorageError.
 
-    ``schema`` are the statements that make version ``version`` of it. ``patience``
-    is how many seconds to wait for another process.
+    ``schema`` has the statements that create version ``version`` of the tables, and
+    ``patience`` is the time to wait for another process, in seconds.
     """
 
     def __init__(self, path: Path, schema: Sequence[str], *, version: int, patience: float) -> None:
@@ -43,9 +43,9 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One change, durable at the end of the block; an error in it undoes all of it.
+        """A transaction: durable at the end of the block, rolled back on an error.
 
-        Other writers wait meanwhile.
+        Other writers wait until it ends.
         """
         with self._lock:
             self.run("BEGIN IMMEDIATE")
@@ -59,7 +59,7 @@ class Database:
                 raise
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """Run a statement; the id of the row it made."""
+        """Run a statement and return the id of the inserted row."""
         with self._lock, self._mapped():
             return self._connection.execute(statement, values).lastrowid or 0
 
@@ -69,14 +69,14 @@ class Database:
             self._connection.executemany(statement, rows)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """What a query finds."""
+        """The rows of a query."""
         with self._lock, self._mapped():
             return self._connection.execute(query, values).fetchall()
 
     def damaged(self, why: object) -> StorageError:
-        """The error for content that can't be."""
+        """The error for invalid content."""
         return StorageError(
-            f"the history {self._path} is damaged: {why} (move it away to begin a new one)"
+            f"the history {self._path} is damaged: {why} (move it away to start a new one)"
         )
 
     def _prepare(self, schema: Sequence[str], version: int) -> None:
@@ -89,7 +89,7 @@ class Database:
                 sync_folder(self._path.parent)
         if self._version() != version:
             raise StorageError(f"the history {self._path} was made by another version of regbot")
-        with suppress(sqlite3.OperationalError):  # quicker, but not every file system has it
+        with suppress(sqlite3.OperationalError):  # faster, but not available on every file system
             self._connection.execute("PRAGMA journal_mode = WAL")
         self.run("PRAGMA synchronous = FULL")
         self.run("PRAGMA foreign_keys = ON")

@@ -53,7 +53,7 @@ _SHOWN = 4
 
 
 class History:
-    """Rows of runs and actions. Threads and processes may share the file."""
+    """The runs and actions. Threads and processes may share the file."""
 
     def __init__(self, path: Path, *, patience: float) -> None:
         self._database = Database(path, _SCHEMA, version=_VERSION, patience=patience)
@@ -63,11 +63,11 @@ class History:
         self._database.close()
 
     def writing(self) -> AbstractContextManager[None]:
-        """One whole change, durable at the end of the block."""
+        """A transaction: durable at the end of the block, rolled back on an error."""
         return self._database.writing()
 
     def add_run(self, run: RunRecord) -> bool:
-        """Begin a run; False when there is one with this id. To be called in ``writing``."""
+        """Add a run, or return False if its id is taken. Call it in ``writing``."""
         if self._database.rows("SELECT 1 FROM run WHERE id = ?", (run.id,)):
             return False
         self._database.run(
@@ -85,7 +85,7 @@ class History:
         return True
 
     def end_run(self, run: str, status: RunStatus, ended: float) -> bool:
-        """Say how a run ended. Done without any action, it is removed, and this is False."""
+        """Set how a run ended. A run that is done and has no actions is removed: False."""
         with self.writing():
             has_actions = self._database.rows("SELECT 1 FROM action WHERE run = ? LIMIT 1", (run,))
             kept = bool(has_actions) or status != "done"
@@ -98,7 +98,7 @@ class History:
         return kept
 
     def add_action(self, action: ActionRecord) -> int:
-        """Begin an action; its id. To be called in ``writing``."""
+        """Add an action and return its id. Call it in ``writing``."""
         entry = self._database.run(
             "INSERT INTO action (run, at, script, verb, reference, digest, reason, status, detail,"
             " tags, missing, repository) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -120,8 +120,8 @@ class History:
         self._database.run_many(
             "INSERT INTO saved (action, place, digest, media_type) VALUES (?, ?, ?, ?)",
             [
-                (entry, place, str(own.digest), _text(own.media_type))
-                for place, own in enumerate(action.manifests)
+                (entry, place, str(manifest.digest), _text(manifest.media_type))
+                for place, manifest in enumerate(action.manifests)
             ],
         )
         return entry
@@ -129,7 +129,7 @@ class History:
     def end_action(
         self, entry: int, status: EntryStatus, detail: str, digest: Digest | None
     ) -> None:
-        """Say what became of an action; ``digest`` None leaves the one it has."""
+        """Set the outcome of an action; without ``digest`` its digest is unchanged."""
         with self.writing():
             self._database.run(
                 "UPDATE action SET status = ?, detail = ?, digest = coalesce(?, digest)"
@@ -138,12 +138,12 @@ class History:
             )
 
     def remove_action(self, entry: int) -> None:
-        """Take an action out again."""
+        """Remove an action."""
         with self.writing():
             self._database.run("DELETE FROM action WHERE id = ?", (entry,))
 
     def runs(self, limit: int | None = None) -> list[RunRecord]:
-        """The runs, the newest first."""
+        """The runs, newest first."""
         rows = self._database.rows(
             f"SELECT {_RUN} FROM run ORDER BY started DESC, id DESC LIMIT ?",  # noqa: S608
             (-1 if limit is None else limit,),
@@ -156,9 +156,9 @@ class History:
         return [replace(RunRecord(*row), counts=counts.get(row[0], {})) for row in rows]
 
     def run(self, prefix: str) -> RunRecord:
-        """The run with this id, or the only one whose id begins so.
+        """The run with this id, or the only one whose id begins with this text.
 
-        Raises NotFound, and InvalidValue where there are several.
+        Raises NotFound, and InvalidValue if there are several.
         """
         fitting = [run for run in self.runs() if prefix and run.id.startswith(prefix)]
         exact = [run for run in fitting if run.id == prefix]
@@ -171,7 +171,7 @@ class History:
         return (exact or fitting)[0]
 
     def actions(self, run: str) -> list[ActionRecord]:
-        """The actions of a run, in the order they began."""
+        """The actions of a run, in the order in which they began."""
         saved: dict[int, list[SavedManifest]] = {}
         for entry, digest, media_type in self._database.rows(
             "SELECT action, saved.digest, media_type FROM saved JOIN action ON action.id = action"
@@ -186,7 +186,7 @@ class History:
         return [self._action(row, tuple(saved.get(row[0], ()))) for row in rows]
 
     def saved_for(self, repository: Reference) -> list[SavedManifest]:
-        """Every manifest kept for a repository, once."""
+        """The saved manifests of a repository, each once."""
         rows = self._database.rows(
             "SELECT DISTINCT saved.digest, media_type FROM saved"
             " JOIN action ON action.id = action WHERE repository = ?",
@@ -195,12 +195,12 @@ class History:
         return [self._manifest(*row) for row in rows]
 
     def unused(self, digests: Iterable[Digest]) -> list[Digest]:
-        """Those of the digests that no action needs."""
+        """The digests that no action needs."""
         query = "SELECT 1 FROM saved WHERE digest = ? LIMIT 1"
-        return [own for own in digests if not self._database.rows(query, (str(own),))]
+        return [digest for digest in digests if not self._database.rows(query, (str(digest),))]
 
     def forget(self, before: float, *, keep: Callable[[str], bool]) -> list[str]:
-        """Remove the runs last heard of before a time, but for those to keep; their ids."""
+        """Remove runs without activity since ``before``, except those to keep; their ids."""
         with self.writing():
             rows = self._database.rows(
                 f"SELECT id FROM run WHERE {_LAST_HEARD} < ?",  # noqa: S608
@@ -251,5 +251,5 @@ class History:
 
 
 def _text(text: str) -> str:
-    """A text that SQLite takes: half a surrogate pair is written as an escape."""
+    """A text that SQLite accepts: unpaired surrogates are escaped."""
     return text.encode("utf-8", "backslashreplace").decode()

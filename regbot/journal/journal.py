@@ -1,9 +1,9 @@
-"""What every run did, and the manifests it took away, kept so that it can be undone.
+"""The journal: what every run changed, and the manifests it deleted, so that undo works.
 
-One folder holds it: ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and
-``running/<id>`` while a run goes on. Many runs may write to it at once. An entry is on
-the disk before its delete is sent: when that can't be done, StorageError is raised and
-the delete must not happen.
+It is a folder with ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and a file
+``running/<id>`` for each run in progress. Several runs may write at the same time. An
+entry is on the disk before its delete is sent; if it can't be written, StorageError is
+raised and the delete must not happen.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ from regbot.plan.action import Action
 from regbot.store.layout import absolute
 
 PATIENCE = 5.0
-"""Seconds to wait for another process that writes to the history."""
+"""Seconds to wait for another process that is writing."""
 _TEMPORARY_FOR = 3600.0
-"""Seconds that an unfinished file of a manifest may still be worked on."""
+"""Seconds after which an unfinished file of a manifest is removed."""
 _AT_ONCE = 50
-"""Manifests removed while other writers wait."""
+"""Manifests to remove in one transaction."""
 
 WallClock = Callable[[], float]
 """Seconds since 1970."""
 
 
 def default_state() -> Path:
-    """The platform's folder for a program's state, such as ``~/.local/state/regbot``."""
+    """The system's folder for a program's state, such as ``~/.local/state/regbot``."""
     return platformdirs.user_state_path("regbot", appauthor=False)
 
 
 class Journal:
-    """The journal in ``folder``, which is made where it is missing; threads may share it.
+    """The journal in ``folder``, which is created if necessary. Threads may share it.
 
-    Raises StorageError where the folder or the history can't be used. ``patience``
-    is in seconds.
+    Raises StorageError if the folder or the history can't be used. ``patience`` is in
+    seconds.
     """
 
     def __init__(
@@ -84,12 +84,12 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the history. A run that was begun here and not finished counts as cut off."""
+        """Close the history. Runs begun here and not finished count as interrupted."""
         self._running.close()
         self._history.close()
 
     def begin_run(self, *, kind: str, config: str, fingerprint: str) -> RunJournal:
-        """Begin a run. Its id is the time in UTC and a few digits that nobody else has."""
+        """Begin a run. Its id is the time in UTC and a few random digits."""
         started = self._clock()
         at = datetime.fromtimestamp(started, UTC).strftime("%Y%m%d-%H%M%S")
         with self._history.writing():
@@ -101,46 +101,46 @@ class Journal:
         return RunJournal(run.id, self._history, self._files, self._running, self._clock)
 
     def runs(self, limit: int | None = None) -> list[RunRecord]:
-        """The runs, the newest first."""
-        return [self._seen(run) for run in self._history.runs(limit)]
+        """The runs, newest first."""
+        return [self._checked(run) for run in self._history.runs(limit)]
 
     def run(self, id_or_prefix: str) -> RunRecord:
-        """A run by its id, or the beginning of it.
+        """The run with this id, or the only one whose id begins with this text.
 
-        Raises NotFound, and InvalidValue where several runs begin so.
+        Raises NotFound, and InvalidValue if there are several.
         """
-        return self._seen(self._history.run(id_or_prefix))
+        return self._checked(self._history.run(id_or_prefix))
 
-    def _seen(self, run: RunRecord) -> RunRecord:
-        """The record of a run as it is now: one whose process is gone was interrupted."""
+    def _checked(self, run: RunRecord) -> RunRecord:
+        """The record of a run, ``interrupted`` if its process is gone."""
         if run.status == "running" and not self._running.is_held(run.id):
             return replace(run, status="interrupted")
         return run
 
     def actions(self, run: str) -> list[ActionRecord]:
-        """The actions of the run with this id, in the order they began."""
+        """The actions of the run with this id, in the order in which they began."""
         return self._history.actions(run)
 
     def manifest(self, saved: SavedManifest) -> Manifest:
-        """A kept manifest, checked. Raises StorageError when it is gone or damaged."""
+        """A saved manifest, verified. Raises StorageError if it is gone or damaged."""
         return self._files.read(saved.digest, saved.media_type)
 
     def needed(self, repository: Reference) -> frozenset[Digest]:
-        """The manifests and blobs of a repository without which an undo would fail.
+        """The manifests and blobs of a repository that an undo may need.
 
-        Raises StorageError when a kept manifest can't be read.
+        Raises StorageError if a saved manifest can't be read.
         """
-        found: set[Digest] = set()
+        needed: set[Digest] = set()
         for saved in self._history.saved_for(absolute(repository)):
-            found.add(saved.digest)
-            found.update(blob.digest for blob in blobs_of(self.manifest(saved)))
-        return frozenset(found)
+            needed.add(saved.digest)
+            needed.update(blob.digest for blob in blobs_of(self.manifest(saved)))
+        return frozenset(needed)
 
     def forget(self, older_than: float) -> Forgotten:
-        """Remove what was last heard of more than so many seconds ago.
+        """Remove runs without activity in the last ``older_than`` seconds.
 
-        A run that goes on stays. Manifests that no other run needs go after the rows
-        that led to them.
+        Runs in progress are kept. The manifests that no other run needs are removed
+        after their rows.
         """
         now = self._clock()
         runs = self._history.forget(now - older_than, keep=self._running.is_held)
@@ -150,9 +150,9 @@ class Journal:
         left = self._history.unused(self._files.digests())
         removed = 0
         while left:
-            some, left = left[:_AT_ONCE], left[_AT_ONCE:]
+            batch, left = left[:_AT_ONCE], left[_AT_ONCE:]
             with self._history.writing():
-                unused = self._history.unused(some)
+                unused = self._history.unused(batch)
                 for digest in unused:
                     self._files.remove(digest)
                 removed += len(unused)
@@ -177,10 +177,10 @@ class RunJournal:
         self._clock = clock
 
     def about_to(self, script: str, action: Action, saved: Saved | None = None) -> int:
-        """Note an action and what it takes away; the entry's id. To be called before it.
+        """Write an entry for an action, before it is carried out. Returns the entry's id.
 
-        When this returns the entry is on the disk. Raises StorageError, and nothing
-        is noted: then the action must not happen.
+        When this returns, the entry is on the disk. Raises StorageError if it can't be
+        written; then the action must not be carried out.
         """
         manifests = saved.manifests if saved else ()
         self._files.add(manifests)
@@ -196,12 +196,12 @@ class RunJournal:
             status="begun",
             detail="",
             tags=saved.tags if saved else (),
-            manifests=tuple(SavedManifest(own.digest, own.media_type) for own in manifests),
+            manifests=tuple(SavedManifest(saved.digest, saved.media_type) for saved in manifests),
             missing=saved.missing if saved else (),
         )
         with self._history.writing():
-            # Another process may have cleaned up since.
-            self._files.add(own for own in manifests if not self._files.has(own))
+            # Another process may have removed some of them in the meantime.
+            self._files.add(item for item in manifests if not self._files.has(item))
             return self._history.add_action(entry)
 
     def ended(
@@ -211,9 +211,9 @@ class RunJournal:
         detail: str = "",
         digest: Digest | None = None,
     ) -> None:
-        """Say what became of an entry; ``digest`` is what it was about, where that is news.
+        """Set the outcome of an entry, and its digest if that wasn't known before.
 
-        An entry that changed nothing is taken out again.
+        An entry that changed nothing is removed.
         """
         if status == "unchanged":
             self._history.remove_action(entry)
@@ -221,7 +221,7 @@ class RunJournal:
             self._history.end_action(entry, status, detail, digest)
 
     def finish(self, status: Ending) -> bool:
-        """Say how the run ended; False where it changed nothing, and left no trace."""
+        """Set how the run ended. Returns False if it changed nothing and was removed."""
         kept = self._history.end_run(self.id, status, self._clock())
         self._running.release(self.id)
         return kept

@@ -1,6 +1,6 @@
-"""Manifests in a folder by digest, ``<folder>/<algorithm>/<hex>``, the exact bytes of each.
+"""Saved manifests as files ``<folder>/<algorithm>/<hex>``, each with its exact bytes.
 
-A file is written beside its place, synced and renamed: it is whole or not there.
+A file is written under a temporary name, synced and renamed, so it is never incomplete.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from regbot.oci.manifest import SCHEMA1, Manifest
 
 
 class ManifestFiles:
-    """The kept manifests. Threads and processes may share the folder."""
+    """The saved manifests. Threads and processes may share the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def add(self, manifests: Iterable[Manifest]) -> None:
-        """Keep manifests, durable when this returns. Raises StorageError."""
-        for algorithm, own in _by_algorithm(manifests).items():
+        """Save manifests. They are on the disk when this returns. Raises StorageError."""
+        for algorithm, group in _by_algorithm(manifests).items():
             folder = self._folder / algorithm
             with writing(folder):
                 if not folder.is_dir():
                     folder.mkdir(parents=True, exist_ok=True)
                     sync_folder(self._folder)
-            for manifest in own:
+            for manifest in group:
                 self._write(manifest)
             with writing(folder):
                 sync_folder(folder)
 
     def has(self, manifest: Manifest) -> bool:
-        """Whether a manifest's file is there."""
+        """Whether a manifest is saved."""
         return self._path(manifest.digest).is_file()
 
     def read(self, digest: Digest, media_type: str) -> Manifest:
-        """A kept manifest, checked. Raises StorageError when it is gone or damaged."""
+        """A saved manifest, verified. Raises StorageError if it is gone or damaged."""
         path = self._path(digest)
         with reading(path):
             raw, _ = read_whole(path)
@@ -57,13 +57,13 @@ class ManifestFiles:
                 digest.check(raw, str(path))
             manifest = Manifest.parse(raw, media_type, algorithm=digest.algorithm)
         except ContentError as error:
-            raise StorageError(f"a kept manifest is damaged: {error}") from None
+            raise StorageError(f"a saved manifest is damaged: {error}") from None
         if manifest.digest != digest:
-            raise StorageError(f"a kept manifest is damaged: {path} is {manifest.digest}")
+            raise StorageError(f"a saved manifest is damaged: {path} is {manifest.digest}")
         return manifest
 
     def digests(self) -> list[Digest]:
-        """What is kept. Raises StorageError."""
+        """The digests of all saved manifests. Raises StorageError."""
         return [
             Digest(path.parent.name, path.name)
             for path in self._files()
@@ -77,7 +77,7 @@ class ManifestFiles:
             path.unlink(missing_ok=True)
 
     def tidy(self, *, before: float) -> None:
-        """Remove unfinished files not written to since ``before``, seconds since 1970."""
+        """Remove unfinished files not modified since ``before``, in seconds since 1970."""
         for path in self._files():
             if path.name.startswith(TEMPORARY_PREFIX):
                 with writing(path), suppress(FileNotFoundError):
@@ -106,7 +106,7 @@ class ManifestFiles:
 
 
 def _by_algorithm(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
-    found: dict[str, list[Manifest]] = {}
+    groups: dict[str, list[Manifest]] = {}
     for manifest in manifests:
-        found.setdefault(manifest.digest.algorithm, []).append(manifest)
-    return found
+        groups.setdefault(manifest.digest.algorithm, []).append(manifest)
+    return groups

@@ -1,4 +1,4 @@
-"""What the journal tells of past runs, as frozen values."""
+"""The records of the journal, as frozen values."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 
 EntryStatus = Literal["begun", "done", "skipped", "failed", "stopped"]
-"""``begun`` and ``stopped``: it may have happened or not."""
+"""With ``begun`` and ``stopped``, the action may or may not have been carried out."""
 
 RunStatus = Literal["running", "done", "failed", "stopped", "interrupted"]
-"""``interrupted``: its process is gone, and it could not say how it ended."""
+"""``interrupted`` means that the process is gone without having set another status."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. Times are seconds since 1970; ``counts`` are its actions by status.
+    """A run. Times are in seconds since 1970; ``counts`` are its actions by status.
 
-    ``kind`` is the command, such as ``once``, ``apply`` or ``undo``; ``config`` the
-    file's name and ``fingerprint`` what tells its versions apart.
+    ``kind`` is the command, such as ``once``, ``apply`` or ``undo``. ``config`` is the
+    path of the config, and ``fingerprint`` tells its versions apart.
     """
 
     id: str
@@ -37,7 +37,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class SavedManifest:
-    """A manifest that was kept before it went."""
+    """A manifest that was saved before it was deleted."""
 
     digest: Digest
     media_type: str
@@ -45,10 +45,10 @@ class SavedManifest:
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
-    """One action of a run; ``at`` is when it began, in seconds since 1970.
+    """An action of a run. ``at`` is when it began, in seconds since 1970.
 
-    ``tags`` are those it took away, ``manifests`` what to put back, in that order,
-    and ``missing`` what was not there any more when it began.
+    ``tags`` are the tags it deleted, ``manifests`` the manifests to put back, in this
+    order, and ``missing`` those that no longer existed when it began.
     """
 
     id: int
@@ -68,7 +68,7 @@ class ActionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was taken out of the journal: how many runs, and kept manifests."""
+    """How many runs and saved manifests were removed from the journal."""
 
     runs: int = 0
     manifests: int = 0

@@ -1,8 +1,8 @@
-"""Puts one deleted tag or manifest back, with all that was saved of it.
+"""Puts back a deleted tag or manifest, with everything that was saved of it.
 
-Nothing that is there is overwritten: a tag that is on something else by now stays
-there. Before a manifest is put, its blobs are looked for: once a registry has
-collected garbage, nobody has them.
+Nothing is overwritten: a tag that has another digest by now is left alone. Before a
+manifest is put back, its blobs are looked up, because the registry may have collected
+its garbage.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from regbot.stopping import Stop, ended_by
 from regbot.store.placeholder import replaced_by
 from regbot.store.protocol import ReadStore
 
-UndoStatus = Literal["restored", "planned", "there already", "skipped", "stopped", "failed"]
+UndoStatus = Literal["restored", "planned", "unchanged", "skipped", "stopped", "failed"]
 _SHOWN = 3
 _WORKERS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What became of one tag or manifest; ``detail`` says why it is not back, or not all."""
+    """The outcome for a tag or manifest. ``detail`` says what is not back, and why."""
 
     reference: Reference
     status: UndoStatus
@@ -41,18 +41,18 @@ class Undone:
 
 
 def names_of(action: ActionRecord, tags: Sequence[Tag]) -> list[Reference]:
-    """What an action took away: the manifest, if it was that, and the tags."""
-    found = [action.reference.with_tag(tag) for tag in tags]
+    """The names that an action deleted: the tags, and the digest of a deleted manifest."""
+    names = [action.reference.with_tag(tag) for tag in tags]
     if action.verb == DeleteManifest.verb and action.digest:
-        found.insert(0, action.reference.with_digest(action.digest))
-    return found or [action.reference]
+        names.insert(0, action.reference.with_digest(action.digest))
+    return names or [action.reference]
 
 
 @dataclass(frozen=True, slots=True)
 class Restoring:
-    """One action and the repository it was in.
+    """An action to undo, and its repository.
 
-    ``kept`` reads a saved manifest, ``put`` stores one under a name.
+    ``kept`` reads a saved manifest, ``put`` stores a manifest under a name.
     """
 
     action: ActionRecord
@@ -62,50 +62,53 @@ class Restoring:
     stop: Stop
 
     def run(self, tags: Sequence[Tag]) -> list[Undone]:
-        """Put the manifests back, then those of the tags that are free.
+        """Put back the manifests, and then the tags that don't exist now.
 
-        Raises NotFound when something is lost, and what the store and journal raise;
-        then no tag was touched.
+        Raises NotFound if a manifest or blob is lost, and the errors of the store and
+        the journal. In these cases no tag was changed.
         """
         names = names_of(self.action, tags)
         there = {name: self._digest_at(name) for name in names}
         moved = [name for name in names if there[name] not in (None, self.action.digest)]
         if len(moved) == len(names):
             return [self._moved(name, there[name]) for name in names]
-        own, others = self._saved()
-        missing = self._missing(own)
+        parts, referrers = self._saved()
+        missing = self._missing(parts)
         free = [name for name in names if there[name] is None]
-        manifests = [self.kept(saved) for saved in own] if missing or free else []
+        manifests = [self.kept(saved) for saved in parts] if missing or free else []
         self._require_blobs(manifests)
         for manifest in manifests:
             if manifest.digest in missing:
                 self.put(self._by_digest(manifest.digest), manifest)
-        found = []
+        results = []
         for name in names:
             if name in moved:
-                found.append(self._moved(name, there[name]))
+                results.append(self._moved(name, there[name]))
             elif name.tag and name in free:
-                found.append(self._put_tag(name, manifests[-1]))
+                results.append(self._put_tag(name, manifests[-1]))
             else:
-                status: UndoStatus = "restored" if missing else "there already"
-                found.append(Undone(name, status, "", self.action.digest))
-        return self._with_referrers(found, others)
+                status: UndoStatus = "restored" if missing else "unchanged"
+                results.append(Undone(name, status, "", self.action.digest))
+        return self._with_referrers(results, referrers)
 
     def _digest_at(self, name: Reference) -> Digest | None:
-        """What is there; nothing where a killed delete left a small manifest on the tag."""
-        found = _digest_at(self.store, name.name)
-        if found is None or found == self.action.digest:
-            return found
-        half = name.tag and replaced_by(self.store, found) == self.action.digest
-        return None if half else found
+        """The digest of a name, None if it doesn't exist.
+
+        A tag that a killed delete left on a placeholder counts as deleted.
+        """
+        digest = _digest_at(self.store, name.name)
+        if digest is None or digest == self.action.digest:
+            return digest
+        is_half_deleted = name.tag and replaced_by(self.store, digest) == self.action.digest
+        return None if is_half_deleted else digest
 
     def _saved(self) -> tuple[list[SavedManifest], list[SavedManifest]]:
-        """What the manifest consists of, itself last; and what refers to any of it."""
+        """The manifest after its children, and the referrers of all of them."""
         saved = list(self.action.manifests)
-        for place, own in enumerate(saved, 1):
-            if own.digest == self.action.digest:
+        for place, manifest in enumerate(saved, 1):
+            if manifest.digest == self.action.digest:
                 return saved[:place], saved[place:]
-        raise NotFound("its manifest was not there any more when it was deleted")
+        raise NotFound("its manifest no longer existed when it was deleted")
 
     def _put_tag(self, name: Reference, manifest: Manifest) -> Undone:
         try:
@@ -114,38 +117,41 @@ class Restoring:
             return Undone(name, ended_by(error), str(error), manifest.digest)
         return Undone(name, "restored", "", manifest.digest)
 
-    def _with_referrers(self, found: list[Undone], saved: list[SavedManifest]) -> list[Undone]:
-        """The same, and the first says which referrers are not back."""
+    def _with_referrers(
+        self, results: list[Undone], referrers: list[SavedManifest]
+    ) -> list[Undone]:
+        """Put back the referrers; the first result says which of them are not back."""
         problems = []
-        missing = self._missing(saved)
-        for own in saved:
-            if own.digest not in missing:
+        missing = self._missing(referrers)
+        for referrer in referrers:
+            if referrer.digest not in missing:
                 continue
             try:
-                manifest = self.kept(own)
+                manifest = self.kept(referrer)
                 self._require_blobs([manifest])
-                self.put(self._by_digest(own.digest), manifest)
+                self.put(self._by_digest(referrer.digest), manifest)
             except RegbotError as error:
-                problems.append(f"{own.digest}: {error}")
+                problems.append(f"{referrer.digest}: {error}")
         if not problems:
-            return found
-        first, *rest = found
-        detail = f"{len(problems)} of what refers to it is not back: {_listed(problems)}"
+            return results
+        first, *rest = results
+        count = "a referrer is" if len(problems) == 1 else f"{len(problems)} referrers are"
+        detail = f"{count} not back: {_listed(problems)}"
         return [Undone(first.reference, first.status, detail, first.digest), *rest]
 
     def _moved(self, name: Reference, digest: Digest | None) -> Undone:
-        return Undone(name, "skipped", f"the tag is on {digest} by now", digest)
+        return Undone(name, "skipped", f"the tag has the digest {digest} by now", digest)
 
     def _by_digest(self, digest: Digest) -> Reference:
         return self.action.reference.with_digest(digest)
 
     def _missing(self, saved: Sequence[SavedManifest]) -> set[Digest]:
-        digests = [own.digest for own in saved]
+        digests = [manifest.digest for manifest in saved]
         there = Crew(_WORKERS, self.stop).run(partial(_digest_at, self.store), digests)
-        return {digest for digest, own in zip(digests, there, strict=True) if own is None}
+        return {digest for digest, found in zip(digests, there, strict=True) if found is None}
 
     def _require_blobs(self, manifests: Sequence[Manifest]) -> None:
-        """Raise NotFound that names the blobs which are gone."""
+        """Raise NotFound, with the names of the missing blobs."""
         needed = {
             blob.digest: blob
             for manifest in manifests
@@ -153,10 +159,10 @@ class Restoring:
             if not is_external(blob)
         }
         there = Crew(_WORKERS, self.stop).run(partial(_has, self.store), list(needed))
-        lost = [str(digest) for digest, own in zip(needed, there, strict=True) if not own]
+        lost = [str(digest) for digest, exists in zip(needed, there, strict=True) if not exists]
         if lost:
             raise NotFound(
-                f"{len(lost)} of {len(needed)} blobs are gone, garbage was collected:"
+                f"garbage collection has removed {len(lost)} of {len(needed)} blobs:"
                 f" {_listed(lost)}"
             )
 
@@ -174,7 +180,7 @@ def _digest_at(store: ReadStore, name: Name) -> Digest | None:
 
 
 def _has(store: ReadStore, digest: Digest) -> bool:
-    """Whether a blob is there; a store that has it and can't tell its size says so too."""
+    """Whether a blob exists, also in a store that can't tell its size."""
     try:
         store.blob_size(digest)
     except NotFound:

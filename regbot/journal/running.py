@@ -1,8 +1,8 @@
-"""Which runs are going on: each holds a lock on a file of its own, ``running/<id>``.
+"""Which runs are in progress: each holds a lock on a file of its own, ``running/<id>``.
 
-The kernel takes the lock back when the process ends, however it ends. So a run that
-was killed, or cut off by a power cut, is told from one that goes on, and neither a
-reboot nor another process with the same number can pretend to be it.
+The kernel releases the lock when the process ends in any way. So a run that was killed,
+or ended by a power cut, can be told from one in progress, also after a reboot, and when
+another process has the same number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from regbot.files import writing
 
 
 class RunLocks:
-    """The locks of a journal's runs, in a folder that is made where it is missing."""
+    """The locks of a journal's runs, in a folder that is created if necessary."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -27,7 +27,7 @@ class RunLocks:
     def take(self, run: str) -> None:
         """Lock a new run of this process. Raises StorageError.
 
-        On a file system without locks the run counts as going on until it is released.
+        On a file system without locks, the run counts as in progress until it is released.
         """
         path = self._folder / run
         with writing(path):
@@ -39,7 +39,7 @@ class RunLocks:
             self._held[run] = descriptor
 
     def release(self, run: str) -> None:
-        """Say that a run has ended, whoever began it."""
+        """Release the lock of a run, whichever process began it."""
         with suppress(OSError):
             (self._folder / run).unlink(missing_ok=True)
         with self._guard:
@@ -48,12 +48,12 @@ class RunLocks:
             os.close(descriptor)
 
     def is_held(self, run: str) -> bool:
-        """Whether a run goes on."""
+        """Whether a run is in progress."""
         try:
             descriptor = os.open(self._folder / run, os.O_RDONLY)
         except FileNotFoundError:
             return False
-        except OSError:  # another user's run, maybe: nothing says that it has ended
+        except OSError:  # perhaps another user's run; nothing shows that it has ended
             return True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -64,7 +64,7 @@ class RunLocks:
         return False
 
     def close(self) -> None:
-        """Let go of the runs that have not said that they ended."""
+        """Release the locks of runs that were not finished."""
         with self._guard:
             left, self._held = self._held, {}
         for descriptor in left.values():

@@ -238,7 +238,7 @@ def test_a_damaged_manifest_is_not_given_out(tmp_path, content):
         (saved,) = journal.actions(run.id)[0].manifests
         path = path_of(tmp_path, saved.digest)
         path.write_bytes(content)
-        with pytest.raises(StorageError, match="a kept manifest is damaged"):
+        with pytest.raises(StorageError, match="a saved manifest is damaged"):
             journal.manifest(saved)
         path.unlink()
         with pytest.raises(StorageError, match="can't read"):

@@ -41,7 +41,7 @@ def test_blobs_that_garbage_collection_took_are_named(remote):
     before = len(remote.registry.requests)
     (undone, tag) = remote.undo()
     assert undone.status == tag.status == "failed"
-    assert tag.detail == f"1 of 2 blobs are gone, garbage was collected: {layer}"
+    assert tag.detail == f"garbage collection has removed 1 of 2 blobs: {layer}"
     later = remote.registry.requests[before:]
     assert {entry.method for entry in later} <= {"GET", "HEAD"}
     (run,) = [run for run in remote.journal.runs() if run.kind == "undo"]
@@ -68,7 +68,7 @@ def test_an_image_is_back_without_the_referrer_that_is_lost(remote):
     del remote.content.blobs[str(signature.layers[0].digest)]
     found = remote.undo()
     assert statuses(found) == {str(OLD.digest): "restored", "v1": "restored"}
-    assert found[0].detail.startswith(f"1 of what refers to it is not back: {signature.digest}")
+    assert found[0].detail.startswith(f"a referrer is not back: {signature.digest}")
     assert remote.tags() == {"v1": OLD.digest}
 
 
@@ -93,7 +93,7 @@ def test_a_registry_that_refuses_is_in_the_result_and_the_rest_goes_on(remote):
     assert "403" in found["v2"].detail
     (run,) = [run for run in remote.journal.runs() if run.kind == "undo"]
     assert run.counts["failed"] == 1
-    assert statuses(remote.undo()) == {"v1": "there already", "v2": "restored"}
+    assert statuses(remote.undo()) == {"v1": "unchanged", "v2": "restored"}
 
 
 def test_a_manifest_that_the_journal_lost_is_in_the_result(remote, tmp_path):
@@ -115,7 +115,7 @@ def test_a_tag_that_led_nowhere_can_t_be_put_back(tmp_path):
         delete_tags(world.run, world.store, "v1")
         (undone,) = world.undo()
         assert undone.status == "failed"
-        assert "not there any more when it was deleted" in undone.detail
+        assert "no longer existed when it was deleted" in undone.detail
 
 
 def test_a_folder_after_clean_up_says_what_is_lost_and_keeps_what_it_has(tmp_path):
@@ -130,7 +130,7 @@ def test_a_folder_after_clean_up_says_what_is_lost_and_keeps_what_it_has(tmp_pat
         world.store.collect_garbage(grace=-1)
         found = {undone.reference.tag: undone for undone in world.undo()}
         assert found["v1"].status == "failed"
-        assert "4 of 4 blobs are gone, garbage was collected" in found["v1"].detail
+        assert "garbage collection has removed 4 of 4 blobs" in found["v1"].detail
         assert "and 1 more" in found["v1"].detail
         assert found["v2"].status == "restored"
         assert world.tags() == {"v2": NEW.digest, "v3": NEW.digest}

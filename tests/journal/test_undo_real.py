@@ -49,7 +49,7 @@ def test_an_index_of_a_real_registry(tmp_path, collected):
         found = undo(journal, run.id, stores, stop=Stop())
         if collected:
             assert {undone.status for undone in found} == {"failed"}
-            assert "5 of 5 blobs are gone, garbage was collected" in found[-1].detail
+            assert "garbage collection has removed 5 of 5 blobs" in found[-1].detail
             assert registry.tags("team/app") == {}
             return
         assert "failed" not in {undone.status for undone in found}
