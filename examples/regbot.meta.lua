@@ -201,7 +201,7 @@ function log.warn(message, fields) end
 ---@param fields? table names and values to add to the line
 function log.error(message, fields) end
 
----Write a line to standard output, with tabs between several values. A line may be as long as the config's blobLimit.
+---Write a line to standard output, with tabs between several values; with regbot run --json to standard error, since the result is on standard output. A line may be as long as the config's blobLimit.
 ---@param ... string any values
 function print(...) end
 

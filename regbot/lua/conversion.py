@@ -37,7 +37,7 @@ class Conversion:
         lupa: Any,  # noqa: ANN401
         lua: Any,  # noqa: ANN401
         memory: int,
-        text_of: Callable[[Any], str],
+        text_of: Callable[[Any], str | None],
     ) -> None:
         self._type_of = lupa.lua_type
         self._lua = lua
@@ -74,9 +74,9 @@ class Conversion:
         kind = self._type_of(value)
         if kind == "table":
             return self._table_to_python(value, depth)
-        if kind != "userdata":
+        text = self._text_of(value) if kind == "userdata" else None
+        if text is None:
             raise CannotCross(f"a {kind} can't be used here")
-        text = self._text_of(value)
         self._left -= len(text)
         return text
 

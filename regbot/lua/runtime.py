@@ -174,11 +174,13 @@ class Runtime:
         plain = self._values.to_python(tuple(contents), limits["bytes"], "the arguments")
         return [[kind, content] for kind, content in zip(kinds, plain, strict=True)]
 
-    def _text_of(self, value: Any) -> str:  # noqa: ANN401
-        """The text of an object, as ``tostring`` gives it."""
+    def _text_of(self, value: Any) -> str | None:  # noqa: ANN401
+        """The text of an object, as ``tostring`` gives it; None for what is no object."""
         _, fields = self._describe(value, True)  # noqa: FBT003 - the whole of it
         text, raw = fields[b"text"], fields[b"raw"]
-        return to_text(text) if raw is None else _indented(raw)
+        if raw is not None:
+            return _indented(raw)
+        return None if text is None else to_text(text)
 
     def _decoded(self, raw: bytes) -> tuple[bool, Any]:
         """The JSON text of an object as Lua has it."""

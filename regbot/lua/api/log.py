@@ -59,8 +59,9 @@ BINDINGS = (
     ),
     Binding(
         name="print",
-        doc="Write a line to standard output, with tabs between several values. A line may be as"
-        " long as the config's blobLimit.",
+        doc="Write a line to standard output, with tabs between several values; with regbot run"
+        " --json to standard error, since the result is on standard output. A line may be as long"
+        " as the config's blobLimit.",
         parameters=(Parameter("...", TEXT, "any values"),),
         run=_print,
     ),
