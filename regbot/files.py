@@ -66,11 +66,17 @@ def _require_regular(found: os.stat_result, path: Path) -> None:
     raise OSError(code, f"it is {kind}, not a regular file", str(path))
 
 
-def read_whole(path: Path) -> tuple[bytes, Signature]:
-    """A file's bytes, and what tells this version of it from others. Raises OSError."""
+def read_whole(path: Path, limit: int) -> tuple[bytes, Signature]:
+    """A file's bytes, and what tells this version of it from others.
+
+    Raises OSError, also when there are more than ``limit`` bytes.
+    """
     with open_regular(path) as file:
         signature = signature_of(os.fstat(file.fileno()))
-        return file.read(), signature
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than the limit of {limit} bytes", str(path))
+    return content, signature
 
 
 def signature_of(found: os.stat_result) -> Signature:

@@ -73,6 +73,16 @@ def test_a_link_to_a_pipe_is_a_pipe(tmp_path):
         open_regular(tmp_path / "link")
 
 
+def test_an_index_of_endless_size_is_not_read(tmp_path):
+    path = tmp_path / "layout"
+    store = OciDirStore(Reference.parse(f"ocidir://{path}"))
+    push(store, make_image(), "v1")
+    with (path / "index.json").open("r+b") as index:
+        index.truncate(1 << 40)
+    with pytest.raises(StorageError, match=r"index.json: it has more than the limit of \d+ bytes"):
+        store.tags()
+
+
 class TestLayout:
     @pytest.fixture
     def filled(self, tmp_path: Path) -> Path:

@@ -9,30 +9,72 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from regbot.errors import DigestMismatch, InvalidValue, Malformed
+from regbot.errors import DigestMismatch, InvalidValue, Malformed, NotFound, SizeMismatch
 from regbot.image.compression import MAGIC_LENGTH, codec_of, unpacked
 from regbot.image.tar_members import Member, Tar
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_CONFIG, OCI_MANIFEST, Manifest, encode, parse_object
 from regbot.stopping import Stop
-from regbot.store.layout_index import REF_NAME, Entry, Index
+from regbot.store.layout_index import REF_NAME, Entry, Index, check_version
 
 _LAYOUT, _INDEX, _SAVED = "oci-layout", "index.json", "manifest.json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 @dataclass(frozen=True, slots=True)
+class TarBlobs:
+    """The content of a tar by digest, ``made`` being manifests that it does not hold itself.
+
+    A layout's Blobs.
+    """
+
+    tar: Tar
+    members: Mapping[Digest, Member]
+    made: Mapping[Digest, bytes]
+    stop: Stop
+
+    def __str__(self) -> str:
+        return self.tar.what
+
+    def size(self, digest: Digest) -> int:
+        """Bytes of a blob. Raises NotFound."""
+        made = self.made.get(digest)
+        return self._member(digest).size if made is None else len(made)
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        """The bytes of a blob. Raises NotFound."""
+        made = self.made.get(digest)
+        return self._stoppable(self._member(digest)) if made is None else iter((made,))
+
+    def read(self, digest: Digest, limit: int) -> bytes:
+        """A small blob as a whole. Raises NotFound, SizeMismatch over the limit."""
+        if self.size(digest) > limit:
+            raise SizeMismatch(f"{digest} of {self}: more than the limit of {limit} bytes")
+        return b"".join(self.chunks(digest))
+
+    def _member(self, digest: Digest) -> Member:
+        member = self.members.get(digest)
+        if member is None:
+            raise NotFound(f"{digest} is not in {self}")
+        return member
+
+    def _stoppable(self, member: Member) -> Iterator[bytes]:
+        for chunk in self.tar.chunks(member):
+            self.stop.check()
+            yield chunk
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
-    """The images of a tar: names, where blobs are, and manifests made for it."""
+    """The images of a tar: their names, and all content."""
 
     index: Index
-    blobs: Mapping[Digest, Member]
-    made: Mapping[Digest, bytes] = field(default_factory=dict)
+    blobs: TarBlobs
 
 
 def content_of(tar: Tar, *, limit: int, stop: Stop) -> Content:
@@ -41,7 +83,7 @@ def content_of(tar: Tar, *, limit: int, stop: Stop) -> Content:
     Raises ContentError for what is neither of the two, or does not fit together.
     """
     if _LAYOUT in tar.members and _INDEX in tar.members:
-        return _of_layout(tar, limit)
+        return _of_layout(tar, limit, stop)
     if _SAVED in tar.members:
         return _Saved(tar, limit, stop).content()
     if _LAYOUT in tar.members or _INDEX in tar.members:
@@ -52,11 +94,8 @@ def content_of(tar: Tar, *, limit: int, stop: Stop) -> Content:
     )
 
 
-def _of_layout(tar: Tar, limit: int) -> Content:
-    what = f"{_LAYOUT} of {tar.what}"
-    version = parse_object(tar.read(_LAYOUT, limit), what).get("imageLayoutVersion")
-    if not isinstance(version, str) or not version.startswith("1."):
-        raise Malformed(f"{tar.what} has layout version {version!r}; regbot knows 1.x")
+def _of_layout(tar: Tar, limit: int, stop: Stop) -> Content:
+    check_version(tar.read(_LAYOUT, limit), tar.what)
     index = Index.parse(tar.read(_INDEX, limit), f"{_INDEX} of {tar.what}")
     blobs: dict[Digest, Member] = {}
     for name in tar.members:
@@ -70,7 +109,7 @@ def _of_layout(tar: Tar, limit: int) -> Content:
         member = tar.find(name)
         if member:
             blobs[digest] = member
-    return Content(index, blobs)
+    return Content(index, TarBlobs(tar, blobs, {}, stop))
 
 
 class _Saved:
@@ -94,7 +133,8 @@ class _Saved:
             entries += [
                 Entry.of({**described, "annotations": {REF_NAME: name}}) for name in names
             ] or [Entry.of(described)]
-        return Content(Index.of({}, entries), self._blobs, made)
+        blobs = TarBlobs(self._tar, self._blobs, made, self._stop)
+        return Content(Index.of({}, entries), blobs)
 
     def _images(self) -> list[dict[str, Any]]:
         """The objects of ``manifest.json``, which is an array."""

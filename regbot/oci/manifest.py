@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from regbot.errors import ContentError, InvalidValue, Malformed, NotFound
+from regbot.errors import ContentError, DigestMismatch, InvalidValue, Malformed, NotFound
 from regbot.oci.digest import Digest
 from regbot.oci.platform import Platform
 
@@ -153,6 +153,19 @@ class Manifest:
             data = parse_object(payload, "a manifest")
         manifest = cls(raw, found, Digest.of(payload, algorithm), data, rate_limit)
         manifest.check()
+        return manifest
+
+    @classmethod
+    def checked(cls, raw: bytes, digest: Digest, media_type: str = "", *, what: str) -> Manifest:
+        """Understand the bytes that a digest stands for; ``what`` names them in errors.
+
+        Raises DigestMismatch when they are others, and Malformed.
+        """
+        if media_type not in SCHEMA1:  # whose digest is not of all the bytes
+            digest.check(raw, what)
+        manifest = cls.parse(raw, media_type, algorithm=digest.algorithm)
+        if manifest.digest != digest:
+            raise DigestMismatch(f"{what}: digest is {manifest.digest}, expected {digest}")
         return manifest
 
     @classmethod

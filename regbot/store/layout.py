@@ -12,38 +12,34 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
-from regbot.errors import Malformed, NotFound, SizeMismatch, StorageError
+from regbot.errors import Malformed, NotFound, StorageError
 from regbot.files import (
     TEMPORARY_PREFIX,
     Signature,
-    open_regular,
     read_whole,
     reading,
     regular_descriptor,
     replace_file,
     signature_of,
-    sync_folder,
-    temporary_file,
-    write_all,
     writing,
 )
-from regbot.oci.digest import ALGORITHMS, Digest
-from regbot.oci.manifest import parse_object
+from regbot.oci.digest import ALGORITHMS
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
-from regbot.store.layout_index import Index
+from regbot.store.digest_files import DigestFiles
+from regbot.store.layout_index import Index, check_version
 from regbot.workdir import folder_in
 
 INDEX_NAME = "index.json"
 LAYOUT_NAME = "oci-layout"
 LOCK_NAME = ".regbot.lock"
-CHUNK_SIZE = 256 * 1024
+LARGEST_INDEX = 64 * 1024 * 1024
+"""Bytes of ``index.json``, enough for 200,000 tags."""
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for another writer."""
 
@@ -75,6 +71,7 @@ class Layout:
         self.folder = folder
         self._name = name or str(folder)
         self._stop = stop
+        self.blobs = DigestFiles(folder / "blobs", str(self))
         self._cached: tuple[Signature, Index] | None = None
 
     def index(self) -> Index:
@@ -89,7 +86,7 @@ class Layout:
                 signature = signature_of(path.stat())
                 if self._cached and self._cached[0] == signature:
                     return self._cached[1]
-                raw, signature = read_whole(path)
+                raw, signature = read_whole(path, LARGEST_INDEX)
             except (FileNotFoundError, NotADirectoryError):
                 problem = self._why_no_index()
                 if path.exists():
@@ -130,90 +127,8 @@ class Layout:
             fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
-    def path(self, digest: Digest) -> Path:
-        """Where a blob is or would be."""
-        return self.folder / "blobs" / digest.algorithm / digest.hex
-
-    def blob_size(self, digest: Digest) -> int:
-        """Bytes of a blob. Raises NotFound."""
-        with self._open_blob(digest) as file:
-            return os.fstat(file.fileno()).st_size
-
-    def blob(self, digest: Digest) -> Iterator[bytes]:
-        """The chunks of a blob, not checked. Raises NotFound."""
-        with self._open_blob(digest) as file, reading(self.path(digest)):
-            while chunk := file.read(CHUNK_SIZE):
-                yield chunk
-
-    def read_blob(self, digest: Digest, limit: int) -> bytes:
-        """A small blob as a whole, not checked. Raises NotFound, SizeMismatch over the limit."""
-        size = self.blob_size(digest)
-        if size > limit:
-            raise SizeMismatch(f"{digest} of {self}: {size} bytes, the limit is {limit}")
-        return b"".join(self.blob(digest))
-
-    def add_blob(self, digest: Digest, chunks: Iterable[bytes]) -> None:
-        """Write a blob; the chunks raise when they are not what the digest says."""
-        path = self.path(digest)
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_file(path) as (descriptor, temporary):
-            for chunk in chunks:
-                with writing(path):
-                    write_all(descriptor, chunk)
-            with writing(path):
-                os.fsync(descriptor)
-                temporary.rename(path)
-                sync_folder(path.parent)
-
-    def link_blob(self, digest: Digest, source: Layout) -> bool:
-        """Share a blob's file with another layout; False when the file systems don't let it."""
-        origin, path = source.path(digest), self.path(digest)
-        if self.touch_blob(digest, source.blob_size(digest)):
-            return True
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if origin.is_symlink():
-                return False
-            try:
-                path.hardlink_to(origin)
-            except OSError:
-                return False
-            with suppress(PermissionError):
-                os.utime(path)
-            sync_folder(path.parent)
-        return True
-
-    def remove_blob(self, digest: Digest) -> None:
-        """Remove a blob's file, if it is there."""
-        path = self.path(digest)
-        with writing(path):
-            path.unlink(missing_ok=True)
-
-    def touch_blob(self, digest: Digest, size: int) -> bool:
-        """Whether a blob of this size is there; if so its age begins anew.
-
-        Clean-up spares young blobs, so the caller has time to refer to it.
-        """
-        try:
-            if self.blob_size(digest) != size:
-                return False
-        except NotFound:
-            return False
-        with suppress(PermissionError), reading(self.path(digest)):
-            os.utime(self.path(digest))
-        return True
-
     def __str__(self) -> str:
         return f"ocidir://{self._name}"
-
-    def _open_blob(self, digest: Digest) -> BinaryIO:
-        path = self.path(digest)
-        with reading(path):
-            try:
-                return open_regular(path)
-            except (FileNotFoundError, NotADirectoryError):
-                raise NotFound(f"{digest} is not in {self}") from None
 
     def _require(self, *, create: bool) -> None:
         try:
@@ -247,12 +162,10 @@ class Layout:
         path = self.folder / LAYOUT_NAME
         with reading(path):
             try:
-                raw, _ = read_whole(path)
+                raw, _ = read_whole(path, LARGEST_INDEX)
             except FileNotFoundError:
                 raise Malformed(f"{self} is not an OCI layout folder: no oci-layout file") from None
-        version = parse_object(raw, f"{LAYOUT_NAME} of {self}").get("imageLayoutVersion")
-        if not isinstance(version, str) or not version.startswith("1."):
-            raise Malformed(f"{self} has layout version {version!r}; regbot knows 1.x")
+        check_version(raw, str(self))
 
     def _acquire(self, lock: int) -> None:
         patience = self._stop.within(LOCK_TIMEOUT)

@@ -8,7 +8,6 @@ then nothing is removed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def collect_garbage(
         with writing(layout.folder):
             sync_folder(layout.folder)
         blobs = size = 0
-        for digest, path in _ours(layout.folder):
+        for digest, path in _ours(layout):
             stop.check()
             with writing(path):
                 found = path.lstat()
@@ -109,7 +108,7 @@ def _follow(layout: Layout, named: _Named, *, limit: int) -> list[_Named]:
     """What a manifest names. A list may hold other things too: they name nothing."""
     surely_manifest = named.media_type in MEDIA_TYPES
     try:
-        raw = layout.read_blob(named.digest, limit)
+        raw = layout.blobs.read(named.digest, limit)
         if named.media_type not in SCHEMA1:
             named.digest.check(raw, f"{named.digest} of {layout}")
         return list(_names(parse_object(raw, f"{named.digest} of {layout}"), listed=False))
@@ -142,21 +141,8 @@ def _names(data: object, *, listed: bool) -> Iterator[_Named]:
                 yield from _names(value, listed=key == "manifests")
 
 
-def _ours(folder: Path) -> Iterator[tuple[Digest | None, Path]]:
+def _ours(layout: Layout) -> list[tuple[Digest | None, Path]]:
     """Each blob's digest and file, and each temporary file without a digest."""
-    with reading(folder):
-        algorithms = list(_entries(folder / "blobs"))
-        files = [("", path) for path in _entries(folder)]
-        files += [
-            (algorithm.name, path) for algorithm in algorithms for path in _entries(algorithm)
-        ]
-    for algorithm, path in files:
-        if path.name.startswith(TEMPORARY_PREFIX):
-            yield None, path
-        elif algorithm:
-            with suppress(InvalidValue):
-                yield Digest.parse(f"{algorithm}:{path.name}"), path
-
-
-def _entries(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+    with reading(layout.folder):
+        files = [path for path in layout.folder.iterdir() if path.name.startswith(TEMPORARY_PREFIX)]
+    return [*((None, path) for path in files), *layout.blobs.files()]

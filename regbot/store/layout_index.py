@@ -20,6 +20,13 @@ REF_NAME = "org.opencontainers.image.ref.name"
 _BARE = frozenset({"mediaType", "digest", "size"})
 
 
+def check_version(raw: bytes, where: str) -> None:
+    """Raise Malformed unless these bytes of ``oci-layout`` are of a version that is known."""
+    version = parse_object(raw, f"oci-layout of {where}").get("imageLayoutVersion")
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise Malformed(f"{where} has layout version {version!r}; regbot knows 1.x")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One descriptor of an index: its JSON object, the same as text, and its names.

@@ -15,8 +15,7 @@ What a registry has and a layout folder has not is done as other tools do it:
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,26 +27,26 @@ from regbot.errors import (
     NotFound,
     NotSupported,
     ScriptTimeout,
-    SizeMismatch,
     Stopped,
 )
 from regbot.oci.digest import Digest, verified
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
-from regbot.oci.referrers import as_referrer, fallback_tag, with_referrer, without_referrer
+from regbot.oci.referrers import fallback_tag, with_referrer, without_referrer
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.layout import Layout
 from regbot.store.layout_garbage import Collected, WallClock, collect_garbage
 from regbot.store.layout_index import Entry, Index
+from regbot.store.layout_store import LayoutStore
 from regbot.store.protocol import Chunks
 
 GRACE = 3600.0
 """Seconds a blob is spared by clean-up after it was put: its manifest comes last."""
 
 
-class OciDirStore:
-    """The content of one layout folder; it is made by the first write.
+class OciDirStore(LayoutStore):
+    """One layout folder, for reading and writing; the first write makes it.
 
     Keep one for all work on a folder: it remembers the parsed ``index.json``.
     Safe to share between threads.
@@ -69,26 +68,14 @@ class OciDirStore:
         """
         if reference.scheme != "ocidir":
             raise InvalidValue(f"{reference} is not the name of a layout folder (ocidir://path)")
-        self.repository = reference.without_name
         self._stop = stop or Stop()
         self._layout = Layout(
             folder or Path(reference.repository), name=reference.repository, stop=self._stop
         )
-        self._limit = blob_limit
+        super().__init__(reference.without_name, self._layout.blobs, self._layout.index, blob_limit)
         self._clock = clock
         self._needed = needed
         self._untidy = False
-
-    @property
-    def last_tag_takes_manifest(self) -> bool:
-        """Never: what an index lists stays."""
-        return False
-
-    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
-        """The tags of ``index.json``, sorted; those of referrer lists are among them."""
-        tags = sorted(self._layout.index().tags)
-        start = bisect_right(tags, last) if last else 0
-        return tags[start:] if limit is None else tags[start : start + max(limit, 0)]
 
     def head(self, name: Name) -> Head:
         """What ``index.json`` says of a tag, else what the manifest's file says.
@@ -101,39 +88,6 @@ class OciDirStore:
             return Head(described.media_type, described.digest, described.size)
         manifest = self.manifest(name)
         return Head(manifest.media_type, manifest.digest, manifest.size)
-
-    def manifest(self, name: Name) -> Manifest:
-        """A manifest by tag, or by digest whether or not ``index.json`` lists it itself."""
-        if isinstance(name, Digest):
-            entry = self._layout.index().find(name)
-            return self._read_entry(entry) if entry else self._read(name)
-        return self._read_entry(self._tagged(name))
-
-    def blob_size(self, digest: Digest) -> int:
-        """Bytes of a blob's file."""
-        return self._layout.blob_size(digest)
-
-    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
-        """The chunks of a blob, checked on the way."""
-        return verified(
-            self._layout.blob(digest), digest=digest, size=size, what=self._what(digest)
-        )
-
-    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
-        """The list at the referrers tag, and the untagged manifests with this subject."""
-        index = self._layout.index()
-        listing = self._listing(index, fallback_tag(digest))
-        found = {child.digest: child for child in listing.manifests} if listing else {}
-        for entry in index.entries:
-            if not entry.tag:
-                referrer = self._referrer(entry, digest)
-                if referrer and referrer.digest not in found:
-                    found[referrer.digest] = referrer
-        return [
-            referrer
-            for referrer in found.values()
-            if not artifact_type or referrer.artifact_type == artifact_type
-        ]
 
     def put_manifest(self, name: Name, manifest: Manifest) -> None:
         """Write the manifest, then ``index.json`` with its tag and its subject's referrers.
@@ -164,7 +118,7 @@ class OciDirStore:
             if subject:
                 left = self._without_referrer(left, subject.digest, digest)
             self._write(index, left)
-            self._layout.remove_blob(digest)
+            self._layout.blobs.remove(digest)
             self._untidy = True
 
     def delete_tag(self, tag: Tag, digest: Digest) -> None:
@@ -186,24 +140,24 @@ class OciDirStore:
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
         """Write a blob. False when it is there already; then only its age begins anew."""
         with self._layout.locked(create=True):
-            there = self._layout.touch_blob(digest, size)
+            there = self._layout.blobs.renew(digest, size)
         if not there:
             what = f"blob {digest} for {self._layout}"
             chunks = verified(content(), digest=digest, size=size, what=what)
-            self._layout.add_blob(digest, chunks)
+            self._layout.blobs.add(digest, chunks)
         return not there
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
         """Hard-link a blob of another layout folder; False when that can't be done."""
         if source.scheme != "ocidir":
             return False
-        other = Layout(Path(source.repository), stop=self._stop)
+        other = Layout(Path(source.repository), stop=self._stop).blobs
         try:
-            other.blob_size(digest)
+            other.size(digest)
         except NotFound:
             return False
         with self._layout.locked(create=True):
-            return self._layout.link_blob(digest, other)
+            return self._layout.blobs.link(digest, other)
 
     def collect_garbage(self, *, grace: float = GRACE) -> Collected:
         """Remove the blobs nothing refers to that are older than ``grace`` seconds.
@@ -227,42 +181,15 @@ class OciDirStore:
             with suppress(Stopped, ScriptTimeout):
                 self.collect_garbage()
 
-    def _tagged(self, tag: Tag) -> Entry:
-        entry = self._layout.index().tags.get(tag)
-        if entry is None:
-            raise NotFound(f"there is no tag {tag!r} in {self._layout}")
-        return entry
-
-    def _what(self, digest: Digest) -> str:
-        return f"{digest} of {self._layout}"
-
-    def _read(self, digest: Digest, media_type: str = "") -> Manifest:
-        raw = self._layout.read_blob(digest, self._limit)
-        if media_type not in SCHEMA1:
-            digest.check(raw, self._what(digest))
-        manifest = Manifest.parse(raw, media_type, algorithm=digest.algorithm)
-        if manifest.digest != digest:
-            raise DigestMismatch(f"{self._what(digest)}: digest is {manifest.digest}")
-        return manifest
-
-    def _read_entry(self, entry: Entry) -> Manifest:
-        said = entry.descriptor
-        manifest = self._read(said.digest, said.media_type)
-        if manifest.size != said.size:
-            raise SizeMismatch(
-                f"{self._what(said.digest)}: {manifest.size} bytes, index.json says {said.size}"
-            )
-        return manifest
-
     def _write(self, old: Index, new: Index) -> None:
         if new is not old:
             self._layout.write_index(new)
 
     def _add_manifest(self, manifest: Manifest) -> None:
-        digest = manifest.digest
-        there = self._layout.touch_blob(digest, manifest.size)
-        if not there or self._layout.read_blob(digest, manifest.size) != manifest.raw:
-            self._layout.add_blob(digest, [manifest.raw])
+        blobs, digest = self._layout.blobs, manifest.digest
+        there = blobs.renew(digest, manifest.size)
+        if not there or blobs.read(digest, manifest.size) != manifest.raw:
+            blobs.add(digest, [manifest.raw])
 
     def _with_manifest(self, index: Index, name: Name, manifest: Manifest) -> Index:
         """The index once a manifest is put; writes the new list of referrers, if any."""
@@ -291,14 +218,6 @@ class OciDirStore:
         self._add_manifest(new)
         return index.with_tag(tag, new.descriptor)
 
-    def _listing(self, index: Index, tag: Tag) -> Manifest | None:
-        """The list of referrers at a tag; None when there is none."""
-        entry = index.tags.get(tag)
-        try:
-            return self._read_entry(entry) if entry else None
-        except NotFound:
-            return None
-
     def _subject(self, digest: Digest, entry: Entry | None) -> Descriptor | None:
         """What a manifest refers to. A broken one, if it has an entry, refers to nothing."""
         try:
@@ -307,15 +226,3 @@ class OciDirStore:
             if entry is None:
                 raise
             return None
-
-    def _referrer(self, entry: Entry, subject: Digest) -> Descriptor | None:
-        """An entry as a referrer, when its manifest has this subject."""
-        said = entry.descriptor
-        if said.media_type and not said.media_type.endswith("json"):
-            return None
-        try:
-            manifest = self._read_entry(entry)
-        except NotFound:
-            return None
-        found = manifest.subject
-        return as_referrer(manifest) if found and found.digest == subject else None

@@ -126,7 +126,6 @@ def test_an_artifact_is_written_without_what_only_images_have(store, tmp_path) -
     assert "manifest.json" not in names_of(tmp_path / "a.tar")
     with open_archive(tmp_path / "a.tar", blob_limit=LIMIT) as archive:
         assert archive.manifest(Tag("signature")) == artifact.manifest
-        assert archive.referrers(image.digest)[0].digest == artifact.digest
         assert archive.referrers(image.digest, "something/else") == []
 
 

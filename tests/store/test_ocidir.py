@@ -307,7 +307,7 @@ class TestOddFolders:
         image = make_image(annotations={"long": "x" * 1000})
         push(folder.store, image, "v1")
         small = OciDirStore(folder.store.repository, blob_limit=1000)
-        with pytest.raises(SizeMismatch, match="the limit is 1000"):
+        with pytest.raises(SizeMismatch, match="more than the limit of 1000"):
             small.manifest(Tag("v1"))
 
     def test_a_pipe_in_place_of_a_blob_does_not_hang(self, folder) -> None:

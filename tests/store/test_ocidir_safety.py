@@ -33,6 +33,7 @@ from support.memory import own_peak
 from support.tagged import delete_tag
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.store.ocidir import OciDirStore
 store = OciDirStore(Reference.parse("ocidir://" + sys.argv[1]))
 """
@@ -55,14 +56,13 @@ for number in range(12):
     tag = f"w{sys.argv[3]}-{number}"
     push(store, make_image(labels={"tag": tag}), tag)
     if number % 2:
-        delete_tag(store, tag)
+        delete_tag(store, Tag(tag))
     store.collect_garbage()
 """
 
 SMALL_FILES = """
 import resource
 from regbot.errors import StorageError
-from regbot.oci.tag import Tag
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 big = b"x" * 30000
 def refused(call):
@@ -103,6 +103,7 @@ def test_killed_at_any_moment_the_layout_is_sound(folder) -> None:
         with start(BUSY, folder.path, str(run)) as process:
             assert process.stdout
             lines += islice(process.stdout, chance.randrange(1, 20))
+            assert process.poll() is None
             process.kill()
             lines += process.stdout.readlines()
         done = [line.split() for line in lines if line.endswith("\n")]

@@ -1,0 +1,162 @@
+"""Files named after the digests of their bytes, ``<folder>/<algorithm>/<hex>``.
+
+Layout folders keep their blobs so (OCI image spec, "Image Layout"), and the journal its
+manifests. A file is written beside its place, synced and renamed, so it is whole or not
+there. Bytes are not checked here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from regbot.errors import InvalidValue, NotFound, SizeMismatch
+from regbot.files import (
+    TEMPORARY_PREFIX,
+    open_regular,
+    reading,
+    sync_folder,
+    temporary_file,
+    write_all,
+    writing,
+)
+from regbot.oci.digest import Digest
+
+CHUNK_SIZE = 256 * 1024
+
+
+class DigestFiles:
+    """The files of one folder; threads and processes may share it.
+
+    ``name`` is what errors call the place. Every method raises StorageError when the
+    file system refuses, and NotFound where a file is asked for that is not there.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+    def path(self, digest: Digest) -> Path:
+        """Where a file is or would be."""
+        return self._folder / digest.algorithm / digest.hex
+
+    def size(self, digest: Digest) -> int:
+        """Bytes of a file."""
+        with self._open(digest) as file:
+            return os.fstat(file.fileno()).st_size
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        """The bytes of a file."""
+        with self._open(digest) as file, reading(self.path(digest)):
+            while chunk := file.read(CHUNK_SIZE):
+                yield chunk
+
+    def read(self, digest: Digest, limit: int) -> bytes:
+        """A small file as a whole. Raises SizeMismatch when it has more than ``limit`` bytes."""
+        with self._open(digest) as file, reading(self.path(digest)):
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise SizeMismatch(f"{digest} of {self}: more than the limit of {limit} bytes")
+        return content
+
+    def add(self, digest: Digest, chunks: Iterable[bytes]) -> None:
+        """Write a file; the chunks raise when they are not what the digest says."""
+        self.write(digest, chunks)
+        self.sync(digest.algorithm)
+
+    def write(self, digest: Digest, chunks: Iterable[bytes]) -> None:
+        """Write one of several files, which outlast a power cut after ``sync``."""
+        path = self.path(digest)
+        self._make(path.parent)
+        with temporary_file(path) as (descriptor, temporary):
+            for chunk in chunks:
+                with writing(path):
+                    write_all(descriptor, chunk)
+            with writing(path):
+                os.fsync(descriptor)
+                temporary.rename(path)
+
+    def sync(self, algorithm: str) -> None:
+        """Make what was written under an algorithm outlast a power cut."""
+        folder = self._folder / algorithm
+        with writing(folder):
+            sync_folder(folder)
+
+    def link(self, digest: Digest, source: DigestFiles) -> bool:
+        """Share a file with another folder; False when the file systems don't let it."""
+        if self.renew(digest, source.size(digest)):
+            return True
+        origin, path = source.path(digest), self.path(digest)
+        self._make(path.parent)
+        with writing(path):
+            if origin.is_symlink():
+                return False
+            try:
+                path.hardlink_to(origin)
+            except OSError:
+                return False
+        self._touch(path)
+        self.sync(digest.algorithm)
+        return True
+
+    def renew(self, digest: Digest, size: int) -> bool:
+        """Whether a file of this size is there; if so it is as young as a new one.
+
+        Clean-up spares young files, so the caller has time to refer to it.
+        """
+        try:
+            if self.size(digest) != size:
+                return False
+        except NotFound:
+            return False
+        self._touch(self.path(digest))
+        return True
+
+    def remove(self, digest: Digest) -> None:
+        """Remove a file, if it is there."""
+        path = self.path(digest)
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+    def files(self) -> list[tuple[Digest | None, Path]]:
+        """All files with their digests; None for one that is unfinished.
+
+        A killed process may have left such a file.
+        """
+        with reading(self._folder):
+            if not self._folder.is_dir():
+                return []
+            folders = [path for path in self._folder.iterdir() if path.is_dir()]
+            paths = [path for folder in folders for path in folder.iterdir()]
+        found: list[tuple[Digest | None, Path]] = []
+        for path in paths:
+            if path.name.startswith(TEMPORARY_PREFIX):
+                found.append((None, path))
+            else:
+                with suppress(InvalidValue):
+                    found.append((Digest.parse(f"{path.parent.name}:{path.name}"), path))
+        return found
+
+    def _open(self, digest: Digest) -> BinaryIO:
+        path = self.path(digest)
+        with reading(path):
+            try:
+                return open_regular(path)
+            except (FileNotFoundError, NotADirectoryError):
+                raise NotFound(f"{digest} is not in {self}") from None
+
+    def _make(self, folder: Path) -> None:
+        with writing(folder):
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                sync_folder(self._folder)
+
+    def _touch(self, path: Path) -> None:
+        with suppress(PermissionError), writing(path):
+            os.utime(path)
