@@ -11,6 +11,7 @@ import urllib3
 
 from regbot.errors import ConnectionFailed, InvalidValue, SizeMismatch
 from regbot.events import Exchanged
+from regbot.http.cutting import Flight
 from regbot.http.exchange import Request, Response
 from regbot.http.pacing import Surroundings
 from regbot.http.peers import Peer
@@ -46,10 +47,9 @@ class WireSender:
         try:
             with cutter.flight(self._stop, self._peer.timeouts.read) as flight:
                 answer = connections.send(request, body, self._timeouts())
-            if flight.was_cut:  # its headers may have been cut short without a sign of it
-                flight.land()
-                answer.close()
-                raise TimeoutError
+                if flight.was_cut:
+                    answer.close()
+                flight.check()
             status = answer.status_code
         except (*_FAILURES, InvalidValue) as error:
             self._stop.check()
@@ -61,7 +61,7 @@ class WireSender:
             request,
             status,
             answer.raw.headers,
-            more=partial(self._more, answer.raw, request),
+            more=partial(self._more, answer.raw, request, flight),
             limit=self._limit,
             closing=[answer.close, flight.land],
             forgotten=cutter.forgotten,
@@ -78,14 +78,16 @@ class WireSender:
             read = min(read, left + _GRACE)
         return min(connect, read), read
 
-    def _more(self, raw: urllib3.BaseHTTPResponse, request: Request) -> bytes:
+    def _more(self, raw: urllib3.BaseHTTPResponse, request: Request, flight: Flight) -> bytes:
         """The next piece of a body, empty at its end."""
         self._stop.check()
         try:
-            return raw.read1(CHUNK, decode_content=True) or b""
+            chunk = raw.read1(CHUNK, decode_content=True) or b""
+            flight.check()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             self._stop.check()
             raise self._failed(error, request) from None
+        return chunk
 
     def _failed(self, error: BaseException, request: Request) -> ConnectionFailed:
         why, retry = self._explained(error)
@@ -101,6 +103,8 @@ class WireSender:
                 return f"no connection within {format_duration(timeouts.connect)}", True
             case requests.exceptions.ReadTimeout() | urllib3.exceptions.ReadTimeoutError():
                 return f"nothing came back for {format_duration(timeouts.read)}", True
+            case TimeoutError():
+                return f"its headers did not come within {format_duration(timeouts.read)}", True
             case requests.exceptions.InvalidURL():
                 return "the URL can't be sent", False
         why, retry = explain(error, self._peer.settings.name)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from support.certificates import Authority
 from support.httpclient import Web, plain, web
+from support.scripted import Said, scripted
 
-from regbot.errors import Stopped
+from regbot.errors import ConnectionFailed, ScriptTimeout, Stopped
 from regbot.http.cutting import Timeouts
 from regbot.http.hosts import HostSettings
 from regbot.stopping import Stop
@@ -94,6 +95,87 @@ def test_nor_does_a_silent_one_behind_tls(words: bytes, tmp_path: Path) -> None:
         settings = HostSettings(server.host, ca_certificate=authority.certificate)
         with web(settings, stop=stop, timeouts=PATIENT) as own:
             ended(server, own, stop, lambda: own.get(server.host, "/v2/"))
+
+
+@contextmanager
+def trickling(start: bytes, piece: bytes) -> Iterator[Silent]:
+    """A server whose answer goes on and on, one piece at a time, until the client goes."""
+    server = Silent()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        server.host = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection as client:
+                client.recv(65536)
+                client.sendall(start)
+                server.spoke.set()
+                gone = threading.Event()
+                for _ in range(600):
+                    try:
+                        client.sendall(piece)
+                    except OSError:
+                        server.left.set()
+                        return
+                    gone.wait(0.05)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server
+        thread.join(40)
+
+
+TRICKLES = {
+    "status line": (b"HTTP/1.1 200 ", b"O"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "chunk size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+}
+
+
+@pytest.mark.parametrize(("start", "piece"), TRICKLES.values(), ids=TRICKLES)
+def test_an_answer_that_trickles_in_ends_with_the_timeout_of_the_run(
+    start: bytes, piece: bytes
+) -> None:
+    """Law: a script can't outlive its timeout."""
+    never = Timeouts(connect=10.0, read=600.0, grace=600.0)
+    with (
+        trickling(start, piece) as server,
+        web(plain(server.host), stop=Stop(timeout=0.5), timeouts=never) as own,
+    ):
+        with pytest.raises(ScriptTimeout):
+            own.get(server.host, "/v2/")
+        assert server.left.wait(20)
+
+
+@pytest.mark.parametrize("what", ["status line", "headers"])
+def test_headers_that_trickle_in_end_with_the_read_timeout(what: str) -> None:
+    start, piece = TRICKLES[what]
+    with (
+        trickling(start, piece) as server,
+        web(plain(server.host), timeouts=Timeouts(connect=10.0, read=0.5, grace=600.0)) as own,
+    ):
+        with pytest.raises(ConnectionFailed, match=r"headers did not come within 0\.5s"):
+            own.send(server.host, "/v2/", retry=False)
+        assert server.left.wait(20)
+
+
+def test_a_long_upload_is_not_taken_for_headers_that_do_not_come() -> None:
+    """Only once all of a request is sent do its headers have to come."""
+    pause = threading.Event()
+
+    def content() -> Iterator[bytes]:
+        for _ in range(4):
+            yield b"x"
+            pause.wait(0.3)
+
+    with (
+        scripted(lambda _: Said(201)) as server,
+        web(plain(server.host), timeouts=Timeouts(connect=10.0, read=0.5)) as own,
+    ):
+        own.send(
+            server.host, "/v2/", "PUT", body=content, length=4, expect=frozenset({201}), retry=False
+        ).close()
 
 
 def test_other_runs_on_the_same_transport_go_on() -> None:

@@ -105,6 +105,16 @@ def test_sixteen_requests_at_once_by_default() -> None:
     assert most == 16
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET", "PUT", "DELETE"])
+def test_an_answer_without_a_body_leaves_the_connection_open(method: str) -> None:
+    """Also where nobody reads it: a HEAD of each tag does not need a connection each."""
+    with scripted(lambda _: Said(204 if method == "GET" else 200)) as server:
+        with web(plain(server.host)) as own:
+            for _ in range(3):
+                own.send(server.host, "/v2/", method, expect=frozenset({200, 204})).close()
+        assert server.connections == 1
+
+
 def test_a_proxy_is_chosen_once_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies are resolved once a host, not on every request."""
     chosen: list[str] = []

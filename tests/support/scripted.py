@@ -38,11 +38,12 @@ Answers = Callable[[Asked], Said]
 
 @dataclass(slots=True)
 class Scripted:
-    """A running server: its address, what it was asked, and what it answers."""
+    """A running server: its address, what it was asked, over how many connections, answers."""
 
     answers: Answers
     host: str = ""
     asked: list[Asked] = field(default_factory=list)
+    connections: int = 0
 
     @property
     def lines(self) -> list[str]:
@@ -57,7 +58,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        cast("_Server", self.server).sockets.append(self.connection)
+        server = cast("_Server", self.server)
+        server.sockets.append(self.connection)
+        server.script.connections += 1
 
     def log_message(self, *args: Any) -> None:
         """Requests are kept as values, not written to stderr."""
