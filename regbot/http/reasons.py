@@ -10,6 +10,8 @@ from collections.abc import Iterator
 _PLAIN = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 )
+_ANOTHER_NAME = frozenset({62, 64})
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 _NAME_UNKNOWN = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
@@ -52,6 +54,11 @@ def _explain(error: BaseException, registry: str) -> tuple[str, bool]:
 def _tls(error: ssl.SSLError, registry: str) -> tuple[str, bool]:
     reason = error.reason or ""
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _ANOTHER_NAME:
+            return (
+                "its certificate is for another name "
+                f"(set hostname to that name, or tls: insecure, for {registry})"
+            ), False
         return (
             f"its certificate is not trusted: {error.verify_message or 'it does not verify'} "
             f"(set regcert to its authority, or tls: insecure, for {registry})"

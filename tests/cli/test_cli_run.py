@@ -1,6 +1,8 @@
 """regbot run: one-offs from the command line."""
 
+import errno
 import json
+import os
 
 import pytest
 from support.command import regbot
@@ -62,7 +64,7 @@ def test_one_line_deletes_a_tag_with_the_configs_creds(tmp_path, registry):
     [
         ([], "give either FILE.lua or -e TEXT"),
         (["a.lua", "-e", "return 1"], "give either FILE.lua or -e TEXT"),
-        (["missing.lua"], "missing.lua: can't read the script: No such file"),
+        (["missing.lua"], f"missing.lua: can't read the script: {os.strerror(errno.ENOENT)}"),
         (["."], "can't read the script"),
         (["-e", "return 1", "--arg", "x"], "--arg x: write it as key=value"),
         (["-e", "return 1", "-c", "missing.yml"], "missing.yml"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -206,7 +208,7 @@ MISTAKES = {
     ),
     creds("token: '{{env \"X\"'"): "3:13: token: template: {{ without }} (close it)",
     creds("user: '{{file \"/no/such\"}}'"): (
-        "3:14: user: template: file: can't read the file: No such file or directory"
+        f"3:14: user: template: file: can't read the file: {os.strerror(errno.ENOENT)}"
         " (check its name)"
     ),
     creds("user: |\n      first\n      {{env}}"): (

@@ -73,7 +73,7 @@ def test_a_certificate_for_another_name_is_refused(authority: Authority) -> None
     with (
         scripted(hello, context) as script,
         web(HostSettings(script.host, ca_certificate=authority.certificate)) as own,
-        pytest.raises(ConnectionFailed, match=r"is not valid for '127\.0\.0\.1'"),
+        pytest.raises(ConnectionFailed, match="its certificate is for another name"),
     ):
         own.get(script.host, "/v2/")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -302,7 +303,7 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path) -> None:
     os.mkfifo(tmp_path / "fifo")
     refused(tmp_path / "fifo", "named pipe, not a regular file", StorageError)
     refused(tmp_path, "a folder, not a regular file", StorageError)
-    refused(tmp_path / "missing", "No such file", StorageError)
+    refused(tmp_path / "missing", os.strerror(errno.ENOENT), StorageError)
 
 
 def _sample() -> bytes:

@@ -180,7 +180,7 @@ def test_an_error_names_script_and_line(flavour):
     ran = run_script_text("\nerror 'no such luck'", flavour=flavour)
     assert str(ran.error) == "test:2: no such luck"
     ran = run_script_text("\n\nlocal t = nil\nprint(t.x)", flavour=flavour)
-    assert str(ran.error).startswith("test:4: attempt to index")
+    assert str(ran.error).startswith("test:4: ")
 
 
 def test_an_error_that_is_no_text_is_shown_all_the_same(flavour):

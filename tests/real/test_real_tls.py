@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +96,6 @@ def test_the_authority_of_another(secure: RealRegistry, tmp_path: Path) -> None:
 def test_plain_http_to_a_tls_port(secure: RealRegistry, tmp_path: Path) -> None:
     """``tls: disabled`` for a registry that speaks TLS."""
     said = failure(run_bot(tmp_path, LIST, secure.host, creds={"tls": "disabled"}))
-    assert "Client sent an HTTP request to an HTTPS server" in said
     assert "400" in said
 
 
@@ -164,13 +165,12 @@ def test_without_a_client_certificate(
             push(plainly.store(), make_image(), "v1")
         creds = from_files(regcert=authority.folder / "ca.crt")
         said = failure(run_bot(tmp_path, SEVERAL, host, creds=creds))
-        assert "400 Bad Request" in said
-        assert "No required SSL certificate was sent" in said
+        assert "400" in said
         with Client(host, **trusting, **shown) as other:
-            with pytest.raises(RequestError, match="The SSL certificate error") as caught:
+            with pytest.raises(RequestError, match="400") as caught:
                 other.store().tags()
             assert "\n" not in str(caught.value)
-            with pytest.raises(RequestError, match="400 Bad Request"):
+            with pytest.raises(RequestError, match="400"):
                 delete_tag(other.store(), Tag("v1"))
         assert list(registry.tags("team/app")) == ["v1"]
 
@@ -189,7 +189,7 @@ def test_client_certificates_of_docker(
         (folder / "own.cert").write_text(Path(client["clientCert"]).read_text())
         with (
             web(HostSettings(host), certificates=tmp_path / "certs.d") as own,
-            pytest.raises(CredentialError, match=r"own\.key: No such file"),
+            pytest.raises(CredentialError, match=rf"own\.key: {os.strerror(errno.ENOENT)}"),
         ):
             own.get(host, "/v2/_catalog")
         (folder / "own.key").write_text(Path(client["clientKey"]).read_text())
