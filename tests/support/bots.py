@@ -48,6 +48,7 @@ def run_bot(
     args = {"host": host, "layout": f"ocidir://{layout}"}
     config = {
         "creds": [{"registry": host, **(creds or {})}, *more],
+        "defaults": {"workDir": str(folder)},
         "scripts": [{"name": "bot", "script": script, "args": args, "timeout": "60s", **settings}],
     }
     path = folder / "bot.yml"
