@@ -177,27 +177,27 @@ tag = {}
 time = {}
 
 ---Write a line at level info to the log, with the script's name. A message of more than 64 KiB is cut.
----@param message any the message; what is no text is made one
+---@param message any the message; other values are converted to text
 ---@param fields? table names and values to add to the line
 function log(message, fields) end
 
 ---Write a line at level debug to the log, with the script's name. A message of more than 64 KiB is cut.
----@param message any the message; what is no text is made one
+---@param message any the message; other values are converted to text
 ---@param fields? table names and values to add to the line
 function log.debug(message, fields) end
 
 ---Write a line at level info to the log, with the script's name. A message of more than 64 KiB is cut.
----@param message any the message; what is no text is made one
+---@param message any the message; other values are converted to text
 ---@param fields? table names and values to add to the line
 function log.info(message, fields) end
 
 ---Write a line at level warn to the log, with the script's name. A message of more than 64 KiB is cut.
----@param message any the message; what is no text is made one
+---@param message any the message; other values are converted to text
 ---@param fields? table names and values to add to the line
 function log.warn(message, fields) end
 
 ---Write a line at level error to the log, with the script's name. A message of more than 64 KiB is cut.
----@param message any the message; what is no text is made one
+---@param message any the message; other values are converted to text
 ---@param fields? table names and values to add to the line
 function log.error(message, fields) end
 
@@ -486,7 +486,7 @@ function time.format(seconds, format) end
 ---@return number
 function time.duration(text) end
 
----The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch, prerelease, build, variant; nil for what is no version. A part that is missing is nil; 1.2 stands for 1.2.0. Versions are compared with < and ==. semver(text) is the same, but raises an error for what is no version.
+---The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch, prerelease, build, variant; nil if it is not a version. A part that is missing is nil; 1.2 stands for 1.2.0. Versions are compared with < and ==. semver(text) is the same, but raises an error if the text is not a version.
 ---@param text string a tag
 ---@param options? {variant?: boolean}
 ---@return table?
@@ -499,7 +499,7 @@ function semver.parse(text, options) end
 ---@return integer
 function semver.compare(a, b, options) end
 
----A new array of the versions, the oldest first. An error when one is no version.
+---A new array of the versions, the oldest first. Raises an error if one is none.
 ---@param versions string[] the versions
 ---@param options? {variant?: boolean, newest_first?: boolean}
 ---@return string[]

@@ -148,7 +148,7 @@ def format_moment(seconds: float) -> str:
     try:
         moment = _EPOCH + timedelta(seconds=seconds)
     except (OverflowError, ValueError):
-        raise InvalidValue(f"{seconds} seconds are no time that can be written") from None
+        raise InvalidValue(f"{seconds} seconds is not a time that can be written") from None
     fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 

@@ -278,7 +278,7 @@ class Authenticator:
             self._refused = {k: v for k, v in self._refused.items() if now < v[0]}
             refused = self._refused.get(None) or self._refused.get(frozenset(scopes))
         if refused:
-            raise LoginRefused(f"{refused[1]} (not asked again for a while)")
+            raise LoginRefused(f"{refused[1]} (not retried for a while)")
 
 
 def _direct(login: Login) -> str:

@@ -81,7 +81,7 @@ class Keyring:
             if not login.helper_optional:
                 return error
             fields = {"registry": settings.name}
-            self._emit(Message("warn", f"{error}; going on without it", fields))
+            self._emit(Message("warn", f"{error}; continuing without it", fields))
             return login
         if answer is None:
             return login

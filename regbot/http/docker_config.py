@@ -214,4 +214,4 @@ def _plain(keys: Iterable[str]) -> frozenset[str]:
 
 
 def _warn(emit: Emit, place: str, what: str) -> None:
-    emit(Message("warn", f"docker config {place}: {what}; going on without it"))
+    emit(Message("warn", f"docker config {place}: {what}; continuing without it"))

@@ -62,7 +62,7 @@ def summary(body: bytes) -> str:
     if text.startswith("<"):
         title = _TITLE.search(text)
         said = f": {printable(unescape(title[1]))}" if title and title[1].strip() else ""
-        return f"an HTML page came back, not the answer of a registry{said}"
+        return f"the response is an HTML page, not a registry's answer{said}"
     return printable(text) if text and data is None else ""
 
 

@@ -107,14 +107,14 @@ class Helper:
                     return output
                 if len(output) > _LARGEST:
                     raise CredentialError(
-                        f"credential helper {self.program} printed more than credentials"
+                        f"credential helper {self.program} printed too much output"
                     )
 
     def _check(self, deadline: float, stop: Stop) -> None:
         stop.check()
         if self.clock() >= deadline:
             raise CredentialError(
-                f"credential helper {self.program} gave no answer "
+                f"credential helper {self.program} did not answer "
                 f"within {format_duration(self.timeout)}"
             )
 

@@ -86,7 +86,7 @@ class MirrorSender:
         if isinstance(error, ConnectionFailed | ServerFault | TooManyRequests):
             mirror.went_down()
         fields = {"mirror": mirror.settings.name, "error": str(error)}
-        self._emit(Message("debug", "mirror passed over", fields))
+        self._emit(Message("debug", "mirror skipped", fields))
 
     def _handed_out(self, request: Request) -> Response:
         """Send to a URL that a registry handed out: its own, or one of others."""

@@ -25,7 +25,7 @@ def explain(error: BaseException, registry: str) -> tuple[str, bool]:
         found = next((x for x in chain if isinstance(x, kind)), None)
         if found is not None:
             return _explain(found, registry)
-    return "no answer that can be understood as HTTP came back", True
+    return "the response is not valid HTTP", True
 
 
 def _explain(error: BaseException, registry: str) -> tuple[str, bool]:
@@ -40,7 +40,7 @@ def _explain(error: BaseException, registry: str) -> tuple[str, bool]:
         case http.client.IncompleteRead():
             return "the answer broke off before its end", True
         case http.client.HTTPException():
-            return "what came back is not HTTP (does it speak TLS? then set tls: enabled)", True
+            return "the response is not HTTP (if the registry uses TLS, set tls: enabled)", True
         case ConnectionRefusedError():
             return "connection refused: nothing listens there", True
         case TimeoutError():
@@ -70,18 +70,18 @@ def _tls(error: ssl.SSLError, registry: str) -> tuple[str, bool]:
         ), False
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
         return (
-            "the server did not take our client certificate, or wants one "
+            "the server did not accept the client certificate, or requires one "
             f"(set clientCert and clientKey for {registry})"
         ), False
     if "ALERT_HANDSHAKE_FAILURE" in reason:
         return (
             "the server refused the TLS handshake "
-            f"(if it wants a certificate, set clientCert and clientKey for {registry})"
+            f"(if it requires a certificate, set clientCert and clientKey for {registry})"
         ), False
     if isinstance(error, ssl.SSLEOFError):
         hint = (
-            f"set tls: disabled for {registry} if it speaks plain HTTP,"
-            " or clientCert and clientKey if it wants a certificate"
+            f"set tls: disabled for {registry} if it uses plain HTTP,"
+            " or clientCert and clientKey if it requires a certificate"
         )
         return f"the connection was closed during TLS ({hint})", True
     return f"TLS failed: {reason.replace('_', ' ').lower() or 'no reason given'}", False

@@ -51,8 +51,8 @@ def redirected(request: Request, status: int, location: str) -> Request:
     reads = request.method in {"GET", "HEAD"}
     if not reads and not (stays and status in _METHOD_KEPT):
         raise InvalidValue(
-            f"is redirected ({status}) to {redacted(target)}, "
-            f"and a {request.method} is not sent to another place than the one asked for"
+            f"is redirected ({status}) to {redacted(target)},"
+            f" which a {request.method} does not follow"
         )
     if stays:
         return replace(request, url=target)
@@ -67,9 +67,9 @@ def _target(base: str, location: str) -> str:
         text = location.encode("latin-1", "replace").decode("utf-8", "replace")
         target = without_user(urljoin(base, text.strip()))
     except ValueError:
-        raise InvalidValue("is redirected to a URL that can't be read") from None
+        raise InvalidValue("is redirected to an invalid URL") from None
     try:
         origin(target)
     except InvalidValue as error:
-        raise InvalidValue(f"is redirected to nowhere: {error}") from None
+        raise InvalidValue(f"is redirected to an invalid URL: {error}") from None
     return target

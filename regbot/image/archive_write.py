@@ -119,7 +119,7 @@ class _Export:
             size = self._sizes.setdefault(part.digest, part.size)
             if size != part.size:
                 raise SizeMismatch(
-                    f"{part.digest} of {source.repository} is said to have {size} bytes,"
+                    f"{part.digest} of {source.repository} is listed with {size} bytes,"
                     f" and {part.size}"
                 )
 

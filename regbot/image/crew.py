@@ -27,7 +27,7 @@ class Crew:
         """Raise when the run ends or another item failed; long work asks now and then."""
         self._stop.check()
         if self._error is not None:
-            raise Stopped("ended since another part of the work failed")
+            raise Stopped("stopped because another part of the work failed")
 
     def run(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """The results in the order of the items.

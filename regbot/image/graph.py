@@ -138,7 +138,7 @@ class Look:
             return []
 
     def _passed_over(self, wanted: Wanted) -> None:
-        text = f"{wanted.descriptor.digest} is listed with {wanted.owner}, but not there"
+        text = f"{wanted.descriptor.digest} is listed by {wanted.owner}, but does not exist"
         self.emit(Message("warn", text, {"image": str(self.store.repository)}))
 
 

@@ -81,12 +81,12 @@ class Tar:
             if found is None or found.kind == "file":
                 return found
             if found.kind == "other":
-                raise Malformed(f"{found.name!r} in {self.what} is no regular file")
+                raise Malformed(f"{found.name!r} in {self.what} is not a regular file")
             target = self.members.get(self._target(found))
             if target is None:
-                raise Malformed(f"link {found.name!r} in {self.what} leads to nothing in it")
+                raise Malformed(f"link {found.name!r} in {self.what} has no target in it")
             found = target
-        raise Malformed(f"link {name!r} in {self.what} leads in a circle")
+        raise Malformed(f"link {name!r} in {self.what} is circular")
 
     def chunks(self, member: Member) -> Iterator[bytes]:
         """The bytes of a file."""
@@ -94,7 +94,7 @@ class Tar:
         while left:
             chunk = self._at(offset, min(left, CHUNK_SIZE))
             if not chunk:
-                raise Malformed(f"{self.what} breaks off within {member.name!r}")
+                raise Malformed(f"{self.what} is truncated within {member.name!r}")
             yield chunk
             offset, left = offset + len(chunk), left - len(chunk)
 
@@ -112,7 +112,7 @@ class Tar:
         if member is None:
             raise Malformed(f"{name!r} is missing in {self.what}")
         if member.twice:
-            raise Malformed(f"{name!r} is more than once in {self.what}")
+            raise Malformed(f"{name!r} occurs more than once in {self.what}")
         if member.size > limit:
             raise SizeMismatch(
                 f"{name!r} in {self.what}: {member.size} bytes are more than the limit of {limit}"
@@ -154,9 +154,9 @@ class Tar:
             return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except (tarfile.TarError, ValueError):
             if first:
-                raise Malformed(f"{self.what} is not a tar") from None
-            why = "breaks off" if len(block) < BLOCK else "is damaged"
-            raise Malformed(f"{self.what} is a tar that {why}") from None
+                raise Malformed(f"{self.what} is not a tar file") from None
+            why = "is truncated" if len(block) < BLOCK else "is damaged"
+            raise Malformed(f"{self.what} {why}") from None
 
     def _extension(self, header: tarfile.TarInfo, body: int) -> dict[str, str] | None:
         """What a header says of the member after it; None when it is a member itself."""
@@ -167,7 +167,7 @@ class Tar:
             raise Malformed(f"{self.what} has a header of {header.size} bytes")
         content = self._at(body, header.size)
         if len(content) < header.size:
-            raise Malformed(f"{self.what} is a tar that breaks off")
+            raise Malformed(f"{self.what} is truncated")
         if header.type in _LONG:
             text = content.partition(b"\0")[0].decode("utf-8", "surrogateescape")
             return {_LONG[header.type]: text}
@@ -183,7 +183,7 @@ class Tar:
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             raise Malformed(f"{self.what} has a member of the size {text[:20]!r}")
         if body + int(text) > self._size:
-            raise Malformed(f"{self.what} is a tar that breaks off")
+            raise Malformed(f"{self.what} is truncated")
         return int(text)
 
     def _member(

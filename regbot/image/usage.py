@@ -66,7 +66,7 @@ class Usage:
                 return Sight()
             raise Malformed(
                 f"nothing is deleted from {self._store.repository}: index {descriptor.digest}"
-                f" can't be read, so what it needs is not known ({error})"
+                f" can't be read, so what it needs is unknown ({error})"
             ) from error
         children = children_of(manifest)
         return Sight(next=tuple(Wanted(child, "child", descriptor.digest) for child in children))

@@ -118,7 +118,7 @@ class Conversion:
             return _nearest(value)
         if value is None or isinstance(value, bool | int | float):
             return value
-        raise TypeError(f"a {type(value).__name__} is no JSON value")
+        raise TypeError(f"a {type(value).__name__} is not a JSON value")
 
     def _new_table(self, content: Mapping[bytes, Any] | list[Any]) -> Any:  # noqa: ANN401
         if self._lua.get_memory_used() > self._memory:

@@ -38,7 +38,7 @@ def as_referrer(manifest: Manifest) -> Descriptor:
 def with_referrer(listing: Manifest | None, referrer: Manifest) -> Manifest:
     """The list with a referrer added; the same list when it is there already.
 
-    Raises Malformed when ``listing`` is no index.
+    Raises Malformed when ``listing`` is not an index.
     """
     return with_entries(listing, [as_referrer(referrer)])
 
@@ -46,7 +46,7 @@ def with_referrer(listing: Manifest | None, referrer: Manifest) -> Manifest:
 def with_entries(listing: Manifest | None, entries: Sequence[Descriptor]) -> Manifest:
     """The list, or a new one, with entries added; the same list when it has them all.
 
-    Raises Malformed when ``listing`` is no index.
+    Raises Malformed when ``listing`` is not an index.
     """
     there = _entries(listing) if listing else []
     known = {child.digest for child in listing.manifests} if listing else set()
@@ -60,7 +60,7 @@ def with_entries(listing: Manifest | None, entries: Sequence[Descriptor]) -> Man
 def without_referrer(listing: Manifest, referrer: Digest) -> Manifest | None:
     """The list without a referrer; None when nothing is left in it.
 
-    Raises Malformed when ``listing`` is no index.
+    Raises Malformed when ``listing`` is not an index.
     """
     entries = _entries(listing)
     left = [entry for entry in entries if entry.get("digest") != str(referrer)]
@@ -71,7 +71,7 @@ def without_referrer(listing: Manifest, referrer: Digest) -> Manifest | None:
 
 def _entries(listing: Manifest) -> list[dict[str, Any]]:
     if not listing.is_index:
-        raise Malformed(f"the list of referrers {listing.digest} is no index")
+        raise Malformed(f"the list of referrers {listing.digest} is not an index")
     return list(listing.data.get("manifests") or ())
 
 

@@ -250,7 +250,7 @@ class Bot:
         try:
             slot.finish(status)
         except StorageError as error:
-            text = f"the history could not note the run's end: {error}"
+            text = f"the end of the run could not be recorded in the history: {error}"
             self._services.emit(Message("warn", text))
 
 

@@ -24,7 +24,7 @@ from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
 from regbot.store.overlay import OverlayStores
 
-WITHDRAWN = "its script did not come to its end, so nothing of it is done"
+WITHDRAWN = "its script failed or was stopped, so none of its actions is carried out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def _fields(body: str) -> str:
     except InvalidValue as error:
         raise InvalidValue(f"{_shown(body)} is not a schedule: {error}") from None
     except CroniterBadDateError:
-        raise InvalidValue(f"{_shown(body)} never comes (no such day)") from None
+        raise InvalidValue(f"{_shown(body)} never occurs (there is no such day)") from None
     return fields
 
 

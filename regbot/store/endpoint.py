@@ -77,7 +77,7 @@ def joined(base: str, target: str, what: str) -> str:
     try:
         return urljoin(base, target)
     except ValueError:
-        raise Malformed(f"{what}: the registry gave an address that can't be read") from None
+        raise Malformed(f"{what}: the registry sent an invalid URL") from None
 
 
 def location_of(response: Response, what: str) -> str:
@@ -88,7 +88,7 @@ def location_of(response: Response, what: str) -> str:
     """
     location = response.headers.get("Location", "")
     if not location:
-        raise Malformed(f"{what}: the registry gave no Location to upload to")
+        raise Malformed(f"{what}: the registry sent no Location for the upload")
     return joined(response.url, location, what)
 
 

@@ -53,9 +53,9 @@ def pages(send: Send, first: str, what: str) -> Iterator[tuple[dict[str, Any], b
         target = joined(answer.url, link, what) if link else ""
         seen.add(answer.url)
         if data.get("errors"):
-            raise Malformed(f"{what}: the registry answered with an error as if all were well")
+            raise Malformed(f"{what}: the registry answered with an error in place of a list")
         if target in seen:
-            raise Malformed(f"{what}: the pages go round in a loop")
+            raise Malformed(f"{what}: the pages of the list form a loop")
         seen.add(target)
         yield data, bool(target)
         url = target

@@ -76,7 +76,7 @@ class Proof:
                 raise
             return error
         if self._presence.last_seen(name, within) is not None:
-            return NotSupported("it said that a manifest was deleted which is still there")
+            return NotSupported("it reported a manifest as deleted that still exists")
         if isinstance(name, Digest) or not self._kind().lists_deleted:
             return None
         if self._presence.still_listed(name, within):

@@ -95,14 +95,14 @@ class Swap:
             return self._tags.original(tag)
         except NotFound:
             if not self._presence.is_gone(tag):
-                raise NotSupported(f"{self._name(tag)} is listed, but leads nowhere") from None
+                raise NotSupported(f"{self._name(tag)} is listed, but has no manifest") from None
             return None
 
     def _is_on(self, tag: Tag, digest: Digest) -> bool:
         """False when the tag is gone. Raises DigestMismatch when it moved."""
         found = self._presence.digest_at(tag)
         if found is None and not self._presence.is_gone(tag):
-            raise NotSupported(f"{self._name(tag)} is listed, but leads nowhere")
+            raise NotSupported(f"{self._name(tag)} is listed, but has no manifest")
         if found is not None and found != digest:
             raise self._moved(tag, found, digest)
         return found is not None
@@ -166,7 +166,7 @@ class Swap:
         except RegbotError as failure:
             self._emit(LeftBehind(self._name(tag), str(original.digest)))
             raise NotRestored(
-                f"tag {self._name(tag)} may be left on the small manifest {small.digest}:"
+                f"tag {self._name(tag)} may be left on the placeholder {small.digest}:"
                 f" put {original.digest} back on it ({failure.__cause__ or failure})"
             ) from failure
         if isinstance(error, RegistryError | NotSupported) and not isinstance(error, Protected):

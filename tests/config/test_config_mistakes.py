@@ -113,7 +113,9 @@ MISTAKES = {
         "4:15: schedule: 'often' is not a schedule: 1 field, not 5"
         ' (write "15 3 * * *", @daily or @every 1h)'
     ),
-    script("schedule: 0 0 31 2 *"): "4:15: schedule: '0 0 31 2 *' never comes (no such day)",
+    script(
+        "schedule: 0 0 31 2 *"
+    ): "4:15: schedule: '0 0 31 2 *' never occurs (there is no such day)",
     script("schedule: 0 25 * * *"): (
         "4:15: schedule: '0 25 * * *' is not a schedule: hour 25 is out of range (0-23)"
     ),

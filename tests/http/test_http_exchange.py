@@ -153,7 +153,7 @@ def test_an_error_says_method_url_status_codes_and_messages_without_query() -> N
         (b"<html>Login</html>", "404 Not Found: an HTML page came back"),
         (
             b"<html><title>\nGone &amp; lost\n</title></html>",
-            "an HTML page came back, not the answer of a registry: Gone & lost",
+            "the response is an HTML page, not a registry's answer: Gone & lost",
         ),
         (b"plain words\n", "404 Not Found: plain words"),
         (b'{"message": "gone"}', "404 Not Found: gone"),

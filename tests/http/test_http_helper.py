@@ -101,7 +101,7 @@ def test_the_user_token_means_an_identity_token(install: Install) -> None:
         ("true", "printed no credentials"),
         ("echo '[]'", "printed no credentials"),
         ('echo \'{"Username": "joe", "Secret": ["geheim"]}\'', "printed no credentials"),
-        ("head -c 3000000 /dev/zero", "printed more than credentials"),
+        ("head -c 3000000 /dev/zero", "printed too much output"),
         ("echo credentials not found in native keychain; exit 1", "has no credentials for"),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_helper_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     path.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/pid\nwait\n")
     path.chmod(0o755)
     helper = Helper(NAME, {"PATH": f"{tmp_path}:{os.environ['PATH']}"}, time.monotonic, 1.0)
-    with pytest.raises(CredentialError, match=f"{NAME} gave no answer within 1s"):
+    with pytest.raises(CredentialError, match=f"{NAME} did not answer within 1s"):
         keyring(helper, Time()).get(Stop())
     assert gone(tmp_path / "pid")
 

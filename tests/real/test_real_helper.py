@@ -96,7 +96,7 @@ def test_a_helper_may_give_an_identity_token(tmp_path: Path) -> None:
         (f'echo \'{{"Username": "joe", "Secret": "{SECRET}\'', "printed no credentials"),
         ("exit 0", "printed no credentials"),
         (f"echo '{SECRET}'; kill -9 $$", "exit status -9"),
-        (f"yes '{SECRET}'", "printed more than credentials"),
+        (f"yes '{SECRET}'", "printed too much output"),
         ("echo 'credentials not found in native keychain'; exit 1", "has no credentials for"),
     ],
     ids=["fails", "rubbish", "list", "half", "nothing", "killed", "endless", "unknown"],

@@ -109,7 +109,7 @@ def test_a_broken_docker_config(tmp_path: Path) -> None:
             creds = {"tls": "disabled", "user": USER, "pass": PASSWORD}
             done = run_bot(tmp_path, LIFE, registry.host, creds=creds)
             lived(done)
-            assert "going on without it" in done.stderr
+            assert "continuing without it" in done.stderr
             assert not leaks(done, USER, "hidden-token", PASSWORD)
 
 

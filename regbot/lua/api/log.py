@@ -50,7 +50,7 @@ BINDINGS = (
             doc=f"Write a line at level {level} to the log, with the script's name. A message of"
             " more than 64 KiB is cut.",
             parameters=(
-                Parameter("message", _MESSAGE, "the message; what is no text is made one"),
+                Parameter("message", _MESSAGE, "the message; other values are converted to text"),
                 Parameter("fields", TABLE, "names and values to add to the line", optional=True),
             ),
             run=partial(_log, level),

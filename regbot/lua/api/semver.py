@@ -84,9 +84,9 @@ BINDINGS = (
     Binding(
         name="semver.parse",
         doc="The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch,"
-        " prerelease, build, variant; nil for what is no version. A part that is missing is nil;"
+        " prerelease, build, variant; nil if it is not a version. A part that is missing is nil;"
         " 1.2 stands for 1.2.0. Versions are compared with < and ==. semver(text) is the same,"
-        " but raises an error for what is no version.",
+        " but raises an error if the text is not a version.",
         parameters=(Parameter("text", STRING, "a tag"),),
         options=(_VARIANT,),
         run=_parse,
@@ -104,7 +104,7 @@ BINDINGS = (
     ),
     Binding(
         name="semver.sort",
-        doc="A new array of the versions, the oldest first. An error when one is no version.",
+        doc="A new array of the versions, the oldest first. Raises an error if one is none.",
         parameters=(Parameter("versions", STRINGS, "the versions"),),
         options=(
             _VARIANT,
