@@ -180,7 +180,7 @@ def test_a_server_without_a_script_says_so(tmp_path):
     scripts = [{"name": "a", "script": "return", "interval": "1s", "enabled": False}]
     done = regbot("server", "-c", config_file(tmp_path, scripts), home=tmp_path)
     assert done.returncode == 2
-    assert "no enabled script" in done.stderr
+    assert "no script is enabled" in done.stderr
 
 
 def test_each_run_of_a_dry_server_begins_anew(start, tmp_path):

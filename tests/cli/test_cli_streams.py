@@ -9,6 +9,8 @@ import pytest
 from support.command import REGBOT, environment
 from support.registry import DISTRIBUTION_2, TestRegistry
 
+from regbot.plan.planfile import SCHEMA
+
 
 @pytest.fixture
 def registry():
@@ -83,7 +85,7 @@ def test_a_device_stays_a_device(tmp_path, config):
     done = start(tmp_path, "plan", "-c", config, "-o", str(pipe), capture_output=True)
     out, _ = reader.communicate(timeout=30)
     assert done.returncode == 0
-    assert json.loads(out)["schema"] == 1
+    assert json.loads(out)["schema"] == SCHEMA
     assert Path(pipe).is_fifo()
 
 
