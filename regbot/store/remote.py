@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from regbot.errors import (
+    ConnectionFailed,
     ContentError,
+    CredentialError,
     DigestMismatch,
     InvalidValue,
     Malformed,
@@ -48,8 +50,7 @@ _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 class RemoteStore:
     """One repository of one registry; threads may share it.
 
-    ``mirrors``: manifests and blobs may come from the host's mirrors. Lists of tags
-    never do: a mirror that knows a part of them would change what is the newest.
+    ``mirrors``: manifests and blobs may come from the host's mirrors.
     ``stop`` ends what waits. ``bind`` gives an exchange with another Stop, for the one
     step that must not be left half done; such a step is ``urgent``.
     """
@@ -93,9 +94,41 @@ class RemoteStore:
         return self._kind().last_tag_takes_manifest
 
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
-        """The tags after ``last``, page by page; see ``listing``."""
+        """The tags after ``last``, page by page; see ``listing``.
+
+        A mirror is asked only where the registry itself can't be reached, and then for
+        the whole list, so that no list is put together from two places.
+        """
+        try:
+            return self._tags(limit, last)
+        except (ConnectionFailed, ServerFault, TooManyRequests) as error:
+            for mirror in self._mirrors_in_order():
+                try:
+                    tags = self._tags(limit, last, mirror)
+                except (RequestError, CredentialError, ContentError):
+                    continue
+                text = f"the tags of {self.repository} come from its mirror {mirror}: {error}"
+                self._emit(Message("warn", text, {"mirror": mirror}))
+                return tags
+            raise
+
+    def _mirrors_in_order(self) -> list[str]:
+        """The mirrors that reads may come from, the lower priority first."""
+        exchange, settings = self._endpoint.exchange, self._endpoint.settings
+        mirrors = settings.mirrors if self._mirrors else ()
+        names = [name for name in mirrors if name != settings.name]
+        return sorted(names, key=lambda name: exchange.host(name).priority)
+
+    def _tags(self, limit: int | None, last: str, mirror: str = "") -> list[Tag]:
+        """The tags as the registry has them, or one of its mirrors."""
         path = self._endpoint.path("tags/list")
-        names = list_names(self._get, path, "tags", limit=limit, last=last)
+
+        def get(url: str) -> Response:
+            return self._endpoint.send(
+                Request("GET", url, scopes=self._endpoint.pull, mirror=mirror)
+            )
+
+        names = list_names(get, path, "tags", limit=limit, last=last)
         try:
             return [Tag.parse(name) for name in names]
         except InvalidValue as error:
@@ -202,9 +235,6 @@ class RemoteStore:
             return False
         cancel(self._endpoint, session)
         return False
-
-    def _get(self, url: str) -> Response:
-        return self._endpoint.send(Request("GET", url, scopes=self._endpoint.pull))
 
     def _manifest_request(self, method: str, name: Name, *, mirrors: bool) -> Request:
         return Request(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from support.clients import Client
 from support.registry import QUAY, TestRegistry
@@ -17,7 +20,7 @@ from regbot.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from regbot.http.hosts import Login, Secret
+from regbot.http.hosts import HostSettings, Login, Secret
 from regbot.store.listing import list_repositories
 
 APP = "team/app"
@@ -199,3 +202,90 @@ def test_what_can_be_no_tag_is_an_error_that_names_the_repository(name: str) -> 
         registry.content.repository(APP).tags[name] = digest
         with pytest.raises(Malformed, match=rf"the list of tags of {registry.host}/{APP}: tag"):
             client.store().tags()
+
+
+class TestMirrors:
+    """The registry itself answers for its tags, unless it can't be reached."""
+
+    @pytest.fixture
+    def both(self) -> Iterator[tuple[TestRegistry, TestRegistry]]:
+        """A registry, and a mirror of it that has fallen behind and lists page by page."""
+        with TestRegistry() as registry, TestRegistry(page_size=2) as mirror:
+            fill(registry, 6)
+            fill(mirror, 5)
+            yield registry, mirror
+
+    def client(self, registry: TestRegistry, *mirrors: HostSettings) -> Client:
+        names = tuple(mirror.name for mirror in mirrors)
+        return Client(registry.host, more=mirrors, mirrors=names)
+
+    def of(self, mirror: TestRegistry, **settings: Any) -> HostSettings:
+        return HostSettings(mirror.host, tls="disabled", **settings)
+
+    @pytest.mark.parametrize(
+        ("kind", "how"), [("drop", {}), ("status", {"status": 503}), ("status", {"status": 429})]
+    )
+    def test_a_mirror_lists_the_tags_of_a_registry_that_is_not_reached(
+        self, both: tuple[TestRegistry, TestRegistry], kind: str, how: dict[str, int]
+    ) -> None:
+        registry, mirror = both
+        registry.break_next(kind, "GET", "/tags/list", times=1000, **how)
+        with self.client(registry, self.of(mirror)) as client:
+            assert client.store().tags() == sorted(mirror.tags(APP))
+            (warning,) = client.said("warn")
+            assert f"come from its mirror {mirror.host}" in warning
+            assert registry.host in warning
+
+    def test_no_mirror_is_asked_where_the_registry_answers(
+        self, both: tuple[TestRegistry, TestRegistry]
+    ) -> None:
+        registry, mirror = both
+        with self.client(registry, self.of(mirror)) as client:
+            assert client.store().tags() == sorted(registry.tags(APP))
+            registry.break_next("status", "GET", "/tags/list", status=404)
+            with pytest.raises(NotFound):
+                client.store().tags()
+            assert client.said("warn") == []
+        assert mirror.requests == []
+
+    def test_a_list_never_comes_from_two_places(
+        self, both: tuple[TestRegistry, TestRegistry]
+    ) -> None:
+        """A part of a list changes what the newest are."""
+        _, mirror = both
+        with TestRegistry(page_size=2) as registry:
+            fill(registry, 6)
+            registry.break_next("status", "GET", "/tags/list", after=1, times=1000)
+            with self.client(registry, self.of(mirror)) as client:
+                assert client.store().tags() == sorted(mirror.tags(APP))
+
+    def test_the_error_is_the_registrys_where_no_mirror_helps(
+        self, both: tuple[TestRegistry, TestRegistry]
+    ) -> None:
+        registry, mirror = both
+        registry.break_next("status", "GET", "/tags/list", times=1000)
+        mirror.break_next("status", "GET", "/tags/list", after=1, times=1000, status=403)
+        with (
+            self.client(registry, self.of(mirror)) as client,
+            pytest.raises(ServerFault, match=registry.host),
+        ):
+            client.store().tags()
+
+    def test_mirrors_are_asked_by_priority(self, both: tuple[TestRegistry, TestRegistry]) -> None:
+        """Config: ``priority``."""
+        registry, mirror = both
+        registry.break_next("status", "GET", "/tags/list", times=1000)
+        with TestRegistry() as first:
+            fill(first, 4)
+            mirrors = self.of(mirror, priority=2), self.of(first, priority=1)
+            with self.client(registry, *mirrors) as client:
+                assert client.store().tags() == sorted(first.tags(APP))
+
+    def test_what_is_read_to_decide_on_a_write_comes_from_the_registry(
+        self, both: tuple[TestRegistry, TestRegistry]
+    ) -> None:
+        registry, mirror = both
+        registry.break_next("status", "GET", "/tags/list", times=1000)
+        with self.client(registry, self.of(mirror)) as client, pytest.raises(ServerFault):
+            client.store(mirrors=False).tags()
+        assert mirror.requests == []
