@@ -486,11 +486,17 @@ function time.format(seconds, format) end
 ---@return number
 function time.duration(text) end
 
----The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch, prerelease, build, variant; nil if it is not a version. A part that is missing is nil; 1.2 stands for 1.2.0. Versions are compared with < and ==. semver(text) is the same, but raises an error if the text is not a version.
+---The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch, prerelease, build, variant; nil if it is not a version. A part that is missing is nil; 1.2 stands for 1.2.0. Versions are compared with < and ==.
 ---@param text string a tag
 ---@param options? {variant?: boolean}
 ---@return table?
 function semver.parse(text, options) end
+
+---The same as semver.parse, but a text that is not a version is an error.
+---@param text string a version
+---@param options? {variant?: boolean}
+---@return table
+function semver(text, options) end
 
 ----1, 0 or 1, as a is older than, equal to or newer than b.
 ---@param a string a version

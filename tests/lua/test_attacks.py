@@ -228,7 +228,7 @@ def test_a_crash_says_what_happened(flavour, number, words, monkeypatch):
         ("\nprint(('x'):rep(5e6))", "test:2: print: the arguments have more than"),
         ("\nlog('x', print)", "test:2: log: a function can't be used here"),
         ("\nlocal ic = {} ic = reference.new('a') ic.x = 1", "test:2: a reference has no field"),
-        ("\nlocal x = semver('latest')", "test:2: semver: latest is not a version"),
+        ("\nlocal x = semver('latest')", "test:2: semver: 'latest' is not a version"),
         ("\ncollectgarbage('stop')", "test:2: collectgarbage: stop is not allowed"),
         ("\ncoroutine.wrap(1)", "test:2: coroutine.create: expected a function of Lua's"),
         ("\ncoroutine.resume(5)", "test:2: coroutine.resume: expected a coroutine, got a number"),

@@ -42,11 +42,8 @@ _VARIANT = Parameter(
 )
 
 
-def _parse(_context: LocalContext, text: str, *, variant: bool) -> Passed:
-    try:
-        parsed = TagVersion.parse(text, variant=variant)
-    except InvalidValue:
-        return plain(None)
+def _version(_context: LocalContext, text: str, *, variant: bool) -> Passed:
+    parsed = TagVersion.parse(text, variant=variant)
     version = parsed.version
     return plain(
         {
@@ -60,6 +57,13 @@ def _parse(_context: LocalContext, text: str, *, variant: bool) -> Passed:
             "variant": parsed.variant or None,
         }
     )
+
+
+def _parse(context: LocalContext, text: str, *, variant: bool) -> Passed:
+    try:
+        return _version(context, text, variant=variant)
+    except InvalidValue:
+        return plain(None)
 
 
 def _compare(_context: LocalContext, a: str, b: str, *, variant: bool) -> Passed:
@@ -85,13 +89,21 @@ BINDINGS = (
         name="semver.parse",
         doc="The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch,"
         " prerelease, build, variant; nil if it is not a version. A part that is missing is nil;"
-        " 1.2 stands for 1.2.0. Versions are compared with < and ==. semver(text) is the same,"
-        " but raises an error if the text is not a version.",
+        " 1.2 stands for 1.2.0. Versions are compared with < and ==.",
         parameters=(Parameter("text", STRING, "a tag"),),
         options=(_VARIANT,),
         run=_parse,
         local=True,
         result="table?",
+    ),
+    Binding(
+        name="semver",
+        doc="The same as semver.parse, but a text that is not a version is an error.",
+        parameters=(Parameter("text", STRING, "a version"),),
+        options=(_VARIANT,),
+        run=_version,
+        local=True,
+        result="table",
     ),
     Binding(
         name="semver.compare",

@@ -66,7 +66,7 @@ end
 
 -- Modules --------------------------------------------------------------------
 
-semver = make_semver(semver, fail)
+semver = make_semver(semver, bound.semver)
 
 local built_in = { lunajson = json }
 for name, value in pairs(_G) do

@@ -1,9 +1,9 @@
 -- Versions as values: compared with < and ==, and made by calling the module itself,
 -- as in local semver = require "semver"; semver("1.2.3") < semver("1.10.0").
 --
--- semver is the module's table, with what its bindings put there.
+-- semver is the module's table, with its bindings, and read the one that has its name.
 
-local semver, fail = ...
+local semver, read = ...
 
 local setmetatable, type, tostring = setmetatable, type, tostring
 local parse, compare = semver.parse, semver.compare
@@ -38,12 +38,8 @@ end
 return setmetatable(semver, {
   __metatable = false,
   __call = function(_, major, minor, patch)
-    local text = major
-    if type(major) == "number" and minor ~= nil then
-      text = tostring(major) .. "." .. tostring(minor) .. "." .. tostring(patch or 0)
-    end
-    local version = semver.parse(text)
-    if not version then fail("semver: " .. tostring(text) .. " is not a version such as 1.2.3") end
-    return version
+    local numbers = type(major) == "number" and type(minor) == "number"
+    if not numbers then return setmetatable(read(major, minor), metatable) end
+    return setmetatable(read(major .. "." .. minor .. "." .. tostring(patch or 0)), metatable)
   end,
 })
