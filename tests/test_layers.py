@@ -31,10 +31,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "http": ("http.hosts", "files"),
     "store": ("http", "workdir"),
     "image": ("store",),
-    "plan.action": ("image",),
     "plan.guard": ("oci",),
-    "journal": ("plan.action",),
-    "plan": ("journal", "plan.guard"),
+    "plan": ("image", "plan.guard"),
+    "journal": ("plan",),
     "report": ("plan",),
     "lua": ("units", "stopping", "events"),
     "lua.api.names": ("lua", "oci"),
@@ -53,7 +52,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "run.schedule": ("units", "run.cron", "run.zones"),
     "config": ("http.hosts", "run.schedule", "plan.guard", "files"),
     "run": ("lua.api", "journal", "report", "config"),
-    "client": ("plan", "config"),
+    "client": ("journal", "config"),
     "cli": ("run",),
 }
 
@@ -82,7 +81,6 @@ UNCALLED: dict[str, str] = {
     "mode": "tarfile reads it",
     "filters": "jinja2 reads it",
     "width": "the page's template reads it",
-    "last_tag_takes_manifest": "the last tag of a digest will be deleted by it",
 }
 """Public names that nothing in regbot or scripts/ uses, and who does."""
 

@@ -12,16 +12,7 @@ from regbot.image.parts import children_of, is_external, kind_of
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Descriptor
 from regbot.oci.tag import Tag
-from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
-
-
-def tags_of(
-    store: ReadStore, digest: Digest, *, workers: int = 4, stop: Stop | None = None
-) -> list[Tag]:
-    """The tags on a manifest, sorted; every tag of the repository is asked for it."""
-    found = tagged(store, store.tags(), Crew(workers, stop or Stop()))
-    return sorted(tag for tag, own in found.items() if own.digest == digest)
 
 
 def tagged(store: ReadStore, tags: Iterable[Tag], crew: Crew) -> dict[Tag, Descriptor]:

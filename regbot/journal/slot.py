@@ -6,10 +6,15 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from regbot.events import Ending
+from regbot.events import Emit, Ending
 from regbot.journal.journal import Journal, RunJournal, default_state
+from regbot.journal.saving import save
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.plan.action import Action
+from regbot.plan.look import Target
+from regbot.plan.recorder import Ended
+from regbot.stopping import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +32,32 @@ class JournalSettings:
 
 
 class JournalSlot:
-    """Begins a run in the journal at the first call; threads may share it.
+    """A Recorder that begins its run with the first entry; threads may share it.
 
-    A run that changes nothing leaves no trace and makes no file.
+    A run that changes nothing leaves no trace and makes no file. ``journal`` is one that
+    is open, and stays open; without it the settings' is opened, and cleared of old runs.
     """
 
-    def __init__(self, settings: JournalSettings, kind: str) -> None:
+    def __init__(
+        self, settings: JournalSettings, kind: str, journal: Journal | None = None
+    ) -> None:
         self._settings = settings
         self._kind = kind
         self._lock = threading.Lock()
-        self._journal: Journal | None = None
+        self._own_journal = journal is None
+        self._journal = journal
         self._run: RunJournal | None = None
 
-    def __call__(self) -> RunJournal:
-        """The run's journal. Raises StorageError when it can't be had."""
-        with self._lock:
-            if self._run is None:
-                settings = self._settings
-                self._journal = self._journal or Journal(settings.folder or default_state())
-                self._journal.forget(settings.keep)
-                self._run = self._journal.begin_run(
-                    kind=self._kind, config=settings.config, fingerprint=settings.fingerprint
-                )
-            return self._run
+    def begin(
+        self, script: str, action: Action, target: Target | None, *, stop: Stop, emit: Emit
+    ) -> int:
+        """Note an action and what it takes away, on the disk; the entry's id comes back."""
+        saved = save(target, stop=stop, emit=emit) if target else None
+        return self._begun().about_to(script, action, saved)
+
+    def end(self, entry: int, status: Ended, detail: str = "") -> None:
+        """Say what became of an entry. Raises StorageError."""
+        self._begun().ended(entry, status, detail)
 
     def needed(self, repository: Reference) -> frozenset[Digest]:
         """What a clean-up of a layout folder has to spare, so that undo works."""
@@ -62,11 +70,24 @@ class JournalSlot:
         return self._run.id if self._run else ""
 
     def finish(self, status: Ending) -> None:
-        """Say how the run ended, and close the journal. Raises StorageError."""
+        """Say how the run ended, and close a journal of its own. Raises StorageError."""
         with self._lock:
             try:
                 if self._run and not self._run.finish(status):
                     self._run = None
             finally:
-                if self._journal:
+                if self._journal and self._own_journal:
                     self._journal.close()
+
+    def _begun(self) -> RunJournal:
+        with self._lock:
+            if self._run is None:
+                settings = self._settings
+                if self._journal is None:
+                    self._journal = Journal(settings.folder or default_state())
+                if self._own_journal:
+                    self._journal.forget(settings.keep)
+                self._run = self._journal.begin_run(
+                    kind=self._kind, config=settings.config, fingerprint=settings.fingerprint
+                )
+            return self._run

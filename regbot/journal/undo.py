@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from regbot.errors import InvalidValue, NotFound, RegbotError
 from regbot.events import Emit, Ending, Level, Message, ignore
-from regbot.journal.journal import Journal, RunJournal
+from regbot.journal.journal import Journal
 from regbot.journal.records import ActionRecord
 from regbot.journal.restore import Restoring, Undone, UndoStatus, names_of
+from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag, PutManifest
+from regbot.plan.executor import Executor, Terms
+from regbot.plan.session import Session
 from regbot.stopping import Stop, ended_by
 from regbot.store.layout import absolute
-from regbot.store.protocol import Stores
 
 _DELETES = (DeleteTag.verb, DeleteManifest.verb)
 _LEVELS: dict[UndoStatus, Level] = {"failed": "error", "stopped": "warn", "skipped": "warn"}
+
+Door = Callable[[Terms], AbstractContextManager[Session]]
+"""Opens the stores and the executor of an undo."""
 
 _Chosen = list[tuple[ActionRecord, list[Tag]]]
 
@@ -27,35 +34,35 @@ _Chosen = list[tuple[ActionRecord, list[Tag]]]
 def undo(
     journal: Journal,
     run_id: str,
-    stores: Stores,
+    open_door: Door,
     *,
     tags: Sequence[str] = (),
     dry_run: bool = False,
     stop: Stop,
     emit: Emit = ignore,
 ) -> list[Undone]:
-    """Put back what a run deleted; this is recorded as a run of its own.
+    """Put back what a run deleted; this is a run of its own in the journal.
 
-    In a dry run ``stores`` are overlays, nothing is recorded, and what would be put
-    back is planned. ``tags`` are the only ones to put back, as names or as full references. Whether
-    a delete that was begun or failed took place is seen from what is there now.
-    What fails is in the result, and so is what was left when the run had to stop.
-    Raises NotFound for a run or tag that is not in the journal, InvalidValue for a
-    beginning that fits several runs, and StorageError.
+    ``tags`` are the only ones to put back, as names or as full references. Whether a
+    delete that was begun or failed took place is seen from what is there now. What
+    fails is in the result, and so is what was left when the run had to stop. In a dry
+    run nothing is recorded, and what would be put back is planned. Raises NotFound for
+    a run or tag that is not in the journal, InvalidValue for a beginning that fits
+    several runs, and StorageError.
     """
     run = journal.run(run_id)
     chosen = _chosen(journal.actions(run.id), tags, run.id)
-    recording = None
-    if not dry_run:
-        recording = journal.begin_run(kind="undo", config=run.config, fingerprint=run.fingerprint)
-    work = _Undoing(journal, recording, stores, run.id, stop)
+    settings = JournalSettings(None, math.inf, run.config, run.fingerprint)
+    slot = None if dry_run else JournalSlot(settings, "undo", journal)
     results: list[Undone] = []
-    for action, own_tags in chosen:
-        for undone in work.undo(action, own_tags):
-            emit(_message(undone, dry_run=dry_run))
-            results.append(undone)
-    if recording:
-        recording.finish(ending(results))
+    with open_door(Terms(dry_run=dry_run, journal=slot)) as session:
+        work = _Undoing(journal, session.executor, run.id, stop, dry_run)
+        for action, own_tags in chosen:
+            for undone in work.undo(action, own_tags):
+                emit(_message(undone, dry_run=dry_run))
+                results.append(undone)
+    if slot:
+        slot.finish(ending(results))
     return results
 
 
@@ -68,10 +75,10 @@ def ending(results: Sequence[Undone]) -> Ending:
 @dataclass(frozen=True, slots=True)
 class _Undoing:
     journal: Journal
-    recording: RunJournal | None
-    stores: Stores
+    executor: Executor
     run: str
     stop: Stop
+    dry_run: bool
 
     def undo(self, action: ActionRecord, tags: list[Tag]) -> list[Undone]:
         """Undo one action; what fails is in the result."""
@@ -81,27 +88,16 @@ class _Undoing:
         if self.stop.reason():
             return [Undone(name, "stopped", "stopped before its turn") for name in names]
         try:
-            store = self.stores.open(action.reference)
+            store = self.executor.reading(action.reference)
             work = Restoring(action, store, self.journal.manifest, self._put, self.stop)
             results = work.run(tags)
         except RegbotError as error:
             status = ended_by(error)
             return [Undone(name, status, str(error), action.digest) for name in names]
-        return results if self.recording else [_planned(undone) for undone in results]
+        return [_planned(undone) for undone in results] if self.dry_run else results
 
     def _put(self, reference: Reference, manifest: Manifest) -> None:
-        store = self.stores.open(reference)
-        if self.recording is None:
-            store.put_manifest(reference.name, manifest)
-            return
-        action = PutManifest(reference, manifest, f"undo of {self.run}")
-        entry = self.recording.about_to("undo", action)
-        try:
-            store.put_manifest(reference.name, manifest)
-        except RegbotError as error:
-            self.recording.ended(entry, ended_by(error), str(error))
-            raise
-        self.recording.ended(entry, "done")
+        self.executor.execute(PutManifest(reference, manifest, f"undo of {self.run}"))
 
 
 def _chosen(actions: Sequence[ActionRecord], tags: Sequence[str], run: str) -> _Chosen:

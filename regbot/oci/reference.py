@@ -18,6 +18,8 @@ from regbot.oci.tag import Name, Tag
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""Names of this machine by which a registry on it is reached; they count as one."""
 DEFAULT_TAG = Tag("latest")
 
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
@@ -130,6 +132,19 @@ def parse_registry(text: str, *, within: str = "") -> str:
         where = f" in {within!r}" if within and within != text else ""
         raise InvalidValue(f"registry {text!r}{where} is not a host name with an optional :port")
     return DOCKER_HUB if text.lower() in DOCKER_HUB_NAMES else text
+
+
+def names_of_registry(registry: str) -> tuple[str, ...]:
+    """All names of a registry that are known to mean the same, itself among them.
+
+    Those are the names of this machine's loopback interface with the same port. The
+    first is the one to compare by.
+    """
+    for name in LOOPBACK:
+        host, port = registry[: len(name)].lower(), registry[len(name) :]
+        if host == name and (not port or port.startswith(":")):
+            return tuple(other + port for other in LOOPBACK)
+    return (registry,)
 
 
 def _is_address(host: str) -> bool:

@@ -19,18 +19,19 @@ from regbot.store.protocol import Chunks
 
 @dataclass(frozen=True, slots=True)
 class DeleteTag:
-    """Take one tag away; the manifest and its other tags stay.
+    """Delete one tag; the manifest and its other tags stay.
 
-    ``digest`` is what the script saw on the tag when it decided, if it looked;
-    ``listed`` whether it saw the tag at all. ``group`` names the steps of one
-    removal: where one is not done, those after it are not either.
+    ``digest`` is what the script saw on the tag when it decided, if it looked.
+    ``may_be_gone``: the tag was seen there, so a tag that is gone by now is fine.
+    ``removal`` names the removal that this is a step of: where one step is not done,
+    the later ones are not done either.
     """
 
     reference: Reference
     reason: str = ""
     digest: Digest | None = None
-    listed: bool = False
-    group: str = ""
+    may_be_gone: bool = False
+    removal: str = ""
 
     verb = "delete tag"
 
@@ -46,24 +47,24 @@ class DeleteTag:
 class DeleteManifest:
     """Delete a manifest by digest, and with it every tag on it.
 
-    ``unless_tagged`` refuses where there is such a tag. ``tags`` are those that may
-    go with it, where that was decided on: with another tag on it, it is skipped.
-    ``group`` is as for DeleteTag; such a manifest also stays when an index uses it.
+    ``unless_tagged`` refuses where there is such a tag. ``allowed_tags`` are the only
+    tags that may go with it, None for any: with another one the manifest is skipped.
+    ``may_be_gone`` and ``removal`` are as for DeleteTag; a manifest of a removal is
+    also skipped when an index uses it.
     """
 
     reference: Reference
     digest: Digest
     reason: str = ""
     unless_tagged: bool = False
-    tags: tuple[Tag, ...] | None = None
-    group: str = ""
+    allowed_tags: tuple[Tag, ...] | None = None
+    may_be_gone: bool = False
+    removal: str = ""
 
     verb = "delete manifest"
 
-    @property
-    def may_be_gone(self) -> bool:
-        """Whether it was seen there when it was decided on, so that it may be gone by now."""
-        return self.tags is not None or bool(self.group)
+
+Delete = DeleteTag | DeleteManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +137,5 @@ class ImportTar:
     verb = "import tar"
 
 
-Action = DeleteTag | DeleteManifest | PutManifest | PutBlob | CopyImage | ExportTar | ImportTar
+Write = PutManifest | PutBlob | CopyImage | ExportTar | ImportTar
+Action = Delete | Write

@@ -11,38 +11,32 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
+from typing import Literal
 
-from regbot.errors import DigestMismatch, NotFound, Protected
+from regbot.errors import DigestMismatch, Protected
 from regbot.events import Emit
 from regbot.image.archive_read import open_archive
 from regbot.image.archive_write import write_archive
-from regbot.image.copy import CopyOptions, copy_image
-from regbot.image.removal import RemoveTag, plan_removal
+from regbot.image.copy import Copied, CopyOptions, copy_image
+from regbot.image.removal import RemoveTag, Step, plan_removal
 from regbot.oci.digest import Digest
-from regbot.oci.reference import Reference
+from regbot.oci.reference import Reference, names_of_registry
 from regbot.plan.action import (
-    Action,
     CopyImage,
+    Delete,
     DeleteManifest,
     DeleteTag,
     ExportTar,
     ImportTar,
     PutBlob,
     PutManifest,
+    Write,
 )
+from regbot.plan.look import Target
+from regbot.plan.outcome import Applied
 from regbot.plan.tagbook import TagBook
 from regbot.stopping import Stop
-from regbot.store.placeholder import replaced_by
 from regbot.store.protocol import ReadStores, Store, Stores
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What an action was about: ``digest``, and ``skipped`` says why nothing was done."""
-
-    digest: Digest | None = None
-    detail: str = ""
-    skipped: bool = False
 
 
 @dataclass(slots=True)
@@ -72,22 +66,12 @@ class Applier:
         """The one name of a repository, however a script calls it; for comparing alone."""
         if reference.scheme == "ocidir":
             return replace(reference, repository=str(Path(reference.repository).resolve()))
-        return replace(reference, registry=self.address(reference.registry))
+        address = names_of_registry(self.address(reference.registry))[0]
+        return replace(reference, registry=address)
 
-    def is_gone(self, action: DeleteTag | DeleteManifest) -> bool:
-        """Whether a tag or manifest that a first look did not find is not there indeed."""
-        name = action.tag if isinstance(action, DeleteTag) else action.digest
-        try:
-            self.stores.open(action.reference).manifest(name)
-        except NotFound:
-            return True
-        return False
-
-    def apply(self, action: Action) -> Applied:
+    def apply(self, action: Write) -> Applied:
         """Do what the action says. Raises RegbotError when it can't be done."""
         match action:
-            case DeleteTag() | DeleteManifest():
-                return self._delete(action)
             case PutManifest():
                 name = action.reference.tag or action.digest
                 self.stores.open(action.reference).put_manifest(name, action.manifest)
@@ -103,80 +87,57 @@ class Applier:
             case ImportTar():
                 return self._import(action)
 
+    def digest_of(self, action: Write) -> Digest | None:
+        """The digest of what an action would put on a tag."""
+        match action:
+            case CopyImage():
+                return self.sources.open(action.source).head(action.source.name).digest
+            case ImportTar():
+                with open_archive(action.path, blob_limit=self.blob_limit, stop=self.stop) as tar:
+                    return tar.default_name
+        return action.digest
+
+    def delete(self, action: Delete, target: Target) -> Applied:
+        """Delete what was seen, without another look.
+
+        Raises DigestMismatch when a tag turns out to be on another manifest, NotFound when
+        there is nothing any more, and RegbotError when it can't be done.
+        """
+        store = self.stores.open(action.reference)
+        try:
+            if isinstance(action, DeleteManifest):
+                store.delete_manifest(target.digest)
+            elif target.on != target.digest:
+                store.delete_manifest(target.on)
+                return Applied(target.digest, "was left half deleted")
+            elif store.last_tag_takes_manifest:
+                return self._delete_last_tag(action, store, target.digest)
+            else:
+                store.delete_tag(action.tag, target.digest)
+        except Protected as error:
+            return Applied(target.digest, f"protected by the registry: {error}", "skipped")
+        return Applied(target.digest)
+
+    def _delete_last_tag(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
+        """Delete a tag, but not with it the manifest that an index lists which is kept."""
+        with self.book.one_last_tag:
+            if self.book.is_last_and_listed(store, action.tag, digest):
+                why = "the registry would delete the manifest with its last tag, and an index"
+                return Applied(digest, f"{why} that is kept lists it", "skipped")
+            store.delete_tag(action.tag, digest)
+            self.book.note(action)
+        return Applied(digest)
+
     def removal(
         self, reference: Reference, *, children: bool, referrers: bool, reason: str
-    ) -> list[Action]:
-        """See ``Executor.removal``."""
+    ) -> list[Delete]:
+        """The steps that delete an image; see ``image.removal.plan_removal``."""
         store = self.stores.open(reference)
         steps = plan_removal(
             store, reference.name, children=children, referrers=referrers, stop=self.stop
         )
-        group = f"{reference} {token_hex(4)}"
-        actions: list[Action] = []
-        for step in steps:
-            if isinstance(step, RemoveTag):
-                tag = reference.with_tag(step.tag)
-                actions.append(DeleteTag(tag, reason, step.digest, listed=True, group=group))
-            else:
-                manifest = reference.with_digest(step.digest)
-                actions.append(DeleteManifest(manifest, step.digest, reason, group=group))
-        return actions
-
-    def _delete(self, action: DeleteTag | DeleteManifest) -> Applied:
-        try:
-            if isinstance(action, DeleteTag):
-                return self._delete_tag(action)
-            return self._delete_manifest(action)
-        except Protected as error:
-            return Applied(action.digest, f"protected by the registry: {error}", skipped=True)
-
-    def _delete_tag(self, action: DeleteTag) -> Applied:
-        store = self.stores.open(action.reference)
-        found: Digest | None = None
-        try:
-            found = store.head(action.tag).digest
-            if action.digest in (None, found):
-                return self._delete_where(action, store, found)
-            if replaced_by(store, found) == action.digest:
-                store.delete_manifest(found)
-                return Applied(action.digest, "was left half deleted")
-            detail = f"moved since the script looked: now {found}"
-            return Applied(action.digest, detail, skipped=True)
-        except NotFound:
-            if not ((action.listed or found) and self.is_gone(action)):
-                raise
-            return Applied(action.digest or found, "already gone")
-
-    def _delete_where(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
-        """Delete a tag that is on a digest, but not the manifest of an index that is kept."""
-        if not store.last_tag_takes_manifest:
-            return self._delete_at(action, store, digest)
-        with self.book.one_last_tag:
-            if self.book.is_last_and_listed(store, action.tag, digest):
-                why = "the registry would delete the manifest with its last tag, and an index"
-                return Applied(digest, f"{why} that is kept lists it", skipped=True)
-            applied = self._delete_at(action, store, digest)
-            self.book.note(action)
-            return applied
-
-    def _delete_at(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
-        """Delete a tag that is on a digest; where it moves meanwhile, decide once more."""
-        try:
-            store.delete_tag(action.tag, digest)
-        except DigestMismatch:
-            if store.head(action.tag).digest == digest:
-                raise
-            return self._delete_tag(replace(action, digest=digest, listed=True))
-        return Applied(digest)
-
-    def _delete_manifest(self, action: DeleteManifest) -> Applied:
-        try:
-            self.stores.open(action.reference).delete_manifest(action.digest)
-        except NotFound:
-            if not (action.may_be_gone and self.is_gone(action)):
-                raise
-            return Applied(action.digest, "already gone")
-        return Applied(action.digest)
+        removal = f"{reference} {token_hex(4)}"
+        return [_as_action(step, reference, reason, removal) for step in steps]
 
     def _copy(self, action: CopyImage) -> Applied:
         target = action.reference
@@ -189,7 +150,7 @@ class Applier:
             stop=self.stop,
             emit=self.emit,
         )
-        return Applied(copied.descriptor.digest)
+        return _copied(copied)
 
     def _export(self, action: ExportTar) -> Applied:
         store = self.sources.open(action.reference)
@@ -223,7 +184,20 @@ class Applier:
             stop=self.stop,
             emit=self.emit,
         )
-        return Applied(copied.descriptor.digest)
+        return _copied(copied)
+
+
+def _as_action(step: Step, reference: Reference, reason: str, removal: str) -> Delete:
+    if isinstance(step, RemoveTag):
+        tag = reference.with_tag(step.tag)
+        return DeleteTag(tag, reason, step.digest, may_be_gone=True, removal=removal)
+    manifest = reference.with_digest(step.digest)
+    return DeleteManifest(manifest, step.digest, reason, may_be_gone=True, removal=removal)
+
+
+def _copied(copied: Copied) -> Applied:
+    status: Literal["done", "unchanged"] = "done" if copied.changed else "unchanged"
+    return Applied(copied.descriptor.digest, status=status)
 
 
 def _docker_name(reference: Reference) -> str:

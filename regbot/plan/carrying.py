@@ -16,7 +16,7 @@ from regbot.plan.action import (
     ExportTar,
     ImportTar,
 )
-from regbot.plan.executor import NOT_AFTER_A_SKIPPED_STEP, Executor
+from regbot.plan.executor import Executor
 from regbot.plan.outcome import Outcome
 
 WORKERS = 16
@@ -57,10 +57,10 @@ def _pinned(outcome: Outcome) -> Action:
     action = outcome.action
     match action:
         case DeleteTag():
-            return replace(action, digest=outcome.digest, listed=True)
+            return replace(action, digest=outcome.digest, may_be_gone=True)
         case DeleteManifest():
             tags = outcome.evidence.tags if outcome.evidence else ()
-            return replace(action, tags=tags)
+            return replace(action, allowed_tags=tags, may_be_gone=True)
         case CopyImage() if outcome.digest:
             source = replace(action.source, digest=outcome.digest)
             return replace(action, source=source, digest=outcome.digest)
@@ -90,38 +90,20 @@ class _Carrying:
     def __init__(self, executor_of: Callable[[str], Executor]) -> None:
         self._executor_of = executor_of
         self._broken: set[str] = set()
-        self._undone: set[str] = set()
 
     def do(self, planned: Planned) -> None:
         """Do an action, or skip it and say why."""
         executor = self._executor_of(planned.script)
-        why = self._forbidden(planned)
+        if planned.script in self._broken:
+            executor.skip(planned.action, "a copy or put of the script failed before")
+            return
         try:
-            outcome = (
-                executor.skip(planned.action, why) if why else executor.execute(planned.action)
-            )
-            if outcome.status == "skipped":
-                self._undone.add(_group(planned.action))
+            executor.execute(planned.action)
         except (Stopped, ScriptTimeout):
             raise
         except RegbotError:
-            self._note_failure(planned)
-
-    def _forbidden(self, planned: Planned) -> str:
-        if planned.script in self._broken:
-            return "a copy or put of the script failed before"
-        group = _group(planned.action)
-        return NOT_AFTER_A_SKIPPED_STEP if group and group in self._undone else ""
-
-    def _note_failure(self, planned: Planned) -> None:
-        if isinstance(planned.action, DeleteTag | DeleteManifest):
-            self._undone.add(_group(planned.action))
-        else:
-            self._broken.add(planned.script)
-
-
-def _group(action: Action) -> str:
-    return action.group if isinstance(action, DeleteTag | DeleteManifest) else ""
+            if not isinstance(planned.action, DeleteTag | DeleteManifest):
+                self._broken.add(planned.script)
 
 
 def _stages(plan: Sequence[Planned]) -> Iterator[list[Planned]]:

@@ -16,7 +16,7 @@ from regbot.image.facts import created
 from regbot.image.usage import held_by
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
-from regbot.oci.tag import Name, Tag
+from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
@@ -31,7 +31,8 @@ class Evidence:
     among them. ``created`` is in seconds since 1970. ``tags_before`` is how many
     tags the repository had, ``tags`` those that go with a manifest deleted by
     digest. ``problem`` says why ``blobs`` is not all there is. ``repository`` is its
-    one name, however the script called it.
+    one name, however the script called it. ``overwritten`` is what a protected tag was
+    on that something else was put on.
     """
 
     blobs: Mapping[Digest, int] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Evidence:
     tags: tuple[Tag, ...] = ()
     problem: str = ""
     repository: Reference | None = None
+    overwritten: Digest | None = None
 
     @property
     def size(self) -> int | None:
@@ -48,16 +50,23 @@ class Evidence:
 
 
 def gather(
-    store: ReadStore, name: Name, *, blob_limit: int, stop: Stop, count_tags: bool = True
+    store: ReadStore,
+    digest: Digest | None,
+    *,
+    blob_limit: int,
+    stop: Stop,
+    count_tags: bool = True,
 ) -> Evidence:
-    """Read what ``name`` leads to. ``blob_limit`` is in bytes.
+    """Read what a digest leads to; None is nothing. ``blob_limit`` is in bytes.
 
     ``count_tags`` lists the tags, which is needed once a repository. What can't be
     read is said in ``problem``; only Stopped and ScriptTimeout are raised.
     """
     tags = _count(store) if count_tags else None
+    if digest is None:
+        return Evidence(tags_before=tags)
     try:
-        root = store.head(name).descriptor
+        root = store.head(digest).descriptor
         blobs = held_by(store, [root], Crew(WORKERS, stop))
     except (Stopped, ScriptTimeout):
         raise
@@ -65,7 +74,7 @@ def gather(
         return Evidence(tags_before=tags)
     except RegbotError as error:
         return Evidence(tags_before=tags, problem=str(error))
-    return Evidence(blobs, _created(store, root.digest, blob_limit), tags)
+    return Evidence(blobs, _created(store, digest, blob_limit), tags)
 
 
 def _count(store: ReadStore) -> int | None:

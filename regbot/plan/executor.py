@@ -7,30 +7,24 @@ nothing leads out of, so a dry run can't leak; and later reads see its effect.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from regbot.errors import (
-    GuardBroken,
-    NotFound,
-    NotSupported,
-    RegbotError,
-    StorageError,
-)
+from regbot.errors import DigestMismatch, GuardBroken, NotFound, RegbotError, StorageError
 from regbot.events import Emit, Message
-from regbot.journal.saving import Delete, Saved, save_before
-from regbot.journal.slot import JournalSlot
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
-from regbot.oci.tag import Tag
-from regbot.plan.action import Action, DeleteManifest, DeleteTag
-from regbot.plan.apply import Applied, Applier
+from regbot.plan.action import Action, Delete, DeleteManifest, DeleteTag, ExportTar, Write
+from regbot.plan.apply import Applier
 from regbot.plan.evidence import Evidence, gather
-from regbot.plan.guard import Guard, Protection
-from regbot.plan.outcome import ActionDone, Outcome, Status
-from regbot.plan.tagbook import Sure, always
+from regbot.plan.guard import Guard
+from regbot.plan.look import Looks, Target
+from regbot.plan.outcome import ActionDone, Applied, Outcome, Status
+from regbot.plan.recorder import Recorder
 from regbot.stopping import ended_by
+from regbot.store.protocol import ReadStore
 
-NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"
+_NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"
 
 
 class Ledger:
@@ -70,14 +64,14 @@ class Ledger:
 class Terms:
     """How actions are carried out.
 
-    ``guard.protect`` holds at the door. ``journal`` gives the run's journal when the
-    first action comes; without it nothing is kept. ``evidence``: what a delete takes
-    away is gathered for reports and guards.
+    ``guard.protect`` holds at the door; in a dry run the plan is judged as a whole
+    instead. ``journal`` keeps what was done; without it nothing is kept. ``evidence``:
+    what a delete takes away is gathered for reports and guards.
     """
 
     dry_run: bool = False
     guard: Guard = Guard()
-    journal: JournalSlot | None = None
+    journal: Recorder | None = None
     evidence: bool = False
 
 
@@ -92,34 +86,50 @@ class Executor:
         self._ledger = ledger
         self._emit = emit
         self._terms = terms
+        self._looks = Looks(
+            applier.stores, applier.book, applier.canonical, terms.guard, dry_run=terms.dry_run
+        )
         self._counted: set[Reference] = set()
-        self._book = applier.book
-        self._used: tuple[str, set[Digest]] = ("", set())
+        self._unfinished: set[str] = set()
 
     def acting_for(self, script: str, guard: Guard) -> Executor:
         """The same door for the actions of another script, with its guard."""
         terms = replace(self._terms, guard=guard)
         return Executor(script, self._applier, self._ledger, self._emit, terms)
 
+    def reading(self, reference: Reference) -> ReadStore:
+        """The reference's repository as the door sees it, never from a mirror."""
+        return self._applier.stores.open(reference)
+
     def execute(self, action: Action) -> Outcome:
-        """Apply an action. What fails or is stopped is recorded as that, and raised."""
+        """Apply an action. What fails or is stopped is recorded as that, and raised.
+
+        After a step of a removal that was not done, the later ones are skipped.
+        """
+        removal = action.removal if isinstance(action, DeleteTag | DeleteManifest) else ""
+        if removal in self._unfinished:
+            return self.skip(action, _NOT_AFTER_A_SKIPPED_STEP)
         evidence: Evidence | None = None
         try:
             if isinstance(action, DeleteTag | DeleteManifest):
-                tags = self._tags_of(action)
-                self._refuse_protected(action, tags)
-                evidence = self._evidence(action, tags)
-                applied = self._kept(action, tags) or self._delete(action, tags)
+                found = self._looks.before(action, closely=self._closely)
+                evidence = self._evidence(action, found)
+                applied = found if isinstance(found, Applied) else self._delete(action, found)
             else:
-                applied = self._journalled(action, None)
+                overwritten = self._overwritten(action)
+                evidence = Evidence(overwritten=overwritten) if overwritten else None
+                applied = self._write(action, overwritten)
         except RegbotError as error:
+            self._note_unfinished(removal)
             ended = ended_by(error)
             self._record(Outcome(self._script, action, ended, action.digest, str(error), evidence))
             raise
-        if not applied.skipped:
-            self._book.note(action)
-        done: Status = "planned" if self._terms.dry_run else "done"
-        status: Status = "skipped" if applied.skipped else done
+        if applied.status == "skipped":
+            self._note_unfinished(removal)
+        elif applied.status == "done":
+            self._applier.book.note(action)
+        planned = self._terms.dry_run and applied.status == "done"
+        status: Status = "planned" if planned else applied.status
         return self._record(
             Outcome(self._script, action, status, applied.digest, applied.detail, evidence)
         )
@@ -128,145 +138,127 @@ class Executor:
         """Leave an action undone, and say so."""
         return self._record(Outcome(self._script, action, "skipped", action.digest, why))
 
-    def removal(
-        self, reference: Reference, *, children: bool, referrers: bool, reason: str
-    ) -> list[Action]:
-        """The actions that delete a tag, its manifest and what only that one needed.
+    def remove(self, reference: Reference, *, children: bool, referrers: bool, reason: str) -> None:
+        """Delete a tag, its manifest, and what only that manifest needed.
 
-        Nothing is deleted yet. What is kept is read where the actions will go, never
-        from a mirror. Raises what ``image.removal.plan_removal`` raises.
+        What is kept is read where the deletes will go, never from a mirror. Raises what
+        ``image.removal.plan_removal`` and ``execute`` raise.
         """
-        return self._applier.removal(
+        steps = self._applier.removal(
             reference, children=children, referrers=referrers, reason=reason
         )
+        for step in steps:
+            self.execute(step)
 
-    def _tags_of(self, action: Delete) -> tuple[Tag, ...]:
-        """The tags that go. Raises NotSupported where none may."""
-        if isinstance(action, DeleteTag):
-            return (action.tag,)
-        store = self._applier.stores.open(action.reference)
-        tags = self._book.tags_on(store, action.digest, self._sure(action))
-        if tags and action.unless_tagged:
-            raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
-        return tags
+    @property
+    def _closely(self) -> bool:
+        """Whether what a delete takes is read, to be kept or to be told."""
+        return self._terms.journal is not None or self._terms.evidence
 
-    def _sure(self, action: DeleteManifest) -> Sure:
-        """Which tags are looked at just now: those that could forbid the delete."""
-        if action.unless_tagged:
-            return always
-        repository = action.reference
-        return lambda tag: self._protection(repository.with_tag(tag)) is not None
-
-    def _protection(self, reference: Reference) -> Protection | None:
-        guard, own = self._terms.guard, self._applier.canonical(reference)
-        return guard.protection_of(reference) or guard.protection_of(own)
-
-    def _kept(self, action: Delete, tags: tuple[Tag, ...]) -> Applied | None:
-        """Why a manifest is left alone, where something uses it that was not there before."""
-        if isinstance(action, DeleteTag):
-            return None
-        others = sorted(set(tags) - set(tags if action.tags is None else action.tags))
-        if others:
-            return Applied(action.digest, f"now also tagged: {', '.join(others)}", skipped=True)
-        if action.group and not self._terms.dry_run and action.digest in self._in_use(action):
-            return Applied(action.digest, "something that is kept uses it now", skipped=True)
-        return None
-
-    def _in_use(self, action: DeleteManifest) -> set[Digest]:
-        """What the repository's tags lead to, looked at once for a removal's manifests."""
-        group, used = self._used
-        if group != action.group:
-            used = self._book.in_use(self._applier.stores.open(action.reference))
-            self._used = (action.group, used)
-        return used
-
-    def _delete(self, action: Delete, tags: tuple[Tag, ...]) -> Applied:
+    def _delete(self, action: Delete, target: Target) -> Applied:
         """Save what a delete takes away, where there is a journal, and delete that alone."""
-        if not self._terms.journal:
-            return self._applier.apply(action)
-        store, stop = self._applier.stores.open(action.reference), self._applier.stop
+
+        def delete() -> Applied:
+            if isinstance(action, DeleteTag) and self._closely and not self._terms.dry_run:
+                now = self._looks.again(action, target)
+                return now if isinstance(now, Applied) else self._delete_at(action, now)
+            return self._delete_at(action, target)
+
+        return self._with_referrer(action, target, self._recorded(action, target, delete))
+
+    def _delete_at(self, action: Delete, target: Target) -> Applied:
+        """Delete what was seen; what moved or went in this very moment is no failure."""
         try:
-            saved = save_before(store, action, tags=tags, stop=stop, emit=self._emit)
-        except NotFound:
-            if not (_may_be_gone(action) and self._applier.is_gone(action)):
-                raise
-            return Applied(action.digest, "already gone")
-        applied = self._journalled(_decided(action, saved), saved)
-        return self._with_referrer(action, saved, applied)
+            return self._applier.delete(action, target)
+        except (DigestMismatch, NotFound):
+            now = self._looks.again(action, target)
+            if isinstance(now, Applied):
+                return now
+            raise
 
-    def _with_referrer(self, action: Delete, saved: Saved, applied: Applied) -> Applied:
+    def _with_referrer(self, action: Delete, target: Target, applied: Applied) -> Applied:
         """The same, and whether the untagged manifest is no longer listed as a referrer."""
-        if applied.skipped or applied.detail or not isinstance(action, DeleteTag):
+        is_plain = applied.status == "done" and not applied.detail
+        if not (is_plain and self._terms.journal and isinstance(action, DeleteTag)):
             return applied
-        subjects = [own.subject for own in saved.manifests if own.digest == saved.digest]
-        for subject in filter(None, subjects):
-            try:
-                listed = self._applier.stores.open(action.reference).referrers(subject.digest)
-            except RegbotError:
-                continue
-            if saved.digest not in [referrer.digest for referrer in listed]:
-                detail = f"without its tag it is not listed as a referrer of {subject.digest}"
-                return replace(applied, detail=detail)
-        return applied
+        try:
+            subject = target.store.manifest(target.digest).subject
+            listed = target.store.referrers(subject.digest) if subject else []
+        except RegbotError:
+            return applied
+        if subject is None or target.digest in [referrer.digest for referrer in listed]:
+            return applied
+        detail = f"without its tag it is not listed as a referrer of {subject.digest}"
+        return replace(applied, detail=detail)
 
-    def _refuse_protected(self, action: Delete, tags: tuple[Tag, ...]) -> None:
-        for tag in tags:
-            reference = action.reference.with_tag(tag)
-            protection = self._protection(reference)
-            if protection:
-                raise GuardBroken(f"protect {protection.text}: {reference} is protected")
-
-    def _evidence(self, action: Delete, tags: tuple[Tag, ...]) -> Evidence | None:
-        tags = tags if isinstance(action, DeleteManifest) else ()
+    def _evidence(self, action: Delete, found: Target | Applied) -> Evidence | None:
+        tags = (
+            found.tags if isinstance(found, Target) and isinstance(action, DeleteManifest) else ()
+        )
         if not self._terms.evidence:
             return Evidence(tags=tags, problem="not gathered") if tags else None
-        repository = self._applier.canonical(action.reference.without_name)
-        store = self._applier.stores.open(action.reference)
-        name = action.tag if isinstance(action, DeleteTag) else action.digest
-        found = gather(
-            store,
-            name,
+        repository = action.reference.without_name
+        count_tags = repository not in self._counted
+        self._counted.add(repository)
+        evidence = gather(
+            found.store if isinstance(found, Target) else self.reading(repository),
+            found.digest if isinstance(found, Target) else None,
             blob_limit=self._applier.blob_limit,
             stop=self._applier.stop,
-            count_tags=repository not in self._counted,
+            count_tags=count_tags,
         )
-        self._counted.add(repository)
-        return replace(found, tags=tags, repository=repository)
+        return replace(evidence, tags=tags, repository=self._applier.canonical(repository))
 
-    def _journalled(self, action: Action, saved: Saved | None) -> Applied:
+    def _overwritten(self, action: Write) -> Digest | None:
+        """What a protected tag is on, where the action would put something else on it."""
+        tag = None if isinstance(action, ExportTar) else action.reference.tag
+        if tag is None or self._looks.protection_of(action.reference) is None:
+            return None
+        try:
+            now = self.reading(action.reference).head(tag).digest
+        except NotFound:
+            return None
+        return None if now == self._applier.digest_of(action) else now
+
+    def _write(self, action: Write, overwritten: Digest | None) -> Applied:
+        if overwritten and not self._terms.dry_run:
+            protection = self._looks.protection_of(action.reference)
+            pattern = protection.text if protection else ""
+            raise GuardBroken(
+                f"protect {pattern}: {action.reference} is protected and stays on {overwritten}"
+            )
+        return self._recorded(action, None, lambda: self._applier.apply(action))
+
+    def _recorded(
+        self, action: Action, target: Target | None, apply: Callable[[], Applied]
+    ) -> Applied:
         """Apply an action between two lines of the journal.
 
         The first is on the disk before anything happens, or nothing happens.
         """
-        if self._terms.journal is None:
-            return self._applier.apply(action)
-        journal = self._terms.journal()
-        entry = journal.about_to(self._script, action, saved)
+        journal = self._terms.journal
+        if journal is None:
+            return apply()
+        entry = journal.begin(
+            self._script, action, target, stop=self._applier.stop, emit=self._emit
+        )
         try:
-            applied = self._applier.apply(action)
+            applied = apply()
         except RegbotError as error:
-            journal.ended(entry, ended_by(error), str(error))
+            journal.end(entry, ended_by(error), str(error))
             raise
         try:
-            journal.ended(entry, "skipped" if applied.skipped else "done", applied.detail)
+            journal.end(entry, applied.status, applied.detail)
         except StorageError as error:
             text = f"done, but the journal could not note it: {error}"
             self._emit(Message("warn", text, {"script": self._script}))
         return applied
 
+    def _note_unfinished(self, removal: str) -> None:
+        if removal:
+            self._unfinished.add(removal)
+
     def _record(self, outcome: Outcome) -> Outcome:
         self._ledger.add(outcome)
         self._emit(ActionDone(outcome, self._terms.dry_run))
         return outcome
-
-
-def _may_be_gone(action: Delete) -> bool:
-    """Whether it is fine to find nothing: the script, or the plan, has seen it there."""
-    return action.listed if isinstance(action, DeleteTag) else action.may_be_gone
-
-
-def _decided(action: Delete, saved: Saved) -> Delete:
-    """The action with the digest that was saved: no other may go in its place."""
-    if isinstance(action, DeleteTag) and action.digest is None:
-        return replace(action, digest=saved.digest)
-    return action

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import translate
 
 from regbot.errors import InvalidValue
-from regbot.oci.reference import Reference
+from regbot.oci.reference import Reference, names_of_registry
 from regbot.units import format_duration
 
 
@@ -21,7 +21,7 @@ class Protection:
     """A pattern of tags that are never deleted.
 
     A glob, or ``regex:`` and a regular expression. It has to fit a tag as a whole,
-    or ``repository:tag``, or ``registry/repository:tag``.
+    or ``repository:tag``, or ``registry/repository:tag`` by any name of the registry.
     """
 
     text: str
@@ -43,11 +43,9 @@ class Protection:
         """Whether the reference's tag is protected. A digest alone never is."""
         if reference.tag is None:
             return False
-        names = (
-            reference.tag,
-            f"{reference.repository}:{reference.tag}",
-            str(reference.without_name) + f":{reference.tag}",
-        )
+        registries = names_of_registry(reference.registry)
+        same = (replace(reference, registry=registry, digest=None) for registry in registries)
+        names = (reference.tag, f"{reference.repository}:{reference.tag}", *map(str, same))
         return any(self.pattern.fullmatch(name) for name in names)
 
 
@@ -107,13 +105,14 @@ class Doomed:
 class Losses:
     """What a plan deletes of one repository, by its own name.
 
-    ``tags_before`` None is unknown. A tag in ``doomed`` may stand under another name
-    of the same repository.
+    ``tags_before`` None is unknown. ``overwritten`` are protected tags that something
+    else is put on. A tag may stand under another name of the same repository.
     """
 
     repository: Reference
     tags_before: int | None
     doomed: tuple[Doomed, ...]
+    overwritten: tuple[Reference, ...] = ()
 
     @property
     def tags(self) -> int:
@@ -132,6 +131,10 @@ def broken_rules(guard: Guard, plan: Sequence[Losses], now: float) -> list[str]:
         lines += _broken_in(guard, losses)
         for each in losses.doomed:
             lines += _broken_by(guard, each, losses.repository, now)
+        for reference in losses.overwritten:
+            protection = _protection(guard, reference, losses.repository)
+            if protection:
+                lines.append(f"protect {protection.text}: {reference} is protected and would move")
     return lines
 
 
@@ -157,9 +160,7 @@ def _broken_in(guard: Guard, losses: Losses) -> list[str]:
 
 def _broken_by(guard: Guard, doomed: Doomed, repository: Reference, now: float) -> list[str]:
     lines = []
-    tag = doomed.reference.tag
-    names = (doomed.reference, repository.with_tag(tag)) if tag else ()
-    protection = next(filter(None, map(guard.protection_of, names)), None)
+    protection = _protection(guard, doomed.reference, repository)
     if protection:
         lines.append(f"protect {protection.text}: {doomed.reference} is protected")
     if guard.min_age is not None:
@@ -172,3 +173,11 @@ def _broken_by(guard: Guard, doomed: Doomed, repository: Reference, now: float) 
                 f"minAge {format_duration(guard.min_age)}: {doomed.reference} is {short} too young"
             )
     return lines
+
+
+def _protection(guard: Guard, reference: Reference, repository: Reference) -> Protection | None:
+    """The pattern that protects a tag, by the name it stands under or the repository's own."""
+    if reference.tag is None:
+        return None
+    names = (reference, repository.with_tag(reference.tag))
+    return next(filter(None, map(guard.protection_of, names)), None)

@@ -21,12 +21,23 @@ def judge(guard: Guard, outcomes: Sequence[Outcome], now: float) -> None:
 def _losses(outcomes: Sequence[Outcome]) -> list[Losses]:
     by_repository: dict[Reference, list[Outcome]] = {}
     for outcome in outcomes:
-        if isinstance(outcome.action, DeleteTag | DeleteManifest):
+        if isinstance(outcome.action, DeleteTag | DeleteManifest) or _overwrites(outcome):
             by_repository.setdefault(_repository(outcome), []).append(outcome)
     return [
-        Losses(repository, next(_counts(own), None), tuple(_all_doomed(own)))
-        for repository, own in by_repository.items()
+        Losses(
+            repository,
+            min(_counts(here), default=None),
+            tuple(_all_doomed(here)),
+            tuple(outcome.action.reference for outcome in here if _overwrites(outcome)),
+        )
+        for repository, here in by_repository.items()
     ]
+
+
+def _overwrites(outcome: Outcome) -> bool:
+    """Whether a protected tag would be put on something else."""
+    evidence = outcome.evidence
+    return outcome.status == "planned" and evidence is not None and evidence.overwritten is not None
 
 
 def _repository(outcome: Outcome) -> Reference:
@@ -43,7 +54,7 @@ def _counts(outcomes: Sequence[Outcome]) -> Iterator[int]:
 
 def _all_doomed(outcomes: Sequence[Outcome]) -> Iterator[Doomed]:
     for outcome in outcomes:
-        if outcome.status == "planned":
+        if outcome.status == "planned" and not _overwrites(outcome):
             yield from _doomed(outcome)
 
 

@@ -16,6 +16,15 @@ or a timeout, so it may have happened or not."""
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """What an action did. ``digest`` is what it was about, ``detail`` why nothing was done."""
+
+    digest: Digest | None = None
+    detail: str = ""
+    status: Literal["done", "unchanged", "skipped"] = "done"
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an action.
 

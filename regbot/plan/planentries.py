@@ -199,9 +199,11 @@ def entry_of(planned: Planned, work_dir: Path) -> AnyEntry:
     }
     match action:
         case DeleteTag():
-            return DeleteTagEntry(**common, removal=action.group)
+            return DeleteTagEntry(**common, removal=action.removal)
         case DeleteManifest():
-            return DeleteManifestEntry(**common, tags=list(action.tags or ()), removal=action.group)
+            return DeleteManifestEntry(
+                **common, tags=list(action.allowed_tags or ()), removal=action.removal
+            )
         case PutManifest():
             manifest = action.manifest
             return PutManifestEntry(**common, media_type=manifest.media_type, manifest=manifest.raw)
@@ -231,10 +233,12 @@ def action_of(entry: AnyEntry, work_dir: Path, blob_of: BlobOf) -> Action:
             if reference.tag is None:
                 raise InvalidValue(f"{reference} names no tag")
             tag = reference.with_tag(reference.tag)
-            return DeleteTag(tag, reason, digest, listed=True, group=entry.removal)
+            return DeleteTag(tag, reason, digest, may_be_gone=True, removal=entry.removal)
         case DeleteManifestEntry():
             manifest, tags = reference.with_digest(digest), tuple(entry.tags)
-            return DeleteManifest(manifest, digest, reason, tags=tags, group=entry.removal)
+            return DeleteManifest(
+                manifest, digest, reason, allowed_tags=tags, may_be_gone=True, removal=entry.removal
+            )
         case PutManifestEntry():
             digest.check(entry.manifest, str(reference))
             content = Manifest.parse(entry.manifest, entry.media_type, algorithm=digest.algorithm)

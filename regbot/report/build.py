@@ -129,7 +129,7 @@ def _taken_tags(outcome: Outcome) -> tuple[Tag, ...]:
     if not isinstance(outcome.action, DeleteManifest):
         return ()
     tags = outcome.evidence.tags if outcome.evidence else ()
-    return tags or outcome.action.tags or ()
+    return tags or outcome.action.allowed_tags or ()
 
 
 def _row(outcome: Outcome, now: float) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from regbot.config.values import Config, Script
@@ -28,8 +28,8 @@ from regbot.journal.undo import undo
 from regbot.lua.flavours import preferred_flavour
 from regbot.plan.carrying import Planned, carry_out
 from regbot.plan.executor import Executor, Ledger, Terms
-from regbot.plan.outcome import Outcome
-from regbot.plan.session import open_session
+from regbot.plan.outcome import ActionDone, Outcome
+from regbot.plan.session import Session, open_session
 from regbot.report.build import build_report
 from regbot.report.model import Kind, Report
 from regbot.run.job import RunResult, Services, run_script
@@ -174,11 +174,21 @@ class Bot:
     def undo(self, journal: Journal, run: str, tags: Sequence[str]) -> list[Undone]:
         """Put back what a run deleted. Raises what ``journal.undo.undo`` raises."""
         services = self._services
-        real = OpenStores(services.bind(self.stop), stop=self.stop, mirrors=False)
+
+        def open_door(terms: Terms) -> AbstractContextManager[Session]:
+            return open_session(
+                "undo",
+                services.bind,
+                stop=self.stop,
+                emit=_without_actions(services.emit),
+                ledger=Ledger(),
+                terms=terms,
+            )
+
         return undo(
             journal,
             run,
-            OverlayStores(real) if services.dry_run else real,
+            open_door,
             tags=tags,
             dry_run=services.dry_run,
             stop=self.stop,
@@ -283,6 +293,11 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         yield Bot(config, services, stop, journal)
     finally:
         transport.close()
+
+
+def _without_actions(emit: Emit) -> Emit:
+    """A listener that is told everything but actions: an undo tells what it put back itself."""
+    return lambda event: None if isinstance(event, ActionDone) else emit(event)
 
 
 def _shared_overlay(transport: Transport, stop: Stop, emit: Emit) -> OverlayStores:

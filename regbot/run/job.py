@@ -18,7 +18,6 @@ from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
 from regbot.plan.carrying import Planned, carry_out, planned_from
 from regbot.plan.executor import Ledger, Terms
-from regbot.plan.guard import Guard
 from regbot.plan.judgement import judge
 from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
@@ -155,7 +154,7 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         ledger=services.ledger,
         terms=Terms(
             dry_run=services.dry_run,
-            guard=Guard() if services.dry_run else script.guard,
+            guard=script.guard,
             journal=None if services.dry_run else services.journal,
             evidence=services.evidence or (services.dry_run and script.guard.is_set),
         ),

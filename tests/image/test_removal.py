@@ -10,7 +10,6 @@ from support.tagged import delete_tag
 
 from regbot.errors import Malformed, NotFound, NotSupported, ServerFault
 from regbot.image.removal import RemoveManifest, RemoveTag, plan_removal
-from regbot.image.usage import tags_of
 from regbot.oci.manifest import OCI_INDEX, Manifest
 from regbot.oci.referrers import fallback_tag
 from regbot.oci.tag import Tag
@@ -304,11 +303,3 @@ def test_a_tag_that_is_not_there_is_an_error(store):
     push(store, make_image(), "v1")
     with pytest.raises(NotFound):
         plan_removal(store, Tag("v2"), **BOTH)
-
-
-def test_the_tags_of_a_digest(store):
-    image = make_image()
-    push(store, image, "v1")
-    store.put_manifest(Tag("latest"), image.manifest)
-    push(store, make_image(created=None), "v2")
-    assert tags_of(store, image.digest) == ["latest", "v1"]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from support.clients import Client
 from support.images import make_image, make_referrer, push, push_blobs
-from support.journals import begin, delete_digest, delete_tags
+from support.journals import begin, delete_digest, delete_tags, saved_before
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR, TestRegistry
 from support.tagged import delete_tag
 from support.undoing import NEW, OLD, World, statuses, two_platforms
 
 from regbot.errors import InvalidValue, NotFound
 from regbot.journal.journal import Journal
-from regbot.journal.saving import save_before
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteTag, PutManifest
@@ -134,7 +133,7 @@ def test_a_tag_deleted_twice_has_what_was_deleted_last(world):
 def test_a_delete_that_was_broken_off_is_undone_if_it_took_place(world, status, happened):
     push(world.store, OLD, "v1")
     action = DeleteTag(world.store.repository.with_tag(Tag("v1")))
-    saved = save_before(world.store, action, stop=Stop())
+    saved = saved_before(world.store, action)
     entry = world.run.about_to("clean-up", action, saved)
     if happened:
         delete_tag(world.store, Tag("v1"))
@@ -147,7 +146,7 @@ def test_a_delete_that_was_broken_off_is_undone_if_it_took_place(world, status, 
 def test_what_was_skipped_or_gone_before_is_not_undone(world):
     push(world.store, OLD, "v1")
     action = DeleteTag(world.store.repository.with_tag(Tag("v1")))
-    saved = save_before(world.store, action, stop=Stop())
+    saved = saved_before(world.store, action)
     world.run.ended(world.run.about_to("clean-up", action, saved), "skipped", "moved")
     world.run.ended(world.run.about_to("clean-up", action), "failed", "not found")
     delete_tag(world.store, Tag("v1"))

@@ -44,8 +44,7 @@ def test_blobs_that_garbage_collection_took_are_named(remote):
     assert tag.detail == f"garbage collection has removed 1 of 2 blobs: {layer}"
     later = remote.registry.requests[before:]
     assert {entry.method for entry in later} <= {"GET", "HEAD"}
-    (run,) = [run for run in remote.journal.runs() if run.kind == "undo"]
-    assert run.status == "failed"
+    assert "undo" not in {run.kind for run in remote.journal.runs()}, "it changed nothing"
 
 
 def test_an_index_is_not_put_back_in_part(remote):

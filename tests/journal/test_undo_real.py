@@ -10,6 +10,7 @@ from support.clients import Client
 from support.images import make_image, make_index, make_layer, push
 from support.journals import begin, delete_digest
 from support.servers import docker_registry, program, skopeo, skopeo_tags
+from support.undoing import door_to
 
 from regbot.journal.journal import Journal
 from regbot.journal.undo import undo
@@ -46,7 +47,7 @@ def test_an_index_of_a_real_registry(tmp_path, collected):
             config = str(tmp_path / "registry" / "config.yml")
             command = [program("docker-registry"), "garbage-collect", "--delete-untagged", config]
             subprocess.run(command, check=True, capture_output=True, timeout=60)
-        found = undo(journal, run.id, stores, stop=Stop())
+        found = undo(journal, run.id, door_to(stores, Stop()), stop=Stop())
         if collected:
             assert {undone.status for undone in found} == {"failed"}
             assert "garbage collection has removed 5 of 5 blobs" in found[-1].detail

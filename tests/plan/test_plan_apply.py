@@ -60,9 +60,11 @@ def content():
 
 def actions(work_dir):
     return [
-        DeleteTag(APP.with_tag(Tag("v1")), "old \ud800 é \n", DIGEST, listed=True),
-        DeleteManifest(BY_DIGEST, DIGEST, "why", tags=()),
-        DeleteManifest(BY_DIGEST, DIGEST, "why", tags=(Tag("a"), Tag("b"))),
+        DeleteTag(APP.with_tag(Tag("v1")), "old \ud800 é \n", DIGEST, may_be_gone=True),
+        DeleteManifest(BY_DIGEST, DIGEST, "why", may_be_gone=True, allowed_tags=()),
+        DeleteManifest(
+            BY_DIGEST, DIGEST, "why", may_be_gone=True, allowed_tags=(Tag("a"), Tag("b"))
+        ),
         PutManifest(APP.with_tag(Tag("v2")), IMAGE.manifest, "again"),
         PutManifest(BY_DIGEST, IMAGE.manifest),
         PutBlob(APP, BLOB, len(RAW), content, "text"),
@@ -123,16 +125,16 @@ def test_a_plan_is_held_to_what_it_was_decided_on():
         outcome = Outcome("clean", action, status, digest, "", evidence)
         return [one.action for one in planned_from([outcome])]
 
-    assert pinned(DeleteTag(target)) == [DeleteTag(target, "", DIGEST, listed=True)]
+    assert pinned(DeleteTag(target)) == [DeleteTag(target, "", DIGEST, may_be_gone=True)]
     (deleted,) = pinned(DeleteManifest(BY_DIGEST, DIGEST, unless_tagged=True))
-    assert deleted.tags == ("a", "b")
+    assert deleted.allowed_tags == ("a", "b")
     (copied,) = pinned(CopyImage(source, target, CopyOptions()))
     assert (copied.source.name, copied.digest) == (DIGEST, DIGEST)
     (exported,) = pinned(ExportTar(target, Path("x.tar")))
     assert exported.digest == DIGEST
     (put,) = pinned(PutManifest(target, IMAGE.manifest))
     assert put.digest == DIGEST
-    assert pinned(DeleteTag(target, listed=True), digest=None) == []
+    assert pinned(DeleteTag(target, may_be_gone=True), digest=None) == []
     for status in ("failed", "skipped", "done"):
         assert pinned(DeleteTag(target), status=status) == []
 

@@ -10,6 +10,7 @@ import pytest
 from support.applying import APP, Bot, bot_in, index_of
 from support.clients import Client
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3
+from support.undoing import door_to
 
 from regbot.journal.journal import Journal
 from regbot.journal.undo import undo
@@ -104,7 +105,8 @@ def test_killed_at_random_moments(tmp_path, quirks, script, seed):
         with Client(bot.registry.host) as client, Journal(bot.state) as journal:
             stores = OpenStores(client.exchange)
             for run in [run for run in journal.runs() if run.kind == "apply"]:
-                statuses = {one.status for one in undo(journal, run.id, stores, stop=Stop())}
+                found = undo(journal, run.id, door_to(stores, Stop()), stop=Stop())
+                statuses = {undone.status for undone in found}
                 assert statuses <= {"restored", "unchanged"}
         assert bot.registry.tags(APP) == before
         assert manifests <= set(bot.registry.manifests(APP))

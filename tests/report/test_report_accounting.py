@@ -154,9 +154,8 @@ def test_a_tag_that_was_put_back_frees_nothing(place):
 def test_skipped_and_failed_deletes_free_nothing(place):
     place.push("a", "a")
     place.push("b", "b")
-    evidence = gather(
-        place.stores.open(place.repository()), Tag("a"), blob_limit=LIMIT, stop=Stop()
-    )
+    store = place.stores.open(place.repository())
+    evidence = gather(store, store.head(Tag("a")).digest, blob_limit=LIMIT, stop=Stop())
     outcomes = [
         Outcome(
             "clean", DeleteTag(place.repository().with_tag(Tag("a"))), status, None, "why", evidence
@@ -214,10 +213,9 @@ def test_what_was_not_read_before_it_went_is_not_guessed(place):
 
 def test_a_tag_that_was_gone_already_held_nothing(place):
     place.push("keep", "keep")
-    evidence = gather(
-        place.stores.open(place.repository()), Tag("gone"), blob_limit=LIMIT, stop=Stop()
-    )
-    action = DeleteTag(place.repository().with_tag(Tag("gone")), listed=True)
+    store = place.stores.open(place.repository())
+    evidence = gather(store, None, blob_limit=LIMIT, stop=Stop())
+    action = DeleteTag(place.repository().with_tag(Tag("gone")), may_be_gone=True)
     outcome = Outcome("clean", action, "done", None, "already gone", evidence)
     found = reported([outcome], place.stores)
     assert line(found).bytes_only == 0
@@ -238,10 +236,12 @@ def test_a_stopped_run_still_gets_its_report(place):
 
 def test_a_stop_ends_the_reading_of_what_an_image_holds(place):
     place.push("old", "old")
+    store = place.stores.open(place.repository())
+    digest = store.head(Tag("old")).digest
     stop = Stop()
     stop.ask()
     with pytest.raises(Stopped):
-        gather(place.stores.open(place.repository()), Tag("old"), blob_limit=LIMIT, stop=stop)
+        gather(store, digest, blob_limit=LIMIT, stop=stop)
 
 
 def test_the_age_is_that_of_the_image(place):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from regbot.errors import RegbotError
-from regbot.events import Event, LeftBehind
+from regbot.events import Event, LeftBehind, ignore
 from regbot.http.exchange import Exchange
 from regbot.image.copy import CopyOptions
 from regbot.journal.journal import Journal
@@ -26,9 +28,8 @@ from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.carrying import Planned, carry_out, planned_from
 from regbot.plan.executor import Executor, Ledger, Terms
 from regbot.plan.outcome import Outcome
-from regbot.plan.session import open_session
+from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
-from regbot.store.opener import OpenStores
 from regbot.store.proof import PROOF_TAG
 from support.registry import Fault, Quirks
 
@@ -163,12 +164,9 @@ class Lab:
         facts = self.world.facts()
 
         def work(executor: Executor) -> None:
-            steps = executor.removal(
+            executor.remove(
                 self.reference(tag), children=children, referrers=referrers, reason="old"
             )
-            for step in steps:
-                if executor.execute(step).status == "skipped":
-                    return
 
         kept = Facts({name: at for name, at in facts.tags.items() if name != tag}, facts.manifests)
         needed = kept.kept_children() | set(kept.tags.values())
@@ -222,8 +220,7 @@ class Lab:
             ]
             stop = self._stop()
             self._break_by(trouble, stop)
-            stores = OpenStores(self.world.bind(stop), stop=stop, mirrors=False)
-            found = undo(journal, run, stores, stop=stop)
+            found = undo(journal, run, partial(self._door, stop), stop=stop)
             self._mend()
         after = self.world.facts()
         puts: dict[str, set[str]] = {}
@@ -243,10 +240,15 @@ class Lab:
                 assert after.tags.get(tag, "") in digests, f"{tag} is not back"
         self._left = {tag: at for tag, at in self._left.items() if self._is_left(tag, after)}
 
+    def _door(self, stop: Stop, terms: Terms) -> AbstractContextManager[Session]:
+        return open_session(
+            "undo", self.world.bind, stop=stop, emit=ignore, ledger=Ledger(), terms=terms
+        )
+
     def _delete_of(self, tag: str, seen: str) -> DeleteTag:
         at = self.world.facts().tags.get(tag, "")
         digest = Digest.parse(at) if at and seen == "digest" else None
-        return DeleteTag(self.reference(tag), "old", digest, listed=seen != "nothing")
+        return DeleteTag(self.reference(tag), "old", digest, may_be_gone=seen != "nothing")
 
     def _step(self, actions: Sequence[Action], asked: Asked, trouble: Trouble) -> None:
         def work(executor: Executor) -> None:

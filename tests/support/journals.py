@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.journal.journal import Journal, RunJournal
-from regbot.journal.saving import Delete, Saved, save_before
+from regbot.journal.saving import Saved, save
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
-from regbot.plan.action import DeleteManifest, DeleteTag
+from regbot.plan.action import Delete, DeleteManifest, DeleteTag
+from regbot.plan.guard import Guard
+from regbot.plan.look import Looks, Target
+from regbot.plan.tagbook import TagBook
 from regbot.stopping import Stop
 from regbot.store.protocol import Store
 from support.tagged import delete_tag
@@ -25,9 +29,37 @@ def begin(journal: Journal) -> RunJournal:
     return journal.begin_run(kind="once", config="regbot.yml", fingerprint="f00d")
 
 
+def saved_before(store: Store, action: Delete, *, stop: Stop | None = None) -> Saved:
+    """What goes with a delete, by the look that an executor takes."""
+    stop = stop or Stop()
+    looks = Looks(
+        Alone(store),
+        TagBook(stop, lambda reference: reference),
+        lambda reference: reference,
+        Guard(),
+        dry_run=False,
+    )
+    target = looks.before(action, closely=True)
+    assert isinstance(target, Target), target
+    return save(target, stop=stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Stores of one repository."""
+
+    store: Store
+
+    def open(self, _reference: Reference) -> Store:
+        return self.store
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        raise NotImplementedError
+
+
 def delete(run: RunJournal, store: Store, action: Delete) -> int:
     """Save, note, delete, and say that it is done."""
-    entry = run.about_to("clean-up", action, save_before(store, action, stop=Stop()))
+    entry = run.about_to("clean-up", action, saved_before(store, action))
     if isinstance(action, DeleteTag):
         delete_tag(store, action.tag)
     else:

@@ -28,8 +28,8 @@ def delete_tags(
     store = stores.open(repository)
     found = []
     for tag in tags:
-        evidence = gather(store, Tag(tag), blob_limit=LIMIT, stop=Stop())
         digest = store.head(Tag(tag)).digest
+        evidence = gather(store, digest, blob_limit=LIMIT, stop=Stop())
         delete_tag(store, Tag(tag))
         action = DeleteTag(repository.with_tag(Tag(tag)), "old")
         found.append(Outcome(script, action, status, digest, "", evidence))

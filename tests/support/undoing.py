@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+
 from regbot.errors import NotFound
+from regbot.events import ignore
 from regbot.journal.undo import undo
+from regbot.oci.manifest import DEFAULT_BLOB_LIMIT as LIMIT
+from regbot.plan.apply import Applier
+from regbot.plan.executor import Executor, Ledger
+from regbot.plan.session import Session
 from support.images import make_image, make_index, make_layer
 from support.journals import begin
 
 OLD, NEW = make_image(created="2020-01-01T00:00:00Z"), make_image()
+
+
+def door_to(stores, stop):
+    """What opens the door of an undo to these stores."""
+
+    @contextmanager
+    def open_door(terms):
+        with ExitStack() as archives:
+            applier = Applier(stores, stores, stop, ignore, LIMIT, archives)
+            executor = Executor("undo", applier, Ledger(), ignore, terms)
+            yield Session(stores, executor, lambda: None)
+
+    return open_door
 
 
 class World:
@@ -19,7 +39,13 @@ class World:
         self.run = begin(journal)
 
     def undo(self, run="", **options):
-        return undo(self.journal, run or self.run.id, self.stores, stop=self.stop, **options)
+        return undo(
+            self.journal,
+            run or self.run.id,
+            door_to(self.stores, self.stop),
+            stop=self.stop,
+            **options,
+        )
 
     def tags(self):
         """The tags and what is on them, without the lists of referrers."""

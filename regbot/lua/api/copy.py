@@ -10,7 +10,6 @@ from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plai
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, ExportTar, ImportTar
-from regbot.plan.executor import NOT_AFTER_A_SKIPPED_STEP
 from regbot.workdir import file_in
 
 
@@ -61,13 +60,7 @@ def _delete(
     context: Context, reference: Reference, *, children: bool, referrers: bool, reason: str
 ) -> Passed:
     why = reason or context.last_message
-    steps = context.executor.removal(reference, children=children, referrers=referrers, reason=why)
-    skipped = False
-    for action in steps:
-        if skipped:
-            context.executor.skip(action, NOT_AFTER_A_SKIPPED_STEP)
-        else:
-            skipped = context.executor.execute(action).status == "skipped"
+    context.executor.remove(reference, children=children, referrers=referrers, reason=why)
     return plain(None)
 
 

@@ -30,7 +30,7 @@ def _delete_tag(context: Context, reference: Reference, *, reason: str) -> Passe
             reference=reference,
             reason=reason or context.last_message,
             digest=reference.digest or context.seen.digest_of(reference),
-            listed=context.seen.was_listed(reference),
+            may_be_gone=context.seen.was_listed(reference),
         )
     )
     return plain(None)

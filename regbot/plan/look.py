@@ -1,0 +1,196 @@
+"""The look before a delete: what is there, and whether it may go.
+
+It is taken once, and what was seen is handed down: guards, evidence, the journal and
+the store rest on the same answer. It is repeated in one case alone: where manifests
+were read and saved since, a tag is asked for once more just before it is deleted,
+since there is no conditional delete and somebody may have moved it meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from regbot.errors import ContentError, GuardBroken, NotFound, NotSupported
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
+from regbot.plan.action import Delete, DeleteManifest, DeleteTag
+from regbot.plan.guard import Guard, Protection
+from regbot.plan.outcome import Applied
+from regbot.plan.tagbook import Sure, TagBook, always
+from regbot.store.placeholder import original_of, replaced_by
+from regbot.store.protocol import ReadStore, Stores
+from regbot.store.remembering import Remembering
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a delete takes, as it was seen.
+
+    ``digest`` is what goes, and ``tags`` are the tags that go. A tag is ``on`` that
+    digest, or on the small manifest of a delete that was broken off. ``store`` reads
+    the repository, each manifest once. ``may_be_missing``: the tag led nowhere.
+    """
+
+    store: ReadStore
+    digest: Digest
+    on: Digest
+    tags: tuple[Tag, ...]
+    may_be_missing: bool = False
+
+
+def look_at_tag(store: ReadStore, action: DeleteTag, *, closely: bool) -> Target | Applied:
+    """What a tag is on; or why nothing is to be done: it moved, or is gone.
+
+    ``closely`` reads the manifest, where it can be read. That a tag is gone is believed
+    when two requests say so, for one answer may be a stale one. Raises NotFound for a
+    tag that is not there and has to be.
+    """
+    seen = Remembering(store) if closely else store
+    try:
+        found = _digest_at(seen, action.tag, closely=closely)
+    except NotFound:
+        if not action.may_be_gone:
+            raise
+        return Applied(action.digest, "already gone")
+    target = Target(seen, found, found, (action.tag,), may_be_missing=True)
+    if action.digest is None:
+        broken_off = _broken_off(seen, found) if closely else None
+        return replace(target, digest=broken_off) if broken_off else target
+    if found == action.digest:
+        return target
+    if replaced_by(seen, found) == action.digest:
+        return replace(target, digest=action.digest)
+    detail = f"moved since the script looked: now {found}"
+    return Applied(action.digest, detail, "skipped")
+
+
+def look_at_manifest(
+    store: ReadStore, action: DeleteManifest, tags: tuple[Tag, ...], *, closely: bool
+) -> Target | Applied:
+    """A manifest to be deleted with its ``tags``; or why nothing is to be done.
+
+    Without ``closely`` it is not asked for: deleting it will tell whether it is there.
+    """
+    if not closely:
+        return Target(store, action.digest, action.digest, tags)
+    seen = Remembering(store)
+    try:
+        _digest_at(seen, action.digest, closely=True)
+    except NotFound:
+        if not action.may_be_gone:
+            raise
+        return Applied(action.digest, "already gone")
+    return Target(seen, action.digest, action.digest, tags)
+
+
+def _digest_at(store: ReadStore, name: Name, *, closely: bool) -> Digest:
+    """The digest that a name leads to, by HEAD or, ``closely``, by GET; then by the other."""
+
+    def by_head() -> Digest:
+        return store.head(name).digest
+
+    def by_get() -> Digest:
+        return store.manifest(name).digest
+
+    first, second = (by_get, by_head) if closely else (by_head, by_get)
+    try:
+        return first()
+    except (NotFound, ContentError):
+        return second()
+
+
+def _broken_off(store: ReadStore, digest: Digest) -> Digest | None:
+    """What a tag was on before a delete that was broken off; None for any other manifest."""
+    try:
+        return original_of(store, store.manifest(digest))
+    except (NotFound, ContentError):
+        return None
+
+
+class Looks:
+    """Looks before the deletes of one script: at what goes, and what forbids it."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        book: TagBook,
+        canonical: Callable[[Reference], Reference],
+        guard: Guard,
+        *,
+        dry_run: bool,
+    ) -> None:
+        """``canonical`` gives the one name of a repository."""
+        self._stores = stores
+        self._canonical = canonical
+        self._book = book
+        self._guard = guard
+        self._dry_run = dry_run
+        self._used: tuple[str, set[Digest]] = ("", set())
+
+    def before(self, action: Delete, *, closely: bool) -> Target | Applied:
+        """What goes, or why nothing is to be done.
+
+        Raises GuardBroken for a protected tag, NotSupported for a manifest that has to be
+        untagged and is not, NotFound for what has to be there, and what the store raises.
+        """
+        store = self._stores.open(action.reference)
+        if isinstance(action, DeleteTag):
+            self._refuse_protected(action, (action.tag,))
+            return look_at_tag(store, action, closely=closely)
+        tags = self._book.tags_on(store, action.digest, self._sure(action))
+        if tags and action.unless_tagged:
+            raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
+        self._refuse_protected(action, tags)
+        kept = self._why_kept(store, action, tags)
+        return kept or look_at_manifest(store, action, tags, closely=closely)
+
+    def again(self, action: Delete, target: Target) -> Target | Applied:
+        """What goes of what was seen, by another look: it may have moved or gone since."""
+        store = self._stores.open(action.reference)
+        if isinstance(action, DeleteManifest):
+            return look_at_manifest(store, action, target.tags, closely=True)
+        decided = replace(action, digest=target.digest, may_be_gone=True)
+        return look_at_tag(store, decided, closely=False)
+
+    def protection_of(self, reference: Reference) -> Protection | None:
+        """The pattern that protects a tag, by whichever name of its repository."""
+        canonical = self._canonical(reference)
+        return self._guard.protection_of(reference) or self._guard.protection_of(canonical)
+
+    def _sure(self, action: DeleteManifest) -> Sure:
+        """Which tags are asked for now: those that could forbid the delete."""
+        if action.unless_tagged:
+            return always
+        return lambda tag: self.protection_of(action.reference.with_tag(tag)) is not None
+
+    def _refuse_protected(self, action: Delete, tags: tuple[Tag, ...]) -> None:
+        if self._dry_run:
+            return  # all broken rules are told at once, by the judgement of the whole plan
+        for tag in tags:
+            reference = action.reference.with_tag(tag)
+            protection = self.protection_of(reference)
+            if protection:
+                raise GuardBroken(f"protect {protection.text}: {reference} is protected")
+
+    def _why_kept(
+        self, store: ReadStore, action: DeleteManifest, tags: tuple[Tag, ...]
+    ) -> Applied | None:
+        """Why a manifest is left alone, where something uses it that was not there before."""
+        allowed = tags if action.allowed_tags is None else action.allowed_tags
+        others = sorted(set(tags) - set(allowed))
+        if others:
+            detail = f"now also tagged: {', '.join(others)}"
+            return Applied(action.digest, detail, "skipped")
+        if action.removal and not self._dry_run and action.digest in self._in_use(store, action):
+            return Applied(action.digest, "something that is kept uses it now", "skipped")
+        return None
+
+    def _in_use(self, store: ReadStore, action: DeleteManifest) -> set[Digest]:
+        """What the repository's tags lead to, read once for the manifests of a removal."""
+        removal, used = self._used
+        if removal != action.removal:
+            used = self._book.in_use(store)
+            self._used = (action.removal, used)
+        return used

@@ -1,0 +1,60 @@
+"""A repository read for one decision: no manifest is asked for twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import Descriptor, Head, Manifest
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
+from regbot.store.protocol import ReadStore
+
+
+class Remembering:
+    """A store to read that keeps the manifests it has read. Threads may share it."""
+
+    def __init__(self, base: ReadStore) -> None:
+        self._base = base
+        self._manifests: dict[Digest, Manifest] = {}
+
+    @property
+    def repository(self) -> Reference:
+        """The repository, without tag and digest."""
+        return self._base.repository
+
+    @property
+    def last_tag_takes_manifest(self) -> bool:
+        """As the store below says."""
+        return self._base.last_tag_takes_manifest
+
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
+        """The tags, asked for each time."""
+        return self._base.tags(limit=limit, last=last)
+
+    def head(self, name: Name) -> Head:
+        """Of a manifest that was read by its digest, from memory; else the store's answer."""
+        known = self._manifests.get(name) if isinstance(name, Digest) else None
+        if known is None:
+            return self._base.head(name)
+        return Head(known.media_type, known.digest, known.size)
+
+    def manifest(self, name: Name) -> Manifest:
+        """A manifest; a tag is asked for each time, a digest once."""
+        known = self._manifests.get(name) if isinstance(name, Digest) else None
+        if known is None:
+            known = self._base.manifest(name)
+            self._manifests[known.digest] = known
+        return known
+
+    def blob_size(self, digest: Digest) -> int:
+        """Bytes of a blob."""
+        return self._base.blob_size(digest)
+
+    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
+        """The chunks of a blob."""
+        return self._base.blob(digest, size)
+
+    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
+        """What refers to a digest, asked for each time."""
+        return self._base.referrers(digest, artifact_type)
