@@ -41,7 +41,7 @@ from regbot.redaction import redacted
 
 
 class RegbotError(Exception):
-    """The root: whatever regbot raises on purpose."""
+    """The base class of all errors that regbot raises on purpose."""
 
 
 class UsageError(RegbotError):
@@ -49,7 +49,7 @@ class UsageError(RegbotError):
 
 
 class ConfigError(UsageError):
-    """Everything that is wrong with a config, found in one pass.
+    """All mistakes in a config.
 
     ``problems`` are lines of the form ``file:line:column: what (what to do)``.
     """
@@ -60,7 +60,7 @@ class ConfigError(UsageError):
 
 
 class InvalidValue(RegbotError):
-    """A text does not parse as what it should be."""
+    """A text is not a valid value."""
 
 
 class ScriptError(RegbotError):
@@ -72,43 +72,43 @@ class ScriptTimeout(ScriptError):
 
 
 class ScriptMemory(ScriptError):
-    """A script wanted more memory than its limit."""
+    """A script used more memory than its limit."""
 
 
 class GuardBroken(RegbotError):
-    """What is to be deleted breaks the user's own rules."""
+    """The actions of a script exceed the limits of its guard."""
 
 
 class Stopped(RegbotError):
-    """The process was asked to end, so the work in hand was ended."""
+    """The process was asked to stop."""
 
 
 class CredentialError(RegbotError):
-    """Credentials can't be had: a helper failed, a docker config is broken."""
+    """Credentials are not available: a helper failed, or Docker's config is broken."""
 
 
 class ContentError(RegbotError):
-    """Content is not what its descriptor says, or can't be understood."""
+    """Content doesn't match its descriptor, or can't be understood."""
 
 
 class DigestMismatch(ContentError):
-    """The bytes hash to another digest than the one asked for."""
+    """The content has another digest than expected."""
 
 
 class SizeMismatch(ContentError):
-    """There are more or fewer bytes than the descriptor or header says."""
+    """The content has another size than expected."""
 
 
 class Malformed(ContentError):
-    """The bytes are not the JSON, manifest or index they should be."""
+    """The content is not valid JSON, or not the expected manifest or index."""
 
 
 class StorageError(RegbotError):
-    """The file system refused a read or write of a layout folder."""
+    """A file can't be read or written."""
 
 
 class NotRestored(RegbotError):
-    """A tag was left on something else than before, and the text says on what."""
+    """A tag was left on a placeholder, which the text names."""
 
 
 class NotFound(RegbotError):
@@ -116,7 +116,7 @@ class NotFound(RegbotError):
 
 
 class NotSupported(RegbotError):
-    """The store does not offer this call, or has it switched off."""
+    """The store does not support this call, or it is disabled."""
 
 
 class RequestError(RegbotError):
@@ -133,7 +133,7 @@ class RequestError(RegbotError):
 
 
 class ConnectionFailed(RequestError):
-    """No whole answer came back. ``retry``: trying again may help."""
+    """No complete response was received. ``retry``: trying again may help."""
 
     def __init__(self, why: str, *, method: str, url: str, retry: bool = True) -> None:
         self.retry = retry
@@ -160,7 +160,7 @@ class Unauthorized(RegistryError):
 
 
 class Forbidden(RegistryError):
-    """403: the credentials are good, the permission is missing."""
+    """403: the credentials were accepted, but lack the permission."""
 
 
 class RegistryNotFound(RegistryError, NotFound):
@@ -172,7 +172,7 @@ class RegistryUnsupported(RegistryError, NotSupported):
 
 
 class Protected(RegistryError):
-    """A rule of the registry protects this tag or manifest; it says nothing of others."""
+    """The registry protects this tag or manifest by a rule of its own."""
 
 
 class TooManyRequests(RegistryError):
@@ -188,7 +188,7 @@ _PROTECTED_BY_CODE = frozenset({"PROTECTED_TAG", "IMMUTABLE_TAG", "PROTECTED_MAN
 
 
 def is_protected(method: str, status: int, codes: Collection[str]) -> bool:
-    """Whether an answer means that a rule of the registry forbids just this.
+    """Whether a response means that a rule of the registry protects a tag or manifest.
 
     GitLab answers 401 with codes of its own, Harbor 412 PRECONDITION, Quay 409.
     """
@@ -202,7 +202,7 @@ def is_protected(method: str, status: int, codes: Collection[str]) -> bool:
 def registry_error(
     why: str, *, method: str, url: str, status: int, codes: tuple[str, ...] = ()
 ) -> RegistryError:
-    """The class of the tree that fits an answer's status and codes."""
+    """The error for a response's status and codes."""
     kind: type[RegistryError] = RegistryError
     if is_protected(method, status, codes):
         kind = Protected

@@ -15,7 +15,7 @@ from typing import Literal
 from regbot.redaction import redacted
 
 Level = Literal["trace", "debug", "info", "warn", "error"]
-"""Levels of the log, the least important first."""
+"""The levels of the log, in increasing order."""
 
 Ending = Literal["done", "failed", "stopped"]
 """How a script or a run ended; ``stopped`` by a signal before its end."""
@@ -32,7 +32,7 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Message(Event):
-    """A line for the log: a text for people and its fields. Nobody parses the text."""
+    """A log line: a text for people, and fields. Nobody parses the text."""
 
     level: Level
     text: str
@@ -61,7 +61,7 @@ class Exchanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class Delayed(Event):
-    """A request waits before it is tried again, or for its host's pace."""
+    """A request waits for a retry or for its host's rate limit."""
 
     host: str
     seconds: float
@@ -70,10 +70,10 @@ class Delayed(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind(Event):
-    """A tag is on a manifest of regbot's own, and could not be given back its own.
+    """A tag is left on a placeholder, because its manifest could not be put back.
 
-    ``reference`` is the tag, ``digest`` what has to be put back on it. A run repeats
-    this at its very end.
+    ``reference`` is the tag, and ``digest`` the digest to put back. A run repeats this at
+    its end.
     """
 
     reference: str
@@ -92,7 +92,7 @@ class Printed(Event):
 class RunStarted(Event):
     """A command began to run scripts or to carry out a plan.
 
-    ``kind`` is the command. Each script that a server runs is a run of its own.
+    ``kind`` is the command. In a server, each script is a run of its own.
     """
 
     kind: str
@@ -101,10 +101,10 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunEnded(Event):
-    """A run came to its end.
+    """A run ended.
 
-    ``id`` is its name in the history, empty without changes. ``left_behind`` is what
-    could not be restored, for whoever tells the user how to do it.
+    ``id`` is its id in the history, empty if it changed nothing. ``left_behind`` lists
+    the tags that could not be restored.
     """
 
     kind: str
@@ -125,7 +125,7 @@ class ScriptStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class ScriptEnded(Event):
-    """A script came to its end; ``error`` says why it failed or was stopped."""
+    """A script ended. ``error`` says why it failed or was stopped."""
 
     script: str
     status: Ending
@@ -135,11 +135,11 @@ class ScriptEnded(Event):
 
 
 def ignore(event: Event) -> None:
-    """An Emit nobody listens to."""
+    """A listener that does nothing."""
 
 
 def fan_out(*listeners: Emit) -> Emit:
-    """An Emit that tells each listener, in this order."""
+    """A listener that passes each event to all listeners, in order."""
 
     def emit(event: Event) -> None:
         for listener in listeners:

@@ -1,4 +1,4 @@
-"""What this machine is, as its system tells it."""
+"""The machine that regbot runs on, as the system describes it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ENOUGH = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine, in the system's own words.
+    """A machine, in the words of its system.
 
-    ``system`` is such as ``Linux`` or ``Windows``, ``processor`` such as ``x86_64`` or
-    ``AMD64``, ``version`` that of the system, such as ``10.0.17763`` on Windows.
-    ``features`` are what Linux calls the processor's flags; empty where they are unknown.
+    ``system`` is for example ``Linux`` or ``Windows``, ``processor`` ``x86_64`` or
+    ``AMD64``, and ``version`` the version of the system, such as ``10.0.17763`` on
+    Windows. ``features`` are the processor's flags as Linux names them; empty if unknown.
     """
 
     system: str
@@ -30,7 +30,7 @@ class Machine:
 
 @cache
 def this_machine() -> Machine:
-    """The machine this runs on."""
+    """The machine that regbot runs on."""
     return Machine(platform.system(), platform.machine(), platform.version(), _features())
 
 

@@ -1,6 +1,6 @@
-"""One signal that ends a run: asked to stop, or out of time.
+"""The signal that ends a run: on request, or at a timeout.
 
-Whatever waits (a retry, a rate limit, a schedule) waits on a Stop, so that
+Everything that waits (for a retry, a rate limit, a schedule) waits on a Stop, so that
 SIGTERM, Ctrl-C and a script's timeout end it at once.
 """
 
@@ -18,11 +18,11 @@ Clock = Callable[[], float]
 """Monotonic seconds."""
 
 Sleep = Callable[[threading.Event, float], object]
-"""Waits for an event, for some seconds at the most."""
+"""Waits for an event, for at most this many seconds."""
 
 
 class Stop:
-    """Asked once, stays asked, for all that share it."""
+    """A request to stop, shared by all parts of a run. It can't be taken back."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Stop:
         sleep: Sleep = threading.Event.wait,
         late: str = "",
     ) -> None:
-        """``late`` is what is said when the timeout is over, where that is no script's."""
+        """``late`` is the message at the timeout, if that is not a script's timeout."""
         self._clock = clock
         self._sleep = sleep
         self._timeout = timeout
@@ -53,30 +53,30 @@ class Stop:
         return _Finishing(self._asked, self._clock, self._sleep, seconds, once_asked)
 
     def ask(self) -> None:
-        """End all the work that shares this stop."""
+        """Request that all work that shares this stop ends."""
         self._asked.set()
 
     @property
     def asked(self) -> bool:
-        """Whether somebody asked to end, time-outs aside."""
+        """Whether a stop was requested; a timeout doesn't count."""
         return self._asked.is_set()
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until the timeout; None without one, 0 when it is over."""
+        """The seconds until the timeout: 0 after it, None without one."""
         if self._deadline is None:
             return None
         return max(0.0, self._deadline - self._clock())
 
     @property
     def late(self) -> str:
-        """What is said when the timeout is over; empty without one."""
+        """The message at the timeout; empty without one."""
         if self._timeout is None or self._late:
             return self._late
         return f"ran longer than its timeout of {format_duration(self._timeout)}"
 
     def reason(self) -> RegbotError | None:
-        """Why the work must end now, or None."""
+        """The reason to end now, or None."""
         if self.asked:
             return Stopped("stopped")
         if self.remaining == 0.0:
@@ -128,5 +128,5 @@ class _Finishing(Stop):
 
 
 def ended_by(error: RegbotError) -> Literal["failed", "stopped"]:
-    """How work ended that raised an error: to be stopped is no failure of it."""
+    """The status of work that raised an error: ``stopped`` is not a failure."""
     return "stopped" if isinstance(error, Stopped | ScriptTimeout) else "failed"

@@ -1,9 +1,8 @@
-"""Durations, points in time and byte sizes as people write them: parse and print.
+"""Durations, times and sizes as people write them: parse and format.
 
-Durations follow Go's ``time.ParseDuration`` (``1h15m``, ``500ms``, ``-1.5h``),
-with ``d`` (24 h) and ``w`` (7 d) beside its units, since retention is spoken of
-in days. A duration is a float of seconds, a size an int of bytes. A point in time is
-a float of seconds since 1970, always in UTC.
+Durations follow Go's ``time.ParseDuration`` (``1h15m``, ``500ms``, ``-1.5h``), with ``d``
+(24 h) and ``w`` (7 d) in addition, because retention is counted in days. A duration is a
+float of seconds, a size an int of bytes. A time is a float of seconds since 1970, in UTC.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ _LONGEST = 100 * 366 * 86400.0
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a duration such as ``1h15m``; ``0`` needs no unit.
+    """The seconds of a duration such as ``1h15m``; ``0`` needs no unit.
 
     Raises InvalidValue for anything else, and for more than a hundred years.
     """
@@ -86,7 +85,7 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as ``512MiB``, ``4MB`` or ``1024``. Raises InvalidValue."""
+    """The bytes of a size such as ``512MiB``, ``4MB`` or ``1024``. Raises InvalidValue."""
     match = _SIZE.fullmatch(text.strip())
     factor = _BYTES.get(match[2].lower()) if match else None
     if match is None or factor is None:
@@ -144,7 +143,7 @@ def _zone(text: str) -> timezone:
 
 
 def format_moment(seconds: float) -> str:
-    """RFC 3339 in UTC, with as much of a fraction as there is. Raises InvalidValue."""
+    """A time in RFC 3339 and UTC, with a fraction if there is one. Raises InvalidValue."""
     try:
         moment = _EPOCH + timedelta(seconds=seconds)
     except (OverflowError, ValueError):

@@ -1,6 +1,6 @@
-"""Where scripts may have files and layout folders: below ``workDir``, wherever a name leads.
+"""Keeps the files and layout folders of scripts inside ``workDir``.
 
-What counts is where a name leads once every ``..`` and symlink is followed.
+A path is checked after every ``..`` and symlink in it has been resolved.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ _HINT = "(set workDir in the config's defaults to a folder that contains it)"
 
 
 def file_in(work_dir: Path, text: str) -> Path:
-    """The file a script means by ``text``: relative to ``work_dir``, or absolute within it.
+    """The file that a script names: relative to ``work_dir``, or absolute within it.
 
-    The path that comes back has no symlink in it. Raises InvalidValue for a name that
-    leads out, an empty one, and a folder.
+    The returned path has no symlinks. Raises InvalidValue for a path outside, an empty
+    name, and a folder.
     """
     if not text.strip():
         raise InvalidValue("the name of a file is empty")
@@ -29,10 +29,9 @@ def file_in(work_dir: Path, text: str) -> Path:
 
 
 def folder_in(work_dir: Path, folder: Path) -> Path:
-    """A layout folder that a script names: relative to the current folder, or absolute.
+    """The layout folder that a script names: relative to the current folder, or absolute.
 
-    The path that comes back has no symlink in it. Raises InvalidValue for one that is
-    not in ``work_dir``.
+    The returned path has no symlinks. Raises InvalidValue if it is not in ``work_dir``.
     """
     return _inside(work_dir, folder, f"layout folder {str(folder)!r}")
 

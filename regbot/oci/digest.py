@@ -1,7 +1,4 @@
-"""Digests of content: parse, compute, and check a stream as it passes.
-
-OCI image spec, "Descriptors" > "Digests".
-"""
+"""Digests: parse, compute, and verify a stream. OCI image spec, "Descriptors" > "Digests"."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ _HEX = re.compile(r"[0-9a-f]+")
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """``algorithm:hex`` of content; sha256, sha384 and sha512 are known."""
+    """A digest ``algorithm:hex`` with sha256, sha384 or sha512."""
 
     algorithm: str
     hex: str
@@ -41,14 +38,14 @@ class Digest:
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:
-        """The digest of bytes at hand."""
+        """The digest of bytes."""
         return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"
 
     def check(self, content: bytes, what: str) -> bytes:
-        """Give the content back, or raise DigestMismatch."""
+        """Return the content, or raise DigestMismatch."""
         found = Digest.of(content, self.algorithm)
         if found != self:
             raise DigestMismatch(f"{what}: digest is {found}, expected {self}")
@@ -58,10 +55,10 @@ class Digest:
 def verified(
     chunks: Iterable[bytes], *, digest: Digest, size: int | None, what: str
 ) -> Iterator[bytes]:
-    """Pass chunks on, then raise unless all of them together fit digest and size.
+    """Pass on chunks, and raise unless they match the digest and size together.
 
-    Raises DigestMismatch or SizeMismatch; too many bytes are refused before the
-    surplus is passed on. ``size`` None means unknown.
+    Raises DigestMismatch, or SizeMismatch as soon as there are more bytes than ``size``.
+    A ``size`` of None is unknown.
     """
     hasher = hashlib.new(digest.algorithm)
     seen = 0

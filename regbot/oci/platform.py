@@ -1,6 +1,6 @@
-"""Platforms of images: parse, print, and find the one that fits.
+"""Platforms: parse, print, and find the best match.
 
-Text form: ``os/arch[/variant][,osver=10.0.17763.4974]``; OCI image spec, "Image
+The text form is ``os/arch[/variant][,osver=10.0.17763.4974]``. OCI image spec, "Image
 Index" > ``platform``.
 """
 
@@ -66,7 +66,7 @@ _BUILD = 3
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Where an image runs. Empty text means that nothing is said."""
+    """The platform that an image runs on. Empty fields are unspecified."""
 
     os: str
     architecture: str
@@ -119,9 +119,9 @@ class Platform:
 
     @classmethod
     def of(cls, machine: Machine) -> Platform:
-        """The best platform whose images a machine runs.
+        """The best platform whose images a machine can run. On Windows it has a version.
 
-        Windows has a version. Images for darwin hardly exist, so it is linux there.
+        There are hardly any images for darwin, so for darwin it is linux.
         """
         processor = machine.processor.lower() or "amd64"
         architecture, _, variant = _ARCHITECTURES.get(processor, processor).partition("/")
@@ -133,7 +133,7 @@ class Platform:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Platform:
-        """Read the ``platform`` object of a descriptor, or an image config's own fields."""
+        """Read the ``platform`` object of a descriptor, or the fields of an image config."""
 
         def text(key: str) -> str:
             value = data.get(key)
@@ -181,7 +181,7 @@ def _variant_number(variant: str) -> int:
 
 
 def _amd64_variant(features: frozenset[str]) -> str:
-    """The highest level of x86-64 that the features make; empty for the first."""
+    """The highest level of x86-64 that the features allow; empty for the first."""
     level = 1
     for added in _AMD64_LEVELS:
         if not added <= features:
@@ -191,6 +191,6 @@ def _amd64_variant(features: frozenset[str]) -> str:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    """A version as numbers that compare; a part that is no number is below all others."""
+    """A version as a tuple of numbers, to compare. A part that isn't a number is lowest."""
     parts = text.split(".") if text else []
     return tuple(int(part) if part.isdecimal() and len(part) < 10 else -1 for part in parts)

@@ -1,8 +1,8 @@
-"""References: names of a registry's or a layout folder's content.
+"""References: full names of images in registries and layout folders.
 
-``[host[:port]/]repository[:tag][@digest]`` with docker's defaults filled in, or
-``ocidir://path[:tag][@digest]``. Distribution spec, "Pulling manifests", gives
-the grammar of repositories and tags.
+``[host[:port]/]repository[:tag][@digest]`` with Docker's defaults filled in, or
+``ocidir://path[:tag][@digest]``. Distribution spec, "Pulling manifests", defines
+repositories and tags.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _NAME_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A name of content.
+    """The name of an image or repository.
 
-    ``scheme`` is ``registry`` or ``ocidir``; ``registry`` is host[:port] and
-    ``repository`` the path within it, or the folder of a layout.
+    ``scheme`` is ``registry`` or ``ocidir``. ``registry`` is host[:port], and
+    ``repository`` the path within it or the path of a layout folder.
     """
 
     scheme: Literal["registry", "ocidir"]
@@ -46,10 +46,10 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str, *, default_tag: Tag | None = DEFAULT_TAG) -> Reference:
-        """Read a reference and fill in docker's defaults.
+        """Read a reference and fill in Docker's defaults.
 
-        ``default_tag`` is taken where there is neither tag nor digest; None leaves
-        both unset. Raises InvalidValue that says what is wrong and where.
+        ``default_tag`` is used if there is neither tag nor digest; with None both stay
+        unset. Raises InvalidValue that says what is wrong and where.
         """
         if text.startswith(_LAYOUT_PREFIX):
             return cls._parse_layout(text, default_tag)
@@ -84,9 +84,9 @@ class Reference:
 
     @property
     def name(self) -> Name:
-        """What manifests are asked for by: the digest where there is one, else the tag.
+        """The name to request a manifest by: the digest if there is one, else the tag.
 
-        Raises InvalidValue where there is neither.
+        Raises InvalidValue if there is neither.
         """
         name = self.digest or self.tag
         if name is None:
@@ -95,19 +95,19 @@ class Reference:
 
     @property
     def without_name(self) -> Reference:
-        """The repository alone: neither tag nor digest."""
+        """The repository alone, without tag and digest."""
         return replace(self, tag=None, digest=None)
 
     def with_name(self, name: Name) -> Reference:
-        """The same repository at a tag or at a digest."""
+        """The same repository with a tag or a digest."""
         return self.with_digest(name) if isinstance(name, Digest) else self.with_tag(name)
 
     def with_tag(self, tag: Tag) -> Reference:
-        """The same repository at a tag, without digest."""
+        """The same repository with a tag, without digest."""
         return replace(self, tag=tag, digest=None)
 
     def with_digest(self, digest: Digest) -> Reference:
-        """The same repository at a digest, without tag."""
+        """The same repository with a digest, without tag."""
         return replace(self, tag=None, digest=digest)
 
     def __str__(self) -> str:
@@ -122,9 +122,9 @@ class Reference:
 
 
 def parse_registry(text: str, *, within: str = "") -> str:
-    """The name of a registry, host[:port], with Docker Hub's names made one.
+    """The name of a registry, host[:port]; all names of Docker Hub become one.
 
-    ``within`` is the reference it stands in, for the error. Raises InvalidValue.
+    ``within`` is the reference that contains it, for errors. Raises InvalidValue.
     """
     match = _HOST.fullmatch(text)
     port = match["port"] if match else None
@@ -148,7 +148,7 @@ def names_of_registry(registry: str) -> tuple[str, ...]:
 
 
 def _is_address(host: str) -> bool:
-    """Whether what is in brackets, if anything, is an IPv6 address."""
+    """Whether a host in brackets, if it is one, is an IPv6 address."""
     if not host.startswith("["):
         return True
     try:

@@ -1,8 +1,8 @@
-"""The referrers tag: a list of what refers to a manifest, kept by clients.
+"""The referrers tag: a list of a manifest's referrers, kept by clients.
 
-Stores without a referrers API hold the list as an index at a tag made of the
-subject's digest. Distribution spec, "Referrers Tag Schema", "Pushing Manifests
-with Subject", "Deleting Manifests".
+For stores without a referrers API, the list is an index under a tag that is made from the
+subject's digest. Distribution spec, "Referrers Tag Schema", "Pushing Manifests with
+Subject", "Deleting Manifests".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def fallback_tag(subject: Digest) -> Tag:
 
 
 def as_referrer(manifest: Manifest) -> Descriptor:
-    """How a manifest stands in a list of referrers: with its type and annotations."""
+    """The descriptor of a referrer in a list: with its type and annotations."""
     data: dict[str, Any] = {
         "mediaType": manifest.media_type,
         "digest": str(manifest.digest),
@@ -36,17 +36,17 @@ def as_referrer(manifest: Manifest) -> Descriptor:
 
 
 def with_referrer(listing: Manifest | None, referrer: Manifest) -> Manifest:
-    """The list with a referrer added; the same list when it is there already.
+    """The list with a referrer added, or the same list if it has it.
 
-    Raises Malformed when ``listing`` is not an index.
+    Raises Malformed if ``listing`` is not an index.
     """
     return with_entries(listing, [as_referrer(referrer)])
 
 
 def with_entries(listing: Manifest | None, entries: Sequence[Descriptor]) -> Manifest:
-    """The list, or a new one, with entries added; the same list when it has them all.
+    """The list, or a new one, with entries added, or the same list if it has them.
 
-    Raises Malformed when ``listing`` is not an index.
+    Raises Malformed if ``listing`` is not an index.
     """
     there = _entries(listing) if listing else []
     known = {child.digest for child in listing.manifests} if listing else set()
@@ -58,9 +58,9 @@ def with_entries(listing: Manifest | None, entries: Sequence[Descriptor]) -> Man
 
 
 def without_referrer(listing: Manifest, referrer: Digest) -> Manifest | None:
-    """The list without a referrer; None when nothing is left in it.
+    """The list without a referrer, or None if it becomes empty.
 
-    Raises Malformed when ``listing`` is not an index.
+    Raises Malformed if ``listing`` is not an index.
     """
     entries = _entries(listing)
     left = [entry for entry in entries if entry.get("digest") != str(referrer)]

@@ -1,6 +1,6 @@
-"""Tags, and what a manifest is asked for by.
+"""Tags, and the names by which manifests are requested.
 
-Distribution spec, "Pulling manifests", gives the grammar.
+Distribution spec, "Pulling manifests", defines them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _LONGEST = 128
 
 
 class Tag(str):
-    """A tag. Made by ``Tag.parse`` wherever the text comes from outside."""
+    """A tag. Text from outside becomes one only by ``Tag.parse``."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Tag:
-        """A text as a tag. Raises InvalidValue."""
+        """Read a tag. Raises InvalidValue."""
         if _TAG.fullmatch(text):
             return cls(text)
         if not text:
@@ -34,4 +34,4 @@ class Tag(str):
 
 
 Name = Tag | Digest
-"""What a manifest is asked for by."""
+"""The name to request a manifest by."""

@@ -1,8 +1,8 @@
-"""Versions as images are tagged with them: semver 2.0, a ``v`` before, a variant behind.
+"""Versions in tags: semver 2.0, with an optional ``v`` and a variant.
 
-``1.2`` and ``1`` stand for ``1.2.0`` and ``1.0.0``. What is behind the hyphen of
-``1.2.3-alpine`` is a pre-release in semver, and a variant of the image on Docker
-Hub: the caller says which.
+``1.2`` and ``1`` stand for ``1.2.0`` and ``1.0.0``. The part after the hyphen in
+``1.2.3-alpine`` is a pre-release in semver, and a variant of the image on Docker Hub; the
+caller decides which.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COMPARATOR = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TagVersion:
-    """A version read from a tag. ``variant`` is empty unless it was asked for."""
+    """A version in a tag. ``variant`` is empty unless it was requested."""
 
     text: str
     prefix: str
@@ -48,14 +48,13 @@ class TagVersion:
 
     @property
     def order(self) -> tuple[semver.Version, str, str]:
-        """What to sort by: the version, then the variant, then the text."""
+        """The sort key: version, variant, text."""
         return (self.version, self.variant, self.text)
 
     def satisfies(self, wanted: str) -> bool:
-        """Whether a range such as ``>=1.2 <2 || ^3.1`` holds. Raises InvalidValue.
+        """Whether the version is in a range such as ``>=1.2 <2 || ^3.1``. Raises InvalidValue.
 
-        A pre-release satisfies a range only where that names a pre-release of the
-        same three numbers.
+        A pre-release is in a range only if that names a pre-release of the same version.
         """
         return any(self._satisfies_all(part) for part in wanted.split("||"))
 
@@ -115,7 +114,7 @@ def _within(version: semver.Version, low: semver.Version, high: semver.Version |
 
 
 def _next_outside(low: semver.Version, operator: str, given: int) -> semver.Version | None:
-    """The first version above what ``^``, ``~`` or a version with parts left open takes in."""
+    """The first version above the range of ``^``, ``~`` or a version with missing parts."""
     if given == 0:
         return semver.Version(2**63)
     if operator == "^":

@@ -1,1 +1,1 @@
-"""When and how scripts run: one run, the schedule, and the bot that puts the parts together."""
+"""Runs scripts: a single run, the schedule, and the bot that connects all parts."""

@@ -1,4 +1,4 @@
-"""The parts put together: from a config and options to a bot that runs scripts."""
+"""The bot: connects all parts, from a config and options to scripts that run."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ from regbot.store.protocol import ReadStores
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a command wants beside the config.
+    """The options of a command.
 
-    ``user_agent`` replaces the config's. ``evidence``: a report or plan is wanted, so
-    deletes are looked at closely. ``whole``: a script that fails plans nothing.
+    ``user_agent`` replaces the config's. With ``evidence``, deletes are examined for a
+    report or plan. With ``whole``, a script that fails plans nothing.
     """
 
     dry_run: bool = False
@@ -58,7 +58,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended, and its scripts in their order. A plan that was applied has none."""
+    """How a run ended, and the results of its scripts in order. Applying a plan has none."""
 
     run: RunEnded
     results: tuple[RunResult, ...] = ()
@@ -83,7 +83,7 @@ class Bot:
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """What became of every action so far."""
+        """The outcomes of all actions so far."""
         return self._services.ledger.outcomes
 
     @property
@@ -112,9 +112,9 @@ class Bot:
         return self._recorded("run", lambda services: [run_script(script, services, self.stop)])
 
     def serve(self, after_run: Callable[[RunEnded], None]) -> None:
-        """Run scripts when they are due, until the stop is asked for.
+        """Run scripts when they are due, until stopped.
 
-        Each is a run of its own; ``after_run`` hears of it, from the run's thread.
+        Each is a run of its own. ``after_run`` is called at its end, in the run's thread.
         """
 
         def run_due(script: Script) -> RunResult:
@@ -139,7 +139,7 @@ class Bot:
         return self._recorded("server", work)
 
     def apply(self, plan: Sequence[Planned]) -> Ended:
-        """Carry out a plan; what became of it is in ``outcomes``."""
+        """Carry out a plan. The outcomes are in ``outcomes``."""
 
         def work(services: Services) -> list[RunResult]:
             with suppress(Stopped, ScriptTimeout):
@@ -172,7 +172,7 @@ class Bot:
             carry_out(plan, executor_of)
 
     def undo(self, journal: Journal, run: str, tags: Sequence[str]) -> list[Undone]:
-        """Put back what a run deleted. Raises what ``journal.undo.undo`` raises."""
+        """Put back what a run deleted. Raises the errors of ``journal.undo.undo``."""
         services = self._services
 
         def open_door(terms: Terms) -> AbstractContextManager[Session]:
@@ -209,7 +209,7 @@ class Bot:
         )
 
     def stores(self) -> ReadStores:
-        """What is there: the real stores, or in a dry run with what is planned."""
+        """The real stores, or in a dry run the stores with the planned changes."""
         real = OpenStores(
             self._services.bind(self.stop),
             stop=self.stop,
@@ -220,7 +220,7 @@ class Bot:
         return OverlayStores(real, after=overlay) if overlay else real
 
     def _recorded(self, kind: str, work: Callable[[Services], Sequence[RunResult]]) -> Ended:
-        """Do the work of one run, with a journal of its own, and say how it ended."""
+        """Carry out one run with a journal of its own, and emit how it ended."""
         services, began = self._services, time.monotonic()
         slot = None if services.dry_run else JournalSlot(self._journal, kind)
         left_behind: list[LeftBehind] = []
@@ -251,7 +251,7 @@ class Bot:
         return Ended(ended, tuple(results))
 
     def _ending(self, results: Sequence[RunResult]) -> Ending:
-        """A run has failed where a script or, applying a plan, an action has."""
+        """The status of a run: failed if a script has or, when applying a plan, an action."""
         if "failed" in {each.status for each in results or self.outcomes}:
             return "failed"
         return "stopped" if self.stop.asked else "done"
@@ -266,10 +266,10 @@ class Bot:
 
 @contextmanager
 def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> Iterator[Bot]:
-    """Put a bot together, and let go of its connections at the end.
+    """Create a bot, and close its connections at the end.
 
-    ``config_path`` is what the history tells of the config: its absolute path, ``-``
-    for standard input, or empty without one.
+    ``config_path`` is recorded in the history: the absolute path, ``-`` for standard
+    input, or empty without a config.
     """
     client = config.client
     if options.user_agent:

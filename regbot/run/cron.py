@@ -28,7 +28,7 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a field can hold. ``also`` are numbers that stand for another one."""
+    """A field and its values. ``also`` maps values to the ones they stand for."""
 
     name: str
     lowest: int
@@ -50,7 +50,7 @@ _WEEKDAY = _Kind("weekday", 0, 6, {name: number for number, name in enumerate(_W
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """The values of a field, and whether a ``*`` says that it is not given."""
+    """The values of a field, and whether a ``*`` leaves it unrestricted."""
 
     kind: _Kind
     values: frozenset[int]

@@ -1,4 +1,4 @@
-"""Run one script, from its text to what became of it."""
+"""Runs one script, from its text to its result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WITHDRAWN = "its script failed or was stopped, so none of its actions is carried
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of a run. ``value`` is what the script returned."""
+    """The result of a run. ``value`` is what the script returned."""
 
     script: str
     status: Ending
@@ -62,14 +62,14 @@ class Services:
     whole: bool = False
 
     def for_trial(self) -> Services:
-        """The same for a simulation whose outcomes nobody else is to see."""
+        """The same for a dry run whose outcomes are kept private."""
         return replace(self, dry_run=True, ledger=Ledger(), overlay=None)
 
 
 def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
-    """Run a script to its end, whatever happens; nothing is raised.
+    """Run a script to its end. Never raises.
 
-    The run ends when ``stop`` says so or the script's timeout is over.
+    The run also ends when ``stop`` asks for it or at the script's timeout.
     """
     started = time.monotonic()
     services.emit(ScriptStarted(script.name, services.dry_run))

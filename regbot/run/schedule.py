@@ -34,7 +34,7 @@ _SOME_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 - a wall clock's time
 
 
 class Due(Protocol):
-    """What says when the next run is due."""
+    """A rule for when the next run is due."""
 
     def next(self, after: datetime) -> datetime:
         """The first time later than ``after``, which has a time zone."""
@@ -42,7 +42,7 @@ class Due(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """Due again so many seconds later."""
+    """Due at a fixed interval, in seconds."""
 
     seconds: float
 
@@ -53,7 +53,7 @@ class Every:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Due when the wall clock of a zone matches five fields."""
+    """Due when the wall clock in a time zone matches five fields."""
 
     fields: str
     zone: tzinfo
@@ -75,16 +75,16 @@ class Cron:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A schedule as written, and the rule it stands for."""
+    """A schedule: its text and its rule."""
 
     text: str
     rule: Due
 
     @classmethod
     def parse(cls, text: str, timezone: tzinfo) -> Schedule:
-        """Read a schedule; ``timezone`` counts where the text names none.
+        """Read a schedule. ``timezone`` applies if the text names none.
 
-        Raises InvalidValue, also for a schedule that never comes, such as 31 February.
+        Raises InvalidValue, also for a schedule that never occurs, such as 31 February.
         """
         body = text.strip()
         prefix = _PREFIX.match(body)

@@ -1,4 +1,4 @@
-"""When each script is due, and how many run at once."""
+"""Runs scripts when they are due, a limited number at a time."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _utc_now() -> datetime:
 def run_all(
     scripts: Sequence[Script], run: RunScript, *, parallel: int, stop: Stop
 ) -> list[RunResult]:
-    """Run each script once, ``parallel`` at a time; results in the scripts' order.
+    """Run each script once, ``parallel`` at a time. Returns the results in order.
 
-    After a stop no further script begins; those that did not begin are stopped.
+    After a stop no other script begins; those that did not begin count as stopped.
     """
 
     def begin(script: Script) -> RunResult:
@@ -70,7 +70,7 @@ class Scheduler:
         self._entries = [_Entry(script, rule, rule.next(begin)) for script, rule in scripts]
 
     def serve(self) -> None:
-        """Run what is due until the stop is asked for, then wait for what still runs."""
+        """Run scripts until stopped, then wait for those still running."""
         for entry in self._entries:
             self._announce(entry, "info")
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="script") as pool:
@@ -109,7 +109,7 @@ class Scheduler:
         self._emit(Message("warn", f"skipped: the last run {why}", fields))
 
     def _announce(self, entry: _Entry, level: Level) -> None:
-        """Say when a script is due, in the time zone that decides it."""
+        """Log when a script is due, in the time zone of its schedule."""
         fields = {
             "script": entry.script.name,
             "next": entry.due.isoformat(timespec="seconds"),

@@ -1,4 +1,4 @@
-"""Time zones: by name, and the one this machine is set to."""
+"""Time zones: by name, and that of this machine."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def parse_timezone(text: str) -> tzinfo:
 
 
 def local_timezone(environ: Mapping[str, str], local_time: Path = LOCAL_TIME) -> tzinfo:
-    """The zone of this machine: what ``TZ`` says, else ``/etc/localtime``, else UTC.
+    """The time zone of this machine, from ``TZ``, else ``/etc/localtime``, else UTC.
 
-    ``TZ`` is the name of a zone or the path of its file, as for the Go program; UTC when
-    it is neither. ``str`` of the zone is its name, or ``local`` where it has none.
+    ``TZ`` is the name of a zone or the path of its file, as for the Go program; with any
+    other value it is UTC. ``str`` of the zone is its name, or ``local`` if it has none.
     """
     name = environ.get("TZ")
     if name is None:
