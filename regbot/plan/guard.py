@@ -166,7 +166,7 @@ def _broken_by(guard: Guard, doomed: Doomed, repository: Reference, now: float) 
     if guard.min_age is not None:
         age = None if doomed.created is None else now - doomed.created
         if age is None:
-            lines.append(f"minAge: when {doomed.reference} was made is not known")
+            lines.append(f"minAge: the age of {doomed.reference} is unknown")
         elif age < guard.min_age:
             short = format_duration(round(guard.min_age - age))
             lines.append(

@@ -50,7 +50,7 @@ def test_an_age_that_is_not_known_breaks_min_age(bot):
     bot.configure(guard={"minAge": "1d"})
     done = bot.run("once")
     assert done.returncode == 1
-    assert f"minAge: when {bot.app}:old9 was made is not known" in done.stderr
+    assert f"minAge: the age of {bot.app}:old9 is unknown" in done.stderr
     assert bot.wrote() == []
 
 

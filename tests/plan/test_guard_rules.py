@@ -126,7 +126,7 @@ def test_min_age():
     (line,) = broken(guard, losses("a", created=NOW + DAY))
     assert line.endswith("is 192h too young")
     (line,) = broken(guard, losses("a"))
-    assert line == f"minAge: when {APP}:a was made is not known"
+    assert line == f"minAge: the age of {APP}:a is unknown"
 
 
 def test_every_broken_rule_is_said():
