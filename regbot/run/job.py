@@ -97,6 +97,9 @@ def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
         return _execute(script, services, stop)
     trial = services.for_trial()
     value = _execute(script, trial, stop)
+    for outcome in trial.ledger.outcomes:
+        if outcome.status != "planned":
+            services.ledger.add(outcome)
     _carry_out(script, planned_from(trial.ledger.outcomes), services, stop)
     return value
 
