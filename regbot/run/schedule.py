@@ -53,24 +53,40 @@ class Every:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Due when the wall clock in a time zone matches five fields."""
+    """Due when the wall clock in a time zone matches five plain fields (``cron.plain_fields``)."""
 
     fields: str
     zone: tzinfo
 
     def next(self, after: datetime) -> datetime:
         """The first match later than ``after``, in the schedule's zone."""
-        if self.fields.split()[1] == "*":
-            return _next_match(self.fields, after.astimezone(self.zone))
-        before = (after.astimezone(UTC) - _LONGEST_GAP).astimezone(self.zone)
-        local = after.astimezone(self.zone)
-        clocks_changed = before.utcoffset() != local.utcoffset()
-        wall = (before if clocks_changed else local).replace(tzinfo=None)
+        best: datetime | None = None
+        wall = self._start(after)
         while True:
             wall = _next_match(self.fields, wall)
-            due = wall.replace(tzinfo=self.zone).astimezone(UTC)
-            if due > after:
-                return due.astimezone(self.zone)
+            times = self._times(wall)
+            if best and times and times[0] > best:
+                return best.astimezone(self.zone)
+            best = min((time for time in (*times, best) if time and time > after), default=None)
+
+    def _start(self, after: datetime) -> datetime:
+        """The wall clock's time to search from.
+
+        Near a change of the clocks, times that it showed already may come again.
+        """
+        moments = (after, after - _LONGEST_GAP, after + _LONGEST_GAP)
+        now, *around = (moment.astimezone(UTC).astimezone(self.zone) for moment in moments)
+        wall = now.replace(tzinfo=None, fold=0)
+        same = all(moment.utcoffset() == now.utcoffset() for moment in around)
+        return wall if same else wall - _LONGEST_GAP
+
+    def _times(self, wall: datetime) -> list[datetime]:
+        """The moments, in UTC, that a time of the wall clock stands for."""
+        folds = [wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+        if self.fields.split()[1] != "*":
+            return folds[:1]
+        shown = [moment.astimezone(self.zone).replace(tzinfo=None, fold=0) for moment in folds]
+        return sorted({moment for moment, time in zip(folds, shown, strict=True) if time == wall})
 
 
 @dataclass(frozen=True, slots=True)
