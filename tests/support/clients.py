@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +15,7 @@ from regbot.http.pacing import Patience
 from regbot.http.transport import Transport
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import Reference
-from regbot.stopping import Stop
+from regbot.stopping import Clock, Stop
 from regbot.store.remote import RemoteStore
 
 
@@ -41,6 +42,7 @@ class Client:
         blob_limit: int = DEFAULT_BLOB_LIMIT,
         more: tuple[HostSettings, ...] = (),
         timeouts: Timeouts = Timeouts(),  # noqa: B008
+        clock: Clock = time.monotonic,
         **settings: Any,
     ) -> None:
         self.host = host
@@ -50,6 +52,7 @@ class Client:
         self._transport = Transport(
             ClientSettings((own, *more), use_docker_config=False, blob_limit=blob_limit),
             emit=self.events.append,
+            clock=clock,
             environ={"HOME": "/nonexistent"},
             patience=QUICK,
             timeouts=timeouts,

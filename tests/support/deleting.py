@@ -31,9 +31,8 @@ from regbot.plan.outcome import Outcome
 from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
 from regbot.store.proof import PROOF_TAG
+from support.images import Image
 from support.registry import Fault, Quirks
-
-REPOSITORY = "team/app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,14 @@ class World(Protocol):
     """A registry with one repository."""
 
     name: str
+    repository: str
     quirks: Quirks
     protected: set[str]
 
     def bind(self, stop: Stop) -> Exchange: ...
+
+    def fill(self, tag: str, image: Image) -> None:
+        """Push an image."""
 
     def facts(self) -> Facts: ...
 
@@ -128,13 +131,21 @@ class Lab:
         self.runs: list[str] = []
         self._settings = JournalSettings(folder, 1e9, "bot.yml", "f00d")
         self._left: dict[str, str] = {}
+        self._facts: Facts | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What the repository holds, as it was after the last step."""
+        if self._facts is None:
+            self._facts = self.world.facts()
+        return self._facts
 
     @property
     def tags(self) -> list[str]:
-        return sorted(tag for tag in self.world.facts().tags if not is_own(tag))
+        return sorted(tag for tag in self.facts.tags if not is_own(tag))
 
     def reference(self, tag: str = "") -> Reference:
-        place = Reference("registry", self.world.name, REPOSITORY)
+        place = Reference("registry", self.world.name, self.world.repository)
         return place.with_tag(Tag.parse(tag)) if tag else place
 
     def delete_tag(self, tag: str, seen: str, trouble: Trouble = NO_TROUBLE) -> None:
@@ -143,14 +154,16 @@ class Lab:
         self._step([action], Asked(tags={tag}), trouble)
 
     def delete_manifest(self, digest: str, trouble: Trouble = NO_TROUBLE) -> None:
-        facts = self.world.facts()
+        facts = self.facts
         tags = {tag for tag, target in facts.tags.items() if target == digest}
         found = Digest.parse(digest)
         action = DeleteManifest(self.reference().with_digest(found), found)
         self._step([action], Asked(tags, {digest}), trouble)
 
     def copy(self, source: str, target: str, trouble: Trouble = NO_TROUBLE) -> None:
-        facts = self.world.facts()
+        facts = self.facts
+        if self._is_left(source, facts):
+            return
         digests = {facts.tags[source]}
         if any(fault.kind == "stale" for fault in trouble.faults):
             digests |= facts.manifests.keys()  # what the source was on before
@@ -161,7 +174,7 @@ class Lab:
         self, tag: str, *, children: bool, referrers: bool, trouble: Trouble = NO_TROUBLE
     ) -> None:
         """A tag with what only that one needed."""
-        facts = self.world.facts()
+        facts = self.facts
 
         def work(executor: Executor) -> None:
             executor.remove(
@@ -184,7 +197,7 @@ class Lab:
         ledger = Ledger()
         stop = self._stop()
         events: list[Event] = []
-        before = self.world.facts()
+        before = self.facts
         with open_session(
             "clean",
             self.world.bind,
@@ -202,6 +215,7 @@ class Lab:
         plan = planned_from(ledger.outcomes)
         for tag, digest in moved.items():
             self.world.move(tag, digest)
+            self._facts = None
 
         def work(executor: Executor) -> None:
             carry_out(plan, lambda _: executor)
@@ -211,7 +225,7 @@ class Lab:
 
     def undo(self, run: str, trouble: Trouble = NO_TROUBLE) -> None:
         """Put back what a run deleted."""
-        before = self.world.facts()
+        before = self.facts
         with Journal(self._settings.folder) as journal:
             deletes = [
                 action
@@ -222,7 +236,7 @@ class Lab:
             self._break_by(trouble, stop)
             found = undo(journal, run, partial(self._door, stop), stop=stop)
             self._mend()
-        after = self.world.facts()
+        after = self.facts
         puts: dict[str, set[str]] = {}
         for action in deletes:
             for tag in action.tags:
@@ -237,7 +251,7 @@ class Lab:
         for tag, digests in puts.items():
             at = before.tags.get(tag, "")
             if (not at or self._is_left(tag, before)) and not digests & broken:
-                assert after.tags.get(tag, "") in digests, f"{tag} is not back"
+                assert after.tags.get(tag, "") in digests, f"{tag} is not back: {found}"
         self._left = {tag: at for tag, at in self._left.items() if self._is_left(tag, after)}
 
     def _door(self, stop: Stop, terms: Terms) -> AbstractContextManager[Session]:
@@ -246,7 +260,7 @@ class Lab:
         )
 
     def _delete_of(self, tag: str, seen: str) -> DeleteTag:
-        at = self.world.facts().tags.get(tag, "")
+        at = self.facts.tags.get(tag, "")
         digest = Digest.parse(at) if at and seen == "digest" else None
         return DeleteTag(self.reference(tag), "old", digest, may_be_gone=seen != "nothing")
 
@@ -260,7 +274,7 @@ class Lab:
     def _do(
         self, kind: str, work: Callable[[Executor], None], asked: Asked, trouble: Trouble
     ) -> None:
-        before = self.world.facts()
+        before = self.facts
         slot = JournalSlot(self._settings, kind)
         ledger, stop = Ledger(), self._stop()
         events: list[Event] = []
@@ -281,7 +295,7 @@ class Lab:
             slot.finish("done")
             self._mend()
         self.runs += [slot.run_id] if slot.run_id else []
-        after = self.world.facts()
+        after = self.facts
         self._left |= {
             event.reference.rpartition(":")[2]: event.digest
             for event in events
@@ -305,6 +319,7 @@ class Lab:
     def _mend(self) -> None:
         self.world.break_by(())
         self.world.settle()
+        self._facts = None
 
     def _is_left(self, tag: str, facts: Facts) -> bool:
         return facts.is_small(facts.tags.get(tag, ""))
@@ -363,5 +378,5 @@ def is_own(tag: str) -> bool:
 
 def _as_planned(planned: Planned, lab: Lab) -> bool:
     """Whether a tag still has the digest that a plan holds."""
-    at = lab.world.facts().tags.get(planned.action.reference.tag, "")
+    at = lab.facts.tags.get(planned.action.reference.tag, "")
     return at == str(planned.action.digest)

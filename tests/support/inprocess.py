@@ -5,22 +5,27 @@ Retries and urgent requests are the program's own; pace, login and redirects are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 from unittest.mock import patch
 
 from regbot.errors import ConnectionFailed, RegbotError
 from regbot.events import ignore
-from regbot.http.exchange import Request, Response
+from regbot.http.exchange import Exchange, Request, Response
 from regbot.http.hosts import HostSettings
 from regbot.http.pacing import Surroundings
 from regbot.http.retry import RetrySender
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
+from regbot.oci.reference import Reference
 from regbot.stopping import Stop
-from support.registry import TestRegistry
+from regbot.store.remote import RemoteStore
+from support.deleting import Facts
+from support.images import Image, push
+from support.registry import Fault, Quirks, TestRegistry
+from support.registry.auth import Door
 from support.registry.calls import Call
 
 TRIES = 3
@@ -137,3 +142,40 @@ class InProcess:
 def _chunks(request: Request) -> Iterator[bytes]:
     if request.body is not None and not isinstance(request.body, bytes):
         yield from request.body()
+
+
+class Memory:
+    """The registry of the tests, asked without a connection."""
+
+    def __init__(self, preset: Quirks) -> None:
+        self.quirks = replace(preset, auth="", blob_redirect=False, rate_limit=0)
+        self.registry = TestRegistry(self.quirks, listens=False)
+        self.registry.__enter__()
+        self.name = self.registry.name
+        self.repository = "team/app"
+        self._asks = Door(preset, lambda: f"https://{self.name}").challenge()
+        self._content = self.registry.content.repository(self.repository)
+        self.protected = self._content.protected
+
+    def bind(self, stop: Stop) -> Exchange:
+        return InProcess(self.registry, self.name, self._asks, stop)
+
+    def fill(self, tag: str, image: Image) -> None:
+        place = Reference("registry", self.name, self.repository)
+        push(RemoteStore(self.bind(Stop()), place), image, tag)
+
+    def facts(self) -> Facts:
+        manifests = self.registry.manifests(self.repository)
+        tags = self.registry.tags(self.repository)
+        return Facts({tag: at for tag, at in tags.items() if at in manifests}, manifests)
+
+    def move(self, tag: str, digest: str) -> None:
+        self._content.tag(tag, digest)
+
+    def break_by(self, faults: Sequence[Fault]) -> None:
+        self.registry.faults.clear()
+        for fault in faults:
+            self.registry.faults.plan(fault)
+
+    def settle(self) -> None:
+        self.registry.content.settle()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from support.registry.auth import Door
 from support.registry.breaking import broken_after, broken_before, stall
@@ -23,6 +23,17 @@ from support.registry.quirks import Quirks
 from support.registry.routes import Router
 
 
+class Serving(Protocol):
+    """What answers the requests of a listener."""
+
+    @property
+    def host(self) -> str: ...
+
+    def serve(self, call: Call) -> tuple[Call, Reply]: ...
+
+    def broke(self) -> None: ...
+
+
 class Listener(ThreadingHTTPServer):
     """A server on a free loopback port that can end its open connections."""
 
@@ -30,7 +41,7 @@ class Listener(ThreadingHTTPServer):
     block_on_close = True
     request_queue_size = 128
 
-    def __init__(self, registry: TestRegistry, role: str, context: ssl.SSLContext | None) -> None:
+    def __init__(self, registry: Serving, role: str, context: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.registry = registry
         self.role = role
