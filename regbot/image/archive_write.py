@@ -56,7 +56,7 @@ def write_archive(
     ``repository_name``, such as ``registry.example.org/team/app``, is what
     ``docker load`` calls the image, empty for nothing. The file is packed when its
     name ends with .gz, .tgz, .zst or .tzst, and replaces an older one. Layers that
-    are to be had elsewhere (``is_external``) are left out. Raises what the source
+    are kept elsewhere (``is_external``) are left out. Raises what the source
     raises, NotSupported for docker's schema 1, and StorageError.
     """
     names = _Names.of(repository_name, name)

@@ -248,7 +248,9 @@ class _Copy:
             if manifest is None or self._digest_at(tag) == digest:
                 continue
             members = [
-                graph.manifests[own] for own in graph.owned[digest] if own in graph.manifests
+                graph.manifests[member]
+                for member in graph.owned[digest]
+                if member in graph.manifests
             ]
             if is_referrer_list(tag, manifest, members):
                 manifest = self._merged(tag, manifest, {member.digest for member in members})

@@ -128,9 +128,9 @@ class Tar:
         for count in range(MOST_MEMBERS):
             if count and self._at(offset, BLOCK) == bytes(BLOCK):
                 return
-            header, said, body = self._headers(offset, first=not count)
-            size = self._content_size(header, said, body)
-            member = self._member(header, said, body, size)
+            header, records, body = self._headers(offset, first=not count)
+            size = self._content_size(header, records, body)
+            member = self._member(header, records, body, size)
             if member:
                 yield member
             offset = body + _padded(size)
@@ -138,14 +138,14 @@ class Tar:
 
     def _headers(self, offset: int, *, first: bool) -> tuple[tarfile.TarInfo, dict[str, str], int]:
         """A member's header, what the extensions before it say, and where its bytes begin."""
-        said: dict[str, str] = {}
+        records: dict[str, str] = {}
         for count in range(_MOST_EXTENSIONS):
             header = self._header(self._at(offset, BLOCK), first=first and not count)
             body = offset + BLOCK
             extension = self._extension(header, body)
             if extension is None:
-                return header, said, body
-            said |= extension
+                return header, records, body
+            records |= extension
             offset = body + _padded(header.size)
         raise Malformed(f"{self.what} has a member with too many headers")
 
@@ -176,10 +176,10 @@ class Tar:
             raise Malformed(f"{self.what} has a pax header that can't be read")
         return {} if is_global else records
 
-    def _content_size(self, header: tarfile.TarInfo, said: dict[str, str], body: int) -> int:
+    def _content_size(self, header: tarfile.TarInfo, records: dict[str, str], body: int) -> int:
         if header.type in _WITHOUT_CONTENT:
             return 0
-        text = said.get("size", str(header.size))
+        text = records.get("size", str(header.size))
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             raise Malformed(f"{self.what} has a member of the size {text[:20]!r}")
         if body + int(text) > self._size:
@@ -187,19 +187,19 @@ class Tar:
         return int(text)
 
     def _member(
-        self, header: tarfile.TarInfo, said: dict[str, str], body: int, size: int
+        self, header: tarfile.TarInfo, records: dict[str, str], body: int, size: int
     ) -> Member | None:
         """The member, or None for a folder."""
         if header.type == tarfile.DIRTYPE:
             return None
         kind: Kind = "other"
         if header.type in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE):
-            sparse = any(key.startswith("GNU.sparse.") for key in said)
+            sparse = any(key.startswith("GNU.sparse.") for key in records)
             kind = "other" if sparse else "file"
         elif header.type in (tarfile.SYMTYPE, tarfile.LNKTYPE):
             kind = "symlink" if header.type == tarfile.SYMTYPE else "hardlink"
-        name = self._inside(said.get("path", header.name))
-        return Member(name, kind, body, size, said.get("linkpath", header.linkname))
+        name = self._inside(records.get("path", header.name))
+        return Member(name, kind, body, size, records.get("linkpath", header.linkname))
 
     def _inside(self, name: str) -> str:
         """A name without empty parts and dots. Raises Malformed when it leads out."""

@@ -77,9 +77,9 @@ class Platform:
     def parse(cls, text: str, *, local: Platform | None = None) -> Platform:
         """Read the text form.
 
-        ``local`` stands for this machine's platform, as does what an architecture alone,
-        or the operating system alone, leaves out. On Windows the platform of this
-        machine has its version (``local`` None is this machine). Raises InvalidValue.
+        ``local`` is the platform of this machine, by default looked up. It is what the
+        text ``local`` means, and what fills in where only an architecture or only an
+        operating system is given. Raises InvalidValue.
         """
         here = local or cls.local()
         name, *options = (part.strip() for part in text.split(","))

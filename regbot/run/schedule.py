@@ -2,9 +2,9 @@
 
 Expressions are those of the Go program: five fields, ``@daily`` and its like,
 ``@every 1h30m``, with ``CRON_TZ=Europe/Paris`` (or ``TZ=``) in front. When clocks
-change, a schedule with hours given follows the wall clock: a time that is left out moves
-on by the gap, a time that comes twice counts the first time. A schedule of every hour
-follows real time.
+change, a schedule with fixed hours follows the wall clock: a time that is skipped moves
+on by the gap, and of a time that occurs twice the first one counts. A schedule of every
+hour follows real time.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class OpenStores:
     def close(self) -> None:
         """Clean up the layout folders that something was taken out of.
 
-        What can't be cleaned up now is said, and left to the next run.
+        What can't be cleaned up now is a warning, and left to the next run.
         """
         with self._lock:
             folders = list(self._folders.values())
