@@ -64,7 +64,7 @@ def test_what_was_left_behind_is_the_last_line_with_the_way_back(tmp_path, comma
         if command == "server":
             running = bot.start_logged("server")
             try:
-                last = wait_for_line(bot.folder / "stderr", "is left on a placeholder")
+                last = wait_for_line(bot.folder / "stderr", "back on it with: ")
             finally:
                 running.terminate()
                 assert running.wait(60) == 0
