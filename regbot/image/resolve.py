@@ -13,7 +13,7 @@ def image_of(store: ReadStore, manifest: Manifest, platform: Platform | None = N
     """The manifest of a single image: an index is resolved, also a nested one.
 
     ``platform`` None is the local one; see ``Manifest.child_for``. Raises NotFound
-    when no image fits, Malformed for indexes nested too deep.
+    when no image fits, Malformed for more than DEEPEST indexes within one another.
     """
     for _ in range(DEEPEST):
         if not manifest.is_index:

@@ -107,9 +107,16 @@ class _Carrying:
 
 
 def _stages(plan: Sequence[Planned]) -> Iterator[list[Planned]]:
-    """Deletes of tags that follow one another together, anything else alone."""
-    for is_tag, group in groupby(plan, lambda each: isinstance(each.action, DeleteTag)):
-        if is_tag:
+    """Deletes of tags that follow one another together, anything else alone.
+
+    A step of a removal may have to be skipped, which the step before it decides.
+    """
+
+    def is_free(planned: Planned) -> bool:
+        return isinstance(planned.action, DeleteTag) and not planned.action.removal
+
+    for together, group in groupby(plan, is_free):
+        if together:
             yield list(group)
         else:
             yield from ([planned] for planned in group)

@@ -150,7 +150,7 @@ def test_an_error_says_method_url_status_codes_and_messages_without_query() -> N
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"<html>Login</html>", "404 Not Found: an HTML page came back"),
+        (b"<html>Login</html>", "404 Not Found: the response is an HTML page"),
         (
             b"<html><title>\nGone &amp; lost\n</title></html>",
             "the response is an HTML page, not a registry's answer: Gone & lost",

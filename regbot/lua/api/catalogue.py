@@ -21,6 +21,7 @@ from regbot.lua.api import (
     referrer,
     repo,
     semver,
+    tag,
     time,
 )
 from regbot.lua.api.context import Context
@@ -33,6 +34,7 @@ _MODULES: tuple[ModuleType, ...] = (
     log,
     reference,
     repo,
+    tag,
     manifest,
     image,
     copy,

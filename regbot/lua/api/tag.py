@@ -1,0 +1,57 @@
+"""``tag.*``: the tags of a repository, listed and deleted."""
+
+from __future__ import annotations
+
+from regbot.lua.api.context import Context
+from regbot.lua.api.names import REPOSITORY, TAGGED
+from regbot.lua.api.repo import PAGE
+from regbot.lua.binding import STRING, Binding, Parameter, Passed, plain
+from regbot.oci.reference import Reference
+from regbot.plan.action import DeleteTag
+
+
+def _list(context: Context, repository: Reference, *, limit: int | None, last: str) -> Passed:
+    tags = context.stores.open(repository).tags(limit=limit, last=last)
+    context.seen.tags(repository, tags)
+    return plain(tags)
+
+
+def _delete(context: Context, reference: Reference, *, reason: str) -> Passed:
+    context.executor.execute(
+        DeleteTag(
+            reference=reference,
+            reason=reason or context.last_message,
+            digest=reference.digest or context.seen.digest_of(reference),
+            may_be_gone=context.seen.was_listed(reference),
+        )
+    )
+    return plain(None)
+
+
+BINDINGS = (
+    Binding(
+        name="tag.ls",
+        doc="The tags of a repository, all of them unless limit is given.",
+        parameters=(Parameter("repo", REPOSITORY, "the repository; a tag in it is ignored"),),
+        options=PAGE,
+        run=_list,
+        result="string[]",
+    ),
+    Binding(
+        name="tag.delete",
+        doc="Delete one tag. Other tags of the digest stay. A tag that moved since the script"
+        " looked at it is skipped with a warning. When the registry refuses, the tag stays as it"
+        " was, and an error is raised.",
+        parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
+        options=(
+            Parameter(
+                "reason",
+                STRING,
+                "the reason, for the report; by default the script's latest log line",
+                default="",
+            ),
+        ),
+        run=_delete,
+        changes=True,
+    ),
+)
