@@ -74,6 +74,7 @@ UNCALLED: dict[str, str] = {
     "api_opts": "the Go program has it; taken and not used",
     "default_map": "click reads it",
     "build_response": "requests calls it",
+    "get_connection_with_tls_context": "requests calls it",
     "cert_verify": "requests calls it",
     "pool_classes_by_scheme": "urllib3 reads it",
     "ConnectionCls": "urllib3 reads it",

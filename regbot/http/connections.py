@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -16,21 +17,22 @@ from regbot.http.cutting import Cutter
 from regbot.http.exchange import Request
 from regbot.http.proxies import Proxies
 
-_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9._~/:@!$&'()*+,;=?-]*")
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/(?!/)[A-Za-z0-9._~/:@!$&'()*+,;=?-]*")
 """A URL that goes over the wire as it is; any other is quoted first."""
 
 
 class Connections:
     """Keeps connections open between the requests to one registry; threads share it.
 
-    ``context`` is used for TLS as it is. Each place is reached through one proxy, chosen
+    ``context`` makes the TLS context, which is used as it is, for the first place that
+    needs one. Each place is reached through one proxy, chosen
     once. ``size`` is how many connections to a place are kept. ``cutter`` hears what
     each connection is used for.
     """
 
     def __init__(
         self,
-        context: ssl.SSLContext,
+        context: Callable[[], ssl.SSLContext],
         *,
         proxies: Proxies,
         user_agent: str,
@@ -91,12 +93,11 @@ class Connections:
 class Session(requests.Session):
     """Sends messages as they are: no cookies, netrc, hooks or redirects."""
 
-    def __init__(self, context: ssl.SSLContext, *, size: int, cutter: Cutter) -> None:
+    def __init__(self, context: Callable[[], ssl.SSLContext], *, size: int, cutter: Cutter) -> None:
         super().__init__()
+        adapter = _Adapter(context, size, cutter)
         for prefix in ("http://", "https://"):
-            self.mount(prefix, _Adapter(context, size, cutter))
-        if context.verify_mode is ssl.CERT_NONE:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+            self.mount(prefix, adapter)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401
         """Hand a message to the adapter of its URL."""
@@ -106,8 +107,9 @@ class Session(requests.Session):
 class _Adapter(HTTPAdapter):
     """An adapter that uses one TLS context as it is."""
 
-    def __init__(self, context: ssl.SSLContext, size: int, cutter: Cutter) -> None:
-        self._context = context
+    def __init__(self, context: Callable[[], ssl.SSLContext], size: int, cutter: Cutter) -> None:
+        self._make_context = context
+        self._context: ssl.SSLContext | None = None
         self._classes = _pool_classes(cutter)
         self._pools: dict[tuple[str, str], Any] = {}
         super().__init__(pool_connections=size, pool_maxsize=size, max_retries=0)
@@ -123,16 +125,6 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = self._classes
         return manager
 
-    def build_connection_pool_key_attributes(  # type: ignore[override]
-        self,
-        request: requests.PreparedRequest,
-        verify: object,  # noqa: ARG002
-        cert: object = None,  # noqa: ARG002
-    ) -> tuple[Any, dict[str, Any]]:
-        """Which connections a request may use."""
-        place, _ = super().build_connection_pool_key_attributes(request, verify=True)
-        return place, {"ssl_context": self._context, "cert_reqs": self._context.verify_mode}
-
     def get_connection_with_tls_context(  # type: ignore[override]
         self,
         request: requests.PreparedRequest,
@@ -141,13 +133,30 @@ class _Adapter(HTTPAdapter):
         cert: object = None,  # noqa: ARG002
     ) -> Any:  # noqa: ANN401
         """The connections to a place, found by its name in the URL."""
-        url = str(request.url)
-        key = url[: url.find("/", 8)], next(iter((proxies or {}).values()), "")
-        pool = self._pools.get(key)
+        url, proxy = str(request.url), next(iter((proxies or {}).values()), "")
+        place = url[: url.find("/", 8)], proxy
+        pool = self._pools.get(place)
         if pool is None or pool.pool is None:
-            pool = super().get_connection_with_tls_context(request, verify=True, proxies=proxies)
-            self._pools[key] = pool
+            manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
+            encrypted = any(name.startswith("https:") for name in place)
+            pool = manager.connection_from_url(url, self._tls() if encrypted else {})
+            self._pools[place] = pool
         return pool
+
+    def _tls(self) -> dict[str, Any]:
+        """How TLS is spoken. Raises CredentialError."""
+        if self._context is None:
+            self._context = self._make_context()
+            if self._context.verify_mode is ssl.CERT_NONE:
+                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        return {"ssl_context": self._context, "cert_reqs": self._context.verify_mode}
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ANN401
+        """What stands in the request line: path and query, unless a proxy wants it all."""
+        url = str(request.url)
+        if proxies or not _PLAIN_URL.fullmatch(url):
+            return super().request_url(request, proxies)
+        return url[url.find("/", 8) :]
 
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """The context has the certificates already."""

@@ -66,15 +66,42 @@ class Request:
     urgent: bool = False
     authorization: str = field(default="", repr=False)
 
+    def sent_to(self, url: str, scopes: tuple[Scope, ...]) -> Request:
+        """The same for another URL, and for the scopes that are needed there."""
+        return Request(
+            self.method,
+            url,
+            self.expect,
+            scopes,
+            self.headers,
+            self.body,
+            self.length,
+            self.mirrors,
+            self.mirror,
+            self.retry,
+            self.urgent,
+            self.authorization,
+        )
+
 
 class Response:
     """An answer whose body has not been read yet. Use it in a ``with``.
 
-    ``request`` is what it answers, after redirects. Header names are looked up without
+    ``request`` is what it answers, after redirects; ``length`` is how many bytes the body
+    has, None when that is not known before its end. Header names are looked up without
     regard to case; several headers of one name come joined by a comma.
     """
 
-    __slots__ = ("_closing", "_forgotten", "_limit", "_more", "headers", "request", "status")
+    __slots__ = (
+        "_closing",
+        "_forgotten",
+        "_limit",
+        "_more",
+        "headers",
+        "length",
+        "request",
+        "status",
+    )
 
     def __init__(
         self,
@@ -95,6 +122,7 @@ class Response:
         self.request = request
         self.status = status
         self.headers = headers
+        self.length = _length(request, status, headers)
         self._more = more
         self._limit = limit
         self._closing = closing
@@ -104,16 +132,6 @@ class Response:
     def url(self) -> str:
         """Where the answer came from; a relative Link or Location is relative to it."""
         return self.request.url
-
-    @property
-    def length(self) -> int | None:
-        """How many bytes the body has; None when that is not known before its end."""
-        if self.request.method == "HEAD" or self.status in {204, 304}:
-            return 0
-        if "Content-Encoding" in self.headers or "Transfer-Encoding" in self.headers:
-            return None
-        length = self.headers.get("Content-Length", "")
-        return int(length) if length.isascii() and length.isdigit() else None
 
     def hold(self, give_back: Callable[[], object]) -> None:
         """Call this once when the answer is closed or forgotten."""
@@ -189,6 +207,15 @@ class Response:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _length(request: Request, status: int, headers: Mapping[str, str]) -> int | None:
+    if request.method == "HEAD" or status in {204, 304}:
+        return 0
+    if "Content-Encoding" in headers or "Transfer-Encoding" in headers:
+        return None
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
 
 
 def in_turn(calls: list[Callable[[], object]]) -> None:

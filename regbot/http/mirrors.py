@@ -73,7 +73,7 @@ class MirrorSender:
         settings = route.peer.settings
         url = url_for(settings, request.url, self._upstream)
         scopes = scopes_for(settings, request.scopes)
-        return route.sender.send(replace(request, url=url, scopes=scopes))
+        return route.sender.send(request.sent_to(url, scopes))
 
     def _order(self) -> list[str]:
         if len(self._routes) == 1:
@@ -100,7 +100,7 @@ class MirrorSender:
             url = own_url(settings, request.url) if may_answer else ""
             if url:
                 scopes = scopes_for(settings, request.scopes)
-                return route.sender.send(replace(request, url=url, scopes=scopes))
+                return route.sender.send(request.sent_to(url, scopes))
         writes = request.method not in {"GET", "HEAD"}
         if writes and scheme == "http" and self._upstream.scheme == "https":
             raise _not_usable(request, "the registry hands out a plain http URL to write to")

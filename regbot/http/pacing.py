@@ -112,8 +112,9 @@ class Pace:
 
     def succeeded(self) -> None:
         """Speed up again, one step."""
-        with self._lock:
-            self._steps = max(0, self._steps - 1)
+        if self._steps:
+            with self._lock:
+                self._steps = max(0, self._steps - 1)
 
     def _spacing(self) -> float:
         if not self._steps:
@@ -122,23 +123,11 @@ class Pace:
 
 
 class Holders:
-    """Which threads hold a slot of any host."""
+    """How many slots each thread holds, of any host; ``lock`` guards that and all slots."""
 
     def __init__(self) -> None:
-        self._held: Counter[int] = Counter()
-        self._lock = threading.Lock()
-
-    def holds(self, thread: int) -> bool:
-        """Whether a thread holds one."""
-        with self._lock:
-            return self._held[thread] > 0
-
-    def change(self, thread: int, by: int) -> None:
-        """A thread takes (1) or gives back (-1) one."""
-        with self._lock:
-            self._held[thread] += by
-            if self._held[thread] <= 0:
-                del self._held[thread]
+        self.lock = threading.Lock()
+        self.held: Counter[int] = Counter()
 
 
 class Slots:
@@ -153,26 +142,43 @@ class Slots:
         self._host = host
         self._world = world
         self._count = count
-        self._free = threading.Semaphore(count)
-        self._holders = holders
+        self._taken = 0
+        self._held = holders.held
+        self._lock = holders.lock
+        self._freed = threading.Condition(holders.lock)
 
     def take(self, stop: Stop) -> Callable[[], None]:
         """Wait for a slot. Call what comes back once to give it back, from any thread."""
         thread = threading.get_ident()
-        borrowed = self._holders.holds(thread)
-        if not borrowed and not self._free.acquire(blocking=False):
-            began = self._world.clock()
-            acquire(self._free, stop)
-            waited = self._world.clock() - began
+        waited: float | None = None
+        with self._lock:
+            borrowed = thread in self._held
+            if not borrowed:
+                if self._taken >= self._count:
+                    waited = self._wait(stop)
+                self._taken += 1
+            self._held[thread] += 1
+        if waited is not None:
             self._world.emit(Delayed(self._host, waited, f"{self._count} requests at once"))
-        self._holders.change(thread, 1)
 
         def give_back() -> None:
-            self._holders.change(thread, -1)
-            if not borrowed:
-                self._free.release()
+            with self._lock:
+                self._held[thread] -= 1
+                if not self._held[thread]:
+                    del self._held[thread]
+                if not borrowed:
+                    self._taken -= 1
+                    self._freed.notify()
 
         return give_back
+
+    def _wait(self, stop: Stop) -> float:
+        """Wait until one is free, with the lock held; the seconds it took."""
+        began = self._world.clock()
+        while self._taken >= self._count:
+            stop.check()
+            self._freed.wait(_POLL)
+        return self._world.clock() - began
 
 
 class PacedSender:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from regbot.http.auth import Authenticator
@@ -75,14 +76,14 @@ class Peer:
 
     @property
     def connections(self) -> Connections:
-        """The connections, made ready at first use. Raises CredentialError."""
+        """The connections, made ready at first use."""
         connections = self._connections
         if connections is not None:
             return connections
         with self._lock:
             if self._connections is None:
                 self._connections = Connections(
-                    context_for(self.settings, self._certificates),
+                    partial(context_for, self.settings, self._certificates),
                     proxies=self._proxies,
                     user_agent=self._options.user_agent,
                     size=self._size,

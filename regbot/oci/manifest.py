@@ -181,12 +181,12 @@ class Manifest:
         """
         if self.media_type in SCHEMA1:
             return
+        _, config, _, _ = self.manifests, self.config, self.layers, self.subject
         image = bool(self.data.get("config") or self.data.get("layers"))
         if self.is_index and (image or "manifests" not in self.data):
             raise Malformed("an index has no 'manifests', or has the fields of an image")
-        if self.media_type in IMAGES and (self.data.get("manifests") or self.config is None):
+        if self.media_type in IMAGES and (self.data.get("manifests") or config is None):
             raise Malformed("an image manifest has no 'config', or has the fields of an index")
-        _ = (self.manifests, self.config, self.layers, self.subject)
 
     @property
     def size(self) -> int:

@@ -38,6 +38,8 @@ def head_said(headers: Mapping[str, str]) -> Head | None:
 
 def rate_limit_said(headers: Mapping[str, str]) -> RateLimit:
     """Docker Hub's pull limit: ``ratelimit-limit: 100;w=21600`` and its sisters."""
+    if "RateLimit-Limit" not in headers and "RateLimit-Remaining" not in headers:
+        return RateLimit()
     limits = [part.strip() for part in headers.get("RateLimit-Limit", "").split(",")]
     return RateLimit(
         limit=_first_number(limits[0]),

@@ -55,9 +55,8 @@ def _from(
             began = response.headers.get("Content-Range", "")
             if not began.replace("=", " ").startswith(f"bytes {start}-"):
                 raise Malformed(f"{what}: asked from byte {start} on, got {began or 'no range'}")
-            yield from response.chunks()
-        else:
-            yield from _skip(response.chunks(), start)
+            start = 0
+        yield from _skip(response.chunks(), start) if start else response.chunks()
 
 
 def _ask(endpoint: Endpoint, digest: Digest, start: int, *, mirrors: bool) -> Response:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from regbot.errors import ConnectionFailed, Malformed
@@ -14,26 +14,17 @@ from regbot.oci.reference import Reference
 _TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer with its whole body; ``url`` is where it came from."""
-
-    body: bytes
-    headers: Mapping[str, str]
-    url: str
-
-
-def fetch(send: Callable[[], Response], limit: int) -> Answer:
+def fetch(send: Callable[[], Response], limit: int) -> tuple[bytes, Response]:
     """Ask and read the whole body; asked again when the body breaks off.
 
-    Raises as Exchange.send and Response.read do.
+    Gives the body, and the answer it was read from. Raises as Exchange.send and Response.read do.
     """
     tries = _TRIES
     while True:
         tries -= 1
         with send() as response:
             try:
-                return Answer(response.read(limit), response.headers, response.url)
+                return response.read(limit), response
             except ConnectionFailed as error:
                 if not tries or not error.retry:
                     raise

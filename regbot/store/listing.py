@@ -47,8 +47,8 @@ def pages(send: Send, first: str, what: str) -> Iterator[tuple[dict[str, Any], b
     """
     url, seen = first, {first}
     while url:
-        answer = fetch(partial(send, url), PAGE_LIMIT)
-        data = parse_object(answer.body, what)
+        body, answer = fetch(partial(send, url), PAGE_LIMIT)
+        data = parse_object(body, what)
         link = next_link(answer.headers.get("Link", ""))
         target = joined(answer.url, link, what) if link else ""
         seen.add(answer.url)

@@ -262,11 +262,12 @@ class RemoteStore:
     def _manifest(self, name: Name, *, mirrors: bool) -> Manifest:
         what = str(self.repository.with_name(name))
         request = self._manifest_request("GET", name, mirrors=mirrors)
-        answer = fetch(partial(self._endpoint.send, request), self._endpoint.exchange.blob_limit)
+        limit = self._endpoint.exchange.blob_limit
+        body, answer = fetch(partial(self._endpoint.send, request), limit)
         asked = name if isinstance(name, Digest) else None
         try:
             manifest = Manifest.parse(
-                answer.body,
+                body,
                 media_type_said(answer.headers),
                 algorithm=asked.algorithm if asked else "sha256",
                 rate_limit=rate_limit_said(answer.headers),
