@@ -13,7 +13,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
-from regbot.errors import DigestMismatch, Protected
+from regbot.errors import DigestMismatch, NotFound, Protected
 from regbot.events import Emit
 from regbot.image.archive_read import open_archive
 from regbot.image.archive_write import write_archive
@@ -21,6 +21,7 @@ from regbot.image.copy import Copied, CopyOptions, copy_image
 from regbot.image.removal import RemoveTag, Step, plan_removal
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference, names_of_registry
+from regbot.oci.tag import Tag
 from regbot.plan.action import (
     CopyImage,
     Delete,
@@ -107,8 +108,7 @@ class Applier:
         try:
             if isinstance(action, DeleteManifest):
                 store.delete_manifest(target.digest)
-            elif target.on != target.digest:
-                store.delete_manifest(target.on)
+            elif target.on != target.digest and _ended(store, action.tag, target):
                 return Applied(target.digest, "was left half deleted")
             elif store.last_tag_takes_manifest:
                 return self._delete_last_tag(action, store, target.digest)
@@ -202,3 +202,19 @@ def _copied(copied: Copied) -> Applied:
 
 def _docker_name(reference: Reference) -> str:
     return "" if reference.scheme == "ocidir" else str(reference.without_name)
+
+
+def _ended(store: Store, tag: Tag, target: Target) -> bool:
+    """Delete the placeholder that a tag was seen on; whether the tag went with it.
+
+    The look may have been a stale one, and the tag on what it is to be deleted from.
+    Raises DigestMismatch when it is on anything else.
+    """
+    store.delete_manifest(target.on)
+    try:
+        found = store.head(tag).digest
+    except NotFound:
+        return True
+    if found != target.digest:
+        raise DigestMismatch(f"{store.repository.with_tag(tag)} moved meanwhile, now {found}")
+    return False

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
+from support.deleting import Lab, Trouble
+from support.images import Image
 from support.inprocess import Memory, one_thread
-from support.machine import RUNS, try_deletion
-from support.registry import PRESETS
+from support.machine import PLAIN, RUNS, TAG, try_deletion
+from support.registry import PRESETS, Fault
+
+from regbot.store.placeholder import taking_away
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -15,3 +20,17 @@ def test_deletion(preset: str) -> None:
     """No tag but the asked one changes, no kept index lacks a child, all can be undone."""
     with one_thread():
         try_deletion(partial(Memory, PRESETS[preset]), runs=RUNS // len(PRESETS))
+
+
+def test_a_placeholder_that_only_a_stale_answer_shows(tmp_path: Path) -> None:
+    """Found by the machine: the tag was said to be deleted, and was still there."""
+    world = Memory(PRESETS["distribution 3"])
+    lab = Lab(world, tmp_path)
+    world.fill("a", PLAIN)
+    small = taking_away(PLAIN.manifest)
+    world.fill("a", Image(small.manifest, blobs=small.blobs))
+    world.move("a", str(PLAIN.digest))
+    stale = Fault("stale", "HEAD", TAG, times=1)
+    with one_thread():
+        lab.delete_tag("a", "digest", Trouble((stale,)))
+    assert lab.tags == []

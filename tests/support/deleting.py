@@ -250,6 +250,8 @@ class Lab:
         assert not failed, f"not undone: {failed}"
         for tag, digests in puts.items():
             at = before.tags.get(tag, "")
+            if not at and self.world.quirks.lists_deleted:
+                continue  # it may lead somewhere again as soon as a manifest is back
             if (not at or self._is_left(tag, before)) and not digests & broken:
                 assert after.tags.get(tag, "") in digests, f"{tag} is not back: {found}"
         self._left = {tag: at for tag, at in self._left.items() if self._is_left(tag, after)}
@@ -361,7 +363,8 @@ class Lab:
                 assert now != digest, f"{tag} is said to be deleted: {outcome}"
             elif not trouble and tag in self.world.protected and tag in before.tags:
                 says_so = self.world.quirks.protection[0] != 403
-                assert outcome.status == "skipped" or not says_so, f"not skipped: {outcome}"
+                is_broken = set(before.children(digest)) - before.manifests.keys()
+                assert outcome.status == "skipped" or is_broken or not says_so, str(outcome)
             elif not trouble and not is_own(tag):
                 assert now == before.tags.get(tag, ""), f"{tag} is gone: {outcome}"
         elif isinstance(action, DeleteManifest) and outcome.status == "done":

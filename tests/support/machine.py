@@ -165,8 +165,10 @@ class Deletion(RuleBasedStateMachine):
         tags = self.lab.tags
         seen = st.sampled_from(("listed", "digest"))
         deletes = data.draw(st.dictionaries(st.sampled_from(tags), seen, min_size=1))
-        digests = sorted(self.lab.facts.tags[tag] for tag in tags)
-        moves = st.dictionaries(st.sampled_from(tags), st.sampled_from(digests), max_size=1)
+        facts = self.lab.facts
+        digests = sorted({at for at in facts.tags.values() if not facts.is_small(at)})
+        targets = st.sampled_from(digests) if digests else st.nothing()
+        moves = st.dictionaries(st.sampled_from(tags), targets, max_size=1)
         moved = data.draw(moves)
         if moved:  # what moved and is shown as it was can't be told from what did not move
             trouble = replace(trouble, faults=tuple(f for f in trouble.faults if f.kind != "stale"))
