@@ -55,11 +55,9 @@ def look_at_tag(store: ReadStore, action: DeleteTag, *, closely: bool) -> Target
             raise
         return Applied(action.digest, "already gone")
     target = Target(seen, found, found, (action.tag,), may_be_missing=True)
-    if action.digest is None:
+    if action.digest in (None, found):
         broken_off = _broken_off(seen, found) if closely else None
         return replace(target, digest=broken_off) if broken_off else target
-    if found == action.digest:
-        return target
     if replaced_by(seen, found) == action.digest:
         return replace(target, digest=action.digest)
     detail = f"moved since the script looked: now {found}"

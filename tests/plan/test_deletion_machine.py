@@ -9,7 +9,7 @@ import pytest
 from support.deleting import Lab, Trouble
 from support.images import Image
 from support.inprocess import Memory, one_thread
-from support.machine import PLAIN, RUNS, TAG, try_deletion
+from support.machine import DIGEST, PLAIN, RUNS, TAG, try_deletion
 from support.registry import PRESETS, Fault
 
 from regbot.store.placeholder import taking_away
@@ -34,3 +34,19 @@ def test_a_placeholder_that_only_a_stale_answer_shows(tmp_path: Path) -> None:
     with one_thread():
         lab.delete_tag("a", "digest", Trouble((stale,)))
     assert lab.tags == []
+
+
+def test_the_undo_of_a_delete_of_a_tag_on_a_placeholder(tmp_path: Path) -> None:
+    """Found by the machine: the placeholder was kept for the undo, and put back."""
+    lab = Lab(Memory(PRESETS["distribution 2"]), tmp_path)
+    lab.world.fill("b", PLAIN)
+    refused = (
+        Fault("status", "DELETE", DIGEST, after=1, times=100, status=403),
+        Fault("status", "PUT", TAG, after=1, times=100, status=403),
+    )
+    with one_thread():
+        lab.delete_tag("b", "listed", Trouble(refused))
+        lab.delete_tag("b", "digest")
+        assert lab.tags == []
+        lab.undo(lab.runs[-1])
+    assert lab.facts.tags["b"] == str(PLAIN.digest)
