@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from regbot.config.load import read_config
+from regbot.config.values import Config
 from regbot.errors import InvalidValue
 from regbot.events import Emit, ignore
 from regbot.http.hosts import ClientSettings, HostSettings
@@ -38,6 +39,7 @@ from regbot.oci.reference import DEFAULT_TAG, Reference, parse_registry
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, PutManifest
 from regbot.plan.executor import Ledger, Terms
+from regbot.plan.guard import Guard
 from regbot.plan.outcome import Outcome
 from regbot.plan.session import open_session
 from regbot.stopping import Stop
@@ -66,24 +68,30 @@ class Client:
     ) -> None:
         """Nothing is asked of a registry yet.
 
-        ``config`` is a YAML file whose ``creds`` and ``defaults`` count; ``hosts``
-        are added to it, and win. ``docker_config`` False leaves docker's files
-        alone. ``dry_run`` records changes and shows them to later reads, and makes
-        none. ``journal`` is a folder in which is saved what deletes take away, for
+        ``config`` is a YAML file whose ``creds`` and ``defaults`` count, and of its guard
+        ``protect``; ``hosts`` are added to it, and win. ``docker_config`` False leaves
+        docker's files alone. ``dry_run`` records changes and shows them to later reads, and
+        makes none. ``journal`` is a folder in which is saved what deletes take away, for
         ``regbot undo``. ``timeout`` is in seconds and for all calls together.
         ``emit`` hears what happens. Raises ConfigError.
         """
         self._stop = Stop(timeout=timeout)
         self._ledger = Ledger()
         self._ending = ExitStack()
-        settings = _settings(config, tuple(hosts), environment, docker_config=docker_config)
+        read = (
+            read_config(str(config), environ=environment, stdin=sys.stdin.buffer)
+            if config
+            else None
+        )
+        settings = _settings(read, tuple(hosts), environment, docker_config=docker_config)
         transport = Transport(settings, emit=emit)
         self._ending.callback(transport.close)
         self._limit = transport.bind(self._stop).blob_limit
         slot = _slot(journal) if journal and not dry_run else None
         if slot:
             self._ending.callback(slot.finish, "done")
-        terms = Terms(dry_run=dry_run, journal=slot)
+        guard = read.defaults.guard if read else Guard()
+        terms = Terms(dry_run=dry_run, guard=guard, journal=slot)
         session = open_session(
             "", transport.bind, stop=self._stop, emit=emit, ledger=self._ledger, terms=terms
         )
@@ -206,15 +214,13 @@ def _reference(name: Named, *, default_tag: Tag | None = DEFAULT_TAG) -> Referen
 
 
 def _settings(
-    config: str | Path | None,
+    config: Config | None,
     hosts: tuple[HostSettings, ...],
     environment: Mapping[str, str],
     *,
     docker_config: bool,
 ) -> ClientSettings:
-    settings = ClientSettings(environment=dict(environment))
-    if config is not None:
-        settings = read_config(str(config), environ=environment, stdin=sys.stdin.buffer).client
+    settings = config.client if config else ClientSettings(environment=dict(environment))
     names = {host.name for host in hosts}
     kept = tuple(host for host in settings.hosts if host.name not in names)
     wanted = settings.use_docker_config and docker_config

@@ -10,7 +10,7 @@ from support.images import make_image
 from support.registry import TestRegistry
 
 from regbot import Client
-from regbot.errors import InvalidValue, NotFound
+from regbot.errors import GuardBroken, InvalidValue, NotFound
 from regbot.http.hosts import HostSettings, Login, Secret
 from regbot.oci.tag import Tag
 
@@ -102,6 +102,22 @@ def test_hosts_come_from_a_config_too(registry, tmp_path):
     )
     with Client(config=path) as client:
         assert len(client.tags(f"{registry.host}/app")) == 3
+
+
+def test_what_the_config_protects_stays(registry, tmp_path):
+    path = tmp_path / "bot.yml"
+    path.write_text(
+        f"creds: [{{registry: '{registry.host}', tls: disabled, user: robot, pass: s3cret}}]\n"
+        "defaults: {guard: {protect: [new]}}\n"
+        "scripts: [{name: a, script: return}]\n"
+    )
+    repository = f"{registry.host}/app"
+    with Client(config=path) as client:
+        with pytest.raises(GuardBroken, match="protect new"):
+            client.tag_delete(f"{repository}:new")
+        with pytest.raises(GuardBroken, match="protect new"):
+            client.image_copy(f"{repository}:old-1", f"{repository}:new")
+    assert "new" in registry.tags("app")
 
 
 def test_what_is_not_named_is_refused(registry):

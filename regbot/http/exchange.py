@@ -251,6 +251,10 @@ class Exchange(Protocol):
         """The merged settings of a registry."""
         ...
 
+    def names(self, registry: str) -> tuple[str, ...]:
+        """All names by which a registry is known; the first is the one to compare by."""
+        ...
+
     def challenge(self, registry: str) -> str:
         """The last WWW-Authenticate header of a registry, empty before there was one."""
         ...

@@ -18,7 +18,7 @@ from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
 from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
 from regbot.http.proxies import Proxies
 from regbot.http.tls import context_for
-from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
+from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES, names_of_registry
 
 DOWN_FOR = 60.0
 """Seconds that a mirror which failed is asked last."""
@@ -139,6 +139,12 @@ class Peers:
                     self._options.certificates if docker else None,
                 )
             return self._peers[name]
+
+    def names(self, registry: str) -> tuple[str, ...]:
+        """All names that lead to a registry's address, its configured ones among them."""
+        addresses = names_of_registry(self.get(registry).settings.address)
+        configured = (host.name for host in self._configured.values() if host.address in addresses)
+        return tuple(dict.fromkeys((*addresses, *configured, _name(registry))))
 
     def pace(self, place: str) -> Pace:
         """The pace of a host that is no registry, such as a token server."""

@@ -101,6 +101,10 @@ class _Run:
         """The merged settings of a registry."""
         return self._peers.get(registry).settings
 
+    def names(self, registry: str) -> tuple[str, ...]:
+        """All names by which a registry is known; the first is the one to compare by."""
+        return self._peers.names(registry)
+
     def challenge(self, registry: str) -> str:
         """The last WWW-Authenticate header of a registry, empty before there was one."""
         return self._peers.get(registry).auth.challenge

@@ -6,7 +6,7 @@ ends a copy, no tag points at content that is missing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from regbot.errors import (
@@ -71,6 +71,14 @@ class Copied:
     changed: bool
 
 
+MayPut = Callable[[Tag, Digest], None]
+"""Raises where a tag must not be put on a digest."""
+
+
+def anything(_tag: Tag, _digest: Digest) -> None:
+    """A MayPut that allows everything."""
+
+
 def copy_image(
     source: ReadStore,
     name: Name,
@@ -78,6 +86,7 @@ def copy_image(
     target_name: Name | None,
     options: CopyOptions = CopyOptions(),
     *,
+    may_put: MayPut = anything,
     stop: Stop,
     emit: Emit = ignore,
 ) -> Copied:
@@ -99,7 +108,7 @@ def copy_image(
             f"{source.repository.with_name(name)} is {head.digest}, not {target_name}"
         )
     tag = None if isinstance(target_name, Digest) else target_name
-    work = _Copy(source, target, options, Crew(options.workers, stop), emit)
+    work = _Copy(source, target, options, may_put, Crew(options.workers, stop), emit)
     work.run(head, tag)
     return Copied(head.descriptor, work.changed)
 
@@ -108,11 +117,18 @@ class _Copy:
     """One copy on its way."""
 
     def __init__(
-        self, source: ReadStore, target: Store, options: CopyOptions, crew: Crew, emit: Emit
+        self,
+        source: ReadStore,
+        target: Store,
+        options: CopyOptions,
+        may_put: MayPut,
+        crew: Crew,
+        emit: Emit,
     ) -> None:
         self._source = source
         self._target = target
         self._options = options
+        self._may_put = may_put
         self._crew = crew
         self._emit = emit
         self._there: set[Digest] = set()
@@ -124,6 +140,8 @@ class _Copy:
         done = self._digest_at(tag or digest) == digest
         if done and (self._options.fast_check or (tag and not self._options.asks_for_more)):
             return
+        if tag and not done:
+            self._may_put(tag, digest)
         if self._source.repository == self._target.repository:
             if tag and not done:
                 self._put_as(tag, self._source.manifest(digest), digest)
@@ -228,6 +246,8 @@ class _Copy:
 
     def _put_as(self, name: Name, manifest: Manifest, root: Digest) -> None:
         self._crew.check()
+        if not isinstance(name, Digest):
+            self._may_put(name, manifest.digest)
         try:
             self._target.put_manifest(name, manifest)
             self.changed = True

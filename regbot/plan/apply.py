@@ -6,11 +6,13 @@ where they are overlays that only remember.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
+from threading import Lock
 from typing import Literal
 
 from regbot.errors import DigestMismatch, NotFound, Protected
@@ -21,7 +23,6 @@ from regbot.image.copy import Copied, CopyOptions, copy_image
 from regbot.image.removal import RemoveTag, Step, plan_removal
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference, names_of_registry
-from regbot.oci.tag import Tag
 from regbot.plan.action import (
     CopyImage,
     Delete,
@@ -35,9 +36,12 @@ from regbot.plan.action import (
 )
 from regbot.plan.look import Target
 from regbot.plan.outcome import Applied
-from regbot.plan.tagbook import TagBook
+from regbot.plan.tagbook import TagBook, always
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores, Store, Stores
+
+MayPut = Callable[[Reference, Digest], None]
+"""Raises where a tag must not be put on a digest."""
 
 
 @dataclass(slots=True)
@@ -46,8 +50,10 @@ class Applier:
 
     ``writes_files`` False leaves archives unwritten. ``archives`` keeps those that
     were read open, since an overlay reads their content when it is asked for.
-    ``blob_limit`` is in bytes. ``address`` is where a registry's name leads. ``book``
-    has the tags of the repositories.
+    ``blob_limit`` is in bytes. ``unplanned`` are the repositories without what a dry run
+    planned. ``registries`` gives all names of a registry, the one to compare by first.
+    ``one_last_tag`` is held while it is decided whether a tag is the last one, and until
+    it is gone; all sessions of a process share it. ``book`` has the tags of repositories.
     """
 
     stores: Stores
@@ -56,24 +62,34 @@ class Applier:
     emit: Emit
     blob_limit: int
     archives: ExitStack
+    unplanned: ReadStores
     writes_files: bool = True
-    address: Callable[[str], str] = str
+    registries: Callable[[str], tuple[str, ...]] = names_of_registry
+    one_last_tag: Lock = field(default_factory=Lock)
     book: TagBook = field(init=False)
 
     def __post_init__(self) -> None:
-        self.book = TagBook(self.stop, self.canonical)
+        self.book = TagBook(self.stop, self.names)
 
-    def canonical(self, reference: Reference) -> Reference:
-        """The one name of a repository, however a script calls it; for comparing alone."""
-        if reference.scheme == "ocidir":
-            return replace(reference, repository=str(Path(reference.repository).resolve()))
-        address = names_of_registry(self.address(reference.registry))[0]
-        return replace(reference, registry=address)
+    def names(self, reference: Reference) -> tuple[Reference, ...]:
+        """All names of a repository, tag and digest left out; to compare by, the first."""
+        repository = reference.without_name
+        if repository.scheme == "ocidir":
+            folder = Path(repository.repository).resolve()
+            relative = os.path.relpath(folder)
+            folders = dict.fromkeys((str(folder), relative, f"./{relative}"))
+            return tuple(replace(repository, repository=name) for name in folders)
+        registries = self.registries(repository.registry)
+        return tuple(replace(repository, registry=name) for name in registries)
 
-    def apply(self, action: Write) -> Applied:
-        """Do what the action says. Raises RegbotError when it can't be done."""
+    def apply(self, action: Write, may_put: MayPut) -> Applied:
+        """Do what the action says; ``may_put`` is asked before each tag that is put.
+
+        Raises RegbotError when it can't be done.
+        """
         match action:
             case PutManifest():
+                may_put(action.reference, action.digest)
                 name = action.reference.tag or action.digest
                 self.stores.open(action.reference).put_manifest(name, action.manifest)
                 return Applied(action.digest)
@@ -82,21 +98,11 @@ class Applier:
                 store.put_blob(action.content, digest=action.digest, size=action.size)
                 return Applied(action.digest)
             case CopyImage():
-                return self._copy(action)
+                return self._copy(action, may_put)
             case ExportTar():
                 return self._export(action)
             case ImportTar():
-                return self._import(action)
-
-    def digest_of(self, action: Write) -> Digest | None:
-        """The digest of what an action would put on a tag."""
-        match action:
-            case CopyImage():
-                return self.sources.open(action.source).head(action.source.name).digest
-            case ImportTar():
-                with open_archive(action.path, blob_limit=self.blob_limit, stop=self.stop) as tar:
-                    return tar.default_name
-        return action.digest
+                return self._import(action, may_put)
 
     def delete(self, action: Delete, target: Target) -> Applied:
         """Delete what was seen, without another look.
@@ -108,7 +114,7 @@ class Applier:
         try:
             if isinstance(action, DeleteManifest):
                 store.delete_manifest(target.digest)
-            elif target.on != target.digest and _ended(store, action.tag, target):
+            elif target.on != target.digest and self._finished(action, store, target):
                 return Applied(target.digest, "was left half deleted")
             elif store.last_tag_takes_manifest:
                 return self._delete_last_tag(action, store, target.digest)
@@ -118,9 +124,28 @@ class Applier:
             return Applied(target.digest, f"protected by the registry: {error}", "skipped")
         return Applied(target.digest)
 
+    def _finished(self, action: DeleteTag, store: Store, target: Target) -> bool:
+        """Delete a tag from the placeholder on which a delete that was broken off left it.
+
+        Where other tags are on it too, this tag alone goes. False: the look was a stale
+        one, and the tag is on what it is to be deleted from. Raises DigestMismatch when it
+        is on anything else.
+        """
+        if self.book.tags_on(store, target.on, always) not in ((), (action.tag,)):
+            store.delete_tag(action.tag, target.on)
+            return True
+        store.delete_manifest(target.on)
+        try:
+            found = store.head(action.tag).digest
+        except NotFound:
+            return True
+        if found != target.digest:
+            raise DigestMismatch(f"{action.reference} moved meanwhile, now {found}")
+        return False
+
     def _delete_last_tag(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
         """Delete a tag, but not with it the manifest that an index lists which is kept."""
-        with self.book.one_last_tag:
+        with self.one_last_tag:
             if self.book.is_last_and_listed(store, action.tag, digest):
                 why = "the registry would delete the manifest with its last tag, and an index"
                 return Applied(digest, f"{why} that is kept lists it", "skipped")
@@ -139,7 +164,7 @@ class Applier:
         removal = f"{reference} {token_hex(4)}"
         return [_as_action(step, reference, reason, removal) for step in steps]
 
-    def _copy(self, action: CopyImage) -> Applied:
+    def _copy(self, action: CopyImage, may_put: MayPut) -> Applied:
         target = action.reference
         copied = copy_image(
             self.sources.open(action.source),
@@ -147,6 +172,7 @@ class Applier:
             self.stores.open(target),
             target.tag,
             action.options,
+            may_put=lambda tag, digest: may_put(target.with_tag(tag), digest),
             stop=self.stop,
             emit=self.emit,
         )
@@ -168,7 +194,7 @@ class Applier:
             )
         return Applied(digest)
 
-    def _import(self, action: ImportTar) -> Applied:
+    def _import(self, action: ImportTar, may_put: MayPut) -> Applied:
         archive = self.archives.enter_context(
             open_archive(action.path, blob_limit=self.blob_limit, stop=self.stop)
         )
@@ -181,6 +207,7 @@ class Applier:
             self.stores.open(action.reference),
             action.reference.tag,
             CopyOptions(),
+            may_put=lambda tag, digest: may_put(action.reference.with_tag(tag), digest),
             stop=self.stop,
             emit=self.emit,
         )
@@ -202,19 +229,3 @@ def _copied(copied: Copied) -> Applied:
 
 def _docker_name(reference: Reference) -> str:
     return "" if reference.scheme == "ocidir" else str(reference.without_name)
-
-
-def _ended(store: Store, tag: Tag, target: Target) -> bool:
-    """Delete the placeholder that a tag was seen on; whether the tag went with it.
-
-    The look may have been a stale one, and the tag on what it is to be deleted from.
-    Raises DigestMismatch when it is on anything else.
-    """
-    store.delete_manifest(target.on)
-    try:
-        found = store.head(tag).digest
-    except NotFound:
-        return True
-    if found != target.digest:
-        raise DigestMismatch(f"{store.repository.with_tag(tag)} moved meanwhile, now {found}")
-    return False

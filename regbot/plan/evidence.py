@@ -30,9 +30,8 @@ class Evidence:
     ``blobs`` are the bytes of each manifest, config and layer, its own manifest
     among them. ``created`` is in seconds since 1970. ``tags_before`` is how many
     tags the repository had, ``tags`` those that go with a manifest deleted by
-    digest. ``problem`` says why ``blobs`` is not all there is. ``repository`` is its
-    one name, however the script called it. ``overwritten`` is what a protected tag was
-    on that something else was put on.
+    digest. ``problem`` says why ``blobs`` is not all there is. ``names`` are all names of
+    its repository, the first the one to compare by.
     """
 
     blobs: Mapping[Digest, int] = field(default_factory=dict)
@@ -40,8 +39,7 @@ class Evidence:
     tags_before: int | None = None
     tags: tuple[Tag, ...] = ()
     problem: str = ""
-    repository: Reference | None = None
-    overwritten: Digest | None = None
+    names: tuple[Reference, ...] = ()
 
     @property
     def size(self) -> int | None:
@@ -55,14 +53,15 @@ def gather(
     *,
     blob_limit: int,
     stop: Stop,
-    count_tags: bool = True,
+    unplanned: ReadStore | None,
 ) -> Evidence:
     """Read what a digest leads to; None is nothing. ``blob_limit`` is in bytes.
 
-    ``count_tags`` lists the tags, which is needed once a repository. What can't be
-    read is said in ``problem``; only Stopped and ScriptTimeout are raised.
+    ``unplanned`` is the repository without what is planned; its tags are counted as far
+    as the store still has them. That is needed once a repository, and None counts none.
+    What can't be read is said in ``problem``; only Stopped and ScriptTimeout are raised.
     """
-    tags = _count(store) if count_tags else None
+    tags = _count(store, unplanned) if unplanned else None
     if digest is None:
         return Evidence(tags_before=tags)
     try:
@@ -77,9 +76,9 @@ def gather(
     return Evidence(blobs, _created(store, digest, blob_limit), tags)
 
 
-def _count(store: ReadStore) -> int | None:
+def _count(store: ReadStore, unplanned: ReadStore) -> int | None:
     try:
-        return len(store.tags())
+        return len(set(unplanned.tags()).intersection(store.tags()))
     except (Stopped, ScriptTimeout):
         raise
     except NotFound:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from regbot.errors import DigestMismatch, GuardBroken, NotFound, RegbotError, StorageError
+from regbot.errors import DigestMismatch, NotFound, RegbotError, StorageError
 from regbot.events import Emit, Message
-from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
-from regbot.plan.action import Action, Delete, DeleteManifest, DeleteTag, ExportTar, Write
+from regbot.plan.action import Action, Delete, DeleteManifest, DeleteTag, Write
 from regbot.plan.apply import Applier
 from regbot.plan.evidence import Evidence, gather
 from regbot.plan.guard import Guard
@@ -66,13 +65,15 @@ class Terms:
 
     ``guard.protect`` holds at the door; in a dry run the plan is judged as a whole
     instead. ``journal`` keeps what was done; without it nothing is kept. ``evidence``:
-    what a delete takes away is gathered for reports and guards.
+    what a delete takes away is gathered for reports and guards. ``one_last_tag`` is the
+    Applier's.
     """
 
     dry_run: bool = False
     guard: Guard = Guard()
     journal: Recorder | None = None
     evidence: bool = False
+    one_last_tag: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Executor:
@@ -87,7 +88,7 @@ class Executor:
         self._emit = emit
         self._terms = terms
         self._looks = Looks(
-            applier.stores, applier.book, applier.canonical, terms.guard, dry_run=terms.dry_run
+            applier.stores, applier.book, applier.names, terms.guard, dry_run=terms.dry_run
         )
         self._counted: set[Reference] = set()
         self._unfinished: set[str] = set()
@@ -116,9 +117,7 @@ class Executor:
                 evidence = self._evidence(action, found)
                 applied = found if isinstance(found, Applied) else self._delete(action, found)
             else:
-                overwritten = self._overwritten(action)
-                evidence = Evidence(overwritten=overwritten) if overwritten else None
-                applied = self._write(action, overwritten)
+                applied = self._recorded(action, None, lambda: self._write(action))
         except RegbotError as error:
             self._note_unfinished(removal)
             ended = ended_by(error)
@@ -197,37 +196,20 @@ class Executor:
         )
         if not self._terms.evidence:
             return Evidence(tags=tags, problem="not gathered") if tags else None
-        repository = action.reference.without_name
-        count_tags = repository not in self._counted
-        self._counted.add(repository)
+        names = self._applier.names(action.reference)
+        first = names[0] not in self._counted
+        self._counted.add(names[0])
         evidence = gather(
-            found.store if isinstance(found, Target) else self.reading(repository),
+            found.store if isinstance(found, Target) else self.reading(action.reference),
             found.digest if isinstance(found, Target) else None,
             blob_limit=self._applier.blob_limit,
             stop=self._applier.stop,
-            count_tags=count_tags,
+            unplanned=self._applier.unplanned.open(action.reference) if first else None,
         )
-        return replace(evidence, tags=tags, repository=self._applier.canonical(repository))
+        return replace(evidence, tags=tags, names=names)
 
-    def _overwritten(self, action: Write) -> Digest | None:
-        """What a protected tag is on, where the action would put something else on it."""
-        tag = None if isinstance(action, ExportTar) else action.reference.tag
-        if tag is None or self._looks.protection_of(action.reference) is None:
-            return None
-        try:
-            now = self.reading(action.reference).head(tag).digest
-        except NotFound:
-            return None
-        return None if now == self._applier.digest_of(action) else now
-
-    def _write(self, action: Write, overwritten: Digest | None) -> Applied:
-        if overwritten and not self._terms.dry_run:
-            protection = self._looks.protection_of(action.reference)
-            pattern = protection.text if protection else ""
-            raise GuardBroken(
-                f"protect {pattern}: {action.reference} is protected and stays on {overwritten}"
-            )
-        return self._recorded(action, None, lambda: self._applier.apply(action))
+    def _write(self, action: Write) -> Applied:
+        return self._applier.apply(action, self._looks.refuse_overwrite)
 
     def _recorded(
         self, action: Action, target: Target | None, apply: Callable[[], Applied]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import translate
 
 from regbot.errors import InvalidValue
-from regbot.oci.reference import Reference, names_of_registry
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.units import format_duration
 
 
@@ -21,7 +22,7 @@ class Protection:
     """A pattern of tags that are never deleted.
 
     A glob, or ``regex:`` and a regular expression. It has to fit a tag as a whole,
-    or ``repository:tag``, or ``registry/repository:tag`` by any name of the registry.
+    or ``repository:tag``, or ``registry/repository:tag``.
     """
 
     text: str
@@ -43,9 +44,8 @@ class Protection:
         """Whether the reference's tag is protected. A digest alone never is."""
         if reference.tag is None:
             return False
-        registries = names_of_registry(reference.registry)
-        same = (replace(reference, registry=registry, digest=None) for registry in registries)
-        names = (reference.tag, f"{reference.repository}:{reference.tag}", *map(str, same))
+        tagged = reference.with_tag(reference.tag)
+        names = (reference.tag, f"{reference.repository}:{reference.tag}", str(tagged))
         return any(self.pattern.fullmatch(name) for name in names)
 
 
@@ -85,9 +85,10 @@ class Guard:
             keep_at_least=None if keep is None else int(keep),
         )
 
-    def protection_of(self, reference: Reference) -> Protection | None:
-        """The pattern that protects a tag, if any."""
-        return next((each for each in self.protect if each.fits(reference)), None)
+    def protection_of(self, tag: Tag, names: Sequence[Reference]) -> Protection | None:
+        """The pattern that protects a tag of a repository, by any of the repository's names."""
+        called = [name.with_tag(tag) for name in names]
+        return next((each for each in self.protect if any(map(each.fits, called))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +104,15 @@ class Doomed:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a plan deletes of one repository, by its own name.
+    """What a plan deletes of one repository.
 
-    ``tags_before`` None is unknown. ``overwritten`` are protected tags that something
-    else is put on. A tag may stand under another name of the same repository.
+    ``names`` are all names of the repository, the first the one to compare by; a tag may
+    stand under any of them. ``tags_before`` None is unknown.
     """
 
-    repository: Reference
+    names: tuple[Reference, ...]
     tags_before: int | None
     doomed: tuple[Doomed, ...]
-    overwritten: tuple[Reference, ...] = ()
 
     @property
     def tags(self) -> int:
@@ -130,17 +130,13 @@ def broken_rules(guard: Guard, plan: Sequence[Losses], now: float) -> list[str]:
     for losses in plan:
         lines += _broken_in(guard, losses)
         for each in losses.doomed:
-            lines += _broken_by(guard, each, losses.repository, now)
-        for reference in losses.overwritten:
-            protection = _protection(guard, reference, losses.repository)
-            if protection:
-                lines.append(f"protect {protection.text}: {reference} is protected and would move")
+            lines += _broken_by(guard, each, losses.names, now)
     return lines
 
 
 def _broken_in(guard: Guard, losses: Losses) -> list[str]:
     lines = []
-    where, gone, before = losses.repository, losses.tags, losses.tags_before
+    where, gone, before = losses.names[0], losses.tags, losses.tags_before
     if gone and before is None and (guard.max_delete_percent, guard.keep_at_least) != (None, None):
         return [f"maxDeletePercent and keepAtLeast: the tags of {where} could not be counted"]
     percent = 100 * gone / max(before or 0, gone) if gone else 0.0
@@ -158,9 +154,10 @@ def _broken_in(guard: Guard, losses: Losses) -> list[str]:
     return lines
 
 
-def _broken_by(guard: Guard, doomed: Doomed, repository: Reference, now: float) -> list[str]:
+def _broken_by(guard: Guard, doomed: Doomed, names: tuple[Reference, ...], now: float) -> list[str]:
     lines = []
-    protection = _protection(guard, doomed.reference, repository)
+    tag = doomed.reference.tag
+    protection = tag and guard.protection_of(tag, (doomed.reference, *names))
     if protection:
         lines.append(f"protect {protection.text}: {doomed.reference} is protected")
     if guard.min_age is not None:
@@ -173,11 +170,3 @@ def _broken_by(guard: Guard, doomed: Doomed, repository: Reference, now: float) 
                 f"minAge {format_duration(guard.min_age)}: {doomed.reference} is {short} too young"
             )
     return lines
-
-
-def _protection(guard: Guard, reference: Reference, repository: Reference) -> Protection | None:
-    """The pattern that protects a tag, by the name it stands under or the repository's own."""
-    if reference.tag is None:
-        return None
-    names = (reference, repository.with_tag(reference.tag))
-    return next(filter(None, map(guard.protection_of, names)), None)

@@ -21,29 +21,18 @@ def judge(guard: Guard, outcomes: Sequence[Outcome], now: float) -> None:
 def _losses(outcomes: Sequence[Outcome]) -> list[Losses]:
     by_repository: dict[Reference, list[Outcome]] = {}
     for outcome in outcomes:
-        if isinstance(outcome.action, DeleteTag | DeleteManifest) or _overwrites(outcome):
-            by_repository.setdefault(_repository(outcome), []).append(outcome)
+        if isinstance(outcome.action, DeleteTag | DeleteManifest):
+            by_repository.setdefault(_names(outcome)[0], []).append(outcome)
     return [
-        Losses(
-            repository,
-            min(_counts(here), default=None),
-            tuple(_all_doomed(here)),
-            tuple(outcome.action.reference for outcome in here if _overwrites(outcome)),
-        )
-        for repository, here in by_repository.items()
+        Losses(_names(deletes[0]), min(_counts(deletes), default=None), tuple(_all_doomed(deletes)))
+        for deletes in by_repository.values()
     ]
 
 
-def _overwrites(outcome: Outcome) -> bool:
-    """Whether a protected tag would be put on something else."""
-    evidence = outcome.evidence
-    return outcome.status == "planned" and evidence is not None and evidence.overwritten is not None
-
-
-def _repository(outcome: Outcome) -> Reference:
-    """The one name of a repository: a script may call it by several."""
-    known = outcome.evidence.repository if outcome.evidence else None
-    return known or outcome.action.reference.without_name
+def _names(outcome: Outcome) -> tuple[Reference, ...]:
+    """All names of the repository, which a script may call by several."""
+    known = outcome.evidence.names if outcome.evidence else ()
+    return known or (outcome.action.reference.without_name,)
 
 
 def _counts(outcomes: Sequence[Outcome]) -> Iterator[int]:
@@ -54,7 +43,7 @@ def _counts(outcomes: Sequence[Outcome]) -> Iterator[int]:
 
 def _all_doomed(outcomes: Sequence[Outcome]) -> Iterator[Doomed]:
     for outcome in outcomes:
-        if outcome.status == "planned" and not _overwrites(outcome):
+        if outcome.status == "planned":
             yield from _doomed(outcome)
 
 

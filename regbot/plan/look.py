@@ -8,7 +8,6 @@ since there is no conditional delete and somebody may have moved it meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from regbot.errors import ContentError, GuardBroken, NotFound, NotSupported
@@ -18,7 +17,7 @@ from regbot.oci.tag import Name, Tag
 from regbot.plan.action import Delete, DeleteManifest, DeleteTag
 from regbot.plan.guard import Guard, Protection
 from regbot.plan.outcome import Applied
-from regbot.plan.tagbook import Sure, TagBook, always
+from regbot.plan.tagbook import Names, Sure, TagBook, always
 from regbot.store.placeholder import original_of, replaced_by
 from regbot.store.protocol import ReadStore, Stores
 from regbot.store.remembering import Remembering
@@ -114,14 +113,13 @@ class Looks:
         self,
         stores: Stores,
         book: TagBook,
-        canonical: Callable[[Reference], Reference],
+        names: Names,
         guard: Guard,
         *,
         dry_run: bool,
     ) -> None:
-        """``canonical`` gives the one name of a repository."""
         self._stores = stores
-        self._canonical = canonical
+        self._names = names
         self._book = book
         self._guard = guard
         self._dry_run = dry_run
@@ -152,24 +150,36 @@ class Looks:
         decided = replace(action, digest=target.digest, may_be_gone=True)
         return look_at_tag(store, decided, closely=False)
 
-    def protection_of(self, reference: Reference) -> Protection | None:
-        """The pattern that protects a tag, by whichever name of its repository."""
-        canonical = self._canonical(reference)
-        return self._guard.protection_of(reference) or self._guard.protection_of(canonical)
+    def refuse_overwrite(self, reference: Reference, digest: Digest) -> None:
+        """Raise GuardBroken for a protected tag that is on anything but the digest."""
+        protection = reference.tag and self._protection(reference, reference.tag)
+        if not protection:
+            return
+        try:
+            found = self._stores.open(reference).head(reference.name).digest
+        except NotFound:
+            return
+        if found != digest:
+            text = f"protect {protection.text}: {reference} is protected and stays on {found}"
+            raise GuardBroken(text)
+
+    def _protection(self, reference: Reference, tag: Tag) -> Protection | None:
+        """The pattern that protects a tag, by any name of its repository."""
+        return self._guard.protection_of(tag, (reference, *self._names(reference)))
 
     def _sure(self, action: DeleteManifest) -> Sure:
         """Which tags are asked for now: those that could forbid the delete."""
         if action.unless_tagged:
             return always
-        return lambda tag: self.protection_of(action.reference.with_tag(tag)) is not None
+        return lambda tag: self._protection(action.reference, tag) is not None
 
     def _refuse_protected(self, action: Delete, tags: tuple[Tag, ...]) -> None:
         if self._dry_run:
             return  # all broken rules are told at once, by the judgement of the whole plan
         for tag in tags:
-            reference = action.reference.with_tag(tag)
-            protection = self.protection_of(reference)
+            protection = self._protection(action.reference, tag)
             if protection:
+                reference = action.reference.with_tag(tag)
                 raise GuardBroken(f"protect {protection.text}: {reference} is protected")
 
     def _why_kept(

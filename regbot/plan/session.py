@@ -69,8 +69,10 @@ def open_session(
             emit,
             exchange.blob_limit,
             ending,
+            unplanned=reading if terms.dry_run else stores,
             writes_files=not terms.dry_run,
-            address=lambda registry: exchange.host(registry).address,
+            registries=exchange.names,
+            one_last_tag=terms.one_last_tag,
         )
         yield Session(sources, Executor(name, applier, ledger, emit, terms), keep)
 

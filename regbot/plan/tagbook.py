@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -20,6 +19,9 @@ from regbot.store.protocol import ReadStore
 FRESH_FOR = 60.0
 """Seconds after which all tags of a repository are looked at again."""
 _WORKERS = 8
+
+Names = Callable[[Reference], tuple[Reference, ...]]
+"""All names of a repository; the first is the one to compare by."""
 
 Sure = Callable[[Tag], bool]
 """Whether a tag has to be looked at now, however fresh the book is."""
@@ -46,16 +48,13 @@ class TagBook:
     def __init__(
         self,
         stop: Stop,
-        canonical: Callable[[Reference], Reference],
+        names: Names,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``canonical`` gives the one name of a repository."""
-        self._canonical = canonical
+        self._names = names
         self._crew = Crew(_WORKERS, stop)
         self._clock = clock
         self._usages: dict[Reference, Usage] = {}
-        self.one_last_tag = threading.RLock()
-        """Held while it is decided whether a tag is the last one, and until it is gone."""
         self._known: dict[Reference, tuple[float, dict[Tag, Descriptor]]] = {}
 
     def tags_on(self, store: ReadStore, digest: Digest, sure: Sure = never) -> tuple[Tag, ...]:
@@ -78,8 +77,7 @@ class TagBook:
         others = {name: at for name, at in self._tags(store, never).items() if name != tag}
         if any(at.digest == digest and _is_on(store, name, digest) for name, at in others.items()):
             return False
-        key = self._canonical(store.repository)
-        usage = self._usages.setdefault(key, Usage(store, self._crew))
+        usage = self._usages.setdefault(self._key(store.repository), Usage(store, self._crew))
         return digest in usage.of(at for at in others.values() if at.digest != digest)
 
     def _tags(self, store: ReadStore, sure: Sure) -> dict[Tag, Descriptor]:
@@ -87,7 +85,8 @@ class TagBook:
             names = store.tags()
         except NotFound:
             names = []
-        read, known = self._known.get(self._canonical(store.repository), (0.0, {}))
+        repository = self._key(store.repository)
+        read, known = self._known.get(repository, (0.0, {}))
         if self._clock() - read > FRESH_FOR or not known:
             read, known = self._clock(), {}
         asked = [name for name in names if name not in known or sure(name)]
@@ -95,12 +94,12 @@ class TagBook:
         for name in asked:
             found.pop(name, None)
         found.update(tagged(store, asked, self._crew))
-        self._known[self._canonical(store.repository)] = (read, found)
+        self._known[repository] = (read, found)
         return found
 
     def note(self, action: Action) -> None:
         """Remember what an action that was done did to its repository's tags."""
-        repository = self._canonical(action.reference.without_name)
+        repository = self._key(action.reference)
         _, tags = self._known.get(repository, (0.0, {}))
         if isinstance(action, DeleteTag):
             tags.pop(action.tag, None)
@@ -109,6 +108,9 @@ class TagBook:
                 del tags[tag]
         else:
             self._known.pop(repository, None)
+
+    def _key(self, reference: Reference) -> Reference:
+        return self._names(reference.without_name)[0]
 
 
 def _is_on(store: ReadStore, tag: Tag, digest: Digest) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from regbot.store.placeholder import taking_away
 from support.applying import APP, bot_in
-from support.registry import DISTRIBUTION_3
+from support.images import Image, make_image, make_index
+from support.registry import DISTRIBUTION_3, GITEA
 
 RETAG = 'image.copy(app .. ":new0", app .. ":old0")'
 PUT = 'manifest.put(manifest.get(app .. ":new0"), app .. ":old0")'
@@ -39,7 +41,7 @@ def test_a_protected_tag_is_not_put_on_something_else(bot, script, command):
     bot.configure('tag.delete(app .. ":old1")\n' + script, guard={"protect": ["old0"]})
     done = bot.run(command)
     assert done.returncode == 1
-    assert f"protect old0: {bot.app}:old0 is protected and would move" in done.stderr
+    assert f"protect old0: {bot.app}:old0 is protected and stays on" in done.stderr
     assert bot.wrote() == []
     assert bot.registry.tags(APP) == before
 
@@ -83,14 +85,111 @@ def test_the_names_of_loopback_are_one_registry(bot):
     tag.delete("localhost:{port}/{APP}:old1")
     """
     before = bot.registry.tags(APP)
-    bot.configure_all({"clean": {"script": script, "guard": {"maxDeletePercent": 40}}})
-    text = (bot.folder / "bot.yml").read_text()
-    entry = f'{{"registry": "{bot.registry.host}", "tls": "disabled"}}'
-    both = ", ".join(
-        entry.replace(bot.registry.host, f"{name}:{port}") for name in ("127.0.0.1", "localhost")
-    )
-    (bot.folder / "bot.yml").write_text(text.replace(entry, both))
+    scripts = {"clean": {"script": script, "guard": {"maxDeletePercent": 40}}}
+    bot.configure_all(scripts, [{"registry": f"localhost:{port}", "tls": "disabled"}])
     done = bot.run("once")
     assert done.returncode == 1
     assert "2 of 4 tags" in done.stderr
     assert bot.registry.tags(APP) == before
+
+
+@pytest.mark.parametrize("change", ['tag.delete("%s:old0")', 'image.copy("%s:new0", "%s:old0")'])
+@pytest.mark.parametrize("called", ["app", "other"])
+def test_a_tag_is_protected_by_every_name_of_its_registry(bot, change, called):
+    """Two names of one ``hostname`` are one registry, and so is the address itself."""
+    names = [
+        {"registry": name, "hostname": bot.registry.host, "tls": "disabled"}
+        for name in ("prod.example", "other.example")
+    ]
+    repository = {"app": bot.app, "other": f"other.example/{APP}"}[called]
+    guard = {"protect": [f"prod.example/{APP}:old0"]}
+    script = change.replace("%s", repository)
+    before = bot.registry.tags(APP)
+    bot.configure_all({"clean": {"script": script, "guard": guard}}, names)
+    done = bot.run("once")
+    assert done.returncode == 1
+    assert f"protect prod.example/{APP}:old0: {repository}:old0 is protected" in done.stderr
+    assert bot.registry.tags(APP) == before
+
+
+@pytest.mark.parametrize("pattern", ["ocidir://layout:old0", "layout:old0"])
+@pytest.mark.parametrize("spelled", ["./layout", "layout", "./x/../layout"])
+def test_a_tag_of_a_layout_is_protected_however_its_folder_is_spelled(bot, pattern, spelled):
+    bot.configure('image.copy(app .. ":old0", "ocidir://layout:old0")')
+    assert bot.run("once").returncode == 0
+    bot.configure(f'tag.delete("ocidir://{spelled}:old0")', guard={"protect": [pattern]})
+    done = bot.run("once")
+    assert done.returncode == 1
+    assert f"protect {pattern}: " in done.stderr
+    bot.configure('print(#tag.ls("ocidir://layout"))')
+    assert bot.run("once").stdout == "1\n"
+
+
+@pytest.mark.parametrize("command", ["once", "apply"])
+def test_a_copy_puts_no_digest_tag_onto_a_protected_one(bot, command):
+    image = make_image(labels={"n": "signed"})
+    signature = f"sha256-{image.digest.hex}.sig"
+    bot.registry.put(APP, "signed", image)
+    bot.registry.put(APP, signature, make_image(labels={"n": "one signature"}))
+    bot.registry.put("copy", "signed", image)
+    bot.registry.put("copy", signature, make_image(labels={"n": "two signatures"}))
+    before = bot.registry.tags("copy")
+    copy = bot.app.replace(APP, "copy")
+    script = f'image.copy(app .. ":signed", "{copy}:signed", {{digestTags = true}})'
+    plan = []
+    if command == "apply":
+        bot.configure(script)
+        bot.make_plan()
+        plan = ["plan.json"]
+    bot.configure(script, guard={"protect": ["copy:*"]})
+    done = bot.run(command, *plan)
+    assert done.returncode == 1
+    assert f"protect copy:*: {copy}:{signature} is protected" in done.stderr
+    assert bot.registry.tags("copy") == before
+
+
+def test_tags_that_a_script_makes_itself_don_t_count_as_kept(bot):
+    script = """
+    for i = 1, 20 do image.copy(app .. ":old0", app .. ":extra" .. i) end
+    tag.delete(app .. ":old0")
+    tag.delete(app .. ":old1")
+    """
+    before = bot.registry.tags(APP)
+    bot.configure(script, guard={"maxDeletePercent": 20, "keepAtLeast": 3})
+    done = bot.run("once")
+    assert done.returncode == 1
+    assert "2 of 4 tags" in done.stderr
+    assert "would keep 2 tags" in done.stderr
+    assert bot.registry.tags(APP) == before
+
+
+def test_two_scripts_at_once_leave_the_last_tag_of_a_child(tmp_path):
+    """Gitea deletes a manifest with its last tag, also one that a kept index lists."""
+    with bot_in(tmp_path, GITEA, users={"robot": "s3cret"}) as bot:
+        child = make_image(labels={"n": "child"})
+        for tag in ("a", "b"):
+            bot.registry.put(APP, tag, child)
+        bot.registry.put(APP, "index", make_index({"linux/amd64": child}))
+        bot.registry.break_next("stall", "DELETE", "manifests/(a|b)$", seconds=1.0, times=4)
+        scripts = {tag: {"script": f'tag.delete(app .. ":{tag}")'} for tag in ("a", "b")}
+        login = {"tls": "disabled", "user": "robot", "pass": "s3cret"}
+        bot.configure_all(scripts, [{"registry": bot.registry.host, **login}], parallel=2)
+        done = bot.run("once")
+        assert "an index that is kept lists it" in done.stderr
+        assert set(bot.registry.tags(APP)) in ({"a", "index"}, {"b", "index"})
+        assert str(child.digest) in bot.registry.manifests(APP)
+
+
+def test_a_tag_goes_alone_from_a_placeholder_that_another_tag_is_on(bot):
+    """Somebody tagged what a delete that was broken off had left."""
+    image = make_image(labels={"n": "broken off"})
+    small = taking_away(image.manifest)
+    placeholder = Image(small.manifest, b"", dict(small.blobs))
+    bot.registry.put(APP, "v1", image)
+    bot.registry.put(APP, "v1", placeholder)
+    bot.registry.put(APP, "copied", placeholder)
+    bot.configure('tag.delete(app .. ":v1")')
+    bot.run("once")
+    left = bot.registry.tags(APP)
+    assert "v1" not in left
+    assert left["copied"] == str(small.manifest.digest)

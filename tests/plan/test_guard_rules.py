@@ -20,7 +20,7 @@ def protect(*texts):
 
 def losses(*tags, before=10, created=None, repository=APP):
     doomed = tuple(Doomed(repository.with_tag(tag), created) for tag in tags)
-    return Losses(repository, before, doomed)
+    return Losses((repository,), before, doomed)
 
 
 def broken(guard, *plan):
@@ -79,9 +79,8 @@ def test_max_deletes_counts_the_whole_plan():
 
 
 def test_a_manifest_counts_as_one_delete():
-    gone = Losses(
-        APP, 10, (Doomed(APP.with_digest(Digest.parse(DIGEST))), Doomed(APP.with_tag(Tag("a"))))
-    )
+    doomed = (Doomed(APP.with_digest(Digest.parse(DIGEST))), Doomed(APP.with_tag(Tag("a"))))
+    gone = Losses((APP,), 10, doomed)
     assert broken(Guard(max_deletes=1), gone) == ["maxDeletes 1: the plan deletes 2, 1 too many"]
     assert broken(Guard(max_delete_percent=10), gone) == []
 

@@ -155,7 +155,9 @@ def test_skipped_and_failed_deletes_free_nothing(place):
     place.push("a", "a")
     place.push("b", "b")
     store = place.stores.open(place.repository())
-    evidence = gather(store, store.head(Tag("a")).digest, blob_limit=LIMIT, stop=Stop())
+    evidence = gather(
+        store, store.head(Tag("a")).digest, blob_limit=LIMIT, stop=Stop(), unplanned=store
+    )
     outcomes = [
         Outcome(
             "clean", DeleteTag(place.repository().with_tag(Tag("a"))), status, None, "why", evidence
@@ -214,7 +216,7 @@ def test_what_was_not_read_before_it_went_is_not_guessed(place):
 def test_a_tag_that_was_gone_already_held_nothing(place):
     place.push("keep", "keep")
     store = place.stores.open(place.repository())
-    evidence = gather(store, None, blob_limit=LIMIT, stop=Stop())
+    evidence = gather(store, None, blob_limit=LIMIT, stop=Stop(), unplanned=store)
     action = DeleteTag(place.repository().with_tag(Tag("gone")), may_be_gone=True)
     outcome = Outcome("clean", action, "done", None, "already gone", evidence)
     found = reported([outcome], place.stores)
@@ -241,7 +243,7 @@ def test_a_stop_ends_the_reading_of_what_an_image_holds(place):
     stop = Stop()
     stop.ask()
     with pytest.raises(Stopped):
-        gather(store, digest, blob_limit=LIMIT, stop=stop)
+        gather(store, digest, blob_limit=LIMIT, stop=stop, unplanned=store)
 
 
 def test_the_age_is_that_of_the_image(place):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,18 @@ class Bot:
         """One script, ``clean``; ``more`` are its settings. Defaults are kept."""
         self.configure_all({"clean": {"script": script, **more}})
 
-    def configure_all(self, scripts: Mapping[str, Mapping[str, Any]], **defaults: Any) -> None:
-        """Several scripts by name; ``defaults`` are those of the config."""
+    def configure_all(
+        self,
+        scripts: Mapping[str, Mapping[str, Any]],
+        creds: Sequence[Mapping[str, Any]] = (),
+        **defaults: Any,
+    ) -> None:
+        """Several scripts by name, with more ``creds`` and the ``defaults`` of the config."""
         given = f'local app = "{self.app}"\n'
+        anonymous = {"registry": self.registry.host, "tls": "disabled"}
+        hosts = {entry["registry"]: entry for entry in (anonymous, *creds)}
         config = {
-            "creds": [{"registry": self.registry.host, "tls": "disabled"}],
+            "creds": list(hosts.values()),
             "defaults": {"timeout": "60s", "workDir": ".", "state": "state", **defaults},
             "scripts": [
                 {"name": name, **own, "script": given + own["script"]}

@@ -129,6 +129,9 @@ class InProcess:
     def blob_limit(self) -> int:
         return DEFAULT_BLOB_LIMIT
 
+    def names(self, registry: str) -> tuple[str, ...]:
+        return (registry,)
+
     def host(self, registry: str) -> HostSettings:
         return HostSettings(registry, tls="disabled")
 

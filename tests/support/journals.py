@@ -34,8 +34,8 @@ def saved_before(store: Store, action: Delete, *, stop: Stop | None = None) -> S
     stop = stop or Stop()
     looks = Looks(
         Alone(store),
-        TagBook(stop, lambda reference: reference),
-        lambda reference: reference,
+        TagBook(stop, lambda reference: (reference,)),
+        lambda reference: (reference,),
         Guard(),
         dry_run=False,
     )

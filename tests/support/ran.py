@@ -29,7 +29,7 @@ def delete_tags(
     found = []
     for tag in tags:
         digest = store.head(Tag(tag)).digest
-        evidence = gather(store, digest, blob_limit=LIMIT, stop=Stop())
+        evidence = gather(store, digest, blob_limit=LIMIT, stop=Stop(), unplanned=store)
         delete_tag(store, Tag(tag))
         action = DeleteTag(repository.with_tag(Tag(tag)), "old")
         found.append(Outcome(script, action, status, digest, "", evidence))
@@ -39,7 +39,7 @@ def delete_tags(
 def delete_manifest(stores: Stores, repository: Reference, digest: Digest) -> Outcome:
     """Delete a manifest with its tags, and say so."""
     store = stores.open(repository)
-    evidence = gather(store, digest, blob_limit=LIMIT, stop=Stop())
+    evidence = gather(store, digest, blob_limit=LIMIT, stop=Stop(), unplanned=store)
     store.delete_manifest(digest)
     action = DeleteManifest(repository.with_digest(digest), digest, "old")
     return Outcome("clean", action, "done", digest, "", evidence)

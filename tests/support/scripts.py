@@ -88,7 +88,7 @@ def run_script_text(
     written = read if isinstance(read, OverlayStores) else opened
     ending = ExitStack()
     applier = Applier(
-        written, read, stop, emit, DEFAULT_BLOB_LIMIT, ending, writes_files=not dry_run
+        written, read, stop, emit, DEFAULT_BLOB_LIMIT, ending, opened, writes_files=not dry_run
     )
     context = Context(
         script="test",

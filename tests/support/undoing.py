@@ -23,7 +23,7 @@ def door_to(stores, stop):
     @contextmanager
     def open_door(terms):
         with ExitStack() as archives:
-            applier = Applier(stores, stores, stop, ignore, LIMIT, archives)
+            applier = Applier(stores, stores, stop, ignore, LIMIT, archives, stores)
             executor = Executor("undo", applier, Ledger(), ignore, terms)
             yield Session(stores, executor, lambda: None)
 
