@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -78,10 +79,14 @@ def undo(
 
 @contextmanager
 def _journal(config: Config) -> Iterator[Journal]:
+    """The journal; an empty one for the moment where there is none, since looking makes none."""
     from regbot.journal.journal import Journal, default_state
 
-    with Journal(config.state or default_state()) as journal:
-        yield journal
+    folder = config.state or default_state()
+    with ExitStack() as ending:
+        if not folder.exists():
+            folder = Path(ending.enter_context(TemporaryDirectory()))
+        yield ending.enter_context(Journal(folder))
 
 
 def _run(journal: Journal, run: str, config_path: str | None) -> RunRecord:

@@ -110,3 +110,10 @@ def test_only_some_tags(bot, run):
     done = undo(bot, run, "--tag", "old1", "--tag", f"{bot.app}:old2")
     assert done.stdout.splitlines()[-1] == "2 restored"
     assert "old0" not in bot.registry.tags(APP)
+
+
+@pytest.mark.parametrize("arguments", [("history",), ("undo", "2026", "--dry-run")])
+def test_looking_makes_no_journal(bot, arguments):
+    done = regbot(*arguments, home=bot.folder, cwd=bot.folder)
+    assert done.stdout == "the journal is empty: no run has changed anything\n" or done.returncode
+    assert list(bot.folder.rglob("history.sqlite")) == []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from regbot.store.placeholder import taking_away
 from support.applying import APP, bot_in
 from support.images import Image, make_image, make_index
 from support.registry import DISTRIBUTION_3, GITEA
+
+from regbot.store.placeholder import taking_away
 
 RETAG = 'image.copy(app .. ":new0", app .. ":old0")'
 PUT = 'manifest.put(manifest.get(app .. ":new0"), app .. ":old0")'
