@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO, get_args
+from typing import Literal, TextIO, get_args
 
 from regbot.events import (
     Delayed,
@@ -24,7 +25,8 @@ from regbot.events import (
 from regbot.plan.outcome import ActionDone, Status
 
 Format = Literal["logfmt", "json"]
-Fields = Mapping[str, str | int | float | bool]
+Value = str | int | float | bool
+Fields = Mapping[str, Value]
 
 _RANKS: Mapping[Level, int] = {level: rank for rank, level in enumerate(get_args(Level))}
 _FIRST_KEYS = ("time", "level", "msg")
@@ -34,14 +36,8 @@ _OF_ENDINGS: Mapping[str, Level] = {"done": "info", "stopped": "warn", "failed":
 
 def make_log(minimum: Level, form: Format, stream: TextIO | None = None) -> Emit:
     """A listener that writes a line for each event of at least the ``minimum`` level."""
-    import structlog
-
-    renderer: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if form == "json"
-        else structlog.processors.LogfmtRenderer(key_order=_FIRST_KEYS, bool_as_flag=False)
-    )
-    write = structlog.WriteLogger(stream or sys.stderr).msg
+    render = _json if form == "json" else _logfmt
+    out = stream or sys.stderr
     lowest = _RANKS[minimum]
 
     def emit(event: Event) -> None:
@@ -49,7 +45,8 @@ def make_log(minimum: Level, form: Format, stream: TextIO | None = None) -> Emit
         if level is not None and _RANKS[level] >= lowest:
             # A log that nobody reads any more must not end work half-way.
             with suppress(OSError, ValueError):
-                write(renderer(None, "", _line(level, *_content(event))))
+                out.write(render(_line(level, *_content(event))) + "\n")
+                out.flush()
 
     return emit
 
@@ -143,22 +140,41 @@ def _dry_run(*, on: bool) -> Fields:
     return {"dry-run": True} if on else {}
 
 
-def _line(level: Level, text: str, fields: Fields) -> MutableMapping[str, Any]:
+def _line(level: Level, text: str, fields: Fields) -> Fields:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    printable = {_key(name): _value(value) for name, value in fields.items()}
+    printable = {_key(name): _printable(value) for name, value in fields.items()}
     return {
         "time": now,
         "level": level.upper(),
-        "msg": _value(text),
+        "msg": _printable(text),
         **{name: value for name, value in printable.items() if name not in _FIRST_KEYS},
     }
+
+
+def _json(line: Fields) -> str:
+    return json.dumps(line, ensure_ascii=False)
+
+
+def _logfmt(line: Fields) -> str:
+    return " ".join(f"{key}={_logfmt_value(value)}" for key, value in line.items())
+
+
+def _logfmt_value(value: Value) -> str:
+    """A value as logfmt has it: quoted where it is empty or has a space, ``=`` or ``"``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    if text and not any(c in text for c in ' ="'):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _key(name: str) -> str:
     return "".join(c if c.isprintable() and c not in ' ="' else "_" for c in name) or "_"
 
 
-def _value(value: object) -> Any:  # noqa: ANN401 - whatever a renderer takes
+def _printable(value: Value) -> Value:
     if not isinstance(value, str):
         return value
     readable = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
