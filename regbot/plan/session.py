@@ -13,7 +13,7 @@ from regbot.plan.apply import Applier
 from regbot.plan.executor import Executor, Ledger, Terms
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores, Stores
 
 

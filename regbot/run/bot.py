@@ -38,7 +38,7 @@ from regbot.run.scheduler import Scheduler, run_all
 from regbot.run.zones import local_timezone, parse_timezone
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores
 
 

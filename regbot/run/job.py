@@ -22,7 +22,7 @@ from regbot.plan.executor import Ledger, Terms
 from regbot.plan.judgement import judge
 from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 
 WITHDRAWN = "its script failed or was stopped, so none of its actions is carried out"
 

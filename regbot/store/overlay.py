@@ -18,7 +18,6 @@ from collections.abc import Callable, Collection, Iterator
 from copy import copy
 from dataclasses import dataclass
 from heapq import merge
-from pathlib import Path
 from typing import TypeVar
 
 from regbot.errors import (
@@ -35,7 +34,7 @@ from regbot.oci.manifest import MEBIBYTE, SCHEMA1, Descriptor, Head, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer
 from regbot.oci.tag import Name, Tag
-from regbot.store.protocol import Chunks, ReadStore, ReadStores
+from regbot.store.protocol import Chunks, ReadStore
 
 CHECKED_AT_ONCE = MEBIBYTE
 """Bytes up to which a planned blob is read and checked when it is put.
@@ -121,7 +120,7 @@ class Overlay:
         if not changed:
             return self._base.tags(limit=limit, last=last)
         if limit is None:
-            return _with_new(list(filter(self._lists, self._listed(None, last))), new, last)
+            return with_new(list(filter(self._lists, self._listed(None, last))), new, last)
         return self._first(limit, last, new)
 
     def head(self, name: Name) -> Head:
@@ -296,7 +295,7 @@ class Overlay:
             page = self._listed(size, last)
             more = len(page) >= size
             kept = list(filter(self._lists, page))
-            found += _with_new(kept, new, last, page[-1] if more else None)
+            found += with_new(kept, new, last, page[-1] if more else None)
             last = page[-1] if page else last
             size = max(size, min(2 * size, _LARGEST_PAGE))
         return found[: max(limit, 0)]
@@ -313,54 +312,7 @@ class Overlay:
         return NotFound(f"{self.repository.with_name(name)} is planned to be deleted")
 
 
-class OverlayStores:
-    """The repositories of a dry run, each with what is planned for it.
-
-    What ``after`` plans is seen here. What is planned here is not seen there until
-    ``keep`` is called, so that a script that fails can leave no trace in the plan.
-    """
-
-    def __init__(self, base: ReadStores, *, after: OverlayStores | None = None) -> None:
-        self._base = base
-        self._after = after
-        self._lock = threading.Lock()
-        self._overlays: dict[Reference | Path, Overlay] = {}
-
-    def open(self, reference: Reference) -> Overlay:
-        """The overlay of the reference's repository, the same one each time."""
-        repository = reference.without_name
-        is_folder = repository.scheme == "ocidir"
-        key = Path(repository.repository).resolve() if is_folder else repository
-        with self._lock:
-            if key not in self._overlays:
-                base: ReadStore = self._base.open(repository)
-                if self._after:
-                    base = self._after.open(repository).on(base)
-                self._overlays[key] = Overlay(base, others=self.open)
-            return self._overlays[key]
-
-    def keep(self) -> None:
-        """Let those that come after the same plan see what is planned here."""
-        if self._after:
-            with self._lock:
-                overlays = list(self._overlays.values())
-            for overlay in overlays:
-                self._after.open(overlay.repository).absorb(overlay)
-
-    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
-        """The base's repositories and those that planned manifests would make."""
-        new = {made.repository for made in self._made() if made.registry == registry}
-        page = self._base.repositories(registry, limit=limit, last=last)
-        more = limit is not None and 0 < len(page) >= limit
-        return _with_new(page, new, last, page[-1] if more else None)[:limit]
-
-    def _made(self) -> list[Reference]:
-        with self._lock:
-            here = [overlay.repository for overlay in self._overlays.values() if overlay.made]
-        return here + (self._after._made() if self._after else [])  # noqa: SLF001
-
-
-def _with_new(page: list[N], new: Collection[N], after: str, before: str | None = None) -> list[N]:
+def with_new(page: list[N], new: Collection[N], after: str, before: str | None = None) -> list[N]:
     """A page of a list with the new names that belong on it; all to the end by default."""
     there = frozenset(page)
     added = [

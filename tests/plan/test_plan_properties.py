@@ -33,7 +33,7 @@ from regbot.run.bot import Bot
 from regbot.run.job import Services
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 
 PLAIN = make_image(labels={"n": "1"})
 OTHER = make_image(labels={"n": "2"}, docker=True)

@@ -21,7 +21,7 @@ from regbot.plan.evidence import gather
 from regbot.plan.outcome import Outcome
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 
 BASE = make_layer("base" * 1000)
 

@@ -18,7 +18,7 @@ from support.servers import docker_registry, program
 
 from regbot.oci.reference import Reference
 from regbot.store.opener import OpenStores
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 
 KIBIBYTE = 1024
 

@@ -17,7 +17,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.store.ocidir import OciDirStore
 from regbot.store.opener import OpenStores
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores, Store
 
 

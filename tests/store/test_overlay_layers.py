@@ -8,7 +8,7 @@ from support.planning import NEW, OLD, open_world
 
 from regbot.errors import NotFound
 from regbot.oci.tag import Tag
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 
 A, B, D, E = (Tag.parse(text) for text in "abde")
 OTHER = make_image(labels={"other": "1"})

@@ -17,7 +17,7 @@ from regbot.errors import NotFound, NotSupported
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.store.opener import OpenStores
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from regbot.oci.reference import Reference
 from regbot.store.opener import OpenStores
-from regbot.store.overlay import Overlay, OverlayStores
+from regbot.store.overlay import Overlay
+from regbot.store.overlay_stores import OverlayStores
 from support.clients import Client
 from support.images import make_image
 from support.registry import DISTRIBUTION_3, TestRegistry

@@ -20,7 +20,7 @@ from regbot.plan.executor import Executor, Ledger, Terms
 from regbot.plan.outcome import Outcome
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
-from regbot.store.overlay import OverlayStores
+from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores, Store, Stores
 
 MEMORY = 64 * 1024 * 1024

@@ -1,0 +1,57 @@
+"""What reads of all repositories would see if the planned writes had happened."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from regbot.oci.reference import Reference
+from regbot.store.overlay import Overlay, with_new
+from regbot.store.protocol import ReadStore, ReadStores
+
+
+class OverlayStores:
+    """The repositories of a dry run, each with what is planned for it.
+
+    What ``after`` plans is seen here. What is planned here is not seen there until
+    ``keep`` is called, so that a script that fails can leave no trace in the plan.
+    """
+
+    def __init__(self, base: ReadStores, *, after: OverlayStores | None = None) -> None:
+        self._base = base
+        self._after = after
+        self._lock = threading.Lock()
+        self._overlays: dict[Reference | Path, Overlay] = {}
+
+    def open(self, reference: Reference) -> Overlay:
+        """The overlay of the reference's repository, the same one each time."""
+        repository = reference.without_name
+        is_folder = repository.scheme == "ocidir"
+        key = Path(repository.repository).resolve() if is_folder else repository
+        with self._lock:
+            if key not in self._overlays:
+                base: ReadStore = self._base.open(repository)
+                if self._after:
+                    base = self._after.open(repository).on(base)
+                self._overlays[key] = Overlay(base, others=self.open)
+            return self._overlays[key]
+
+    def keep(self) -> None:
+        """Let those that come after the same plan see what is planned here."""
+        if self._after:
+            with self._lock:
+                overlays = list(self._overlays.values())
+            for overlay in overlays:
+                self._after.open(overlay.repository).absorb(overlay)
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The base's repositories and those that planned manifests would make."""
+        new = {made.repository for made in self._made() if made.registry == registry}
+        page = self._base.repositories(registry, limit=limit, last=last)
+        more = limit is not None and 0 < len(page) >= limit
+        return with_new(page, new, last, page[-1] if more else None)[:limit]
+
+    def _made(self) -> list[Reference]:
+        with self._lock:
+            here = [overlay.repository for overlay in self._overlays.values() if overlay.made]
+        return here + (self._after._made() if self._after else [])  # noqa: SLF001
