@@ -38,7 +38,7 @@ from regbot.oci.platform import Platform
 from regbot.oci.reference import DEFAULT_TAG, Reference, parse_registry
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, PutManifest
-from regbot.plan.executor import Ledger, Terms
+from regbot.plan.executor import Outcomes, Terms
 from regbot.plan.guard import Guard
 from regbot.plan.outcome import Outcome
 from regbot.plan.session import open_session
@@ -76,7 +76,7 @@ class Client:
         ``emit`` hears what happens. Raises ConfigError.
         """
         self._stop = Stop(timeout=timeout)
-        self._ledger = Ledger()
+        self._outcomes = Outcomes()
         self._ending = ExitStack()
         read = (
             read_config(str(config), environ=environment, stdin=sys.stdin.buffer)
@@ -93,7 +93,7 @@ class Client:
         guard = read.defaults.guard if read else Guard()
         terms = Terms(dry_run=dry_run, guard=guard, journal=slot)
         session = open_session(
-            "", transport.bind, stop=self._stop, emit=emit, ledger=self._ledger, terms=terms
+            "", transport.bind, stop=self._stop, emit=emit, outcomes=self._outcomes, terms=terms
         )
         self._session = self._ending.enter_context(session)
 
@@ -119,7 +119,7 @@ class Client:
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """What became of every change so far, in order."""
-        return self._ledger.outcomes
+        return self._outcomes.all
 
     def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
         """The names of a registry's repositories, where it lists them."""

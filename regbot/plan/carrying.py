@@ -72,7 +72,7 @@ def _pinned(outcome: Outcome) -> Action:
 def carry_out(plan: Sequence[Planned], executor_of: Callable[[str], Executor]) -> None:
     """Carry out a plan, in its order but for tags, which are deleted many at once.
 
-    What fails is in the executors' ledger. After a copy or put that failed nothing
+    What fails is among the executors' outcomes. After a copy or put that failed nothing
     further of that script is done, since its later deletes may rest on it; after a step
     of a removal that was not done, none of its later steps. Raises Stopped or
     ScriptTimeout when it has to end.

@@ -26,7 +26,7 @@ from regbot.store.protocol import ReadStore
 _NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"
 
 
-class Ledger:
+class Outcomes:
     """What became of every action, in order; shared by the scripts of a process."""
 
     def __init__(self) -> None:
@@ -49,14 +49,14 @@ class Ledger:
             ]
 
     @property
-    def outcomes(self) -> tuple[Outcome, ...]:
+    def all(self) -> tuple[Outcome, ...]:
         """All outcomes so far."""
         with self._lock:
             return tuple(self._outcomes)
 
     def of(self, script: str) -> tuple[Outcome, ...]:
         """All outcomes of a script so far."""
-        return tuple(outcome for outcome in self.outcomes if outcome.script == script)
+        return tuple(outcome for outcome in self.all if outcome.script == script)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,11 @@ class Executor:
     """Applies one script's actions, keeps what became of them, and says so."""
 
     def __init__(
-        self, script: str, applier: Applier, ledger: Ledger, emit: Emit, terms: Terms
+        self, script: str, applier: Applier, outcomes: Outcomes, emit: Emit, terms: Terms
     ) -> None:
         self._script = script
         self._applier = applier
-        self._ledger = ledger
+        self._outcomes = outcomes
         self._emit = emit
         self._terms = terms
         self._looks = Looks(
@@ -96,7 +96,7 @@ class Executor:
     def acting_for(self, script: str, guard: Guard) -> Executor:
         """The same door for the actions of another script, with its guard."""
         terms = replace(self._terms, guard=guard)
-        return Executor(script, self._applier, self._ledger, self._emit, terms)
+        return Executor(script, self._applier, self._outcomes, self._emit, terms)
 
     def reading(self, reference: Reference) -> ReadStore:
         """The reference's repository as the door sees it, never from a mirror."""
@@ -241,6 +241,6 @@ class Executor:
             self._unfinished.add(removal)
 
     def _record(self, outcome: Outcome) -> Outcome:
-        self._ledger.add(outcome)
+        self._outcomes.add(outcome)
         self._emit(ActionDone(outcome, self._terms.dry_run))
         return outcome

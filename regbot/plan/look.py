@@ -28,7 +28,7 @@ class Target:
     """What a delete takes, as it was seen.
 
     ``digest`` is what goes, and ``tags`` are the tags that go. A tag is ``on`` that
-    digest, or on the small manifest of a delete that was broken off. ``store`` reads
+    digest, or on the placeholder of a delete that was broken off. ``store`` reads
     the repository, each manifest once. ``may_be_missing``: the tag led nowhere.
     """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from regbot.events import Emit
 from regbot.http.exchange import Exchange
 from regbot.plan.apply import Applier
-from regbot.plan.executor import Executor, Ledger, Terms
+from regbot.plan.executor import Executor, Outcomes, Terms
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
@@ -36,7 +36,7 @@ def open_session(
     *,
     stop: Stop,
     emit: Emit,
-    ledger: Ledger,
+    outcomes: Outcomes,
     terms: Terms,
     after: OverlayStores | None = None,
     work_dir: Path | None = None,
@@ -74,7 +74,7 @@ def open_session(
             registries=exchange.names,
             one_last_tag=terms.one_last_tag,
         )
-        yield Session(sources, Executor(name, applier, ledger, emit, terms), keep)
+        yield Session(sources, Executor(name, applier, outcomes, emit, terms), keep)
 
 
 def _nothing() -> None:

@@ -27,7 +27,7 @@ from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.journal.undo import undo
 from regbot.lua.flavours import preferred_flavour
 from regbot.plan.carrying import Planned, carry_out
-from regbot.plan.executor import Executor, Ledger, Terms
+from regbot.plan.executor import Executor, Outcomes, Terms
 from regbot.plan.outcome import ActionDone, Outcome
 from regbot.plan.session import Session, open_session
 from regbot.report.build import build_report
@@ -84,7 +84,7 @@ class Bot:
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """The outcomes of all actions so far."""
-        return self._services.ledger.outcomes
+        return self._services.outcomes.all
 
     @property
     def config_path(self) -> str:
@@ -133,7 +133,7 @@ class Bot:
 
     def _run_due(self, script: Script) -> Ended:
         def work(services: Services) -> list[RunResult]:
-            services = replace(services, ledger=Ledger(), overlay=None)
+            services = replace(services, outcomes=Outcomes(), overlay=None)
             return [run_script(script, services, self.stop)]
 
         return self._recorded("server", work)
@@ -154,7 +154,7 @@ class Bot:
             services.bind,
             stop=self.stop,
             emit=services.emit,
-            ledger=services.ledger,
+            outcomes=services.outcomes,
             terms=Terms(evidence=services.evidence, journal=services.journal),
             work_dir=self.config.defaults.work_dir,
         ) as session:
@@ -181,7 +181,7 @@ class Bot:
                 services.bind,
                 stop=self.stop,
                 emit=_without_actions(services.emit),
-                ledger=Ledger(),
+                outcomes=Outcomes(),
                 terms=terms,
             )
 
@@ -279,7 +279,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
     services = Services(
         bind=transport.bind,
         emit=emit,
-        ledger=Ledger(),
+        outcomes=Outcomes(),
         environment=os.environ,
         flavour=preferred_flavour(),
         blob_limit=client.blob_limit,

@@ -18,7 +18,7 @@ from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
 from regbot.plan.carrying import Planned, carry_out, planned_from
-from regbot.plan.executor import Ledger, Terms
+from regbot.plan.executor import Outcomes, Terms
 from regbot.plan.judgement import judge
 from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
@@ -52,7 +52,7 @@ class Services:
 
     bind: Callable[[Stop], Exchange]
     emit: Emit
-    ledger: Ledger
+    outcomes: Outcomes
     environment: Mapping[str, str]
     flavour: str
     blob_limit: int
@@ -65,7 +65,7 @@ class Services:
 
     def for_trial(self) -> Services:
         """The same for a dry run whose outcomes are kept private."""
-        return replace(self, dry_run=True, ledger=Ledger(), overlay=None)
+        return replace(self, dry_run=True, outcomes=Outcomes(), overlay=None)
 
 
 def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
@@ -99,10 +99,10 @@ def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
         return _execute(script, services, stop)
     trial = services.for_trial()
     value = _execute(script, trial, stop)
-    for outcome in trial.ledger.outcomes:
+    for outcome in trial.outcomes.all:
         if outcome.status != "planned":
-            services.ledger.add(outcome)
-    _carry_out(script, planned_from(trial.ledger.outcomes), services, stop)
+            services.outcomes.add(outcome)
+    _carry_out(script, planned_from(trial.outcomes.all), services, stop)
     return value
 
 
@@ -127,25 +127,25 @@ def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
         try:
             value = sandbox.run(program, visible, dispatcher(context), stop)
             if services.dry_run:
-                judge(script.guard, services.ledger.of(script.name), time.time())
+                judge(script.guard, services.outcomes.of(script.name), time.time())
             is_kept = True
         finally:
             if is_kept:
                 session.keep()
             else:
-                services.ledger.withdraw(script.name, WITHDRAWN)
+                services.outcomes.withdraw(script.name, WITHDRAWN)
         return value
 
 
 def _carry_out(script: Script, plan: Sequence[Planned], services: Services, stop: Stop) -> None:
-    failures = Ledger()
-    with _session(script, replace(services, ledger=failures), stop) as session:
+    failures = Outcomes()
+    with _session(script, replace(services, outcomes=failures), stop) as session:
         try:
             carry_out(plan, lambda _: session.executor)
         finally:
-            for outcome in failures.outcomes:
-                services.ledger.add(outcome)
-    failed = [outcome for outcome in failures.outcomes if outcome.status == "failed"]
+            for outcome in failures.all:
+                services.outcomes.add(outcome)
+    failed = [outcome for outcome in failures.all if outcome.status == "failed"]
     if failed:
         raise ScriptError(f"{script.name}: {len(failed)} of {len(plan)} actions failed")
 
@@ -156,7 +156,7 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         services.bind,
         stop=stop,
         emit=services.emit,
-        ledger=services.ledger,
+        outcomes=services.outcomes,
         terms=Terms(
             dry_run=services.dry_run,
             guard=script.guard,

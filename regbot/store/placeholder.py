@@ -1,4 +1,4 @@
-"""A small image of its own, to be put on a tag and deleted with it.
+"""The placeholder: a small image that is put on a tag and deleted with it.
 
 It has a layer, since some registries refuse an image without, and is of the
 family (OCI or docker) of what it replaces.
@@ -43,7 +43,7 @@ class Placeholder:
     blobs: Mapping[Digest, bytes]
 
 
-def placeholder(media_type: str, note: str) -> Placeholder:
+def placeholder_for(media_type: str, note: str) -> Placeholder:
     """One for a manifest of ``media_type``; another ``note`` gives another digest."""
     docker = media_type in (DOCKER_MANIFEST, DOCKER_INDEX)
     config = json.dumps(
@@ -67,7 +67,7 @@ def placeholder(media_type: str, note: str) -> Placeholder:
 def taking_away(original: Manifest) -> Placeholder:
     """One to put on a tag of ``original``; no two are equal."""
     note = f"{_TAKES_AWAY}{original.digest} {secrets.token_hex(16)}"
-    return placeholder(original.media_type, note)
+    return placeholder_for(original.media_type, note)
 
 
 def replaced_by(store: ReadStore, name: Name) -> Digest | None:
@@ -85,7 +85,7 @@ def original_of(store: ReadStore, manifest: Manifest) -> Digest | None:
     """The same for a manifest at hand."""
     try:
         config = manifest.config
-        if config is None or [own.digest for own in manifest.layers] != [Digest.of(_LAYER)]:
+        if config is None or [layer.digest for layer in manifest.layers] != [Digest.of(_LAYER)]:
             return None
         raw = read_blob(store, config.digest, size=config.size, limit=_LARGEST_CONFIG)
         note = ImageConfig.parse(raw, config).data["config"]["Labels"]["regbot"]

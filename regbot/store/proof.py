@@ -14,7 +14,7 @@ from functools import partial
 from regbot.errors import NotSupported, Protected, RegbotError, RegistryError, RegistryNotFound
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Name, Tag
-from regbot.store.placeholder import Placeholder, placeholder
+from regbot.store.placeholder import Placeholder, placeholder_for
 from regbot.store.presence import Presence, Tags
 from regbot.store.registries import Kind
 
@@ -43,7 +43,9 @@ class Proof:
             if self._proved:
                 return
             if self._refusal is None:
-                self._refusal = self._refusal_of(placeholder(media_type, "proves deleting works"))
+                self._refusal = self._refusal_of(
+                    placeholder_for(media_type, "proves deleting works")
+                )
             if self._refusal is None:
                 self._proved = True
                 return
@@ -52,23 +54,23 @@ class Proof:
                 f" every tag is as it was ({self._refusal})"
             ) from self._refusal
 
-    def _refusal_of(self, small: Placeholder) -> RegbotError | None:
+    def _refusal_of(self, placeholder: Placeholder) -> RegbotError | None:
         """None, or why deleting does not work."""
-        push_blobs(self._tags, small)
+        push_blobs(self._tags, placeholder)
         left = self._presence.digest_at(PROOF_TAG) is not None
         if left or self._kind().lists_deleted:
-            return self._refusal_at(PROOF_TAG, small)
-        refusal = self._refusal_at(small.manifest.digest, small)
+            return self._refusal_at(PROOF_TAG, placeholder)
+        refusal = self._refusal_at(placeholder.manifest.digest, placeholder)
         if isinstance(refusal, RegistryNotFound):
-            return self._refusal_at(PROOF_TAG, small)
+            return self._refusal_at(PROOF_TAG, placeholder)
         return refusal
 
-    def _refusal_at(self, name: Name, small: Placeholder) -> RegbotError | None:
+    def _refusal_at(self, name: Name, placeholder: Placeholder) -> RegbotError | None:
         """Put the manifest under a name, and delete it by its digest."""
         within = self._kind().settles_within
-        self._tags.write(name, small.manifest)
+        self._tags.write(name, placeholder.manifest)
         try:
-            self._tags.remove(small.manifest.digest)
+            self._tags.remove(placeholder.manifest.digest)
         except RegistryNotFound as error:
             return error if self._presence.last_seen(name, within) else None
         except RegistryError as error:
@@ -84,7 +86,7 @@ class Proof:
         return None
 
 
-def push_blobs(tags: Tags, small: Placeholder) -> None:
-    """Store the blobs that a small manifest needs."""
-    for digest, content in small.blobs.items():
+def push_blobs(tags: Tags, placeholder: Placeholder) -> None:
+    """Store the blobs that a placeholder needs."""
+    for digest, content in placeholder.blobs.items():
         tags.put_blob(partial(iter, (content,)), digest=digest, size=len(content))

@@ -20,7 +20,7 @@ class Kind:
 
     ``hosts`` and ``challenge`` are patterns it is known by: the whole host without its
     port, a part of the challenge. ``needs``: what has to be done there instead, where a
-    tag can't be deleted by its name and no small manifest may be put on it.
+    tag can't be deleted by its name and no placeholder may be put on it.
     ``last_tag_takes_manifest``: a manifest goes with its last tag. ``lists_deleted``: a
     tag may stay in the list after its manifest was deleted. ``settles_within``: seconds
     until a delete that was accepted is carried out.

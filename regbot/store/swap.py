@@ -1,6 +1,6 @@
-"""Takes a tag away by way of a small manifest, where it can't be deleted by its name.
+"""Takes a tag away by way of a placeholder, where it can't be deleted by its name.
 
-The small manifest is put on the tag and deleted by digest, so that the tag goes with
+The placeholder is put on the tag and deleted by digest, so that the tag goes with
 it while other tags keep the manifest they share. A registry that refuses the second
 half would leave the tag destroyed, so deleting is proved first (``proof``), and what
 was on the tag is put back before everything else.
@@ -84,10 +84,10 @@ class Swap:
             raise self._no_way_back(tag, "manifests of schema 1 are not written")
         self._proof.require(original.media_type)
         self._rehearse(tag, original)
-        small = taking_away(original)
-        push_blobs(self._tags, small)
+        placeholder = taking_away(original)
+        push_blobs(self._tags, placeholder)
         if self._is_on(tag, digest):
-            self._swap(tag, original, small.manifest)
+            self._swap(tag, original, placeholder.manifest)
 
     def _original(self, tag: Tag) -> Manifest | None:
         """What is on the tag; None where the tag is gone."""
@@ -116,31 +116,31 @@ class Swap:
                 raise
             raise self._no_way_back(tag, error) from error
 
-    def _swap(self, tag: Tag, original: Manifest, small: Manifest) -> None:
-        """Put the small manifest on the tag and delete it, or bring the original back.
+    def _swap(self, tag: Tag, original: Manifest, placeholder: Manifest) -> None:
+        """Put the placeholder on the tag and delete it, or bring the original back.
 
         One tag after the other: registries lose tags' deletes to one another.
         """
         with self._swapping:
             self._presence.wait(0)  # a run that ended meanwhile begins nothing
             try:
-                self._put_small(tag, small)
-                self._remove(tag, small.digest)
+                self._put_placeholder(tag, placeholder)
+                self._remove(tag, placeholder.digest)
             except BaseException as error:  # noqa: BLE001 - raised again, or done after all
-                self._after_failure(tag, original, small, error)
+                self._after_failure(tag, original, placeholder, error)
 
-    def _put_small(self, tag: Tag, small: Manifest) -> None:
-        """PUT the small manifest on the tag.
+    def _put_placeholder(self, tag: Tag, placeholder: Manifest) -> None:
+        """PUT the placeholder on the tag.
 
         Again only where it was refused for now: what was not answered may be carried
         out late, and would come back after the tag is gone.
         """
         for _ in range(_TRIES - 1):
             try:
-                return self._tags.write(tag, small, retry=False)
+                return self._tags.write(tag, placeholder, retry=False)
             except TooManyRequests:
                 continue
-        return self._tags.write(tag, small, retry=False)
+        return self._tags.write(tag, placeholder, retry=False)
 
     def _remove(self, tag: Tag, digest: Digest) -> None:
         self._tags.remove(digest)
@@ -154,19 +154,19 @@ class Swap:
             raise NotSupported("the registry still lists the tag after its manifest was deleted")
 
     def _after_failure(
-        self, tag: Tag, original: Manifest, small: Manifest, error: BaseException
+        self, tag: Tag, original: Manifest, placeholder: Manifest, error: BaseException
     ) -> None:
         """Bring the original back, and raise unless the tag is gone after all."""
-        if self._is_gone(tag, original, small):
+        if self._is_gone(tag, original, placeholder):
             if not isinstance(error, RegbotError):
                 raise error
             return
         try:
-            self._put_back(tag, original, small, watch=isinstance(error, _UNCERTAIN))
+            self._put_back(tag, original, placeholder, watch=isinstance(error, _UNCERTAIN))
         except RegbotError as failure:
             self._emit(LeftBehind(self._name(tag), str(original.digest)))
             raise NotRestored(
-                f"tag {self._name(tag)} may be left on the placeholder {small.digest}:"
+                f"tag {self._name(tag)} may be left on the placeholder {placeholder.digest}:"
                 f" put {original.digest} back on it ({failure.__cause__ or failure})"
             ) from failure
         if isinstance(error, RegistryError | NotSupported) and not isinstance(error, Protected):
@@ -178,8 +178,8 @@ class Swap:
             self._warn(f"tag {self._name(tag)} was not deleted and has {original.digest} again")
         raise error
 
-    def _is_gone(self, tag: Tag, original: Manifest, small: Manifest) -> bool:
-        """Whether the tag went with the small manifest after all: both have to be gone.
+    def _is_gone(self, tag: Tag, original: Manifest, placeholder: Manifest) -> bool:
+        """Whether the tag went with the placeholder after all: both have to be gone.
 
         Each by two answers, and another digest is believed from a manifest's bytes alone,
         for a HEAD may be stale or wrong. Raises DigestMismatch, with the tag left alone,
@@ -188,19 +188,21 @@ class Swap:
         look = self._finishing(*_LOOK)
         try:
             if look.is_gone(tag):
-                return look.is_gone(small.digest)
+                return look.is_gone(placeholder.digest)
             found = look.tags.original(tag).digest
         except RegbotError:
             return False
-        if found not in (small.digest, original.digest):
+        if found not in (placeholder.digest, original.digest):
             raise self._moved(tag, found, original.digest)
         return False
 
-    def _put_back(self, tag: Tag, original: Manifest, small: Manifest, *, watch: bool) -> None:
+    def _put_back(
+        self, tag: Tag, original: Manifest, placeholder: Manifest, *, watch: bool
+    ) -> None:
         """PUT the original, whatever the tag seems to be on: that may be a stale answer.
 
         ``watch`` looks at the tag for some seconds more, and does it again where the
-        small manifest comes late.
+        placeholder comes late.
         """
         restore = self._finishing(*_RESTORE)
         try:
@@ -214,7 +216,7 @@ class Swap:
                 found = restore.digest_at(tag)
             except RegbotError:
                 return
-            if found in (None, small.digest):
+            if found in (None, placeholder.digest):
                 restore.tags.write(tag, original)
 
     def _name(self, tag: Tag) -> str:

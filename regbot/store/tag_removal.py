@@ -1,7 +1,7 @@
 """Deletes one tag of a registry and nothing else.
 
 Deleting by the tag's name is optional in the distribution spec ("Deleting tags").
-Where it is missing, the tag is taken away by way of a small manifest (``swap``), but
+Where it is missing, the tag is taken away by way of a placeholder (``swap``), but
 on registries where that can't work.
 """
 

@@ -27,8 +27,8 @@ def test_a_placeholder_that_only_a_stale_answer_shows(tmp_path: Path) -> None:
     world = Memory(PRESETS["distribution 3"])
     lab = Lab(world, tmp_path)
     world.fill("a", PLAIN)
-    small = taking_away(PLAIN.manifest)
-    world.fill("a", Image(small.manifest, blobs=small.blobs))
+    placeholder = taking_away(PLAIN.manifest)
+    world.fill("a", Image(placeholder.manifest, blobs=placeholder.blobs))
     world.move("a", str(PLAIN.digest))
     stale = Fault("stale", "HEAD", TAG, times=1)
     with one_thread():

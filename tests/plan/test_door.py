@@ -184,8 +184,8 @@ def test_two_scripts_at_once_leave_the_last_tag_of_a_child(tmp_path):
 def test_a_tag_goes_alone_from_a_placeholder_that_another_tag_is_on(bot):
     """Somebody tagged what a delete that was broken off had left."""
     image = make_image(labels={"n": "broken off"})
-    small = taking_away(image.manifest)
-    placeholder = Image(small.manifest, b"", dict(small.blobs))
+    made = taking_away(image.manifest)
+    placeholder = Image(made.manifest, b"", dict(made.blobs))
     bot.registry.put(APP, "v1", image)
     bot.registry.put(APP, "v1", placeholder)
     bot.registry.put(APP, "copied", placeholder)
@@ -193,4 +193,4 @@ def test_a_tag_goes_alone_from_a_placeholder_that_another_tag_is_on(bot):
     bot.run("once")
     left = bot.registry.tags(APP)
     assert "v1" not in left
-    assert left["copied"] == str(small.manifest.digest)
+    assert left["copied"] == str(made.manifest.digest)

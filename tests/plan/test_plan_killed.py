@@ -79,7 +79,7 @@ def assert_noted(bot: Bot, before: dict[str, str]) -> None:
     ("quirks", "script", "seed"),
     [
         pytest.param(DISTRIBUTION_3, BY_TAG, 1, id="tags deleted by name"),
-        pytest.param(DISTRIBUTION_2, BY_TAG, 2, id="tags deleted by a small manifest"),
+        pytest.param(DISTRIBUTION_2, BY_TAG, 2, id="tags deleted by a placeholder"),
         pytest.param(DISTRIBUTION_3, IN_EVERY_WAY, 3, id="digests and indexes too"),
     ],
 )

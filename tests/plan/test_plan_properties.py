@@ -27,7 +27,7 @@ from regbot.events import ignore
 from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.plan.carrying import planned_from
-from regbot.plan.executor import Ledger
+from regbot.plan.executor import Outcomes
 from regbot.plan.planfile import Plan, read_plan, write_plan
 from regbot.run.bot import Bot
 from regbot.run.job import Services
@@ -181,7 +181,7 @@ class Lab:
         services = Services(
             bind=bind,
             emit=ignore,
-            ledger=Ledger(),
+            outcomes=Outcomes(),
             environment={},
             flavour=preferred_flavour(),
             blob_limit=1_000_000,

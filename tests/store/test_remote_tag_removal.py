@@ -118,11 +118,11 @@ class TestByName:
 
 
 @pytest.mark.parametrize("answer", ["digest invalid", "unsupported", "unknown"])
-class TestBySmallManifest:
+class TestByPlaceholder:
     """Registries that answer 400 DIGEST_INVALID, 405, or 404 to a tag's name."""
 
     def test_the_tag_goes_and_nothing_else(self, answer: str) -> None:
-        """Push a unique small manifest onto the tag, then delete it by digest."""
+        """Push a unique placeholder onto the tag, then delete it by digest."""
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             before = fill(registry)
             manifests = dict(registry.manifests(APP))
@@ -187,12 +187,12 @@ class TestBySmallManifest:
                 after=1,
             )
             delete_tag(client.store(), Tag("old"))
-            [small] = [json.loads(raw) for raw in seen]
-            assert small["mediaType"] == (DOCKER_MANIFEST if docker else OCI_MANIFEST)
-            assert len(small["layers"]) == 1
+            [placeholder] = [json.loads(raw) for raw in seen]
+            assert placeholder["mediaType"] == (DOCKER_MANIFEST if docker else OCI_MANIFEST)
+            assert len(placeholder["layers"]) == 1
 
     def test_two_at_once_use_manifests_of_their_own(self, answer: str) -> None:
-        """A unique small manifest: deleting a digest takes every tag on it."""
+        """A unique placeholder: deleting a digest takes every tag on it."""
         with TestRegistry(tag_delete=answer) as registry, Client(registry.host) as client:
             digest = registry.put_image(APP, "keep")
             for number in range(16):
@@ -263,7 +263,7 @@ def test_an_index_keeps_its_children() -> None:
 
 
 def test_a_writer_and_a_deleter_at_once() -> None:
-    """Whatever the order, no other tag is lost and no tag is left on a small manifest."""
+    """Whatever the order, no other tag is lost and no tag is left on a placeholder."""
     with TestRegistry(DISTRIBUTION_2) as registry, Client(registry.host) as client:
         before = fill(registry)
         stop = threading.Event()

@@ -26,7 +26,7 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.carrying import Planned, carry_out, planned_from
-from regbot.plan.executor import Executor, Ledger, Terms
+from regbot.plan.executor import Executor, Outcomes, Terms
 from regbot.plan.outcome import Outcome
 from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
@@ -196,7 +196,7 @@ class Lab:
     ) -> None:
         """Plan deletes of tags, let somebody move tags, and apply the plan."""
         actions = [self._delete_of(tag, seen) for tag, seen in deletes]
-        ledger = Ledger()
+        outcomes = Outcomes()
         stop = self._stop()
         events: list[Event] = []
         before = self.facts
@@ -205,7 +205,7 @@ class Lab:
             self.world.bind,
             stop=stop,
             emit=events.append,
-            ledger=ledger,
+            outcomes=outcomes,
             terms=Terms(dry_run=True, evidence=True),
         ) as session:
             for action in actions:
@@ -214,7 +214,7 @@ class Lab:
                 except RegbotError:
                     continue
         assert self.world.facts() == before, "a dry run changed something"
-        plan = planned_from(ledger.outcomes)
+        plan = planned_from(outcomes.all)
         for tag, digest in moved.items():
             self.world.move(tag, digest)
             self._facts = None
@@ -260,7 +260,7 @@ class Lab:
 
     def _door(self, stop: Stop, terms: Terms) -> AbstractContextManager[Session]:
         return open_session(
-            "undo", self.world.bind, stop=stop, emit=ignore, ledger=Ledger(), terms=terms
+            "undo", self.world.bind, stop=stop, emit=ignore, outcomes=Outcomes(), terms=terms
         )
 
     def _delete_of(self, tag: str, seen: str) -> DeleteTag:
@@ -280,7 +280,7 @@ class Lab:
     ) -> None:
         before = self.facts
         slot = JournalSlot(self._settings, kind)
-        ledger, stop = Ledger(), self._stop()
+        outcomes, stop = Outcomes(), self._stop()
         events: list[Event] = []
         self._break_by(trouble, stop)
         try:
@@ -289,7 +289,7 @@ class Lab:
                 self.world.bind,
                 stop=stop,
                 emit=events.append,
-                ledger=ledger,
+                outcomes=outcomes,
                 terms=Terms(journal=slot),
             ) as session:
                 work(session.executor)
@@ -305,8 +305,8 @@ class Lab:
             for event in events
             if isinstance(event, LeftBehind)
         }
-        self._compare(before, after, asked, ledger.outcomes)
-        for outcome in ledger.outcomes:
+        self._compare(before, after, asked, outcomes.all)
+        for outcome in outcomes.all:
             self._check(outcome, before, after, trouble)
 
     def _stop(self) -> Stop:
@@ -337,7 +337,7 @@ class Lab:
             if is_own(tag) or was == now:
                 continue
             if self._is_left(tag, after):
-                assert tag in self._left, f"{tag} is left on a small manifest, and nothing said so"
+                assert tag in self._left, f"{tag} is left on a placeholder, and nothing said so"
                 continue
             if now and now in asked.puts.get(tag, ()):
                 continue

@@ -92,7 +92,7 @@ def _swap_fault(method: str, place: str, after: tuple[int, ...]) -> Any:
 SWAP_FAULTS = st.tuples(
     _swap_fault("DELETE", DIGEST, (0, 1, 1)), _swap_fault("PUT", TAG, (0, 1, 1, 2))
 )
-"""What goes wrong where a tag is taken away by way of a small manifest."""
+"""What goes wrong where a tag is taken away by way of a placeholder."""
 TROUBLES = st.one_of(
     st.just(NO_TROUBLE),
     st.builds(Trouble, SWAP_FAULTS),

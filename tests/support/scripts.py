@@ -16,7 +16,7 @@ from regbot.lua.api.context import Context
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import Reference
 from regbot.plan.apply import Applier
-from regbot.plan.executor import Executor, Ledger, Terms
+from regbot.plan.executor import Executor, Outcomes, Terms
 from regbot.plan.outcome import Outcome
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
@@ -74,7 +74,7 @@ def run_script_text(
 ) -> Ran:
     """Run a script in its own process. What it fails with is in the result."""
     ran = Ran()
-    ledger = Ledger()
+    outcomes = Outcomes()
     stop = stop or Stop(timeout=timeout)
     opened = stores or Folders()
 
@@ -93,7 +93,7 @@ def run_script_text(
     context = Context(
         script="test",
         stores=read,
-        executor=Executor("test", applier, ledger, emit, Terms(dry_run=dry_run)),
+        executor=Executor("test", applier, outcomes, emit, Terms(dry_run=dry_run)),
         emit=emit,
         stop=stop,
         blob_limit=DEFAULT_BLOB_LIMIT,
@@ -110,5 +110,5 @@ def run_script_text(
             ran.value = sandbox.run(program, visible, dispatcher(context), stop)
     except RegbotError as error:
         ran.error = error
-    ran.outcomes = ledger.outcomes
+    ran.outcomes = outcomes.all
     return ran

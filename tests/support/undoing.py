@@ -9,7 +9,7 @@ from regbot.events import ignore
 from regbot.journal.undo import undo
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT as LIMIT
 from regbot.plan.apply import Applier
-from regbot.plan.executor import Executor, Ledger
+from regbot.plan.executor import Executor, Outcomes
 from regbot.plan.session import Session
 from support.images import make_image, make_index, make_layer
 from support.journals import begin
@@ -24,7 +24,7 @@ def door_to(stores, stop):
     def open_door(terms):
         with ExitStack() as archives:
             applier = Applier(stores, stores, stop, ignore, LIMIT, archives, stores)
-            executor = Executor("undo", applier, Ledger(), ignore, terms)
+            executor = Executor("undo", applier, Outcomes(), ignore, terms)
             yield Session(stores, executor, lambda: None)
 
     return open_door
