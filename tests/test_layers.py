@@ -71,7 +71,7 @@ UNCALLED: dict[str, str] = {
     "manifest_put": "of the library",
     "image_copy": "of the library",
     "model_config": "pydantic reads it",
-    "api_opts": "the Go program has it; taken and not used",
+    "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
     "build_response": "requests calls it",
     "get_connection_with_tls_context": "requests calls it",

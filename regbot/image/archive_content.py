@@ -128,7 +128,7 @@ class _Saved:
         for image in self._images():
             manifest = self._manifest(image)
             made[manifest.digest] = manifest.raw
-            names = _texts(image.get("RepoTags") or [], self._tar)
+            names = self._texts(image, "RepoTags")
             described = manifest.descriptor.to_json()
             entries += [
                 Entry.of({**described, "annotations": {REF_NAME: name}}) for name in names
@@ -148,12 +148,21 @@ class _Saved:
             raise Malformed(f"{what} is not an array of objects")
         return images
 
+    def _texts(self, image: Mapping[str, Any], key: str) -> list[str]:
+        """The strings of an array in an image's entry, which may be missing or null."""
+        texts = image.get(key) or []
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise Malformed(f"{_SAVED} of {self._tar.what}: {key} is not an array of strings")
+        return texts
+
     def _manifest(self, image: Mapping[str, Any]) -> Manifest:
-        (path,) = _texts([image.get("Config")], self._tar)
+        path = image.get("Config")
+        if not isinstance(path, str):
+            raise Malformed(f"{_SAVED} of {self._tar.what}: an image's Config is not a string")
         config = self._tar.read(path, self._limit)
         digest = Digest.of(config)
         self._blobs[digest] = self._member(path)
-        paths = _texts(image.get("Layers") or [], self._tar)
+        paths = self._texts(image, "Layers")
         diff_ids = _diff_ids(config, f"{path!r} of {self._tar.what}")
         if len(paths) != len(diff_ids):
             raise Malformed(
@@ -189,9 +198,9 @@ class _Saved:
             return known
         codec = codec_of(self._tar.start(member, MAGIC_LENGTH), what)
         with closing(self._tar.stream(member)) as stream:
-            found = self._hash(unpacked(stream, codec, what), diff_id.algorithm)
-        if found != diff_id:
-            raise DigestMismatch(f"{what}: unpacked digest is {found}, expected {diff_id}")
+            plain = self._hash(unpacked(stream, codec, what), diff_id.algorithm)
+        if plain != diff_id:
+            raise DigestMismatch(f"{what}: unpacked digest is {plain}, expected {diff_id}")
         digest = self._hash(self._tar.chunks(member), "sha256")
         self._packed[member, diff_id] = digest
         return digest
@@ -210,22 +219,14 @@ class _Saved:
         return member
 
 
-def _texts(values: object, tar: Tar) -> list[str]:
-    if not isinstance(values, list):
-        raise Malformed(f"{_SAVED} of {tar.what} has no array where names belong")
-    if not all(isinstance(value, str) for value in values):
-        raise Malformed(f"{_SAVED} of {tar.what} has a name that is no text")
-    return values
-
-
 def _diff_ids(config: bytes, what: str) -> list[Digest]:
     rootfs = parse_object(config, what).get("rootfs")
-    found = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    if found is None:
-        found = []
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise Malformed(f"{what} has no array of diff_ids")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if diff_ids is None:
+        diff_ids = []
+    if not isinstance(diff_ids, list) or not all(isinstance(text, str) for text in diff_ids):
+        raise Malformed(f"{what}: diff_ids is not an array of strings")
     try:
-        return [Digest.parse(text) for text in found]
+        return [Digest.parse(text) for text in diff_ids]
     except InvalidValue as error:
         raise Malformed(f"{what}: {error}") from None

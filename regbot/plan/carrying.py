@@ -95,7 +95,7 @@ class _Carrying:
         """Do an action, or skip it and say why."""
         executor = self._executor_of(planned.script)
         if planned.script in self._broken:
-            executor.skip(planned.action, "a copy or put of the script failed before")
+            executor.skip(planned.action, "an earlier copy or put of the script failed")
             return
         try:
             executor.execute(planned.action)

@@ -23,7 +23,7 @@ from regbot.plan.recorder import Recorder
 from regbot.stopping import ended_by
 from regbot.store.protocol import ReadStore
 
-_NOT_AFTER_A_SKIPPED_STEP = "a step of the same removal before it was not done"
+_NOT_AFTER_A_MISSED_STEP = "an earlier step of the same removal was not done"
 
 
 class Outcomes:
@@ -109,7 +109,7 @@ class Executor:
         """
         removal = action.removal if isinstance(action, DeleteTag | DeleteManifest) else ""
         if removal in self._unfinished:
-            return self.skip(action, _NOT_AFTER_A_SKIPPED_STEP)
+            return self.skip(action, _NOT_AFTER_A_MISSED_STEP)
         evidence: Evidence | None = None
         try:
             if isinstance(action, DeleteTag | DeleteManifest):
@@ -232,7 +232,7 @@ class Executor:
         try:
             journal.end(entry, applied.status, applied.detail)
         except StorageError as error:
-            text = f"done, but the journal could not note it: {error}"
+            text = f"done, but the journal could not be updated: {error}"
             self._emit(Message("warn", text, {"script": self._script}))
         return applied
 

@@ -1,9 +1,10 @@
 """The look before a delete: what is there, and whether it may go.
 
 It is taken once, and what was seen is handed down: guards, evidence, the journal and
-the store rest on the same answer. It is repeated in one case alone: where manifests
-were read and saved since, a tag is asked for once more just before it is deleted,
-since there is no conditional delete and somebody may have moved it meanwhile.
+the store rest on the same answer. It is repeated in two cases. Where manifests were
+read and saved since, a tag is asked for once more just before it is deleted: there is
+no conditional delete, and somebody may have moved it meanwhile. Where the delete itself
+finds that what was seen moved or is gone, another look tells what is there now.
 """
 
 from __future__ import annotations

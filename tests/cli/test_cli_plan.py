@@ -116,7 +116,7 @@ def test_deletes_that_rest_on_a_failed_copy_are_not_done(bot):
     assert set(bot.registry.tags(APP)) == {"new0", "new1", "old0", "old2"}
     (row,) = [line for line in done.stdout.splitlines() if "(skipped)" in line]
     assert f"{bot.app}:old0" in row
-    assert "a copy or put of the script failed before" in row
+    assert "an earlier copy or put of the script failed" in row
     assert bot.apply().returncode == 0
     assert set(bot.registry.tags(APP)) == {"new0", "new1", "old2"}
     assert set(bot.registry.tags(f"{APP}-copy")) == {"x"}
