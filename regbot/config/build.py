@@ -104,10 +104,11 @@ def _warnings(document: Document, file: File) -> Iterator[Problem]:
         mark, _ = document.find(("creds", number, "registry"))
         first = entries.setdefault(creds.name, mark)
         if first != mark:
-            what = (
-                f"registry {shown(creds.name)} has an entry at line {first.line} already; this one"
+            text = (
+                f"registry {shown(creds.name)} has an entry at line {first.line} already;"
+                " this one takes precedence (merge the two entries)"
             )
-            yield Problem(mark, f"{what} takes precedence (merge the two entries)")
+            yield Problem(mark, text)
     if not file.scripts:
         yield Problem(
             Mark(1, 1), "there are no scripts, so nothing will run (add some under scripts)"
@@ -122,5 +123,8 @@ def _creds_warnings(document: Document, number: int, creds: Creds) -> Iterator[P
     for name, field in Creds.model_fields.items():
         mark, node = document.find(("creds", number, str(field.alias)))
         if isinstance(node, Scalar) and "{{" in node.text and not getattr(creds, name):
-            what = f"{field.alias}: the template's result is empty"
-            yield Problem(mark, f"{what} (is the variable or the file empty?)")
+            text = (
+                f"{field.alias}: the template's result is empty"
+                " (is the variable or the file empty?)"
+            )
+            yield Problem(mark, text)

@@ -77,14 +77,14 @@ def _decode(data: bytes, filename: str) -> str:
     text = text.replace("\r\n", "\n")
     bad = _UNPRINTABLE.search(text)
     if bad:
-        what = f"control character U+{ord(bad[0]):04X}"
-        raise _not_yaml(filename, text[: bad.start()], what)
+        why = f"control character U+{ord(bad[0]):04X}"
+        raise _not_yaml(filename, text[: bad.start()], why)
     return text
 
 
-def _not_yaml(filename: str, before: str, what: str) -> ConfigError:
+def _not_yaml(filename: str, before: str, why: str) -> ConfigError:
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return ConfigError([f"{filename}:{line}:{column}: {what} (is it a YAML file?)"])
+    return ConfigError([f"{filename}:{line}:{column}: {why} (is it a YAML file?)"])
 
 
 def _syntax_error(composer: _Composer, error: yaml.MarkedYAMLError) -> ConfigError:

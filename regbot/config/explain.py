@@ -57,10 +57,10 @@ def _problem(document: Document, error: ErrorDetails) -> Problem:
     if kind == "mistake":
         return Problem(_within(document, mark, node, error), _named(path, error["ctx"]["what"]))
     if kind == "tuple_type":
-        what = f"expected a list{_not_a_string(node)} (begin each entry with -)"
+        text = f"expected a list{_not_a_string(node)} (begin each entry with -)"
     else:
-        what = f"expected a mapping of keys and values{_not_a_string(node)} (write key: value)"
-    return Problem(mark, _named(path, what))
+        text = f"expected a mapping of keys and values{_not_a_string(node)} (write key: value)"
+    return Problem(mark, _named(path, text))
 
 
 def _within(document: Document, mark: Mark, node: object, error: ErrorDetails) -> Mark:
@@ -70,10 +70,10 @@ def _within(document: Document, mark: Mark, node: object, error: ErrorDetails) -
     return document.place(node, offset)
 
 
-def _named(path: Path, what: str) -> str:
+def _named(path: Path, text: str) -> str:
     """The text of a problem, after the key it belongs to."""
     names = [step for step in path if isinstance(step, str)]
-    return f"{names[-1]}: {what}" if names else what
+    return f"{names[-1]}: {text}" if names else text
 
 
 def _missing(key: str) -> str:

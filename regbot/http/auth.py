@@ -6,7 +6,7 @@ Nothing is sent from here: who wants a header says how a token server is asked.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from regbot.http.challenges import Challenge
@@ -45,18 +45,20 @@ class Jar:
     def find(self, scopes: Iterable[Scope], now: float) -> Token | None:
         """A token that allows the scopes and has not ended."""
         wanted = tuple(scopes)
-        return next((x for x in self.tokens if now < x.good_until and x.covers(wanted)), None)
+        return next((token for token in self._alive(now) if token.covers(wanted)), None)
 
     def add(self, token: Token, now: float) -> None:
         """Keep a token, and forget those that ended."""
-        alive = (x for x in self.tokens if now < x.good_until)
-        self.tokens = (token, *alive)[:_MOST_TOKENS]
+        self.tokens = (token, *self._alive(now))[:_MOST_TOKENS]
 
     def drop(self, header: str) -> None:
         """Forget a token that was refused, and those that are older."""
-        headers = [x.header for x in self.tokens]
+        headers = [token.header for token in self.tokens]
         if header in headers:
             self.tokens = self.tokens[: headers.index(header)]
+
+    def _alive(self, now: float) -> Iterator[Token]:
+        return (token for token in self.tokens if now < token.good_until)
 
 
 class Authenticator:
@@ -82,7 +84,7 @@ class Authenticator:
 
     def jar(self, scopes: Sequence[Scope]) -> Jar:
         """Where the tokens for these scopes are: one jar a host, or one a repository."""
-        key = " ".join(sorted(x.name for x in scopes)) if self._repo_auth else ""
+        key = " ".join(sorted(scope.name for scope in scopes)) if self._repo_auth else ""
         with self._lock:
             return self._jars.setdefault(key, Jar())
 
@@ -137,7 +139,7 @@ class Authenticator:
         """
         self.jar(scopes).drop(refused)
         self._recall(scopes)
-        bearer = next((x for x in challenges if x.scheme == "bearer"), None)
+        bearer = next((challenge for challenge in challenges if challenge.scheme == "bearer"), None)
         realm = bearer.parameters.get("realm") if bearer else ""
         direct = _direct(login)
         fits = (bearer or not challenges) and (login.registry_token or not realm)
@@ -146,7 +148,7 @@ class Authenticator:
             return direct
         if bearer and realm:
             return self._bearer(bearer, scopes, login, ask, refused)
-        if any(x.scheme == "basic" for x in challenges):
+        if any(challenge.scheme == "basic" for challenge in challenges):
             return self._basic(login, scopes, refused)
         why = _no_way(challenges, direct)
         if direct:
@@ -181,10 +183,10 @@ class Authenticator:
         named = parse_scopes(challenge.parameters.get("scope", ""))
         self._learn(scopes, named)
         wanted = united((*(self._needed(scopes) or scopes), *named))
-        found = self.jar(scopes).find(wanted, self._clock())
+        token = self.jar(scopes).find(wanted, self._clock())
         self._asks = realm
-        if found:
-            return found.header
+        if token:
+            return token.header
         try:
             return self._fetch(realm, scopes, wanted, login, ask, named)
         except LoginRefused:
@@ -227,8 +229,10 @@ class Authenticator:
         """Note what a challenge names for a delete."""
         deleted = {scope.name for scope in scopes if _DELETE in scope.actions}
         if deleted:
-            actions = [x for scope in named if scope.name in deleted for x in scope.actions]
-            self._to_delete = tuple(x for x in actions if x != "pull") or (_DELETE,)
+            actions = [
+                action for scope in named if scope.name in deleted for action in scope.actions
+            ]
+            self._to_delete = tuple(action for action in actions if action != "pull") or (_DELETE,)
 
     def _fetch(
         self,
@@ -246,11 +250,11 @@ class Authenticator:
         """
         jar = self.jar(scopes)
         now, wall = self._clock(), self._wall()
-        own = united(needed)
+        minimum = united(needed)
         merged = united((*needed, *jar.scopes))[: max(MOST_SCOPES, len(needed))]
         refused: LoginRefused | None = None
-        for asked in dict.fromkeys((merged, own, named or own)):
-            if refused and asked not in (own, merged) and refused.status != _BAD_REQUEST:
+        for asked in dict.fromkeys((merged, minimum, named or minimum)):
+            if refused and asked not in (minimum, merged) and refused.status != _BAD_REQUEST:
                 break
             try:
                 token = fetch_token(realm, asked, login, ask, now=now, wall=wall)
@@ -258,7 +262,7 @@ class Authenticator:
                 refused = error
                 continue
             jar.scopes = token.scopes
-            jar.add(replace(token, scopes=united((*asked, *own))), now)
+            jar.add(replace(token, scopes=united((*asked, *minimum))), now)
             return token.header
         assert refused  # noqa: S101 - at least one list of scopes was asked for
         if named or refused.status != _BAD_REQUEST:
@@ -292,5 +296,5 @@ def _no_way(challenges: Sequence[Challenge], direct: str) -> str:
         return "401 without a challenge, so there is no way to log in"
     if direct:
         return "the token was refused"
-    schemes = ", ".join(sorted({x.scheme for x in challenges}))
+    schemes = ", ".join(sorted({challenge.scheme for challenge in challenges}))
     return f"the registry asks for {schemes} authentication, which can't be answered"

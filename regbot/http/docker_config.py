@@ -51,7 +51,7 @@ class DockerConfig:
         """The settings of a registry with what docker's files add to them."""
         names = (settings.name, settings.address)
         logins = (self.login(name) for name in names)
-        login = next((x for x in logins if x != Login()), Login())
+        login = next((login for login in logins if login != Login()), Login())
         plain = settings.tls is None and not self.plain.isdisjoint(names)
         return replace(
             settings,
@@ -91,17 +91,19 @@ def _merged(settings: HostSettings, docker: Login, emit: Emit) -> Login:
 
 def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
     """What the environment points at; empty when there is nothing."""
-    found = _from_file(environ, emit)
+    from_file = _from_file(environ, emit)
     text = environ.get("DOCKER_AUTH_CONFIG", "")
     if not text.strip():
-        return found
+        return from_file
     given = _parse(text.encode("utf-8", "surrogateescape"), "$DOCKER_AUTH_CONFIG", emit)
-    helpers = {k: v for k, v in found.helpers.items() if k not in given.logins}
+    helpers = {
+        name: helper for name, helper in from_file.helpers.items() if name not in given.logins
+    }
     return DockerConfig(
-        {**found.logins, **given.logins},
+        {**from_file.logins, **given.logins},
         {**helpers, **given.helpers},
-        given.store or found.store,
-        (found.plain - given.logins.keys()) | given.plain,
+        given.store or from_file.store,
+        (from_file.plain - given.logins.keys()) | given.plain,
     )
 
 
@@ -155,7 +157,7 @@ def _section(data: Mapping[str, Any], name: str, place: str, emit: Emit) -> dict
 
 
 def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, Login]:
-    found: dict[str, Login] = {}
+    by_registry: dict[str, Login] = {}
     exact: set[str] = set()
     for key, entry in auths.items():
         registry = _registry(key)
@@ -165,9 +167,9 @@ def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, Login
         if login is None:
             _warn(emit, place, f"the login of {key!r} can't be read")
         elif login != Login():
-            found[registry] = login
+            by_registry[registry] = login
             exact |= {registry} if key in {registry, HUB_KEY} else set()
-    return found
+    return by_registry
 
 
 def _login(entry: object) -> Login | None:
@@ -213,5 +215,5 @@ def _plain(keys: Iterable[str]) -> frozenset[str]:
     return frozenset(name for name, plain in schemes.items() if name and plain == {True})
 
 
-def _warn(emit: Emit, place: str, what: str) -> None:
-    emit(Message("warn", f"docker config {place}: {what}; continuing without it"))
+def _warn(emit: Emit, place: str, problem: str) -> None:
+    emit(Message("warn", f"docker config {place}: {problem}; continuing without it"))

@@ -20,11 +20,11 @@ def explain(error: BaseException, registry: str) -> tuple[str, bool]:
 
     ``registry`` is the name to set things for in the config.
     """
-    chain = [x for x in _chain(error) if not _wraps(x)]
+    chain = [cause for cause in _chain(error) if not _wraps(cause)]
     for kind in (ssl.SSLError, socket.gaierror, http.client.HTTPException, OSError):
-        found = next((x for x in chain if isinstance(x, kind)), None)
-        if found is not None:
-            return _explain(found, registry)
+        cause = next((cause for cause in chain if isinstance(cause, kind)), None)
+        if cause is not None:
+            return _explain(cause, registry)
     return "the response is not valid HTTP", True
 
 
@@ -97,9 +97,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:
-        found = waiting.pop(0)
-        if not isinstance(found, BaseException) or id(found) in seen:
+        cause = waiting.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
             continue
-        seen.add(id(found))
-        yield found
-        waiting += [*found.args, getattr(found, "reason", None), found.__cause__, found.__context__]
+        seen.add(id(cause))
+        yield cause
+        waiting += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -95,21 +95,21 @@ class Look:
 
     def at(self, wanted: Wanted) -> Sight:
         """Read one manifest. Raises what the store raises."""
-        found = self._found(wanted)
-        if found is None:
+        manifest = self._read(wanted)
+        if manifest is None:
             is_blob = wanted.why == "child" and kind_of(wanted.descriptor) == "unknown"
             return Sight(blobs=(wanted.descriptor,) if is_blob else ())
         digest = wanted.descriptor.digest
         why: Why = "referrer" if wanted.is_referrer_list else "child"
-        following = [Wanted(entry, why, digest) for entry in self.select(found)]
+        following = [Wanted(entry, why, digest) for entry in self.select(manifest)]
         if self.referrers:
             attached = self.store.referrers(digest)
             following += [Wanted(entry, "referrer", digest) for entry in attached]
         for tag in self.digest_tags.get(fallback_tag(digest), ()):
             following += self._at_tag(tag, digest)
-        return Sight(found, blobs_of(found), tuple(following))
+        return Sight(manifest, blobs_of(manifest), tuple(following))
 
-    def _found(self, wanted: Wanted) -> Manifest | None:
+    def _read(self, wanted: Wanted) -> Manifest | None:
         """The manifest; None for a blob, and for what may be missing."""
         descriptor = wanted.descriptor
         try:
@@ -223,12 +223,12 @@ def walk(
 
 def tags_by_subject(tags: Iterable[Tag]) -> dict[str, list[Tag]]:
     """Tags such as ``sha256-<hex>.sig``, by the part before the dot."""
-    found: dict[str, list[Tag]] = {}
+    by_subject: dict[str, list[Tag]] = {}
     for tag in tags:
         subject = subject_of_tag(tag)
         if subject.startswith("sha") and "-" in subject:
-            found.setdefault(subject, []).append(tag)
-    return found
+            by_subject.setdefault(subject, []).append(tag)
+    return by_subject
 
 
 def _add(graph: Graph, wanted: Wanted, sight: Sight) -> None:
@@ -237,14 +237,14 @@ def _add(graph: Graph, wanted: Wanted, sight: Sight) -> None:
     if sight.manifest is not None:
         graph.manifests[digest] = sight.manifest
     following = [(entry.why, entry.descriptor.digest) for entry in sight.next]
-    graph.children[digest] = tuple(own for why, own in following if why == "child")
-    graph.owned[digest] = tuple(own for _, own in following)
+    graph.children[digest] = tuple(below for why, below in following if why == "child")
+    graph.owned[digest] = tuple(below for _, below in following)
     graph.tags.update({entry.tag: entry.descriptor.digest for entry in sight.next if entry.tag})
 
 
-def _unseen(seen: Collection[Digest], found: Iterable[Wanted]) -> list[Wanted]:
+def _unseen(seen: Collection[Digest], entries: Iterable[Wanted]) -> list[Wanted]:
     fresh: dict[Digest, Wanted] = {}
-    for wanted in found:
+    for wanted in entries:
         digest = wanted.descriptor.digest
         if digest not in seen and (digest not in fresh or wanted.why == "child"):
             fresh[digest] = wanted
@@ -263,5 +263,5 @@ def _ordered(roots: Iterable[Digest], below: Mapping[Digest, Sequence[Digest]]) 
             done.setdefault(digest)
             continue
         begun.add(digest)
-        waiting += [own for own in reversed(below.get(digest, ())) if own not in begun]
+        waiting += [child for child in reversed(below.get(digest, ())) if child not in begun]
     return list(done)

@@ -80,11 +80,11 @@ def plan_removal(
     others = tagged(store, (tag for tag in tags if tag != name), crew)
     removed = _Decision(graph, root.digest, others, Usage(store, crew)).settle()
     if isinstance(name, Digest) and root.digest not in removed:
-        users = sorted(tag for tag, own in others.items() if own.digest == root.digest)
+        users = sorted(tag for tag, target in others.items() if target.digest == root.digest)
         by = f"tags: {', '.join(users[:3])}" if users else "an index that stays"
         raise NotSupported(f"{store.repository.with_digest(name)} is in use by {by}")
-    own_tag = [] if isinstance(name, Digest) else [RemoveTag(name, root.digest)]
-    return (*own_tag, *_steps(graph, root.digest, removed, others))
+    first = [] if isinstance(name, Digest) else [RemoveTag(name, root.digest)]
+    return (*first, *_steps(graph, root.digest, removed, others))
 
 
 class _Decision:
@@ -103,11 +103,11 @@ class _Decision:
         removed = set(self._graph.manifests)
         while True:
             going = _tags_made_of(self._others, removed) if self._graph.tags else set()
-            tagged = [own for tag, own in self._others.items() if tag not in going]
+            tagged = [target for tag, target in self._others.items() if tag not in going]
             kept = self._graph.manifests.keys() - removed
             also = [self._graph.manifests[digest].descriptor for digest in kept]
             used = self._usage.of([*tagged, *also])
-            left = self._reached({own for own in removed if own not in used})
+            left = self._reached(removed - used)
             if left == removed:
                 return removed
             removed = left
@@ -121,8 +121,13 @@ class _Decision:
             if digest in reached:
                 continue
             reached.add(digest)
-            waiting += [own for own in self._graph.owned[digest] if self._may_go(own, digest, free)]
-        return {own for own in reached if own == self._root or self._subject_goes(own, reached)}
+            owned = self._graph.owned[digest]
+            waiting += [below for below in owned if self._may_go(below, digest, free)]
+        return {
+            digest
+            for digest in reached
+            if digest == self._root or self._subject_goes(digest, reached)
+        }
 
     def _may_go(self, digest: Digest, owner: Digest, free: set[Digest]) -> bool:
         """Whether ``owner`` can take this with it.

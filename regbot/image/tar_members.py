@@ -76,16 +76,16 @@ class Tar:
 
         Raises Malformed for a device, a sparse file, and a link that leads nowhere.
         """
-        found = self.members.get(self._inside(name))
+        member = self.members.get(self._inside(name))
         for _ in range(_MOST_LINKS):
-            if found is None or found.kind == "file":
-                return found
-            if found.kind == "other":
-                raise Malformed(f"{found.name!r} in {self.what} is not a regular file")
-            target = self.members.get(self._target(found))
+            if member is None or member.kind == "file":
+                return member
+            if member.kind == "other":
+                raise Malformed(f"{member.name!r} in {self.what} is not a regular file")
+            target = self.members.get(self._target(member))
             if target is None:
-                raise Malformed(f"link {found.name!r} in {self.what} has no target in it")
-            found = target
+                raise Malformed(f"link {member.name!r} in {self.what} has no target in it")
+            member = target
         raise Malformed(f"link {name!r} in {self.what} is circular")
 
     def chunks(self, member: Member) -> Iterator[bytes]:
@@ -250,7 +250,7 @@ def _padded(size: int) -> int:
 
 def _pax_records(content: bytes) -> dict[str, str] | None:
     """The records ``length key=value`` of a pax header (POSIX pax, "Extended Header")."""
-    found: dict[str, str] = {}
+    records: dict[str, str] = {}
     start = 0
     while start < len(content):
         space = content.find(b" ", start, start + 10)
@@ -259,6 +259,6 @@ def _pax_records(content: bytes) -> dict[str, str] | None:
         key, equals, value = content[space + 1 : end - 1].partition(b"=")
         if not equals or end > len(content) or content[end - 1 : end] != b"\n":
             return None
-        found[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
+        records[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
         start = end
-    return found
+    return records

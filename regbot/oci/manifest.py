@@ -63,9 +63,10 @@ class Descriptor:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object, with the fields beside the three kept."""
-        own: dict[str, Any] = {"digest": str(self.digest), "size": self.size}
-        own = {"mediaType": self.media_type, **own} if self.media_type else own
-        return {**self.data, **own}
+        three: dict[str, Any] = {"digest": str(self.digest), "size": self.size}
+        if self.media_type:
+            three = {"mediaType": self.media_type, **three}
+        return {**self.data, **three}
 
     @property
     def platform(self) -> Platform | None:
@@ -146,12 +147,12 @@ class Manifest:
         field or its shape decides. Raises Malformed.
         """
         data = parse_object(raw, "a manifest")
-        found = _media_type(media_type, data)
+        media_type = _media_type(media_type, data)
         payload = raw
-        if found in SCHEMA1:
+        if media_type in SCHEMA1:
             payload = _signed_payload(raw, data)
             data = parse_object(payload, "a manifest")
-        manifest = cls(raw, found, Digest.of(payload, algorithm), data, rate_limit)
+        manifest = cls(raw, media_type, Digest.of(payload, algorithm), data, rate_limit)
         manifest.check()
         return manifest
 
@@ -254,17 +255,21 @@ class Manifest:
         """
         images = [(child, child.platform) for child in self.manifests]
         known = [
-            (child, own) for child, own in images if own and own.architecture not in ("", "unknown")
+            (child, platform)
+            for child, platform in images
+            if platform and platform.architecture not in ("", "unknown")
         ]
         target = wanted or Platform.local()
-        fitting = [(fit, child) for child, own in known if (fit := own.fit(target)) is not None]
+        fitting = [
+            (fit, child) for child, platform in known if (fit := platform.fit(target)) is not None
+        ]
         if fitting:
             return max(fitting, key=lambda entry: entry[0])[1]
-        if wanted is None and len({own for _, own in known}) == 1:
+        if wanted is None and len({platform for _, platform in known}) == 1:
             return known[0][0]
         if wanted is None and not known and len(images) == 1:
             return images[0][0]
-        there = ", ".join(str(own) for _, own in known) or "none"
+        there = ", ".join(str(platform) for _, platform in known) or "none"
         raise NotFound(f"no image for platform {target} in the index (there: {there})")
 
 
@@ -302,17 +307,17 @@ def encode(data: Mapping[str, Any]) -> bytes:
         return json.dumps(data, separators=(",", ":")).encode()
 
 
-def _media_type(said: str, data: Mapping[str, Any]) -> str:
-    said = said.partition(";")[0].strip().lower()
-    own = data.get("mediaType")
-    own = own if isinstance(own, str) else ""
+def _media_type(sent: str, data: Mapping[str, Any]) -> str:
+    sent = sent.partition(";")[0].strip().lower()
+    named = data.get("mediaType")
+    named = named if isinstance(named, str) else ""
     known = set(MEDIA_TYPES)
-    if said in known:
-        if own in known and own != said and said not in SCHEMA1:
-            raise ContentError(f"a manifest was sent as {said} but calls itself {own}")
-        return said
-    if own:
-        return own
+    if sent in known:
+        if named in known and named != sent and sent not in SCHEMA1:
+            raise ContentError(f"a manifest was sent as {sent} but calls itself {named}")
+        return sent
+    if named:
+        return named
     if data.get("schemaVersion") == 1:
         return DOCKER_SCHEMA1_SIGNED if "signatures" in data else DOCKER_SCHEMA1
     if isinstance(data.get("manifests"), list):

@@ -83,15 +83,15 @@ class Platform:
         """
         here = local or cls.local()
         name, *options = (part.strip() for part in text.split(","))
-        found = here if name == "local" else cls._from_parts(text, name.lower().split("/"), here)
+        platform = here if name == "local" else cls._from_parts(text, name.lower().split("/"), here)
         for option in options:
             key, _, value = option.partition("=")
             if key not in ("osver", "osversion") or not value:
                 raise InvalidValue(
                     f"platform {text!r}: option {option!r} is not osver=<version of the OS>"
                 )
-            found = replace(found, os_version=value)
-        return found
+            platform = replace(platform, os_version=value)
+        return platform
 
     @classmethod
     def _from_parts(cls, text: str, parts: list[str], here: Platform) -> Platform:
@@ -107,10 +107,10 @@ class Platform:
                 f"platform {text!r} is not os/arch[/variant][,osver=<version>],"
                 " an architecture such as arm64, or local"
             )
-        found = cls(_OPERATING_SYSTEMS.get(parts[0], parts[0]), *parts[1:])
-        if found.os == "windows" and found.fit(replace(here, os_version="")) is not None:
-            return replace(found, os_version=here.os_version)
-        return found
+        platform = cls(_OPERATING_SYSTEMS.get(parts[0], parts[0]), *parts[1:])
+        if platform.os == "windows" and platform.fit(replace(here, os_version="")) is not None:
+            return replace(platform, os_version=here.os_version)
+        return platform
 
     @classmethod
     def local(cls) -> Platform:

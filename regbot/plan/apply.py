@@ -136,11 +136,11 @@ class Applier:
             return True
         store.delete_manifest(target.on)
         try:
-            found = store.head(action.tag).digest
+            current = store.head(action.tag).digest
         except NotFound:
             return True
-        if found != target.digest:
-            raise DigestMismatch(f"{action.reference} moved meanwhile, now {found}")
+        if current != target.digest:
+            raise DigestMismatch(f"{action.reference} moved meanwhile, now {current}")
         return False
 
     def _delete_last_tag(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
@@ -198,9 +198,9 @@ class Applier:
         archive = self.archives.enter_context(
             open_archive(action.path, blob_limit=self.blob_limit, stop=self.stop)
         )
-        found = archive.head(archive.default_name).digest
-        if action.digest and found != action.digest:
-            raise DigestMismatch(f"{action.path} holds {found}, decided on {action.digest}")
+        digest = archive.head(archive.default_name).digest
+        if action.digest and digest != action.digest:
+            raise DigestMismatch(f"{action.path} holds {digest}, decided on {action.digest}")
         copied = copy_image(
             archive,
             archive.default_name,

@@ -89,9 +89,9 @@ def _count(store: ReadStore, unplanned: ReadStore) -> int | None:
 
 def _created(store: ReadStore, digest: Digest, blob_limit: int) -> float | None:
     try:
-        found = created(store, digest, blob_limit=blob_limit)
+        date = created(store, digest, blob_limit=blob_limit)
     except (Stopped, ScriptTimeout):
         raise
     except RegbotError:
         return None
-    return found.timestamp() if found else None
+    return date.timestamp() if date else None

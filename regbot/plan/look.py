@@ -47,20 +47,20 @@ def look_at_tag(store: ReadStore, action: DeleteTag, *, closely: bool) -> Target
     when two requests say so, for one answer may be a stale one. Raises NotFound for a
     tag that is not there and has to be.
     """
-    seen = Remembering(store) if closely else store
+    reader = Remembering(store) if closely else store
     try:
-        found = _digest_at(seen, action.tag, closely=closely)
+        current = _digest_at(reader, action.tag, closely=closely)
     except NotFound:
         if not action.may_be_gone:
             raise
         return Applied(action.digest, "already gone")
-    target = Target(seen, found, found, (action.tag,), may_be_missing=True)
-    if action.digest in (None, found):
-        broken_off = _broken_off(seen, found) if closely else None
+    target = Target(reader, current, current, (action.tag,), may_be_missing=True)
+    if action.digest in (None, current):
+        broken_off = _broken_off(reader, current) if closely else None
         return replace(target, digest=broken_off) if broken_off else target
-    if replaced_by(seen, found) == action.digest:
+    if replaced_by(reader, current) == action.digest:
         return replace(target, digest=action.digest)
-    detail = f"moved since the script looked: now {found}"
+    detail = f"moved since the script looked: now {current}"
     return Applied(action.digest, detail, "skipped")
 
 
@@ -73,14 +73,14 @@ def look_at_manifest(
     """
     if not closely:
         return Target(store, action.digest, action.digest, tags)
-    seen = Remembering(store)
+    reader = Remembering(store)
     try:
-        _digest_at(seen, action.digest, closely=True)
+        _digest_at(reader, action.digest, closely=True)
     except NotFound:
         if not action.may_be_gone:
             raise
         return Applied(action.digest, "already gone")
-    return Target(seen, action.digest, action.digest, tags)
+    return Target(reader, action.digest, action.digest, tags)
 
 
 def _digest_at(store: ReadStore, name: Name, *, closely: bool) -> Digest:
@@ -157,11 +157,11 @@ class Looks:
         if not protection:
             return
         try:
-            found = self._stores.open(reference).head(reference.name).digest
+            current = self._stores.open(reference).head(reference.name).digest
         except NotFound:
             return
-        if found != digest:
-            text = f"protect {protection.text}: {reference} is protected and stays on {found}"
+        if current != digest:
+            text = f"protect {protection.text}: {reference} is protected and stays on {current}"
             raise GuardBroken(text)
 
     def _protection(self, reference: Reference, tag: Tag) -> Protection | None:

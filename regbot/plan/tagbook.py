@@ -60,7 +60,7 @@ class TagBook:
     def tags_on(self, store: ReadStore, digest: Digest, sure: Sure = never) -> tuple[Tag, ...]:
         """The tags on a digest, sorted. Raises what the store raises."""
         tags = self._tags(store, sure)
-        return tuple(sorted(tag for tag, own in tags.items() if own.digest == digest))
+        return tuple(sorted(tag for tag, head in tags.items() if head.digest == digest))
 
     def in_use(self, store: ReadStore) -> set[Digest]:
         """The manifests that the repository's tags lead to, all of them looked at now.
@@ -74,11 +74,12 @@ class TagBook:
 
         Each index is read once. Raises Malformed for one that can't be read.
         """
-        others = {name: at for name, at in self._tags(store, never).items() if name != tag}
-        if any(at.digest == digest and _is_on(store, name, digest) for name, at in others.items()):
+        others = {name: head for name, head in self._tags(store, never).items() if name != tag}
+        sharing = [name for name, head in others.items() if head.digest == digest]
+        if any(_is_on(store, name, digest) for name in sharing):
             return False
         usage = self._usages.setdefault(self._key(store.repository), Usage(store, self._crew))
-        return digest in usage.of(at for at in others.values() if at.digest != digest)
+        return digest in usage.of(head for head in others.values() if head.digest != digest)
 
     def _tags(self, store: ReadStore, sure: Sure) -> dict[Tag, Descriptor]:
         try:
@@ -90,12 +91,12 @@ class TagBook:
         if self._clock() - read > FRESH_FOR or not known:
             read, known = self._clock(), {}
         asked = [name for name in names if name not in known or sure(name)]
-        found = {name: known[name] for name in names if name in known}
+        tags = {name: known[name] for name in names if name in known}
         for name in asked:
-            found.pop(name, None)
-        found.update(tagged(store, asked, self._crew))
-        self._known[repository] = (read, found)
-        return found
+            tags.pop(name, None)
+        tags.update(tagged(store, asked, self._crew))
+        self._known[repository] = (read, tags)
+        return tags
 
     def note(self, action: Action) -> None:
         """Remember what an action that was done did to its repository's tags."""
@@ -104,7 +105,7 @@ class TagBook:
         if isinstance(action, DeleteTag):
             tags.pop(action.tag, None)
         elif isinstance(action, DeleteManifest):
-            for tag in [tag for tag, own in tags.items() if own.digest == action.digest]:
+            for tag in [tag for tag, head in tags.items() if head.digest == action.digest]:
                 del tags[tag]
         else:
             self._known.pop(repository, None)

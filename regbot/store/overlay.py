@@ -163,11 +163,19 @@ class Overlay:
                 raise
             there = []
         with self._lock:
-            found = {one.digest: one for one in there if one.digest not in self._deleted}
+            referrers = {
+                referrer.digest: referrer
+                for referrer in there
+                if referrer.digest not in self._deleted
+            }
             for manifest in self._manifests.values():
                 if manifest.subject and manifest.subject.digest == digest:
-                    found.setdefault(manifest.digest, as_referrer(manifest))
-        return [one for one in found.values() if artifact_type in ("", one.artifact_type)]
+                    referrers.setdefault(manifest.digest, as_referrer(manifest))
+        return [
+            referrer
+            for referrer in referrers.values()
+            if artifact_type in ("", referrer.artifact_type)
+        ]
 
     def put_manifest(self, name: Name, manifest: Manifest) -> None:
         """Plan a manifest. Raises DigestMismatch, and NotSupported for docker's schema 1."""
@@ -226,8 +234,8 @@ class Overlay:
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
         """Plan to take a blob over, when another repository of the same host has it."""
-        own = self.repository
-        if self._others is None or (source.scheme, source.registry) != (own.scheme, own.registry):
+        here = self.repository
+        if self._others is None or (source.scheme, source.registry) != (here.scheme, here.registry):
             return False
         other = self._others(source)
         try:
@@ -289,16 +297,16 @@ class Overlay:
 
     def _first(self, limit: int, last: str, new: Collection[Tag]) -> list[Tag]:
         """The first tags after ``last``; the base is asked on while deleted ones fill it."""
-        found: list[Tag] = []
+        tags: list[Tag] = []
         size, more = limit, True
-        while more and len(found) < limit:
+        while more and len(tags) < limit:
             page = self._listed(size, last)
             more = len(page) >= size
             kept = list(filter(self._lists, page))
-            found += with_new(kept, new, last, page[-1] if more else None)
+            tags += with_new(kept, new, last, page[-1] if more else None)
             last = page[-1] if page else last
             size = max(size, min(2 * size, _LARGEST_PAGE))
-        return found[: max(limit, 0)]
+        return tags[: max(limit, 0)]
 
     def _own_digest(self, manifest: Manifest) -> Digest:
         """What a manifest is stored under when it is put on a tag."""

@@ -61,12 +61,16 @@ class Referrers:
 
     def of(self, subject: Digest, artifact_type: str = "") -> list[Descriptor]:
         """The descriptors of what refers to ``subject``, each once."""
-        found = self._by_api(subject, artifact_type)
-        if found is None:
+        referrers = self._by_api(subject, artifact_type)
+        if referrers is None:
             listing = self._listing(fallback_tag(subject))
-            found = list(listing.manifests) if listing else []
-        unique = {descriptor.digest: descriptor for descriptor in found}
-        return [one for one in unique.values() if artifact_type in ("", one.artifact_type)]
+            referrers = list(listing.manifests) if listing else []
+        unique = {referrer.digest: referrer for referrer in referrers}
+        return [
+            referrer
+            for referrer in unique.values()
+            if artifact_type in ("", referrer.artifact_type)
+        ]
 
     def has_api(self, subject: Digest) -> bool:
         """Whether the registry lists referrers itself; asked once a repository.
@@ -98,10 +102,10 @@ class Referrers:
         query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
         path = self._endpoint.path(f"referrers/{subject}{query}")
         what = f"referrers of {subject} in {self._endpoint.reference}"
-        found: list[Descriptor] = []
+        referrers: list[Descriptor] = []
         try:
             for data, _ in pages(self._send, path, what):
-                found += _descriptors(data, what)
+                referrers += _descriptors(data, what)
                 self._has_api = True
         except (Unauthorized, TooManyRequests, ServerFault):
             raise
@@ -110,7 +114,7 @@ class Referrers:
                 raise
             self._has_api = False
             return None
-        return found
+        return referrers
 
     def _send(self, url: str) -> Response:
         request = Request("GET", url, scopes=self._endpoint.pull, headers=_ACCEPT)

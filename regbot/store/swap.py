@@ -100,12 +100,12 @@ class Swap:
 
     def _is_on(self, tag: Tag, digest: Digest) -> bool:
         """False when the tag is gone. Raises DigestMismatch when it moved."""
-        found = self._presence.digest_at(tag)
-        if found is None and not self._presence.is_gone(tag):
+        current = self._presence.digest_at(tag)
+        if current is None and not self._presence.is_gone(tag):
             raise NotSupported(f"{self._name(tag)} is listed, but has no manifest")
-        if found is not None and found != digest:
-            raise self._moved(tag, found, digest)
-        return found is not None
+        if current is not None and current != digest:
+            raise self._moved(tag, current, digest)
+        return current is not None
 
     def _rehearse(self, tag: Tag, original: Manifest) -> None:
         """Raise unless the manifest could be put back: by its digest that changes nothing."""
@@ -145,11 +145,11 @@ class Swap:
     def _remove(self, tag: Tag, digest: Digest) -> None:
         self._tags.remove(digest)
         within = self._kind().settles_within
-        found = self._presence.last_seen(tag, within)
-        if found == digest:
+        current = self._presence.last_seen(tag, within)
+        if current == digest:
             raise NotSupported(f"the registry said that {digest} was deleted, but it is there")
-        if found is not None:
-            self._warn(f"tag {self._name(tag)} was deleted, and is there again with {found}")
+        if current is not None:
+            self._warn(f"tag {self._name(tag)} was deleted, and is there again with {current}")
         elif self._kind().lists_deleted and self._presence.still_listed(tag, within):
             raise NotSupported("the registry still lists the tag after its manifest was deleted")
 
@@ -189,11 +189,11 @@ class Swap:
         try:
             if look.is_gone(tag):
                 return look.is_gone(placeholder.digest)
-            found = look.tags.original(tag).digest
+            current = look.tags.original(tag).digest
         except RegbotError:
             return False
-        if found not in (placeholder.digest, original.digest):
-            raise self._moved(tag, found, original.digest)
+        if current not in (placeholder.digest, original.digest):
+            raise self._moved(tag, current, original.digest)
         return False
 
     def _put_back(
@@ -213,18 +213,18 @@ class Swap:
         for seconds in _WATCH if watch else ():
             try:
                 restore.wait(seconds)
-                found = restore.digest_at(tag)
+                current = restore.digest_at(tag)
             except RegbotError:
                 return
-            if found in (None, placeholder.digest):
+            if current in (None, placeholder.digest):
                 restore.tags.write(tag, original)
 
     def _name(self, tag: Tag) -> str:
         return str(self._tags.repository.with_tag(tag))
 
-    def _moved(self, tag: Tag, found: Digest, digest: Digest) -> DigestMismatch:
+    def _moved(self, tag: Tag, current: Digest, digest: Digest) -> DigestMismatch:
         return DigestMismatch(
-            f"tag {self._name(tag)} moved from {digest} to {found} meanwhile: it is left alone"
+            f"tag {self._name(tag)} moved from {digest} to {current} meanwhile: it is left alone"
         )
 
     def _no_way_back(self, tag: Tag, why: object) -> NotSupported:

@@ -82,19 +82,19 @@ class TagRemoval:
         """Raise when the tag still has the digest it should have gone with."""
         within = self._kind().settles_within
         try:
-            found = self._presence.last_seen(tag, within)
+            current = self._presence.last_seen(tag, within)
             listed = self._kind().lists_deleted and self._presence.still_listed(tag, within)
         except RegbotError as error:
             self._warn(f"tag {self._name(tag)} was deleted, but could not be read back: {error}")
             return
-        if found == digest:
+        if current == digest:
             raise NotSupported(
                 f"tag {self._name(tag)} is still there with {digest}, though the registry said"
                 " that it was deleted (a pull-through cache fetches it again, and can't be"
                 " cleaned this way)"
             )
-        if found is not None:
-            self._warn(f"tag {self._name(tag)} was deleted, and is there again with {found}")
+        if current is not None:
+            self._warn(f"tag {self._name(tag)} was deleted, and is there again with {current}")
         elif listed:
             self._warn(f"tag {self._name(tag)} was deleted, and is still listed")
 
