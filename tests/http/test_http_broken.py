@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.httpclient import plain, web
 from support.registry import TestRegistry
-from support.scripted import Asked, Said, scripted
+from support.scripted import Asked, Said, scripted, then
 from support.servers import free_port
 
 from regbot.errors import (
@@ -22,17 +22,6 @@ from regbot.errors import (
 from regbot.events import Exchanged
 from regbot.http.cutting import Timeouts
 from regbot.stopping import Stop
-
-
-def always(status: int = 200, body: bytes = b"", **headers: str) -> Callable[[Asked], Said]:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda _: Said(status, named, body)
-
-
-def then(*answers: Said) -> Callable[[Asked], Said]:
-    """One answer after the other, the last one for ever."""
-    waiting = list(answers)
-    return lambda _: waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
 @pytest.mark.parametrize("take", [lambda r: r.read(), lambda r: list(r.chunks())])

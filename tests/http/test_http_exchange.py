@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 from support.httpclient import OK, plain, web
 from support.registry import TestRegistry
-from support.scripted import Asked, Said, scripted
+from support.scripted import Said, always, scripted, then
 
 from regbot.errors import (
     Forbidden,
@@ -22,17 +21,6 @@ from regbot.errors import (
 from regbot.events import Delayed
 from regbot.http.exchange import Request
 from regbot.version import __version__
-
-
-def always(status: int = 200, body: bytes = b"", **headers: str) -> Callable[[Asked], Said]:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda _: Said(status, named, body)
-
-
-def then(*answers: Said) -> Callable[[Asked], Said]:
-    """One answer after the other, the last one for ever."""
-    waiting = list(answers)
-    return lambda _: waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
 def test_a_request_says_who_asks_and_gets_status_headers_and_body() -> None:

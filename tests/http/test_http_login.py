@@ -10,29 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.httpclient import OK, Web, plain, pull, web
-from support.registry import ACR, GCR, GITLAB, QUAY, Quirks, TestRegistry
+from support.httpclient import OK, plain, pull, web
+from support.logins import BEARER, USERS, fill, joe, tags
+from support.registry import ACR, GCR, GITLAB, QUAY, TestRegistry
 from support.scripted import Asked, Said, scripted
 
 from regbot.errors import ServerFault, Unauthorized
 from regbot.http.exchange import Request, Scope
-from regbot.http.hosts import HostSettings, Login, Secret
-
-USERS = {"joe": "geheim"}
-BEARER = Quirks(auth="bearer", users=USERS)
-
-
-def joe(registry: TestRegistry, **more: Any) -> HostSettings:
-    return plain(registry.host, login=Login("joe", Secret("geheim")), **more)
-
-
-def fill(registry: TestRegistry, *names: str) -> None:
-    for name in names or ("app",):
-        registry.put_image(name, "v1")
-
-
-def tags(own: Web, registry: TestRegistry, name: str = "app") -> Any:
-    return json.loads(own.get(registry.host, f"/v2/{name}/tags/list", scopes=pull(name)))["tags"]
+from regbot.http.hosts import Login, Secret
 
 
 def test_basic_is_sent_when_asked_for_and_then_at_once() -> None:

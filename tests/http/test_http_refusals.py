@@ -5,31 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from support.httpclient import Web, plain, pull, web
-from support.registry import Quirks, TestRegistry
+from support.httpclient import plain, pull, web
+from support.logins import BEARER, USERS, fill, joe, tags
+from support.registry import TestRegistry
 from support.scripted import Asked, Said, scripted
 
 from regbot.errors import CredentialError, Unauthorized
-from regbot.http.hosts import HostSettings, Login, Secret
-
-USERS = {"joe": "geheim"}
-BEARER = Quirks(auth="bearer", users=USERS)
-
-
-def joe(registry: TestRegistry, **more: Any) -> HostSettings:
-    return plain(registry.host, login=Login("joe", Secret("geheim")), **more)
-
-
-def fill(registry: TestRegistry, *names: str) -> None:
-    for name in names or ("app",):
-        registry.put_image(name, "v1")
-
-
-def tags(own: Web, registry: TestRegistry, name: str = "app") -> Any:
-    return json.loads(own.get(registry.host, f"/v2/{name}/tags/list", scopes=pull(name)))["tags"]
+from regbot.http.hosts import Login, Secret
 
 
 def accepting(wanted: str, scheme: str = "Bearer") -> Callable[[Asked], Said]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.httpclient import OK, Web, plain, pull, web
+from support.httpclient import OK, plain, pull, timed, web
 from support.registry import ECR, TestRegistry
 from support.scripted import Asked, Said, scripted
 
@@ -22,29 +20,6 @@ from regbot.http.proxies import Proxies
 from regbot.stopping import Stop
 
 HELPER = "docker-credential-ecr-test"
-
-
-class Time:
-    """Time that passes when somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.waits: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def wait(self, stop: Stop, seconds: float) -> None:
-        stop.check()
-        self.waits.append(seconds)
-        self.now += seconds
-
-
-@contextmanager
-def timed(host: str, **settings: Any) -> Iterator[tuple[Web, Time]]:
-    time = Time()
-    with web(plain(host, **settings), clock=time.clock, wait=time.wait) as own:
-        yield own, time
 
 
 def test_scripts_share_the_requests_per_second_of_a_host() -> None:

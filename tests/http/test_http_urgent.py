@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from support.httpclient import OK, Web, plain, pull, web
+from support.httpclient import OK, Web, plain, pull, timed, web
 from support.registry import Quirks, TestRegistry
 from support.scripted import Asked, Said, scripted
 
@@ -19,30 +17,6 @@ from regbot.stopping import Stop
 
 CREATED = frozenset({201})
 BUSY = {"Retry-After": "60"}
-
-
-class Time:
-    """Time that passes when somebody waits, and a note of how long each wait was."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.waits: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def wait(self, stop: Stop, seconds: float) -> None:
-        stop.check()
-        self.waits.append(seconds)
-        self.now += seconds
-
-
-@contextmanager
-def timed(host: str, timeout: float = 1000.0) -> Iterator[tuple[Web, Time]]:
-    time = Time()
-    stop = Stop(timeout=timeout, clock=time.clock)
-    with web(plain(host), stop=stop, clock=time.clock, wait=time.wait) as own:
-        yield own, time
 
 
 def put_back(own: Web, host: str) -> None:

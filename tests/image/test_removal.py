@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from support.images import Image, make_image, make_index, make_layer, make_referrer, push
-from support.pairs import broken_tags, has, layout, side, whole
-from support.registry import DISTRIBUTION_3, HARBOR
+from support.pairs import KINDS, broken_tags, has, side, store_of, whole
+from support.registry import DISTRIBUTION_3
 from support.tagged import delete_tag
 
 from regbot.errors import Malformed, NotFound, NotSupported, ServerFault
@@ -17,14 +17,10 @@ from regbot.oci.tag import Tag
 BOTH = {"children": True, "referrers": True}
 
 
-@pytest.fixture(params=["no referrers API", "referrers API", "folder"])
+@pytest.fixture(params=KINDS)
 def store(request, tmp_path):
-    if request.param == "folder":
-        yield layout(tmp_path / "layout")
-        return
-    quirks = HARBOR if request.param == "referrers API" else DISTRIBUTION_3
-    with side(quirks, auth="") as place:
-        yield place.store()
+    with store_of(request.param, tmp_path / "layout") as store:
+        yield store
 
 
 def two_platforms(text=""):

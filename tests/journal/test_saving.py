@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.images import make_image, make_index, make_referrer, push
 from support.journals import saved_before
-from support.pairs import layout, side
-from support.registry import DISTRIBUTION_3, HARBOR
+from support.pairs import KINDS, layout, side, store_of
+from support.registry import HARBOR
 
 from regbot.errors import ContentError, NotFound, RegbotError, ServerFault, Stopped
 from regbot.oci.tag import Tag
@@ -14,14 +14,10 @@ from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 
 
-@pytest.fixture(params=["no referrers API", "referrers API", "folder"])
+@pytest.fixture(params=KINDS)
 def store(request, tmp_path):
-    if request.param == "folder":
-        yield layout(tmp_path / "layout")
-        return
-    quirks = HARBOR if request.param == "referrers API" else DISTRIBUTION_3
-    with side(quirks, auth="") as place:
-        yield place.store()
+    with store_of(request.param, tmp_path / "layout") as store:
+        yield store
 
 
 def two_platforms():

@@ -38,6 +38,22 @@ class Web:
             return response.read()
 
 
+class Time:
+    """Time that passes when somebody waits, and a note of how long each wait was."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.waits: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def wait(self, stop: Stop, seconds: float) -> None:
+        stop.check()
+        self.waits.append(seconds)
+        self.now += seconds
+
+
 def pull(name: str, *actions: str) -> tuple[Scope, ...]:
     """The scopes to read a repository, or to do more with it."""
     return (Scope("repository", name, actions or ("pull",)),)
@@ -66,3 +82,12 @@ def web(
         yield Web(transport, transport.bind(stop or Stop()), events)
     finally:
         transport.close()
+
+
+@contextmanager
+def timed(host: str, *, timeout: float = 1000.0, **settings: Any) -> Iterator[tuple[Web, Time]]:
+    """A transport for one registry without TLS, and the time that it waits in."""
+    time = Time()
+    stop = Stop(timeout=timeout, clock=time.clock)
+    with web(plain(host, **settings), stop=stop, clock=time.clock, wait=time.wait) as client:
+        yield client, time

@@ -19,7 +19,7 @@ from regbot.store.protocol import ReadStore, Store
 from regbot.store.remote import RemoteStore
 from support.clients import Client
 from support.images import Image, make_image, make_index, make_layer
-from support.registry import TestRegistry
+from support.registry import DISTRIBUTION_3, HARBOR, TestRegistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,20 @@ def side(*quirks: Any, **switches: Any) -> Iterator[Side]:
 def layout(path: Path) -> OciDirStore:
     """The store of a layout folder."""
     return OciDirStore(Reference.parse(f"ocidir://{path}"))
+
+
+KINDS = ("no referrers API", "referrers API", "folder")
+"""Kinds of stores that differ in where they keep referrers."""
+
+
+@contextmanager
+def store_of(kind: str, folder: Path) -> Iterator[RemoteStore | OciDirStore]:
+    """An empty store of one of KINDS until the end of the block."""
+    if kind == "folder":
+        yield layout(folder)
+        return
+    with side(HARBOR if kind == "referrers API" else DISTRIBUTION_3, auth="") as place:
+        yield place.store()
 
 
 def named(name: str | Digest) -> Name:

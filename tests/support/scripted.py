@@ -36,6 +36,18 @@ class Said:
 Answers = Callable[[Asked], Said]
 
 
+def always(status: int = 200, body: bytes = b"", **headers: str) -> Answers:
+    """The same answer to every request; ``X_Thing`` gives the header ``X-Thing``."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _: Said(status, named, body)
+
+
+def then(*answers: Said) -> Answers:
+    """One answer after the other, the last one for ever."""
+    waiting = list(answers)
+    return lambda _: waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+
 @dataclass(slots=True)
 class Scripted:
     """A running server: its address, what it was asked, over how many connections, answers."""
