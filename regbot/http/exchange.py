@@ -8,6 +8,7 @@ request on, with a few fields replaced.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -257,6 +258,14 @@ class Exchange(Protocol):
 
     def challenge(self, registry: str) -> str:
         """The last WWW-Authenticate header of a registry, empty before there was one."""
+        ...
+
+    def turn(self, registry: str, repository: str) -> AbstractContextManager[None]:
+        """Wait for the turn at a repository, and have it until the end of the block.
+
+        All runs of a process take turns at changes of several requests that must not
+        mix. A thread that has the turn may take it again. Raises what Stop gives.
+        """
         ...
 
     @property

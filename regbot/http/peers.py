@@ -119,6 +119,7 @@ class Peers:
         self._configured = {host.name: host for host in named}
         self._peers: dict[str, Peer] = {}
         self._paces: dict[str, Pace] = {}
+        self._turns: dict[tuple[str, str], threading.RLock] = {}
         self._docker: DockerConfig | None = None
         self._holders = Holders()
         self._cutter = Cutter(options.world.clock, options.timeouts.grace)
@@ -154,6 +155,12 @@ class Peers:
                     place, self._options.world, patience=self._options.patience
                 )
             return self._paces[place]
+
+    def turn(self, registry: str, repository: str) -> threading.RLock:
+        """The lock of one repository, the same one by all names of its registry."""
+        key = self.names(registry)[0], repository
+        with self._lock:
+            return self._turns.setdefault(key, threading.RLock())
 
     def close(self) -> None:
         """Close all connections."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from regbot.events import Emit, ignore
@@ -27,6 +28,9 @@ from regbot.http.urls import origin
 from regbot.http.wire import WireSender
 from regbot.stopping import Clock, Stop
 from regbot.version import __version__
+
+_LOOKS_AT_STOP = 0.1
+"""Seconds after which a run that waits for its turn looks whether it has to end."""
 
 
 class Transport:
@@ -108,6 +112,17 @@ class _Run:
     def challenge(self, registry: str) -> str:
         """The last WWW-Authenticate header of a registry, empty before there was one."""
         return self._peers.get(registry).auth.challenge
+
+    @contextmanager
+    def turn(self, registry: str, repository: str) -> Iterator[None]:
+        """Wait for the turn at a repository; see ``exchange.Exchange``."""
+        lock = self._peers.turn(registry, repository)
+        while not lock.acquire(timeout=_LOOKS_AT_STOP):
+            self._stop.check()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def send(self, registry: str, request: Request) -> Response:
         """Ask a registry; see ``exchange.Exchange``."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
-from threading import Lock
 from typing import Literal
 
 from regbot.errors import DigestMismatch, NotFound, Protected
@@ -43,6 +42,14 @@ from regbot.store.protocol import ReadStores, Store, Stores
 MayPut = Callable[[Reference, Digest], None]
 """Raises where a tag must not be put on a digest."""
 
+Turn = Callable[[str, str], AbstractContextManager[None]]
+"""Waits for the turn at a repository, by its registry and its name."""
+
+
+def _alone(_registry: str, _repository: str) -> AbstractContextManager[None]:
+    """Where no other run of the process changes anything, it is always one's turn."""
+    return nullcontext()
+
 
 @dataclass(slots=True)
 class Applier:
@@ -52,8 +59,8 @@ class Applier:
     were read open, since an overlay reads their content when it is asked for.
     ``blob_limit`` is in bytes. ``unplanned`` are the repositories without what a dry run
     planned. ``registries`` gives all names of a registry, the one to compare by first.
-    ``one_last_tag`` is held while it is decided whether a tag is the last one, and until
-    it is gone; all sessions of a process share it. ``book`` has the tags of repositories.
+    ``turn`` is Exchange's: it is had while it is decided whether a tag is the last one of
+    a digest, and until it is gone. ``book`` has the tags of repositories.
     """
 
     stores: Stores
@@ -65,7 +72,7 @@ class Applier:
     unplanned: ReadStores
     writes_files: bool = True
     registries: Callable[[str], tuple[str, ...]] = names_of_registry
-    one_last_tag: Lock = field(default_factory=Lock)
+    turn: Turn = _alone
     book: TagBook = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,7 +152,7 @@ class Applier:
 
     def _delete_last_tag(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
         """Delete a tag, but not with it the manifest that an index lists which is kept."""
-        with self.one_last_tag:
+        with self.turn(action.reference.registry, action.reference.repository):
             if self.book.is_last_and_listed(store, action.tag, digest):
                 why = "the registry would delete the manifest with its last tag, and an index"
                 return Applied(digest, f"{why} that is kept lists it", "skipped")

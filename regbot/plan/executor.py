@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from regbot.errors import DigestMismatch, NotFound, RegbotError, StorageError
 from regbot.events import Emit, Message
@@ -65,15 +65,13 @@ class Terms:
 
     ``guard.protect`` holds at the door; in a dry run the plan is judged as a whole
     instead. ``journal`` keeps what was done; without it nothing is kept. ``evidence``:
-    what a delete takes away is gathered for reports and guards. ``one_last_tag`` is the
-    Applier's.
+    what a delete takes away is gathered for reports and guards.
     """
 
     dry_run: bool = False
     guard: Guard = Guard()
     journal: Recorder | None = None
     evidence: bool = False
-    one_last_tag: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Executor:

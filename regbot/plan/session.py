@@ -72,7 +72,7 @@ def open_session(
             unplanned=reading if terms.dry_run else stores,
             writes_files=not terms.dry_run,
             registries=exchange.names,
-            one_last_tag=terms.one_last_tag,
+            turn=exchange.turn,
         )
         yield Session(sources, Executor(name, applier, outcomes, emit, terms), keep)
 

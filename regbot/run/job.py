@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from threading import Lock
+from dataclasses import dataclass, replace
 from typing import Any
 
 from regbot.config.values import Script
@@ -47,7 +46,7 @@ class Services:
     what is deleted is looked at for a report. ``journal`` gives the run's journal.
     ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
     script that fails plans nothing, as where it has a guard; else what it planned before
-    counts, since a live run would have done it. ``one_last_tag`` is the Applier's.
+    counts, since a live run would have done it.
     """
 
     bind: Callable[[Stop], Exchange]
@@ -61,7 +60,6 @@ class Services:
     journal: JournalSlot | None = None
     overlay: OverlayStores | None = None
     whole: bool = False
-    one_last_tag: Lock = field(default_factory=Lock)
 
     def for_trial(self) -> Services:
         """The same for a dry run whose outcomes are kept private."""
@@ -162,7 +160,6 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
             guard=script.guard,
             journal=None if services.dry_run else services.journal,
             evidence=services.evidence or (services.dry_run and script.guard.is_set),
-            one_last_tag=services.one_last_tag,
         ),
         after=services.overlay,
         work_dir=script.work_dir,

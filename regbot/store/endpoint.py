@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -48,6 +49,10 @@ class Endpoint:
     def settings(self) -> HostSettings:
         """The settings of the registry."""
         return self.exchange.host(self.reference.registry)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for the turn at the repository. Raises as Exchange.turn does."""
+        return self.exchange.turn(self.reference.registry, self.reference.repository)
 
     def path(self, rest: str) -> str:
         """A path below the repository, such as that of ``tags/list``."""

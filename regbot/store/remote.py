@@ -75,7 +75,11 @@ class RemoteStore:
         self._referrers = Referrers(self._endpoint, self)
         self._presence = Presence(self, self._stop.wait)
         self._removal = TagRemoval(
-            self._presence, finishing=self._finishing, emit=emit, kind=self._kind
+            self._presence,
+            finishing=self._finishing,
+            emit=emit,
+            kind=self._kind,
+            turn=self._endpoint.turn,
         )
 
     def _finishing(self, seconds: float, once_asked: float) -> Presence:

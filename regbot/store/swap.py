@@ -8,8 +8,8 @@ was on the tag is put back before everything else.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from regbot.errors import (
     ConnectionFailed,
@@ -51,7 +51,10 @@ _UNCERTAIN = (ConnectionFailed, ServerFault, Stopped, ScriptTimeout)
 
 
 class Swap:
-    """Takes tags of one repository away; threads may share it."""
+    """Takes tags of one repository away; threads may share it.
+
+    ``turn`` is waited for before each swap, and kept to its end.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Swap:
         finishing: Finishing,
         emit: Emit,
         kind: Callable[[], Kind],
+        turn: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._presence = presence
         self._tags = presence.tags
@@ -67,7 +71,7 @@ class Swap:
         self._emit = emit
         self._kind = kind
         self._proof = Proof(presence, kind)
-        self._swapping = threading.Lock()
+        self._turn = turn
 
     def take_away(self, tag: Tag, digest: Digest) -> None:
         """Delete a tag that was seen on a digest, or leave it as it was and raise.
@@ -119,9 +123,10 @@ class Swap:
     def _swap(self, tag: Tag, original: Manifest, placeholder: Manifest) -> None:
         """Put the placeholder on the tag and delete it, or bring the original back.
 
-        One tag after the other: registries lose tags' deletes to one another.
+        One tag after the other, whichever run asks: registries lose tags' deletes to
+        one another.
         """
-        with self._swapping:
+        with self._turn():
             self._presence.wait(0)  # a run that ended meanwhile begins nothing
             try:
                 self._put_placeholder(tag, placeholder)

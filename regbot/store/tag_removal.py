@@ -8,6 +8,7 @@ on registries where that can't work.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from regbot.errors import NotSupported, RegbotError, RegistryError, RegistryNotFound
 from regbot.events import Emit, Message
@@ -34,7 +35,7 @@ _BAD_REQUEST = 400
 class TagRemoval:
     """Deletes tags of one repository, and remembers what the registry can.
 
-    ``finishing`` is Swap's. ``kind`` tells what the registry is, as far as is known.
+    ``finishing`` and ``turn`` are Swap's. ``kind`` tells what the registry is, as far as is known.
     """
 
     def __init__(
@@ -44,12 +45,13 @@ class TagRemoval:
         finishing: Finishing,
         emit: Emit,
         kind: Callable[[], Kind],
+        turn: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._presence = presence
         self._emit = emit
         self._kind = kind
         self._by_name = True
-        self._swap = Swap(presence, finishing=finishing, emit=emit, kind=kind)
+        self._swap = Swap(presence, finishing=finishing, emit=emit, kind=kind, turn=turn)
 
     def delete(self, tag: Tag, digest: Digest) -> None:
         """Delete a tag that was seen on a digest, or leave it as it was and raise.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from support.httpclient import OK, plain, pull, timed, web
 from support.registry import ECR, TestRegistry
 from support.scripted import Asked, Said, scripted
 
-from regbot.errors import ConnectionFailed, RegistryError, ServerFault
+from regbot.errors import ConnectionFailed, RegistryError, ServerFault, Stopped
 from regbot.http.cutting import Timeouts
 from regbot.http.exchange import Request
 from regbot.http.hosts import Login, Secret
@@ -48,6 +49,25 @@ def test_what_one_script_suffers_slows_the_others(status: int) -> None:
         assert time.waits == []
         second.send(server.host, Request("GET", "/v2/", OK)).close()
         assert time.waits == [7.0]
+
+
+@pytest.mark.parametrize("other", ["localhost:5000", "team.example"])
+def test_runs_take_turns_at_a_repository_by_all_names_of_its_registry(other: str) -> None:
+    named = plain("team.example", hostname="127.0.0.1:5000")
+    with web(named, plain("127.0.0.1:5000")) as client:
+        first, ended = client.transport.bind(Stop()), Stop()
+        ended.ask()
+        second = client.transport.bind(ended)
+
+        def take(repository: str) -> None:
+            with second.turn(other, repository):
+                pass
+
+        with ThreadPoolExecutor(1) as pool:
+            with first.turn("127.0.0.1:5000", "app"), first.turn(other, "app"):
+                assert isinstance(pool.submit(take, "app").exception(), Stopped)
+                assert pool.submit(take, "another").exception() is None
+            assert pool.submit(take, "app").exception() is None
 
 
 def test_sixteen_requests_at_once_by_default() -> None:

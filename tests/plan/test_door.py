@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from support.applying import APP, bot_in
 from support.images import Image, make_image, make_index
-from support.registry import DISTRIBUTION_3, GITEA
+from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, GITEA
 
 from regbot.store.placeholder import taking_away
 
@@ -179,6 +181,27 @@ def test_two_scripts_at_once_leave_the_last_tag_of_a_child(tmp_path):
         assert "an index that is kept lists it" in done.stderr
         assert set(bot.registry.tags(APP)) in ({"a", "index"}, {"b", "index"})
         assert str(child.digest) in bot.registry.manifests(APP)
+
+
+def test_two_scripts_at_once_put_one_tag_at_a_time_on_a_placeholder(tmp_path):
+    """Distribution 2.8 answers 404 to a delete while another tag of the repository goes."""
+    with bot_in(tmp_path, DISTRIBUTION_2) as bot:
+        bot.fill(old=2, new=1)
+        before = bot.registry.tags(APP)
+        on_placeholders = []
+
+        def look():
+            time.sleep(0.5)
+            moved = set(bot.registry.tags(APP).items()) - set(before.items())
+            on_placeholders.append({tag for tag, _ in moved})
+
+        bot.registry.before("DELETE", "/manifests/sha256", look, times=9)
+        scripts = {name: {"script": f'tag.delete(app .. ":{name}")'} for name in ("old0", "old1")}
+        bot.configure_all(scripts, parallel=2)
+        done = bot.run("once")
+        assert done.returncode == 0, done.stderr
+        assert set(bot.registry.tags(APP)) == {"new0"}
+        assert sorted(filter(None, on_placeholders), key=sorted) == [{"old0"}, {"old1"}]
 
 
 def test_a_tag_goes_alone_from_a_placeholder_that_another_tag_is_on(bot):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from threading import RLock
 from typing import Any, Self
 from unittest.mock import patch
 
@@ -117,9 +118,15 @@ class Asking:
 
 
 class InProcess:
-    """The exchange of one run with one registry. ``asks`` is the registry's challenge."""
+    """The exchange of one run with one registry.
 
-    def __init__(self, registry: TestRegistry, name: str, asks: str, stop: Stop) -> None:
+    ``asks`` is the registry's challenge; all its runs share the ``turn``.
+    """
+
+    def __init__(
+        self, registry: TestRegistry, name: str, asks: str, turn: RLock, stop: Stop
+    ) -> None:
+        self._turn = turn
         self._asks = asks
         world = Surroundings(lambda: 0.0, lambda: 0.0, Stop.wait, lambda: 0.5, ignore)
         asking = Asking(registry, name, stop)
@@ -138,6 +145,11 @@ class InProcess:
     def challenge(self, registry: str) -> str:
         return self._asks
 
+    @contextmanager
+    def turn(self, registry: str, repository: str) -> Iterator[None]:
+        with self._turn:
+            yield
+
     def send(self, registry: str, request: Request) -> Response:
         return self._sender.send(request)
 
@@ -152,6 +164,7 @@ class Memory:
 
     def __init__(self, preset: Quirks) -> None:
         self.quirks = replace(preset, auth="", blob_redirect=False, rate_limit=0)
+        self._turn = RLock()
         self.registry = TestRegistry(self.quirks, listens=False)
         self.registry.__enter__()
         self.name = self.registry.name
@@ -161,7 +174,7 @@ class Memory:
         self.protected = self._content.protected
 
     def bind(self, stop: Stop) -> Exchange:
-        return InProcess(self.registry, self.name, self._asks, stop)
+        return InProcess(self.registry, self.name, self._asks, self._turn, stop)
 
     def fill(self, tag: str, image: Image) -> None:
         place = Reference("registry", self.name, self.repository)
