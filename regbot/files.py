@@ -58,11 +58,11 @@ def regular_descriptor(path: Path, flags: int) -> int:
     return descriptor
 
 
-def _require_regular(found: os.stat_result, path: Path) -> None:
-    if stat.S_ISREG(found.st_mode):
+def _require_regular(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISREG(status.st_mode):
         return
-    kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-    code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+    code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
     raise OSError(code, f"it is {kind}, not a regular file", str(path))
 
 
@@ -79,9 +79,9 @@ def read_whole(path: Path, limit: int) -> tuple[bytes, Signature]:
     return content, signature
 
 
-def signature_of(found: os.stat_result) -> Signature:
+def signature_of(status: os.stat_result) -> Signature:
     """The signature of a file."""
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def replace_file(path: Path, content: bytes) -> Signature:

@@ -38,10 +38,10 @@ def folder_in(work_dir: Path, folder: Path) -> Path:
 
 def _inside(work_dir: Path, path: Path, what: str) -> Path:
     try:
-        base, found = work_dir.resolve(), path.resolve()
-        found.is_dir()  # says so now when the name can't be used
+        base, resolved = work_dir.resolve(), path.resolve()
+        resolved.is_dir()  # says so now when the name can't be used
     except (OSError, RuntimeError, ValueError):
         raise InvalidValue(f"{what} can't be followed on this system") from None
-    if not found.is_relative_to(base):
+    if not resolved.is_relative_to(base):
         raise InvalidValue(f"{what} leads out of workDir, {base} {_HINT}")
-    return found
+    return resolved

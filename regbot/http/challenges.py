@@ -29,7 +29,7 @@ class Challenge:
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
     """All challenges in order. Rubbish is passed over, never an error."""
-    found: list[tuple[str, dict[str, str]]] = []
+    challenges: list[tuple[str, dict[str, str]]] = []
     position = 0
     while position < len(header):
         separator = _SEPARATOR.match(header, position)
@@ -37,12 +37,12 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
         if parameter := _PARAMETER.match(header, position):
             name, quoted, plain = parameter.groups()
             value = plain if quoted is None else _ESCAPED.sub(r"\1", quoted)
-            if found:
-                found[-1][1].setdefault(name.lower(), value)
+            if challenges:
+                challenges[-1][1].setdefault(name.lower(), value)
             position = parameter.end()
         elif scheme := _SCHEME.match(header, position):
-            found.append((scheme[0].lower(), {}))
+            challenges.append((scheme[0].lower(), {}))
             position = scheme.end()
         else:
             position += 1
-    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in challenges)

@@ -59,8 +59,8 @@ class Keyring:
                 return None
             if self._held == refused:
                 self._held = None
-        found = self.get(stop)
-        return None if found == refused else found
+        login = self.get(stop)
+        return None if login == refused else login
 
     def _lifetime(self) -> float:
         if isinstance(self._held, CredentialError):

@@ -61,8 +61,8 @@ def summary(body: bytes) -> str:
     text = body.lstrip()[:1000].decode("utf-8", "replace")
     if text.startswith("<"):
         title = _TITLE.search(text)
-        said = f": {printable(unescape(title[1]))}" if title and title[1].strip() else ""
-        return f"the response is an HTML page, not a registry's answer{said}"
+        titled = f": {printable(unescape(title[1]))}" if title and title[1].strip() else ""
+        return f"the response is an HTML page, not a registry's answer{titled}"
     return printable(text) if text and data is None else ""
 
 

@@ -80,7 +80,9 @@ class Login:
     def secrets(self) -> tuple[str, ...]:
         """The texts that no error may show."""
         secrets = (self.password, self.identity_token, self.registry_token)
-        return tuple(x.reveal() for x in secrets if x) + ((self.basic[6:],) if self.basic else ())
+        return tuple(secret.reveal() for secret in secrets if secret) + (
+            (self.basic[6:],) if self.basic else ()
+        )
 
 
 def basic(user: str, password: Secret) -> str:

@@ -44,16 +44,16 @@ def parse_links(header: str) -> Iterator[Link]:
 
 
 def _parameters(header: str, position: int) -> tuple[dict[str, str], int]:
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     while parameter := _PARAMETER.match(header, position):
         name, quoted, plain = parameter.groups()
         if name:
             value = plain or "" if quoted is None else _ESCAPED.sub(r"\1", quoted)
-            found.setdefault(name.lower(), value)
+            parameters.setdefault(name.lower(), value)
         position = parameter.end()
-    return found, position
+    return parameters, position
 
 
 def next_link(header: str) -> str | None:
     """The target of the first link with ``rel=next``, or None at the last page."""
-    return next((x.target for x in parse_links(header) if "next" in x.relations), None)
+    return next((link.target for link in parse_links(header) if "next" in link.relations), None)

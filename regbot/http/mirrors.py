@@ -142,7 +142,8 @@ def scopes_for(host: HostSettings, scopes: tuple[Scope, ...]) -> tuple[Scope, ..
     if not prefix:
         return scopes
     return tuple(
-        replace(x, name=f"{prefix}/{x.name}") if x.kind == "repository" else x for x in scopes
+        replace(scope, name=f"{prefix}/{scope.name}") if scope.kind == "repository" else scope
+        for scope in scopes
     )
 
 

@@ -90,13 +90,13 @@ class Proxies:
             return environ.get(name) or environ.get(name.lower()) or ""
 
         http = "" if environ.get("REQUEST_METHOD") else value("HTTP_PROXY")
-        entries = [x.strip() for x in value("NO_PROXY").split(",")]
-        parsed = (Bypass.parse(x) for x in entries)
+        entries = [entry.strip() for entry in value("NO_PROXY").split(",")]
+        parsed = (Bypass.parse(entry) for entry in entries)
         return cls(
             http=Secret(http),
             https=Secret(value("HTTPS_PROXY")),
             everything="*" in entries,
-            bypasses=tuple(x for x in parsed if x is not None),
+            bypasses=tuple(bypass for bypass in parsed if bypass is not None),
         )
 
     def choose(self, url: str) -> Secret:

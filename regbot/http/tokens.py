@@ -66,7 +66,7 @@ class Token:
 
     def covers(self, wanted: Iterable[Scope]) -> bool:
         """Whether it was asked for all of these."""
-        held = {(x.kind, x.name): set(x.actions) for x in self.scopes}
+        held = {(scope.kind, scope.name): set(scope.actions) for scope in self.scopes}
         for scope in wanted:
             actions = held.get((scope.kind, scope.name), set())
             if "*" not in actions and not actions.issuperset(scope.actions):
@@ -151,12 +151,12 @@ def fetch_token(
 
 
 def _refused(realm: Realm, answer: TokenAnswer, login: Login) -> LoginRefused:
-    said = summary(answer.body)
+    reason = summary(answer.body)
     for secret in login.secrets():
-        said = said.replace(printable(secret), "***")
+        reason = reason.replace(printable(secret), "***")
     who = "the login" if login else "an anonymous token"
     why = f"the token server {redacted(realm.url)} refused {who} ({answer.status})"
-    return LoginRefused(f"{why}: {said}" if said else why, status=answer.status)
+    return LoginRefused(f"{why}: {reason}" if reason else why, status=answer.status)
 
 
 def _token(
@@ -196,13 +196,15 @@ def _time(value: object, default: float) -> float:
 
 def parse_scopes(text: str) -> tuple[Scope, ...]:
     """The scopes of a challenge: ``repository:app:pull,push`` parted by spaces."""
-    found = []
+    scopes = []
     for part in text.split():
         kind, _, rest = part.partition(":")
         name, colon, actions = rest.rpartition(":")
         if colon and kind and name:
-            found.append(Scope(kind, name, tuple(x for x in actions.split(",") if x)))
-    return tuple(found)
+            scopes.append(
+                Scope(kind, name, tuple(action for action in actions.split(",") if action))
+            )
+    return tuple(scopes)
 
 
 def united(scopes: Iterable[Scope]) -> tuple[Scope, ...]:

@@ -112,7 +112,7 @@ class _Export:
     def __init__(self, source: ReadStore, graph: Graph) -> None:
         self._source = source
         self._manifests = graph.manifests
-        self._sizes = {digest: found.size for digest, found in graph.manifests.items()}
+        self._sizes = {digest: manifest.size for digest, manifest in graph.manifests.items()}
         for part in chain.from_iterable(graph.blobs.values()):
             if is_external(part):
                 continue

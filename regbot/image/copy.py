@@ -172,11 +172,11 @@ class _Copy:
     def _read(self, digest: Digest) -> Manifest:
         """A manifest from the target, if it has it: registries count what is pulled."""
         try:
-            found = self._target.manifest(digest)
+            manifest = self._target.manifest(digest)
         except (*NOT_SEEN, ContentError):
             return self._source.manifest(digest)
         self._there.add(digest)
-        return found
+        return manifest
 
     def _selected(self, manifest: Manifest, root: Digest) -> Sequence[Descriptor]:
         """The children to copy. Raises NotFound for a platform the index has not."""
@@ -200,9 +200,9 @@ class _Copy:
         passed = self._there.intersection(graph.ordered([root])) if trusted else set()
         blobs = {
             blob.digest: blob
-            for digest, found in graph.blobs.items()
+            for digest, descriptors in graph.blobs.items()
             if digest not in passed
-            for blob in found
+            for blob in descriptors
             if self._options.include_external or not is_external(blob)
         }
         transfer = Transfer(self._source, self._target, self._crew, self._emit)

@@ -76,10 +76,10 @@ def parse_date(text: object) -> datetime | None:
     day, clock, fraction, zone = match.groups(default="")
     offset = "+00:00" if zone in "Zz" else zone
     try:
-        found = datetime.fromisoformat(f"{day}T{clock}{fraction[:7]}{offset}").astimezone(UTC)
+        date = datetime.fromisoformat(f"{day}T{clock}{fraction[:7]}{offset}").astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return found if found >= FIRST_DATE else None
+    return date if date >= FIRST_DATE else None
 
 
 def _created(
@@ -87,8 +87,8 @@ def _created(
 ) -> datetime | None:
     annotated = parse_date(manifest.annotations.get(CREATED))
     if not manifest.is_index:
-        said = _dates_of_config(store, manifest, limit)
-        return next((date for date in (said[0], annotated, said[1]) if date), None)
+        in_config, labelled = _dates_of_config(store, manifest, limit)
+        return next((date for date in (in_config, annotated, labelled) if date), None)
     if annotated and platform is None:
         return annotated
     if not levels:

@@ -19,7 +19,7 @@ def tagged(store: ReadStore, tags: Iterable[Tag], crew: Crew) -> dict[Tag, Descr
     """What each tag is on. Tags that are gone by now are left out."""
     names = list(tags)
     heads = crew.run(partial(_descriptor_at, store), names)
-    return {tag: found for tag, found in zip(names, heads, strict=True) if found}
+    return {tag: head for tag, head in zip(names, heads, strict=True) if head}
 
 
 class Usage:

@@ -147,8 +147,8 @@ class Restoring:
 
     def _missing(self, saved: Sequence[SavedManifest]) -> set[Digest]:
         digests = [manifest.digest for manifest in saved]
-        there = Crew(_WORKERS, self.stop).run(partial(_digest_at, self.store), digests)
-        return {digest for digest, found in zip(digests, there, strict=True) if found is None}
+        current = Crew(_WORKERS, self.stop).run(partial(_digest_at, self.store), digests)
+        return {digest for digest, present in zip(digests, current, strict=True) if present is None}
 
     def _require_blobs(self, manifests: Sequence[Manifest]) -> None:
         """Raise NotFound, with the names of the missing blobs."""

@@ -45,7 +45,11 @@ def save(target: Target, *, stop: Stop, emit: Emit = ignore, workers: int = 4) -
         return Saved(target.digest, (), target.tags, (target.digest,))
     look = Look(target.store, target.store.manifest, referrers=True, sparse=True, emit=emit)
     graph = explore(root.descriptor, look, Crew(workers, stop))
-    missing = [own for own in graph.blobs if own not in graph.manifests and not graph.blobs[own]]
+    missing = [
+        digest
+        for digest in graph.blobs
+        if digest not in graph.manifests and not graph.blobs[digest]
+    ]
     return Saved(target.digest, _in_order(graph, root.digest), target.tags, tuple(missing))
 
 
@@ -58,5 +62,5 @@ def _in_order(graph: Graph, root: Digest) -> tuple[Manifest, ...]:
             if digest not in order:
                 order[digest] = None
                 children = set(graph.children.get(digest, ()))
-                waiting += [own for own in graph.owned.get(digest, ()) if own not in children]
+                waiting += [below for below in graph.owned.get(digest, ()) if below not in children]
     return tuple(graph.manifests[digest] for digest in order if digest in graph.manifests)

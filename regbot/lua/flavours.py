@@ -17,7 +17,7 @@ def available_flavours() -> list[str]:
 
 def preferred_flavour() -> str:
     """The best flavour there is. Raises ScriptError when there is none."""
-    found = available_flavours()
-    if not found:
+    flavours = available_flavours()
+    if not flavours:
         raise ScriptError("the installed lupa has neither LuaJIT nor Lua 5.1")
-    return found[0]
+    return flavours[0]

@@ -46,9 +46,9 @@ class Digest:
 
     def check(self, content: bytes, what: str) -> bytes:
         """Return the content, or raise DigestMismatch."""
-        found = Digest.of(content, self.algorithm)
-        if found != self:
-            raise DigestMismatch(f"{what}: digest is {found}, expected {self}")
+        actual = Digest.of(content, self.algorithm)
+        if actual != self:
+            raise DigestMismatch(f"{what}: digest is {actual}, expected {self}")
         return content
 
 
@@ -70,6 +70,6 @@ def verified(
         yield chunk
     if size is not None and seen != size:
         raise SizeMismatch(f"{what}: {seen} bytes, expected {size}")
-    found = hasher.hexdigest()
-    if found != digest.hex:
-        raise DigestMismatch(f"{what}: digest is {digest.algorithm}:{found}, expected {digest}")
+    actual = hasher.hexdigest()
+    if actual != digest.hex:
+        raise DigestMismatch(f"{what}: digest is {digest.algorithm}:{actual}, expected {digest}")

@@ -74,17 +74,17 @@ class _Comparator:
 
 
 def _comparators(part: str) -> list[_Comparator]:
-    found: list[_Comparator] = []
+    comparators: list[_Comparator] = []
     end = 0
     text = part.strip()
     for match in _COMPARATOR.finditer(text):
         if text[end : match.start()].strip(" ,\t"):
             break
-        found.append(_comparator(part, match))
+        comparators.append(_comparator(part, match))
         end = match.end()
-    if text[end:].strip(" ,\t") or not found:
+    if text[end:].strip(" ,\t") or not comparators:
         raise InvalidValue(f"{part!r} is not a range such as >=1.2 <2, ^1.2 or 1.x")
-    return found
+    return comparators
 
 
 def _comparator(part: str, match: re.Match[str]) -> _Comparator:

@@ -111,9 +111,9 @@ class Executor:
         evidence: Evidence | None = None
         try:
             if isinstance(action, DeleteTag | DeleteManifest):
-                found = self._looks.before(action, closely=self._closely)
-                evidence = self._evidence(action, found)
-                applied = found if isinstance(found, Applied) else self._delete(action, found)
+                seen = self._looks.before(action, closely=self._closely)
+                evidence = self._evidence(action, seen)
+                applied = seen if isinstance(seen, Applied) else self._delete(action, seen)
             else:
                 applied = self._recorded(action, None, lambda: self._write(action))
         except RegbotError as error:
@@ -188,18 +188,16 @@ class Executor:
         detail = f"without its tag it is not listed as a referrer of {subject.digest}"
         return replace(applied, detail=detail)
 
-    def _evidence(self, action: Delete, found: Target | Applied) -> Evidence | None:
-        tags = (
-            found.tags if isinstance(found, Target) and isinstance(action, DeleteManifest) else ()
-        )
+    def _evidence(self, action: Delete, seen: Target | Applied) -> Evidence | None:
+        tags = seen.tags if isinstance(seen, Target) and isinstance(action, DeleteManifest) else ()
         if not self._terms.evidence:
             return Evidence(tags=tags, problem="not gathered") if tags else None
         names = self._applier.names(action.reference)
         first = names[0] not in self._counted
         self._counted.add(names[0])
         evidence = gather(
-            found.store if isinstance(found, Target) else self.reading(action.reference),
-            found.digest if isinstance(found, Target) else None,
+            seen.store if isinstance(seen, Target) else self.reading(action.reference),
+            seen.digest if isinstance(seen, Target) else None,
             blob_limit=self._applier.blob_limit,
             stop=self._applier.stop,
             unplanned=self._applier.unplanned.open(action.reference) if first else None,

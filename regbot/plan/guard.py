@@ -72,8 +72,8 @@ class Guard:
     def over(self, other: Guard) -> Guard:
         """These rules, with those of ``other`` where there is none; patterns of both."""
 
-        def first(own: float | None, theirs: float | None) -> float | None:
-            return theirs if own is None else own
+        def first(ours: float | None, theirs: float | None) -> float | None:
+            return theirs if ours is None else ours
 
         deletes = first(self.max_deletes, other.max_deletes)
         keep = first(self.keep_at_least, other.keep_at_least)

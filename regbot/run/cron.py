@@ -81,8 +81,8 @@ def plain_fields(text: str) -> str:
     kinds = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
     texts = text.split()
     if len(texts) != len(kinds):
-        found = "1 field" if len(texts) == 1 else f"{len(texts)} fields"
-        raise InvalidValue(f'{found}, not 5 (write "15 3 * * *", @daily or @every 1h)')
+        given = "1 field" if len(texts) == 1 else f"{len(texts)} fields"
+        raise InvalidValue(f'{given}, not 5 (write "15 3 * * *", @daily or @every 1h)')
     minute, hour, day, month, weekday = map(_Field.parse, texts, kinds)
     days = f"{day}", f"{weekday}"
     if not (day.star or weekday.star) and (day.is_full or weekday.is_full):

@@ -143,8 +143,8 @@ def _fields(body: str) -> str:
 def _next_match(fields: str, after: datetime) -> datetime:
     from croniter import croniter
 
-    found: datetime = croniter(fields, after).get_next(datetime)
-    return found
+    due: datetime = croniter(fields, after).get_next(datetime)
+    return due
 
 
 def _shown(text: str) -> str:

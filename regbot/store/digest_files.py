@@ -134,14 +134,14 @@ class DigestFiles:
                 return []
             folders = [path for path in self._folder.iterdir() if path.is_dir()]
             paths = [path for folder in folders for path in folder.iterdir()]
-        found: list[tuple[Digest | None, Path]] = []
+        files: list[tuple[Digest | None, Path]] = []
         for path in paths:
             if path.name.startswith(TEMPORARY_PREFIX):
-                found.append((None, path))
+                files.append((None, path))
             else:
                 with suppress(InvalidValue):
-                    found.append((Digest.parse(f"{path.parent.name}:{path.name}"), path))
-        return found
+                    files.append((Digest.parse(f"{path.parent.name}:{path.name}"), path))
+        return files
 
     def _open(self, digest: Digest) -> BinaryIO:
         path = self.path(digest)

@@ -56,11 +56,11 @@ def layout_in(work_dir: Path, folder: Path) -> Path:
 
     Raises InvalidValue where the folder, or one of those for its blobs, is elsewhere.
     """
-    found = folder_in(work_dir, folder)
+    resolved = folder_in(work_dir, folder)
     blobs = folder / "blobs"
     for path in (blobs, *(blobs / algorithm for algorithm in ALGORITHMS)):
         folder_in(work_dir, path)
-    return found
+    return resolved
 
 
 class Layout:

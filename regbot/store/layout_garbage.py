@@ -67,12 +67,12 @@ def collect_garbage(
         for digest, path in _ours(layout):
             stop.check()
             with writing(path):
-                found = path.lstat()
-                if digest in kept or found.st_mtime >= before:
+                status = path.lstat()
+                if digest in kept or status.st_mtime >= before:
                     continue
                 path.unlink()
             if digest:
-                blobs, size = blobs + 1, size + found.st_size
+                blobs, size = blobs + 1, size + status.st_size
         return Collected(blobs, size)
 
 

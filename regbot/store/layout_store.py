@@ -88,13 +88,15 @@ class LayoutStore:
         """The list at the referrers tag, and the untagged manifests with this subject."""
         index = self._index()
         listing = self._listing(index, fallback_tag(digest))
-        found = {child.digest: child for child in listing.manifests} if listing else {}
+        referrers = {child.digest: child for child in listing.manifests} if listing else {}
         for entry in index.entries:
             referrer = None if entry.tag else self._referrer(entry, digest)
             if referrer:
-                found.setdefault(referrer.digest, referrer)
+                referrers.setdefault(referrer.digest, referrer)
         return [
-            referrer for referrer in found.values() if artifact_type in ("", referrer.artifact_type)
+            referrer
+            for referrer in referrers.values()
+            if artifact_type in ("", referrer.artifact_type)
         ]
 
     def _tagged(self, tag: Tag) -> Entry:
@@ -135,8 +137,8 @@ class LayoutStore:
             manifest = self._read_entry(entry)
         except NotFound:
             return None
-        found = manifest.subject
-        return as_referrer(manifest) if found and found.digest == subject else None
+        described = manifest.subject
+        return as_referrer(manifest) if described and described.digest == subject else None
 
     def _what(self, digest: Digest) -> str:
         return f"{digest} of {self._blobs}"

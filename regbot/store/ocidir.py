@@ -131,9 +131,9 @@ class OciDirStore(LayoutStore):
             index = self._layout.index()
             if tag not in index.tags:
                 raise NotFound(f"there is no tag {tag!r} in {self._layout}")
-            found = index.tags[tag].descriptor.digest
-            if found != digest:
-                raise DigestMismatch(f"tag {tag!r} of {self._layout} moved to {found}")
+            current = index.tags[tag].descriptor.digest
+            if current != digest:
+                raise DigestMismatch(f"tag {tag!r} of {self._layout} moved to {current}")
             self._write(index, index.without_tag(tag))
             self._untidy = True
 
@@ -166,11 +166,11 @@ class OciDirStore(LayoutStore):
         that is kept can't be read.
         """
         before = self._clock() - grace
-        found = collect_garbage(
+        collected = collect_garbage(
             self._layout, before=before, limit=self._limit, stop=self._stop, needed=self._needed
         )
         self._untidy = False
-        return found
+        return collected
 
     def close(self) -> None:
         """End the work: clean up if this store took something out of ``index.json``.

@@ -67,13 +67,13 @@ class Presence:
 
     def last_seen(self, name: Name, within: float) -> Digest | None:
         """The digest that is still there after ``within`` seconds, or None once none is."""
-        found = self.digest_at(name)
+        digest = self.digest_at(name)
         for seconds in _pauses(within):
-            if found is None:
+            if digest is None:
                 return None
             self.wait(seconds)
-            found = self.digest_at(name)
-        return found
+            digest = self.digest_at(name)
+        return digest
 
     def is_listed(self, tag: Tag) -> bool:
         """Whether the repository lists a tag."""

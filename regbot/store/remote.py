@@ -218,8 +218,8 @@ class RemoteStore:
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
         """Ask for a cross-repository mount (distribution spec, "Mounting a blob")."""
-        own = self.repository
-        if source.scheme != "registry" or source.registry != own.registry:
+        here = self.repository
+        if source.scheme != "registry" or source.registry != here.registry:
             return False
         request = Request(
             "POST",
@@ -232,7 +232,7 @@ class RemoteStore:
             with self._endpoint.send(request) as response:
                 if response.status == 201:
                     return True
-                session = location_of(response, f"blob {digest} to {own}")
+                session = location_of(response, f"blob {digest} to {here}")
         except (TooManyRequests, ServerFault):
             raise
         except RegistryError:

@@ -20,8 +20,8 @@ def _list(
     else:
         reference = source
         digest = source.digest or read_head(context, source).digest
-    found = context.stores.open(reference).referrers(digest, artifactType)
-    return Passed("[]Descriptor", [descriptor.to_json() for descriptor in found])
+    referrers = context.stores.open(reference).referrers(digest, artifactType)
+    return Passed("[]Descriptor", [referrer.to_json() for referrer in referrers])
 
 
 BINDINGS = (
