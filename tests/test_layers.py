@@ -58,7 +58,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "requests": ("http.connections", "http.wire"),
-    "urllib3": ("http.connections", "http.wire"),
+    "urllib3": ("http.connections", "http.framing", "http.wire"),
     "zstandard": ("image.compression",),
     "lupa": ("lua.runtime", "lua.worker"),
 }
@@ -77,7 +77,13 @@ UNCALLED: dict[str, str] = {
     "get_connection_with_tls_context": "requests calls it",
     "cert_verify": "requests calls it",
     "pool_classes_by_scheme": "urllib3 reads it",
-    "ConnectionCls": "urllib3 reads it",
+    "getresponse": "urllib3 calls it",
+    "isclosed": "urllib3 calls it",
+    "on_message_begin": "httptools calls it",
+    "on_header": "httptools calls it",
+    "on_headers_complete": "httptools calls it",
+    "on_body": "httptools calls it",
+    "on_message_complete": "httptools calls it",
     "readinto": "io calls it",
     "mode": "tarfile reads it",
     "filters": "jinja2 reads it",

@@ -5,20 +5,30 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from regbot.errors import InvalidValue
 from regbot.http.cutting import Cutter
 from regbot.http.exchange import Request
+from regbot.http.framing import Connection, SecureConnection
 from regbot.http.proxies import Proxies
+from regbot.http.urls import authority
 
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/(?!/)[A-Za-z0-9._~/:@!$&'()*+,;=?-]*")
 """A URL that goes over the wire as it is; any other is quoted first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Scheme, host and port: the ``host`` header, and the ``proxies`` as requests wants them."""
+
+    host: str
+    proxies: dict[str, str]
 
 
 class Connections:
@@ -40,7 +50,7 @@ class Connections:
         cutter: Cutter,
     ) -> None:
         self._proxies = proxies
-        self._chosen: dict[str, dict[str, str]] = {}
+        self._places: dict[str, _Place] = {}
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
         self._session = Session(context, size=size, cutter=cutter)
 
@@ -62,7 +72,9 @@ class Connections:
             prepared.url = request.url
         else:
             prepared.prepare_url(request.url, None)
-        headers = {**self._headers, **request.headers}
+        url = str(prepared.url)
+        place = self._place(url)
+        headers = {"Host": place.host, **self._headers, **request.headers}
         if request.authorization:
             headers["Authorization"] = request.authorization
         if request.length is not None:
@@ -75,19 +87,21 @@ class Connections:
             raise InvalidValue("a header has characters that can't be sent")
         prepared.headers = headers  # type: ignore[assignment]
         prepared.body = body or None
-        proxies = self._proxies_for(str(prepared.url))
-        return self._session.send(prepared, stream=True, timeout=timeout, proxies=proxies)
+        return self._session.send(prepared, stream=True, timeout=timeout, proxies=place.proxies)
 
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
 
-    def _proxies_for(self, url: str) -> dict[str, str]:
-        place = url[: url.find("/", 8)]
-        if place not in self._chosen:
+    def _place(self, url: str) -> _Place:
+        name = url[: url.find("/", 8)]
+        place = self._places.get(name)
+        if place is None:
+            scheme, _, netloc = name.partition("://")
             proxy = self._proxies.choose(url).reveal()
-            self._chosen[place] = {place.partition(":")[0]: proxy} if proxy else {}
-        return self._chosen[place]
+            place = _Place(authority(netloc, scheme), {scheme: proxy} if proxy else {})
+            self._places[name] = place
+        return place
 
 
 class Session(requests.Session):
@@ -173,29 +187,9 @@ class _Adapter(HTTPAdapter):
 
 def _pool_classes(cutter: Cutter) -> dict[str, Any]:
     """Pools whose connections tell what socket they send over, and when they wait."""
-
-    class Plain(HTTPConnection):
-        def send(self, data: Any) -> None:  # noqa: ANN401
-            super().send(data)
-            cutter.uses(self.sock)
-
-        def getresponse(self) -> Any:  # noqa: ANN401
-            cutter.waits()
-            return super().getresponse()
-
-    class Secure(HTTPSConnection):
-        def send(self, data: Any) -> None:  # noqa: ANN401
-            super().send(data)
-            cutter.uses(self.sock)
-
-        def getresponse(self) -> Any:  # noqa: ANN401
-            cutter.waits()
-            return super().getresponse()
-
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
+    plain = type("Plain", (Connection,), {"cutter": cutter})
+    secure = type("Secure", (SecureConnection,), {"cutter": cutter})
+    return {
+        "http": type("PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }

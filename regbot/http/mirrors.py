@@ -18,7 +18,7 @@ from regbot.events import Emit, Message
 from regbot.http.exchange import Request, Response, Scope, Sender
 from regbot.http.hosts import HostSettings
 from regbot.http.peers import Peer
-from regbot.http.urls import origin
+from regbot.http.urls import authority, origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +154,12 @@ def own_url(host: HostSettings, url: str) -> str:
     are asked by https all the same.
     """
     parts = urlsplit(url)
-    same = _place(parts.netloc, parts.scheme) == _place(host.address, host.scheme)
+    same = authority(parts.netloc, parts.scheme) == authority(host.address, host.scheme)
     if same and parts.scheme == host.scheme:
         return url
     if parts.netloc == host.address and parts.scheme == "http":
         return urlunsplit(parts._replace(scheme=host.scheme))
     return ""
-
-
-def _place(netloc: str, scheme: str) -> str:
-    return netloc.lower().removesuffix(":443" if scheme == "https" else ":80")
 
 
 def _not_usable(request: Request, why: str) -> ConnectionFailed:

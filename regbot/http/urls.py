@@ -1,4 +1,4 @@
-"""URLs: which belong to the same host."""
+"""URLs: which host they belong to."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def without_user(url: str) -> str:
     """The URL without ``user:password@``, which no redirect may make us send."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+
+
+def authority(netloc: str, scheme: str) -> str:
+    """A host and its port as ``Host`` has them: without the port that the scheme implies."""
+    return netloc.lower().removesuffix(f":{_PORTS.get(scheme)}")

@@ -43,9 +43,10 @@ class WireSender:
         self._stop.check()
         connections, cutter = self._peer.connections, self._peer.cutter
         body = _counted(request) if callable(request.body) else request.body
+        flight = cutter.flight(self._stop, self._peer.timeouts.read)
         began, status = self._world.clock(), 0
         try:
-            with cutter.flight(self._stop, self._peer.timeouts.read) as flight:
+            with flight:
                 answer = connections.send(request, body, self._timeouts())
                 if flight.was_cut:
                     answer.close()
@@ -53,7 +54,7 @@ class WireSender:
             status = answer.status_code
         except (*_FAILURES, InvalidValue) as error:
             self._stop.check()
-            raise self._failed(error, request) from None
+            raise self._failed(TimeoutError() if flight.was_cut else error, request) from None
         finally:
             seconds, name = self._world.clock() - began, self._peer.settings.name
             self._world.emit(Exchanged(name, request.method, request.url, status, seconds))

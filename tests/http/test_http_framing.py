@@ -1,0 +1,130 @@
+"""Where one answer ends and the next begins (RFC 9112, sections 6 and 9)."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from support.httpclient import plain, web
+
+from regbot.errors import ConnectionFailed
+
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+WORLD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nworld"
+
+
+@contextmanager
+def answering(*connections: list[bytes]) -> Iterator[tuple[str, list[int]]]:
+    """A server with the answers of each connection; gives its host, and requests by connection."""
+    asked = [0] * len(connections)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for number, answers in enumerate(connections):
+                connection, _ = listener.accept()
+                with connection:
+                    for answer in answers:
+                        if not connection.recv(65536):
+                            break
+                        asked[number] += 1
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", asked
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    [
+        WORLD.replace(b"world", b"wrong"),
+        b"more than was announced",
+        b"\0\0\0",
+    ],
+)
+def test_what_follows_an_answer_is_never_the_next_one(surplus: bytes) -> None:
+    with answering([HELLO + surplus, HELLO], [WORLD]) as (host, asked), web(plain(host)) as client:
+        assert client.get(host, "/v2/") == b"hello"
+        assert client.get(host, "/v2/") == b"world"
+        assert asked == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (HELLO, b"hello"),
+        (b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", b"hello"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b""),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nTrailer: x\r\n\r\n",
+            b"hello",
+        ),
+        (
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + HELLO,
+            b"hello",
+        ),
+    ],
+)
+def test_a_whole_answer_leaves_its_connection_to_the_next(answer: bytes, body: bytes) -> None:
+    with answering([answer, WORLD]) as (host, asked), web(plain(host)) as client:
+        assert client.get(host, "/v2/") == body
+        assert client.get(host, "/v2/") == b"world"
+        assert asked == [2]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\n\r\nhello",
+    ],
+)
+def test_a_connection_that_ends_with_its_answer_is_not_used_again(answer: bytes) -> None:
+    with answering([answer], [WORLD]) as (host, asked), web(plain(host)) as client:
+        assert client.get(host, "/v2/") == b"hello"
+        assert client.get(host, "/v2/") == b"world"
+        assert asked == [1, 1]
+
+
+def test_an_answer_to_head_has_no_body() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    with answering([head, head + b"hello"], [WORLD]) as (host, asked), web(plain(host)) as client:
+        for _ in range(2):
+            with client.send(host, "/v2/", "HEAD") as response:
+                assert response.read() == b""
+                assert response.headers["content-length"] == "5"
+        assert client.get(host, "/v2/") == b"world"
+        assert asked == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Content-Length: +5",
+        b"Content-Length: 5\r\n : x",
+        b"X: " + b"y" * 400_000,
+        b"\r\n".join(b"X%d: y" % number for number in range(100_000)),
+    ],
+)
+def test_headers_that_could_mean_two_things_or_never_end_are_refused(headers: bytes) -> None:
+    answers = [[b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\nhello"] for _ in range(5)]
+    with (
+        answering(*answers) as (host, _),
+        web(plain(host)) as client,
+        pytest.raises(ConnectionFailed, match="not HTTP"),
+    ):
+        client.get(host, "/v2/")
+
+
+def test_headers_of_one_name_are_joined_and_found_in_any_case() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nLink: <a>\r\nlink: <b>\r\n\r\n"
+    with answering([answer]) as (host, _), web(plain(host)) as client:
+        with client.send(host, "/v2/") as response:
+            assert response.headers["LINK"] == "<a>, <b>"
