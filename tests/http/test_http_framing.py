@@ -127,6 +127,9 @@ def test_headers_that_could_mean_two_things_or_never_end_are_refused(headers: by
 
 def test_headers_of_one_name_are_joined_and_found_in_any_case() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nLink: <a>\r\nlink: <b>\r\n\r\n"
-    with answering([answer]) as (host, _), web(plain(host)) as client:
-        with client.send(host, "/v2/") as response:
-            assert response.headers["LINK"] == "<a>, <b>"
+    with (
+        answering([answer]) as (host, _),
+        web(plain(host)) as client,
+        client.send(host, "/v2/") as response,
+    ):
+        assert response.headers["LINK"] == "<a>, <b>"
