@@ -88,6 +88,11 @@ UNCALLED: dict[str, str] = {
     "mode": "tarfile reads it",
     "filters": "jinja2 reads it",
     "width": "the page's template reads it",
+    "data_received": "asyncio calls it",
+    "eof_received": "asyncio calls it",
+    "connection_lost": "asyncio calls it",
+    "pause_writing": "asyncio calls it",
+    "resume_writing": "asyncio calls it",
 }
 """Public names that nothing in regbot or scripts/ uses, and who does."""
 

@@ -152,14 +152,16 @@ def docker_registry(
     more: Mapping[str, Any] | None = None,
     tls: ssl.SSLContext | None = None,
     port: int = 0,
+    binary: str = "",
 ) -> Iterator[RealRegistry]:
     """A real registry that keeps its content below ``folder``.
 
     ``more`` are sections of its configuration that replace the usual ones, but
     ``http``, which is added to. ``tls`` is how a client that trusts it speaks.
-    ``port`` is the one to listen at, 0 for any that is free.
+    ``port`` is the one to listen at, 0 for any that is free. ``binary`` is the program,
+    where it is not Debian's.
     """
-    binary = program("docker-registry")
+    binary = binary or program("docker-registry")
     folder.mkdir(parents=True, exist_ok=True)
     user, password = (USER, PASSWORD) if htpasswd else ("", "")
     with ExitStack() as stack:

@@ -1,0 +1,91 @@
+"""What a command costs: time, processor, memory, and the requests it sends.
+
+A new process takes over its parent's peak of memory, so each command is begun by a small
+Python of its own, and not by the large one of the bench.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from statistics import median
+
+_LAUNCHER = """
+import json, os, subprocess, sys, time
+begun = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE)
+said = process.stderr.read().decode(errors="replace")
+_, status, usage = os.wait4(process.pid, 0)
+wall = time.perf_counter() - begun
+print(json.dumps({"code": os.waitstatus_to_exitcode(status), "said": said[-4000:], "wall": wall,
+                  "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss}))
+"""
+
+
+class CommandError(Exception):
+    """A command that was to be measured failed; the text is the last line it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of wall clock and of processor, KiB at the peak, and requests by method.
+
+    Processor is user and system time of the process and all that it started. The peak is
+    that of the largest of these processes.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+    requests: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Cost) -> Cost:
+        """The cost of two commands, one after the other."""
+        return Cost(
+            self.wall + other.wall,
+            self.cpu + other.cpu,
+            max(self.peak, other.peak),
+            Counter(self.requests) + Counter(other.requests),
+        )
+
+    @property
+    def asked(self) -> int:
+        """The number of requests."""
+        return sum(self.requests.values())
+
+
+def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Cost:
+    """Run a command to its end in ``folder``; requests are left for the caller to add.
+
+    Raises CommandError when it fails.
+    """
+    launcher = [sys.executable, "-S", "-E", "-c", _LAUNCHER, *command]
+    done = subprocess.run(
+        launcher, env=dict(environment), cwd=folder, capture_output=True, text=True, check=True
+    )
+    result = json.loads(done.stdout)
+    if result["code"]:
+        lines = [line for line in result["said"].splitlines() if line.strip()]
+        raise CommandError(lines[-1] if lines else f"exit code {result['code']}")
+    return Cost(result["wall"], result["cpu"], result["peak"])
+
+
+def middle(costs: Sequence[Cost]) -> Cost:
+    """The median of each figure; the peak is the highest."""
+    methods = reduce(set.union, (set(cost.requests) for cost in costs), set[str]())
+    return Cost(
+        median(cost.wall for cost in costs),
+        median(cost.cpu for cost in costs),
+        max(cost.peak for cost in costs),
+        {
+            method: round(median(cost.requests.get(method, 0) for cost in costs))
+            for method in sorted(methods)
+        },
+    )

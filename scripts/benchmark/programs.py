@@ -1,0 +1,70 @@
+"""The programs that are held against each other, and how each is told what to do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.command import environment
+
+PLAIN: Mapping[str, Any] = {"readahead": 0, "cache": "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A regbot: this one, another checkout's, or the program in Go (``peer``).
+
+    ``defaults`` is the section of the config, with what is to be measured.
+    """
+
+    name: str
+    executable: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    peer: bool = False
+
+    def write_config(
+        self, path: Path, hosts: Sequence[str], script: str, **settings: object
+    ) -> Path:
+        """Write a config with one script; ``settings`` are more keys of ``defaults``."""
+        config = {
+            "version": 1,
+            "creds": [{"registry": host, "tls": "disabled"} for host in hosts],
+            "defaults": {**self.defaults, **settings},
+            "scripts": [{"name": "bench", "script": script, "timeout": "60m"}],
+        }
+        path.write_text(json.dumps(config, indent=1))
+        return path
+
+    def refusal(self, folder: Path) -> str:
+        """Why the program can't be measured with these settings; empty when it can."""
+        if self.peer:
+            return ""
+        config = self.write_config(folder / "refusal.yml", ["127.0.0.1:1"], "log('x')")
+        done = subprocess.run(
+            [self.executable, "check", "-c", str(config)],
+            env=environment(folder),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if not done.returncode:
+            return ""
+        return (done.stdout + done.stderr).strip().splitlines()[0].removeprefix(f"{config}:")
+
+
+def programs(executables: Mapping[str, str], peer: str) -> list[Program]:
+    """The programs of a run, in the order of their rows.
+
+    Each executable comes twice, as it is and without read-ahead and cache; then the peer.
+    """
+    rows = []
+    for name, executable in executables.items():
+        rows.append(Program(name, executable))
+        rows.append(Program(f"{name}, readahead: 0, cache: off", executable, PLAIN))
+    if peer:
+        rows.append(Program("peer", peer, peer=True))
+    return rows
