@@ -5,25 +5,32 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
+import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.command import REGBOT
-from support.servers import docker_registry, program
+from support.servers import program
 
-from benchmark.network import delaying_proxy
+from benchmark.growth import grow
+from benchmark.limits import limits
 from benchmark.programs import Program, programs
 from benchmark.results import Results
 from benchmark.running import Runner
-from benchmark.site import Site, Sizes
-from benchmark.work import WORK
+from benchmark.site import Sizes
+from benchmark.sites import memory_site, real_site
+from benchmark.work import DELETES, WORK
 
-QUICK = Sizes(tags=200, deletes=30, mebibytes=64)
+QUICK = Sizes(tags=100, deletes=15, kept=15, mebibytes=64)
 BUDGET = 60.0
 """Seconds of one kind of work at one delay, after which no other turn is begun."""
+COUNTS = (1_000, 10_000, 100_000)
+DELETES_TAGS = "distribution/v3"
+"""In the version of a registry that deletes tags by name."""
 
 
 def options() -> argparse.Namespace:
@@ -37,10 +44,11 @@ def options() -> argparse.Namespace:
     )
     names = ",".join(work.name for work in WORK)
     parser.add_argument("--quick", action="store_true", help="small counts, under two minutes")
+    parser.add_argument("--growth", action="store_true", help="more and more tags instead")
     parser.add_argument("--only", default=names, help=f"some of {names}")
     parser.add_argument("--delays", default="", help="round trips in ms: 0,20,50")
     parser.add_argument("--runs", type=int, default=0, help="turns of each program: 3")
-    parser.add_argument("--tags", type=int, default=0, help="tags that are scanned: 1000")
+    parser.add_argument("--tags", default="", help="tags that are scanned: 1000")
     parser.add_argument("--deletes", type=int, default=0, help="tags that are deleted: 150")
     parser.add_argument("--mebibytes", type=int, default=0, help="size of a copy: 1024")
     parser.add_argument(
@@ -57,49 +65,65 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Measure, print, and write."""
     chosen = options()
-    usual = QUICK if chosen.quick else Sizes()
-    sizes = Sizes(
-        chosen.tags or usual.tags,
-        chosen.deletes or usual.deletes,
-        chosen.mebibytes or usual.mebibytes,
-    )
-    delays = chosen.delays or ("0,20" if chosen.quick else "0,20,50")
-    wanted = chosen.only.split(",")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results = Results(machine(chosen.root))
-    with site(sizes) as place:
-        usable = usable_programs(place, chosen.root, results)
-        runner = Runner(place, usable, results, chosen.runs or (1 if chosen.quick else 3), BUDGET)
-        scanned = place.new_repository(sizes.tags)
-        for work in WORK:
-            for delay in map(float, delays.split(",")):
-                if work.name in wanted and not (delay and work.offline):
-                    runner.measure(work, delay, scanned)
+    candidates = usable_programs(chosen.root, results)
+    if chosen.growth:
+        counts = [int(count) for count in chosen.tags.split(",")] if chosen.tags else COUNTS
+        grow([program for program in candidates if not program.defaults], counts, results)
+    else:
+        measure_all(chosen, candidates, results)
     print(results.table())
     if chosen.json:
         results.write(chosen.json)
 
 
-@contextmanager
-def site(sizes: Sizes) -> Iterator[Site]:
-    """A registry and a proxy of its own, until the end of the block."""
-    os.environ.setdefault("OTEL_TRACES_EXPORTER", "none")  # distribution 3 would look for one
-    with (
-        tempfile.TemporaryDirectory(prefix="regbot-bench-") as name,
-        docker_registry(Path(name) / "registry", binary=registry_binary()) as registry,
-        delaying_proxy(registry.host) as proxy,
-    ):
-        yield Site(Path(name), registry, proxy, sizes)
+def measure_all(
+    chosen: argparse.Namespace, candidates: Sequence[Program], results: Results
+) -> None:
+    """Every kind of work that is wanted, at every delay."""
+    usual = QUICK if chosen.quick else Sizes()
+    sizes = Sizes(
+        int(chosen.tags or usual.tags),
+        chosen.deletes or usual.deletes,
+        usual.kept,
+        chosen.mebibytes or usual.mebibytes,
+    )
+    delays = [float(delay) for delay in (chosen.delays or default_delays(chosen)).split(",")]
+    runs = chosen.runs or (1 if chosen.quick else 3)
+    wanted = chosen.only.split(",")
+    with real_site(registry_binary(), sizes, wanted) as site:
+        results.machine |= limits(site)
+        runner = Runner(site, candidates, results, runs, BUDGET)
+        for work in WORK:
+            for delay in delays if work.name in wanted else ():
+                if not (delay and work.offline):
+                    runner.measure(work, delay)
+    if DELETES_TAGS in results.machine["registry"]:
+        return
+    with memory_site(sizes) as site:
+        runner = Runner(site, candidates, results, runs, BUDGET)
+        for work in DELETES:
+            for delay in delays if work.name in wanted else ():
+                runner.measure(work, delay)
 
 
-def usable_programs(place: Site, roots: Sequence[str], results: Results) -> list[Program]:
+def default_delays(chosen: argparse.Namespace) -> str:
+    """The round trips that are measured unless others are asked for."""
+    return "0,20" if chosen.quick else "0,20,50"
+
+
+def usable_programs(roots: Sequence[str], results: Results) -> list[Program]:
     """The programs that accept their settings; the others are noted as left out."""
+    peer = os.environ.get("REGBOT_PEER", "")
     usable = []
-    for candidate in programs(executables(roots), os.environ.get("REGBOT_PEER", "")):
-        refusal = candidate.refusal(place.new_folder())
-        if refusal:
-            results.left_out.append(f"{candidate.name}: {refusal}")
-        else:
-            usable.append(candidate)
+    with tempfile.TemporaryDirectory() as folder:
+        for candidate in programs(executables(roots), peer, shutil.which("skopeo") or ""):
+            refusal = candidate.refusal(Path(folder))
+            if refusal:
+                results.left_out.append(f"{candidate.name}: {refusal}")
+            else:
+                usable.append(candidate)
     return usable
 
 

@@ -81,11 +81,15 @@ class Uploader:
         query = f"{location.query}&digest={digest_of(content)}".lstrip("&")
         self._ask("PUT", f"{location.path}?{query}", content)
 
+    def manifest(self, tag: str, content: bytes) -> None:
+        """Put a manifest whose blobs are there under a tag."""
+        target = f"/v2/{self.repository}/manifests/{tag}"
+        self._ask("PUT", target, content, {"Content-Type": MANIFEST})
+
     def image(self, number: int) -> None:
         """Put an image whose layers are there."""
         self.blob(image_config(number))
-        target = f"/v2/{self.repository}/manifests/{tag_name(number)}"
-        self._ask("PUT", target, image_manifest(number), {"Content-Type": MANIFEST})
+        self.manifest(tag_name(number), image_manifest(number))
 
     def _ask(
         self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None

@@ -7,12 +7,13 @@ Python of its own, and not by the large one of the bench.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -38,13 +39,13 @@ class Cost:
     """Seconds of wall clock and of processor, KiB at the peak, and requests by method.
 
     Processor is user and system time of the process and all that it started. The peak is
-    that of the largest of these processes.
+    that of the largest of these processes. Requests are None where nobody counts them.
     """
 
     wall: float
     cpu: float
     peak: int
-    requests: Mapping[str, int] = field(default_factory=dict)
+    requests: Mapping[str, int] | None = None
 
     def __add__(self, other: Cost) -> Cost:
         """The cost of two commands, one after the other."""
@@ -55,22 +56,26 @@ class Cost:
             Counter(self.requests) + Counter(other.requests),
         )
 
-    @property
-    def asked(self) -> int:
-        """The number of requests."""
-        return sum(self.requests.values())
-
 
 def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Cost:
-    """Run a command to its end in ``folder``; requests are left for the caller to add.
+    """Run a command to its end in ``folder``; its requests are not counted here.
 
     Raises CommandError when it fails.
     """
-    launcher = [sys.executable, "-S", "-E", "-c", _LAUNCHER, *command]
-    done = subprocess.run(
-        launcher, env=dict(environment), cwd=folder, capture_output=True, text=True, check=True
+    launcher = subprocess.Popen(
+        [sys.executable, "-S", "-E", "-c", _LAUNCHER, *command],
+        env=dict(environment),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     )
-    result = json.loads(done.stdout)
+    try:
+        output, _ = launcher.communicate()
+    except BaseException:
+        os.killpg(launcher.pid, signal.SIGKILL)
+        launcher.wait()
+        raise
+    result = json.loads(output)
     if result["code"]:
         lines = [line for line in result["said"].splitlines() if line.strip()]
         raise CommandError(lines[-1] if lines else f"exit code {result['code']}")
@@ -79,13 +84,15 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
 
 def middle(costs: Sequence[Cost]) -> Cost:
     """The median of each figure; the peak is the highest."""
-    methods = reduce(set.union, (set(cost.requests) for cost in costs), set[str]())
+    counts = [cost.requests for cost in costs if cost.requests is not None]
     return Cost(
         median(cost.wall for cost in costs),
         median(cost.cpu for cost in costs),
         max(cost.peak for cost in costs),
         {
-            method: round(median(cost.requests.get(method, 0) for cost in costs))
-            for method in sorted(methods)
-        },
+            method: round(median(count.get(method, 0) for count in counts))
+            for method in sorted({method for count in counts for method in count})
+        }
+        if counts
+        else None,
     )

@@ -1,4 +1,4 @@
-"""The programs that are held against each other, and how each is told what to do."""
+"""The programs that are held against each other, and how they are told what to do."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from support.command import environment
 
+Kind = Literal["regbot", "peer", "skopeo"]
 PLAIN: Mapping[str, Any] = {"readahead": 0, "cache": "off"}
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A regbot: this one, another checkout's, or the program in Go (``peer``).
+    """A program by the name of its rows.
 
+    ``kind``: a regbot of this project, the Go program of that name (its peer), or skopeo.
     ``defaults`` is the section of the config, with what is to be measured.
     """
 
     name: str
     executable: str
+    kind: Kind = "regbot"
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    peer: bool = False
 
     def write_config(
         self, path: Path, hosts: Sequence[str], script: str, **settings: object
@@ -41,7 +43,7 @@ class Program:
 
     def refusal(self, folder: Path) -> str:
         """Why the program can't be measured with these settings; empty when it can."""
-        if self.peer:
+        if self.kind != "regbot":
             return ""
         config = self.write_config(folder / "refusal.yml", ["127.0.0.1:1"], "log('x')")
         done = subprocess.run(
@@ -56,15 +58,15 @@ class Program:
         return (done.stdout + done.stderr).strip().splitlines()[0].removeprefix(f"{config}:")
 
 
-def programs(executables: Mapping[str, str], peer: str) -> list[Program]:
+def programs(executables: Mapping[str, str], peer: str, skopeo: str) -> list[Program]:
     """The programs of a run, in the order of their rows.
 
-    Each executable comes twice, as it is and without read-ahead and cache; then the peer.
+    Each executable comes twice, as it is and without read-ahead and cache; then the others,
+    where there is a path.
     """
     rows = []
     for name, executable in executables.items():
         rows.append(Program(name, executable))
-        rows.append(Program(f"{name}, readahead: 0, cache: off", executable, PLAIN))
-    if peer:
-        rows.append(Program("peer", peer, peer=True))
-    return rows
+        rows.append(Program(f"{name}, readahead: 0, cache: off", executable, defaults=PLAIN))
+    others: dict[Kind, str] = {"peer": peer, "skopeo": skopeo}
+    return rows + [Program(kind, path, kind) for kind, path in others.items() if path]

@@ -32,7 +32,7 @@ class Row:
             "program": self.program,
             "wall_s": round(self.cost.wall, 3),
             "cpu_s": round(self.cost.cpu, 3),
-            "requests": dict(self.cost.requests),
+            "requests": self.cost.requests,
             "peak_kib": self.cost.peak,
             "runs": self.runs,
         }
@@ -42,7 +42,7 @@ class Row:
 class Results:
     """All rows of a run, and what was left out of it and why."""
 
-    machine: Mapping[str, str]
+    machine: dict[str, str]
     rows: list[Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -68,7 +68,7 @@ class Results:
             row.program,
             f"{row.cost.wall:.2f} s",
             f"{row.cost.cpu:.2f} s",
-            f"{row.cost.asked}",
+            "-" if row.cost.requests is None else f"{sum(row.cost.requests.values())}",
             f"{row.cost.peak / 1024:.0f} MiB",
             f"{row.runs}",
             f"{row.cost.wall / first.cost.wall:.2f}",

@@ -30,7 +30,7 @@ class Runner:
     budget: float
     failed: set[tuple[str, str]] = field(default_factory=set)
 
-    def measure(self, work: Work, delay: float, scanned: str) -> None:
+    def measure(self, work: Work, delay: float) -> None:
         """Add the rows of one kind of work at one delay."""
         costs: dict[tuple[str, str], list[Cost]] = {}
         begun = time.monotonic()
@@ -38,9 +38,9 @@ class Runner:
             if turn and time.monotonic() - begun > self.budget:
                 break
             for program in self.programs:
-                if (program.peer and not work.peer) or (work.name, program.name) in self.failed:
-                    continue
-                self._take_turn(work, delay, program, scanned, costs)
+                able = program.kind in work.kinds
+                if able and (work.name, program.name) not in self.failed:
+                    self._take_turn(work, delay, program, costs)
         order = {program.name: place for place, program in enumerate(self.programs)}
         for (row, name), measured in sorted(costs.items(), key=lambda item: order[item[0][1]]):
             self.results.rows.append(Row(row, delay, name, middle(measured), len(measured)))
@@ -50,13 +50,12 @@ class Runner:
         work: Work,
         delay: float,
         program: Program,
-        scanned: str,
         costs: dict[tuple[str, str], list[Cost]],
     ) -> None:
-        self.site.proxy.delay(delay)
-        trial = Trial(self.site, program, self.site.new_folder())
+        self.site.line.delay(delay)
+        trial = Trial(self.site, program, self.site.new_folder(), delay)
         try:
-            rows = work.do(trial, scanned)
+            rows = work.do(trial)
         except CommandError as error:
             self.failed.add((work.name, program.name))
             self.results.left_out.append(f"{work.name}, {program.name}: {error}")

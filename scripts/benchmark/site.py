@@ -1,39 +1,69 @@
-"""Where work is measured: a registry, the way to it, and folders."""
+"""Where work is measured: a registry, the line to it, and folders."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from support.command import environment
 from support.servers import RealRegistry
 
 from benchmark.filling import fill
 from benchmark.measuring import Cost, measure
-from benchmark.network import DelayingProxy
 from benchmark.programs import Program
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much of everything: tags that are scanned, tags that are deleted, MiB copied."""
+    """How much of everything.
+
+    Tags that are scanned; tags that are deleted from a repository, and that it keeps; MiB
+    that are copied.
+    """
 
     tags: int = 1000
     deletes: int = 150
+    kept: int = 50
     mebibytes: int = 1024
+
+
+class Line(Protocol):
+    """The way to a registry: where it begins, and what went along it."""
+
+    @property
+    def host(self) -> str:
+        """host:port that a program asks."""
+
+    def delay(self, milliseconds: float) -> None:
+        """Set the round trip."""
+
+    def requests(self) -> Mapping[str, int]:
+        """Requests by method since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A registry that is filled directly, and asked through the proxy."""
+    """A registry that is filled directly, and asked over a line.
+
+    ``scanned`` is a repository with ``sizes.tags`` tags, ``large`` one with an image of
+    ``sizes.mebibytes``; nothing changes them. ``binary`` is the registry's program;
+    ``note`` is added to the names of rows. ``fill`` puts so many images into a repository of a
+    host.
+    """
 
     folder: Path
     registry: RealRegistry
-    proxy: DelayingProxy
+    line: Line
     sizes: Sizes
+    scanned: str = ""
+    large: str = ""
+    binary: str = ""
+    note: str = ""
+    fill: Callable[[str, str, int], None] = fill
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def new_folder(self) -> Path:
@@ -43,34 +73,34 @@ class Site:
         return folder
 
     def new_repository(self, tags: int) -> str:
-        """The reference of a new repository with so many tags."""
+        """A new repository with so many tags."""
         repository = f"team/app{next(self.numbers)}"
-        fill(self.registry.host, repository, tags)
-        return f"{self.proxy.host}/{repository}"
+        self.fill(self.registry.host, repository, tags)
+        return repository
 
     def count_tags(self, repository: str) -> int:
         """How many tags a repository has, asked of the registry directly."""
-        path = repository.partition("/")[2]
-        _, _, body = self.registry.raw("GET", f"/v2/{path}/tags/list?n=1000000")
+        _, _, body = self.registry.raw("GET", f"/v2/{repository}/tags/list?n=1000000")
         return len(json.loads(body).get("tags") or [])
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A program at a site, with a home that only its trials of one kind of work share."""
+    """A program at a site over a line of ``delay`` ms, with an empty home."""
 
     site: Site
     program: Program
     home: Path
+    delay: float
 
     def config(self, script: str, **settings: object) -> Path:
         """A config for a script; see ``Program.write_config``."""
         path = self.home / "regbot.yml"
-        return self.program.write_config(path, [self.site.proxy.host], script, **settings)
+        return self.program.write_config(path, [self.site.line.host], script, **settings)
 
     def run(self, *arguments: str | Path) -> Cost:
         """Run the program and count what it asks for. Raises CommandError when it fails."""
-        self.site.proxy.requests()
+        self.site.line.requests()
         command = [self.program.executable, *map(str, arguments)]
         cost = measure(command, environment(self.home), self.home)
-        return Cost(cost.wall, cost.cpu, cost.peak, self.site.proxy.requests())
+        return Cost(cost.wall, cost.cpu, cost.peak, self.site.line.requests())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from benchmark.copying import copy
 from benchmark.filling import tag_name
 from benchmark.measuring import CommandError, Cost
+from benchmark.programs import Kind
 from benchmark.site import Trial
 
 Costs = Mapping[str, Cost]
@@ -18,6 +20,18 @@ for _, name in ipairs(tag.ls("{repository}")) do
   if config.Config.Labels["number"] then count = count + 1 end
 end
 if count ~= {tags} then error("scanned " .. count .. " tags of {tags}") end
+"""
+
+LIST = """
+local names = tag.ls("{repository}")
+if #names ~= {tags} then error("listed " .. #names .. " tags of {tags}") end
+"""
+
+PRUNE = """
+for _, name in ipairs(tag.ls("{repository}")) do
+  local config = image.config("{repository}:" .. name)
+  if tonumber(config.Config.Labels["number"]) % 2 == 0 then tag.delete("{repository}:" .. name) end
+end
 """
 
 DELETE = """
@@ -34,73 +48,94 @@ end
 parallel.map(old, function(name) tag.delete("{repository}:" .. name) end)
 """
 
-KEPT = 50
-"""Tags that are left in a repository where others are deleted."""
-
 NO_LIMIT = {"maxDeletes": 1_000_000, "maxDeletePercent": 100}
+
+
+REGBOT: frozenset[Kind] = frozenset({"regbot"})
+BOTH: frozenset[Kind] = frozenset({"regbot", "peer"})
+ALL: frozenset[Kind] = frozenset({"regbot", "peer", "skopeo"})
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A kind of work, which ``do`` measures; it is given the repository that is scanned.
+    """A kind of work, which ``do`` measures.
 
-    ``peer``: the Go program can do it. ``offline``: no registry is asked.
+    ``kinds`` are the programs that can do it. ``offline``: no registry is asked.
     """
 
     name: str
-    do: Callable[[Trial, str], Costs]
-    peer: bool = True
+    do: Callable[[Trial], Costs]
+    kinds: frozenset[Kind] = REGBOT
     offline: bool = False
 
 
-def empty(trial: Trial, _scanned: str) -> Costs:
+def empty(trial: Trial) -> Costs:
     """``once`` with a script that does nothing."""
     return {"once, empty script": once(trial, "local nothing = nil")}
 
 
-def scan(trial: Trial, scanned: str) -> Costs:
+def listing(trial: Trial) -> Costs:
+    """The names of all tags."""
+    tags = trial.site.sizes.tags
+    repository = f"{trial.site.line.host}/{trial.site.scanned}"
+    return {f"list {tags} tags": once(trial, LIST.format(repository=repository, tags=tags))}
+
+
+def scan(trial: Trial) -> Costs:
     """The image config of each tag, and the same once more with the same home."""
-    script = SCAN.format(repository=scanned, tags=trial.site.sizes.tags)
-    return {"scan, cold": once(trial, script), "scan, warm": once(trial, script)}
+    repository = f"{trial.site.line.host}/{trial.site.scanned}"
+    script = SCAN.format(repository=repository, tags=trial.site.sizes.tags)
+    tags = f"{trial.site.sizes.tags} tags"
+    return {f"scan {tags}, cold": once(trial, script), f"scan {tags}, warm": once(trial, script)}
 
 
-def delete(trial: Trial, _scanned: str) -> Costs:
+def report(trial: Trial) -> Costs:
+    """A plan with a report, of a script that reads every tag and would delete half of them."""
+    config = trial.config(PRUNE.format(repository=f"{trial.site.line.host}/{trial.site.scanned}"))
+    files = [trial.home / name for name in ("plan.json", "report.html", "report.json")]
+    plan, page, data = files
+    arguments = ("-o", plan, "--report", page, "--report", data, "-v", "warn")
+    return {f"report on {trial.site.sizes.tags} tags": trial.run("plan", "-c", config, *arguments)}
+
+
+def delete(trial: Trial) -> Costs:
     """Tags deleted one after the other."""
     return deleted(trial, "one after the other", lambda script: once(trial, script))
 
 
-def delete_mapped(trial: Trial, _scanned: str) -> Costs:
+def delete_mapped(trial: Trial) -> Costs:
     """The same by ``parallel.map``."""
     return deleted(trial, "parallel.map", lambda script: once(trial, script), DELETE_MAPPED)
 
 
-def delete_guarded(trial: Trial, _scanned: str) -> Costs:
+def delete_guarded(trial: Trial) -> Costs:
     """The same under a guard."""
     return deleted(trial, "guard", lambda script: once(trial, script, guard=NO_LIMIT))
 
 
-def delete_planned(trial: Trial, _scanned: str) -> Costs:
+def delete_planned(trial: Trial) -> Costs:
     """The same by ``plan`` and then ``apply``; the row is the sum of both."""
 
     def plan_and_apply(script: str) -> Cost:
         config = trial.config(script)
         plan = trial.home / "plan.json"
-        return trial.run("plan", "-c", config, "-o", plan, "-v", "warn") + trial.run(
-            "apply", plan, "-c", config, "-v", "warn"
-        )
+        planned = trial.run("plan", "-c", config, "-o", plan, "-v", "warn")
+        return planned + trial.run("apply", plan, "-c", config, "-v", "warn")
 
     return deleted(trial, "plan and apply", plan_and_apply)
 
 
 def deleted(trial: Trial, how: str, run: Callable[[str], Cost], script: str = DELETE) -> Costs:
     """Delete tags of a new repository, and check that just these are gone."""
-    count = trial.site.sizes.deletes
-    repository = trial.site.new_repository(count + KEPT)
-    cost = run(script.format(repository=repository, first_kept=tag_name(count)))
-    left = trial.site.count_tags(repository)
-    if left != KEPT:
-        raise CommandError(f"{left} tags are left, and not {KEPT}")
-    return {f"delete {count} tags, {how}": cost}
+    site = trial.site
+    count, kept = site.sizes.deletes, site.sizes.kept
+    repository = site.new_repository(count + kept)
+    name = f"{site.line.host}/{repository}"
+    cost = run(script.format(repository=name, first_kept=tag_name(count)))
+    left = site.count_tags(repository)
+    if left != kept:
+        raise CommandError(f"{left} tags are left, and not {kept}")
+    return {f"delete {count} of {count + kept} tags{site.note}, {how}": cost}
 
 
 def once(trial: Trial, script: str, **settings: object) -> Cost:
@@ -108,11 +143,16 @@ def once(trial: Trial, script: str, **settings: object) -> Cost:
     return trial.run("once", "-c", trial.config(script, **settings), "-v", "warn")
 
 
+DELETES = (
+    Work("delete", delete, BOTH),
+    Work("map", delete_mapped),
+    Work("guard", delete_guarded),
+    Work("plan", delete_planned),
+)
 WORK = (
-    Work("empty", empty, offline=True),
-    Work("scan", scan),
-    Work("delete", delete),
-    Work("map", delete_mapped, peer=False),
-    Work("guard", delete_guarded, peer=False),
-    Work("plan", delete_planned, peer=False),
+    Work("empty", empty, BOTH, offline=True),
+    Work("scan", scan, BOTH),
+    Work("report", report),
+    *DELETES,
+    Work("copy", copy, ALL),
 )
