@@ -16,10 +16,11 @@ from pathlib import Path
 from support.command import REGBOT
 from support.servers import program
 
+from benchmark.chart import chart
 from benchmark.growth import grow
 from benchmark.limits import limits
 from benchmark.programs import Program, programs
-from benchmark.results import Results
+from benchmark.results import Results, read_results
 from benchmark.running import Runner
 from benchmark.site import Sizes
 from benchmark.sites import memory_site, real_site
@@ -28,6 +29,8 @@ from benchmark.work import DELETES, WORK
 QUICK = Sizes(tags=100, deletes=15, kept=15, mebibytes=64)
 BUDGET = 60.0
 """Seconds of one kind of work at one delay, after which no other turn is begun."""
+CHARTED = 20.0
+"""The round trip that the chart shows, in ms."""
 COUNTS = (1_000, 10_000, 100_000)
 DELETES_TAGS = "distribution/v3"
 """In the version of a registry that deletes tags by name."""
@@ -59,6 +62,10 @@ def options() -> argparse.Namespace:
         help="measure the .venv/bin/regbot of this checkout; may be given several times",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table as JSON")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the table as SVG")
+    parser.add_argument(
+        "--from", dest="read", type=Path, metavar="FILE", help="measure nothing, read this JSON"
+    )
     return parser.parse_args()
 
 
@@ -66,6 +73,16 @@ def main() -> None:
     """Measure, print, and write."""
     chosen = options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    results = read_results(chosen.read) if chosen.read else measured(chosen)
+    print(results.table())
+    if chosen.json:
+        results.write(chosen.json)
+    if chosen.chart:
+        chosen.chart.write_text(chart(results.rows, CHARTED))
+
+
+def measured(chosen: argparse.Namespace) -> Results:
+    """Everything that is wanted."""
     results = Results(machine(chosen.root))
     candidates = usable_programs(chosen.root, results)
     if chosen.growth:
@@ -73,9 +90,7 @@ def main() -> None:
         grow([program for program in candidates if not program.defaults], counts, results)
     else:
         measure_all(chosen, candidates, results)
-    print(results.table())
-    if chosen.json:
-        results.write(chosen.json)
+    return results
 
 
 def measure_all(

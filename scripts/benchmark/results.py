@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmark.measuring import Cost
 
@@ -36,6 +37,19 @@ class Row:
             "peak_kib": self.cost.peak,
             "runs": self.runs,
         }
+
+
+def row_from_json(data: Mapping[str, Any]) -> Row:
+    """What ``Row.to_json`` gave."""
+    cost = Cost(data["wall_s"], data["cpu_s"], data["peak_kib"], data["requests"])
+    return Row(data["work"], data["delay_ms"], data["program"], cost, data["runs"])
+
+
+def read_results(path: Path) -> Results:
+    """What ``Results.write`` wrote."""
+    data = json.loads(path.read_text())
+    rows = [row_from_json(row) for row in data["rows"]]
+    return Results(data["machine"], rows, data["left_out"])
 
 
 @dataclass(slots=True)
