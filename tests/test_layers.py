@@ -77,7 +77,6 @@ UNCALLED: dict[str, str] = {
     "get_connection_with_tls_context": "requests calls it",
     "cert_verify": "requests calls it",
     "pool_classes_by_scheme": "urllib3 reads it",
-    "getresponse": "urllib3 calls it",
     "isclosed": "urllib3 calls it",
     "on_message_begin": "httptools calls it",
     "on_header": "httptools calls it",
