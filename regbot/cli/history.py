@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -80,6 +79,8 @@ def undo(
 @contextmanager
 def _journal(config: Config) -> Iterator[Journal]:
     """The journal; an empty one for the moment where there is none, since looking makes none."""
+    from tempfile import TemporaryDirectory
+
     from regbot.journal.journal import Journal, default_state
 
     folder = config.state or default_state()

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regbot.http.auth import Authenticator
-from regbot.http.connections import Connections
 from regbot.http.credentials import Keyring
 from regbot.http.cutting import Cutter, Timeouts
 from regbot.http.docker_config import DockerConfig, load
@@ -19,6 +19,9 @@ from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
 from regbot.http.proxies import Proxies
 from regbot.http.tls import context_for
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES, names_of_registry
+
+if TYPE_CHECKING:
+    from regbot.http.connections import Connections
 
 DOWN_FOR = 60.0
 """Seconds that a mirror which failed is asked last."""
@@ -80,6 +83,8 @@ class Peer:
         connections = self._connections
         if connections is not None:
             return connections
+        from regbot.http.connections import Connections
+
         with self._lock:
             if self._connections is None:
                 self._connections = Connections(

@@ -25,7 +25,6 @@ from regbot.http.redirects import RedirectSender
 from regbot.http.retry import RetrySender
 from regbot.http.tls import CERTIFICATES
 from regbot.http.urls import origin
-from regbot.http.wire import WireSender
 from regbot.stopping import Clock, Stop
 from regbot.version import __version__
 
@@ -161,6 +160,8 @@ class _Run:
         return RetrySender(inner, tries=self._tries, world=self._world, stop=self._stop)
 
     def _paced(self, peer: Peer, pace: Pace, slots: Slots | None) -> Sender:
+        from regbot.http.wire import WireSender
+
         wire = WireSender(peer, world=self._world, stop=self._stop, limit=self._limit)
         redirects = RedirectSender(wire)
         return PacedSender(redirects, pace, slots, world=self._world, stop=self._stop)

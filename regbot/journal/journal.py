@@ -17,8 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-import platformdirs
-
 from regbot.events import Ending
 from regbot.files import writing
 from regbot.image.parts import blobs_of
@@ -52,6 +50,8 @@ WallClock = Callable[[], float]
 
 def default_state() -> Path:
     """The system's folder for a program's state, such as ``~/.local/state/regbot``."""
+    import platformdirs
+
     return platformdirs.user_state_path("regbot", appauthor=False)
 
 

@@ -16,8 +16,6 @@ from typing import Literal
 
 from regbot.errors import DigestMismatch, NotFound, Protected
 from regbot.events import Emit
-from regbot.image.archive_read import open_archive
-from regbot.image.archive_write import write_archive
 from regbot.image.copy import Copied, CopyOptions, copy_image
 from regbot.image.removal import RemoveTag, Step, plan_removal
 from regbot.oci.digest import Digest
@@ -186,6 +184,8 @@ class Applier:
         return _copied(copied)
 
     def _export(self, action: ExportTar) -> Applied:
+        from regbot.image.archive_write import write_archive
+
         store = self.sources.open(action.reference)
         digest = store.head(action.reference.name).digest
         if action.digest and digest != action.digest:
@@ -202,6 +202,8 @@ class Applier:
         return Applied(digest)
 
     def _import(self, action: ImportTar, may_put: MayPut) -> Applied:
+        from regbot.image.archive_read import open_archive
+
         archive = self.archives.enter_context(
             open_archive(action.path, blob_limit=self.blob_limit, stop=self.stop)
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped, StorageError
@@ -22,16 +23,12 @@ from regbot.events import (
 )
 from regbot.http.transport import Transport
 from regbot.journal.journal import Journal
-from regbot.journal.restore import Undone
 from regbot.journal.slot import JournalSettings, JournalSlot
-from regbot.journal.undo import undo
 from regbot.lua.flavours import preferred_flavour
 from regbot.plan.carrying import Planned, carry_out
 from regbot.plan.executor import Executor, Outcomes, Terms
 from regbot.plan.outcome import ActionDone, Outcome
 from regbot.plan.session import Session, open_session
-from regbot.report.build import build_report
-from regbot.report.model import Kind, Report
 from regbot.run.job import RunResult, Services, run_script
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
@@ -40,6 +37,10 @@ from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores
+
+if TYPE_CHECKING:
+    from regbot.journal.restore import Undone
+    from regbot.report.model import Kind, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,8 @@ class Bot:
 
     def undo(self, journal: Journal, run: str, tags: Sequence[str]) -> list[Undone]:
         """Put back what a run deleted. Raises the errors of ``journal.undo.undo``."""
+        from regbot.journal.undo import undo
+
         services = self._services
 
         def open_door(terms: Terms) -> AbstractContextManager[Session]:
@@ -197,6 +200,8 @@ class Bot:
 
     def report(self, kind: Kind, results: Sequence[RunResult]) -> Report:
         """The report of what was done so far."""
+        from regbot.report.build import build_report
+
         return build_report(
             self.outcomes,
             results,
