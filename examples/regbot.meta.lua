@@ -169,6 +169,7 @@ json = {}
 log = {}
 manifest = {}
 os = {}
+parallel = {}
 reference = {}
 referrer = {}
 repo = {}
@@ -528,6 +529,13 @@ function json.decode(text) end
 ---@param options? {indent?: boolean}
 ---@return string
 function json.encode(value, options) end
+
+---Call a function with each item of a list and its position, many at once, and give the first result of each call in the order of the list, nil where there is none. While a call waits for a registry, others go on. The function can use everything that scripts have, parallel.map and coroutines of its own included, but it can't yield out of itself. After an error no further item is begun; those that were begun are finished, and the error of the first item that failed is raised, with its position in front when it is a text.
+---@param list any[] the items
+---@param fn fun(item: any, position: integer): any called with an item and its position in the list
+---@param options? {workers?: integer}
+---@return any[]
+function parallel.map(list, fn, options) end
 
 ---The value of an environment variable that env lists in the config, for the script or in defaults; nil for any other. A warning names a variable that is set but not listed.
 ---@param name string the variable's name

@@ -43,9 +43,11 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "lua.api.semver": ("lua", "oci"),
     "lua.api.json": ("lua",),
     "lua.api.time": ("lua",),
+    "lua.api.parallel": ("lua",),
     "lua.api": (
         *("plan", "files", "lua.api.reference", "lua.api.export"),
         *("lua.api.semver", "lua.api.json", "lua.api.time"),
+        "lua.api.parallel",
     ),
     "run.cron": ("errors",),
     "run.zones": ("files",),

@@ -10,8 +10,9 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+from regbot.lua.calls import Call
 from regbot.lua.conversion import CannotCross, Conversion, lua_text
 from regbot.lua.wire import to_bytes, to_text
 
@@ -21,11 +22,33 @@ RESULT_LIMIT = 16 * 1024 * 1024
 ERROR_LIMIT = 64 * 1024
 """Characters of an error's text; what is beyond is cut off, with a note."""
 
+_LIBRARY = ("coroutines", "parallel", "objects", "semver", "globals")
 _NO_MEMORY = "not enough memory"
 _TOO_DEEP = "the JSON is nested too deep"
 
-Call = Callable[[str, list[Any]], Mapping[str, Any]]
-"""A binding's name and arguments to ``{"kind", "value"}`` or ``{"error"}``."""
+
+class Answers(Protocol):
+    """Who answers the calls of a script.
+
+    A reply is ``{"kind", "value"}`` or ``{"error"}``. All raise ValueError for a call that
+    is too large to be sent.
+    """
+
+    def ask(self, call: Call) -> Mapping[str, Any]:
+        """The reply to a call."""
+        ...
+
+    def post(self, call: Call) -> int:
+        """Ask without waiting: the number of the call."""
+        ...
+
+    def take(self) -> tuple[int, Mapping[str, Any]]:
+        """The next reply to a call that was posted, and its number; waits for one."""
+        ...
+
+
+Sent = tuple[Any, ...]
+"""What a function of ours gives to Lua."""
 
 Tick = Callable[[], str | None]
 """Why the script must end now, or None."""
@@ -45,11 +68,11 @@ def _no_attributes(_object: object, _name: object, _setting: bool) -> str:  # no
 class Runtime:
     """One Lua state for one script."""
 
-    def __init__(self, *, flavour: str, memory: int, tick: Tick, call: Call) -> None:
+    def __init__(self, *, flavour: str, memory: int, tick: Tick, answers: Answers) -> None:
         """``memory`` is in bytes. Raises ImportError for a flavour lupa lacks."""
         lupa = importlib.import_module(f"lupa.{flavour}")
         self._lupa = lupa
-        self._call = call
+        self._answers = answers
         self._lua = lupa.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
@@ -61,7 +84,7 @@ class Runtime:
         if flavour.startswith("luajit"):
             self._lua.execute(b"jit.off()")
         self._load = self._lua.eval(b"loadstring")
-        self._library = {name: self._chunk(name) for name in ("objects", "semver", "globals")}
+        self._library = {name: self._chunk(name) for name in _LIBRARY}
         self._newproxy = self._lua.eval(b"newproxy")
         self._values = Conversion(lupa, self._lua, memory, self._text_of)
         self._describe: Any = None
@@ -69,7 +92,7 @@ class Runtime:
         self._tick = tick
         self._memory = memory
         self._collect_at = memory // 2
-        self._run, self._fail = self._chunk("sandbox")(self._ticked)
+        self._run, self._fail, self._inside = self._chunk("sandbox")(self._ticked)
 
     def _chunk(self, name: str) -> Any:  # noqa: ANN401
         return self._load(_source(name), f"@regbot:{name}".encode())
@@ -81,6 +104,17 @@ class Runtime:
         """
         self._limits = interface["functions"]
         to_lua = self._values.to_lua
+        here = {name: True for name, about in self._limits.items() if about["module"]}
+        self._library["coroutines"](self._inside, self._fail)
+        ask, make_map = self._library["parallel"](
+            self._inside,
+            to_lua(here),
+            self._called,
+            self._posted,
+            self._taken,
+            self._limit_memory,
+            self._fail,
+        )
         objects = self._library["objects"](
             to_lua(
                 {
@@ -89,7 +123,7 @@ class Runtime:
                     "methods": interface["methods"],
                 }
             ),
-            self._called,
+            ask,
             self._decoded,
             self._shown,
             self._limit_memory,
@@ -97,7 +131,9 @@ class Runtime:
             self._newproxy,
         )
         bound, self._describe = objects
-        self._library["globals"](bound, self._fail, self._library["semver"])
+        self._library["globals"](
+            bound, self._fail, self._library["semver"], make_map, self._inside[b"undisturbed"]
+        )
         self._lua.globals()[b"args"] = to_lua(interface["arguments"] or {})
 
     def run(self, source: bytes, name: str) -> tuple[str, Any]:
@@ -143,23 +179,60 @@ class Runtime:
             self._lua.gccollect()
             self._collect_at = (self._lua.get_memory_used() + self._memory) // 2
 
-    def _called(self, name: bytes, *arguments: Any) -> tuple[Any, ...]:  # noqa: ANN401
-        """Answer a call from Lua; no exception may pass through Lua's frames."""
+    def _called(self, body: int, outer: int | None, name: bytes, *arguments: Any) -> Sent:  # noqa: ANN401
+        """Answer a call of a body."""
+
+        def ask(call: Call) -> Sent:
+            return self._given(self._answers.ask(call))
+
+        return self._sent(ask, body, outer, to_text(name), arguments)
+
+    def _posted(self, body: int, outer: int | None, name: bytes, *arguments: Any) -> Sent:  # noqa: ANN401
+        """Send a call of a body: its number."""
+        return self._sent(self._post, body, outer, to_text(name), arguments)
+
+    def _post(self, call: Call) -> Sent:
+        return (self._answers.post(call),)
+
+    def _sent(
+        self,
+        send: Callable[[Call], Sent],
+        body: int,
+        outer: int | None,
+        name: str,
+        arguments: tuple[Any, ...],
+    ) -> Sent:
+        """What ``send`` gives; no exception may pass through Lua's frames."""
         self._lua.set_max_memory(0)
-        function = to_text(name)
         try:
-            reply = self._call(function, self._arguments(function, arguments))
-            if "error" in reply:
-                return False, lua_text(reply["error"])
-            return True, to_bytes(reply["kind"]), self._values.to_lua(reply["value"])
+            return send(Call(name, self._arguments(name, arguments), body, outer))
         except CannotCross as error:
-            return False, to_bytes(f"{function}: {error}")
+            return None, to_bytes(f"{name}: {error}")
+        except ValueError as error:
+            return None, lua_text(f"{name}: the call is too large: {error}")
         except self._lupa.LuaError as error:  # the script has to end, which a hook repeats
-            return False, to_bytes(str(error))
+            return None, to_bytes(str(error))
         except RecursionError:
-            return False, to_bytes(f"{function}: {_TOO_DEEP}")
+            return None, to_bytes(f"{name}: {_TOO_DEEP}")
         except MemoryError:
-            return False, _NO_MEMORY.encode()
+            return None, _NO_MEMORY.encode()
+
+    def _taken(self) -> Sent:
+        """The next reply to a call that was posted: its number, then as in ``_given``."""
+        self._lua.set_max_memory(0)
+        number, reply = self._answers.take()
+        try:
+            return number, *self._given(reply)
+        except RecursionError:
+            return number, False, _TOO_DEEP.encode()
+        except MemoryError:
+            return number, False, _NO_MEMORY.encode()
+
+    def _given(self, reply: Mapping[str, Any]) -> Sent:
+        """A reply as Lua gets it: true, kind and value, or false and a text."""
+        if "error" in reply:
+            return False, lua_text(reply["error"])
+        return True, to_bytes(reply["kind"]), self._values.to_lua(reply["value"])
 
     def _arguments(self, function: str, values: tuple[Any, ...]) -> list[list[Any]]:
         """Each argument as ``[kind, value]``."""

@@ -17,6 +17,8 @@ from typing import Any
 
 from regbot.errors import RegbotError, ScriptError, ScriptMemory, ScriptTimeout, Stopped
 from regbot.lua import wire
+from regbot.lua.answering import Answering
+from regbot.lua.calls import Call
 from regbot.stopping import Stop
 from regbot.units import format_size
 
@@ -26,9 +28,9 @@ _READ_AT_ONCE = 64 * 1024
 _STDERR_READ = 65536
 _STDERR_SHOWN = 300
 
-Dispatch = Callable[[str, list[Any]], tuple[str, Any]]
-"""A binding's name and its arguments, each ``[kind, value]``, to a result of the
-same form. Raises RegbotError for what the script gets as a Lua error."""
+Dispatch = Callable[[Call], tuple[str, Any]]
+"""A call to its result, ``(kind, value)``. Raises RegbotError for what the script gets as
+a Lua error. It is called from several threads at once, for each body from one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,13 @@ def run(program: Program, interface: Interface, dispatch: Dispatch, stop: Stop) 
     Stopped.
     """
     process = _spawn()
+    conversation = _Conversation(process, program, dispatch, stop)
     try:
-        return _Conversation(process, program, dispatch, stop).hold(interface)
+        return conversation.hold(interface)
     finally:
         process.kill()
         process.wait()
+        conversation.close()
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
                 _close(stream)
@@ -121,14 +125,25 @@ class _Conversation:
         self._dispatch = dispatch
         self._stop = stop
         self._received = bytearray()
+        self._answering = Answering(self._reply, self._send)
 
     def hold(self, interface: Interface) -> list[Any]:
         self._send(self._start(interface))
         while True:
-            message = self._receive()
-            if "call" not in message:
+            length = self._receive_length()
+            message = wire.decode(self._read(length))
+            if "calls" not in message:
                 return self._ended(message)
-            self._send(self._answer(message["call"], message["arguments"]))
+            calls = [
+                (number, Call(name, arguments, body, outer))
+                for number, body, outer, name, arguments in message["calls"]
+            ]
+            if not self._answering.begin(calls, length):
+                raise ScriptError(f"{self._program.name}: its process sent too many calls at once")
+
+    def close(self) -> None:
+        """Wait for the calls under way; none begins any more."""
+        self._answering.close()
 
     def _start(self, interface: Interface) -> bytes:
         program = self._program
@@ -147,21 +162,21 @@ class _Conversation:
         except ValueError as error:
             raise ScriptError(f"{program.name}: it can't be started: {error}") from None
 
-    def _answer(self, name: str, arguments: list[Any]) -> bytes:
-        """The frame that answers a call."""
+    def _reply(self, call: Call) -> bytes:
+        """What answers a call, as a frame holds it."""
         try:
             self._stop.check()
-            kind, value = self._dispatch(name, arguments)
+            kind, value = self._dispatch(call)
         except (ScriptTimeout, Stopped) as error:
-            return wire.encode({"error": str(error), "end": True})
+            return wire.content_of({"error": str(error), "end": True})
         except RegbotError as error:
-            return _error_frame(str(error))
+            return _error(str(error))
         try:
-            return wire.encode({"kind": kind, "value": value})
+            return wire.content_of({"kind": kind, "value": value})
         except UnicodeEncodeError:
-            return _error_frame(f"{name}: the answer has half of a surrogate pair in a text")
+            return _error(f"{call.name}: the answer has half of a surrogate pair in a text")
         except ValueError as error:
-            return _error_frame(f"{name}: the answer is too large: {error}")
+            return _error(f"{call.name}: the answer is too large: {error}")
 
     def _send(self, frame: bytes) -> None:
         stream = self._process.stdin
@@ -173,11 +188,12 @@ class _Conversation:
         except BrokenPipeError:
             raise self._broken() from None
 
-    def _receive(self) -> dict[str, Any]:
+    def _receive_length(self) -> int:
+        """The length of the next message, which is not read yet."""
         length = wire.frame_length(self._read(wire.HEADER_SIZE))
         if length > wire.MAX_FRAME:
             raise ScriptError(f"{self._program.name}: its process sent {length} bytes at once")
-        return wire.decode(self._read(length))
+        return length
 
     def _read(self, size: int) -> bytes:
         """The next bytes of the process; what comes with them is kept for the next time."""
@@ -197,6 +213,8 @@ class _Conversation:
     def _await_readable(self, descriptor: int) -> None:
         late = 0.0
         while not select.select([descriptor], [], [], _LOOK_FOR_STOP)[0]:
+            if self._answering.busy:
+                continue  # a call under way sees the stop itself, and the script is told
             reason = self._stop.reason()
             late += _LOOK_FOR_STOP if isinstance(reason, ScriptTimeout) else 0.0
             if isinstance(reason, Stopped) or (reason and late > _GRACE):
@@ -242,8 +260,8 @@ def _ending(status: int) -> str:
     return f"the process it ran in was ended by signal {-status} ({name.lower()})"
 
 
-def _error_frame(text: str) -> bytes:
+def _error(text: str) -> bytes:
     try:
-        return wire.encode({"error": text})
+        return wire.content_of({"error": text})
     except UnicodeEncodeError:
-        return wire.encode({"error": text.encode("utf-8", "backslashreplace").decode()})
+        return wire.content_of({"error": text.encode("utf-8", "backslashreplace").decode()})

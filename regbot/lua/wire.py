@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 _LENGTH = struct.Struct(">I")
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 MAX_FRAME = 256 * 1024 * 1024
 """Bytes; a longer frame is refused where it is written."""
+_ROOM = 1024
+"""Bytes of a frame beside what it holds."""
 
 
 def to_text(value: bytes) -> str:
@@ -33,10 +36,39 @@ def encode(message: dict[str, Any]) -> bytes:
     Raises ValueError when the message is longer than MAX_FRAME, or holds half a
     surrogate pair.
     """
-    body = to_bytes(_JSON.encode(message))
-    if len(body) > MAX_FRAME:
-        raise ValueError(f"{len(body)} bytes are more than a call can carry ({MAX_FRAME})")
+    body = content_of(message)
     return _LENGTH.pack(len(body)) + body
+
+
+def content_of(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """A value as a frame holds it.
+
+    Raises ValueError when it is longer than a frame may be, or holds half a surrogate pair.
+    """
+    content = to_bytes(_JSON.encode(value))
+    if len(content) > MAX_FRAME - _ROOM:
+        raise ValueError(f"{len(content)} bytes are more than a call can carry ({MAX_FRAME})")
+    return content
+
+
+def frame_of(name: str, contents: Sequence[bytes]) -> bytes:
+    """One frame with a list of values, each from ``content_of``."""
+    body = b'{"%b":[%b]}' % (name.encode(), b",".join(contents))
+    return _LENGTH.pack(len(body)) + body
+
+
+def fitting(contents: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """The values in as many parts as they need to fit into frames."""
+    part: list[bytes] = []
+    size = 0
+    for content in contents:
+        if part and size + len(content) > MAX_FRAME - _ROOM:
+            yield part
+            part, size = [], 0
+        part.append(content)
+        size += len(content) + 1
+    if part:
+        yield part
 
 
 def decode(body: bytes) -> dict[str, Any]:

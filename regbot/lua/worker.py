@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from regbot.lua import wire
+from regbot.lua.calls import Call, Calls
 from regbot.lua.local import LocalBindings
 from regbot.lua.runtime import Runtime
 
@@ -56,23 +57,39 @@ def _run(start: dict[str, Any], incoming: BinaryIO, outgoing: BinaryIO) -> dict[
             return str(start["late"])
         return None
 
-    def call(name: str, arguments: list[Any]) -> Mapping[str, Any]:
-        wire.write(outgoing, {"call": name, "arguments": arguments})
-        reply = wire.read(incoming)
-        if reply.get("end"):
-            ending.append(reply["error"])
-        return reply
-
     interface = start["interface"]
+    calls = Calls(incoming, outgoing, largest=_largest(interface["functions"]), ended=ending.append)
     local = LocalBindings(interface["functions"], interface["document_limit"])
-
-    def answer(name: str, arguments: list[Any]) -> Mapping[str, Any]:
-        return (local.answer if name in local else call)(name, arguments)
-
-    runtime = Runtime(flavour=start["flavour"], memory=start["memory"], tick=tick, call=answer)
+    runtime = Runtime(
+        flavour=start["flavour"],
+        memory=start["memory"],
+        tick=tick,
+        answers=_Answers(calls, local),
+    )
     runtime.install(interface)
     outcome, value = runtime.run(wire.to_bytes(start["source"]), start["name"])
     return {"outcome": outcome, "value": value}
+
+
+class _Answers:
+    """Answers calls: local bindings here, all others by way of regbot."""
+
+    def __init__(self, calls: Calls, local: LocalBindings) -> None:
+        self._local = local
+        self._ask = calls.ask
+        self.post = calls.post
+        self.take = calls.take
+
+    def ask(self, call: Call) -> Mapping[str, Any]:
+        """The reply to a call."""
+        if call.name in self._local:
+            return self._local.answer(call.name, call.arguments)
+        return self._ask(call)
+
+
+def _largest(functions: Mapping[str, Any]) -> int:
+    """Bytes that the largest call to regbot may have."""
+    return max(int(about["bytes"]) for about in functions.values() if not about["module"])
 
 
 def _limit_process(memory: int) -> None:

@@ -271,7 +271,7 @@ def test_half_a_surrogate_pair_in_an_answer_is_an_ordinary_error(flavour):
     visible = interface({}, memory=64 * MEBIBYTE, document_limit=MEBIBYTE)
     source = b"\nlocal ok, message = pcall(repo.ls, 'x')\nreturn ok, message"
     program = sandbox.Program("test", source, 64 * MEBIBYTE, flavour)
-    results = sandbox.run(program, visible, lambda _name, _values: ("", ["\ud800"]), Stop())
+    results = sandbox.run(program, visible, lambda _call: ("", ["\ud800"]), Stop())
     message = "test:2: repo.ls: the answer has half of a surrogate pair in a text"
     assert results == [False, message]
 
@@ -317,7 +317,7 @@ def test_an_odd_media_type_does_not_make_a_head_unreadable(flavour):
     given = give_head(Reference.parse("a:b"), Head(media_type, Digest.of(b""), 7))
     source = b"local head = manifest.head('a:b') return head.MediaType, head.Size, tostring(head)"
     program = sandbox.Program("test", source, 64 * MEBIBYTE, flavour)
-    results = sandbox.run(program, visible, lambda *_: (given.kind, given.value), Stop())
+    results = sandbox.run(program, visible, lambda _call: (given.kind, given.value), Stop())
     assert results[:2] == [media_type, 7]
     assert json.loads(results[2])["mediaType"] == media_type
 

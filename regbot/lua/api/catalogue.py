@@ -17,6 +17,7 @@ from regbot.lua.api import (
     log,
     manifest,
     module,
+    parallel,
     reference,
     referrer,
     repo,
@@ -27,6 +28,7 @@ from regbot.lua.api import (
 from regbot.lua.api.context import Context
 from regbot.lua.api.names import OBJECT_KINDS
 from regbot.lua.binding import Binding, Passed
+from regbot.lua.calls import Call
 from regbot.lua.sandbox import Dispatch, Function, Interface
 from regbot.lua.values import SHAPES
 
@@ -44,6 +46,7 @@ _MODULES: tuple[ModuleType, ...] = (
     time,
     semver,
     json,
+    parallel,
     environment,
     module,
 )
@@ -85,12 +88,16 @@ def dispatcher(context: Context) -> Dispatch:
     """Who answers a run's calls."""
     by_name = {name: binding for binding in BINDINGS for name in binding.all_names}
 
-    def dispatch(name: str, arguments: list[Any]) -> tuple[str, Any]:
-        binding = by_name.get(name)
+    bodies = {0: context}
+
+    def dispatch(call: Call) -> tuple[str, Any]:
+        binding = by_name.get(call.name)
         if binding is None:
-            raise InvalidValue(f"{name}: there is no such function")
-        passed = [Passed(kind, value) for kind, value in arguments]
-        result = binding.call(name, context, passed)
+            raise InvalidValue(f"{call.name}: there is no such function")
+        if call.outer is not None:
+            bodies[call.body] = bodies[call.outer].of_body()
+        passed = [Passed(kind, value) for kind, value in call.arguments]
+        result = binding.call(call.name, bodies[call.body], passed)
         return result.kind, result.value
 
     return dispatch

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from regbot.events import Emit
@@ -18,42 +18,52 @@ from regbot.store.protocol import ReadStores
 class Seen:
     """What a script has seen of the registries: tags, and the digests on them.
 
-    A delete is decided on what was seen, so it is compared with it.
+    A delete is decided on what was seen, so it is compared with it. A body of parallel.map
+    has its own, for it rests on what it saw itself, whatever others have seen since; what
+    it saw is known to ``outer`` too, the body or script that it is part of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Seen | None = None) -> None:
+        self._outer = outer
         self._digests: dict[Reference, dict[Tag, Digest | None]] = {}
 
-    def tags(self, repository: Reference, tags: Iterable[Tag]) -> None:
+    def tags(self, repository: Reference, tags: Collection[Tag]) -> None:
         """The script listed these tags."""
         known = self._digests.setdefault(repository.without_name, {})
         for tag in tags:
             known.setdefault(tag)
+        if self._outer:
+            self._outer.tags(repository, tags)
 
     def digest(self, reference: Reference, digest: Digest) -> None:
         """The script saw this digest on the reference's tag."""
         if reference.tag:
             self._digests.setdefault(reference.without_name, {})[reference.tag] = digest
+            if self._outer:
+                self._outer.digest(reference, digest)
 
     def was_listed(self, reference: Reference) -> bool:
         """Whether the script saw the reference's tag."""
-        return reference.tag in self._digests.get(reference.without_name, {})
+        if reference.tag in self._digests.get(reference.without_name, {}):
+            return True
+        return self._outer is not None and self._outer.was_listed(reference)
 
     def digest_of(self, reference: Reference) -> Digest | None:
         """The digest last seen on the reference's tag."""
         known = self._digests.get(reference.without_name, {})
-        return known.get(reference.tag) if reference.tag else None
+        found = known.get(reference.tag) if reference.tag else None
+        return self._outer.digest_of(reference) if found is None and self._outer else found
 
 
 @dataclass(slots=True)
 class Context:
-    """One run of one script, as its bindings see it.
+    """One run of one script, or a body of parallel.map in it, as its bindings see it.
 
     ``stores`` can only read; whatever changes something goes to ``executor``.
     ``blob_limit`` is in bytes, ``lua_path`` where modules are, ``work_dir`` where
     archives are. ``env`` are the names in ``environment`` that the script may ask for.
-    ``last_message`` is the script's latest log line, ``warned`` the names of variables
-    that a warning was given for.
+    ``last_message`` is the latest log line of the script or body, ``warned`` the names of
+    variables that a warning was given for.
     """
 
     script: str
@@ -69,3 +79,7 @@ class Context:
     seen: Seen = field(default_factory=Seen)
     last_message: str = ""
     warned: set[str] = field(default_factory=set)
+
+    def of_body(self) -> Context:
+        """The same for a body of parallel.map that begins here."""
+        return replace(self, seen=Seen(self.seen))

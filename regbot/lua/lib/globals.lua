@@ -4,12 +4,14 @@
 --   bound       bindings by dotted name
 --   fail(text)  raises an error at the script's line
 --   semver      what makes the module semver from its table
+--   make_map    what makes parallel.map from the binding that reads its options
+--   undisturbed  pcall, with no other body of parallel.map running until it returns
 
-local bound, fail, make_semver = ...
+local bound, fail, make_semver, make_map, undisturbed = ...
 
 local type, tostring, select, setmetatable, rawget, rawset, pairs, ipairs =
   type, tostring, select, setmetatable, rawget, rawset, pairs, ipairs
-local loadstring, pcall, error = loadstring, pcall, error
+local loadstring, error = loadstring, error
 local concat, match, gsub, sub = table.concat, string.match, string.gsub, string.sub
 
 local MESSAGE_LIMIT = 64 * 1024 -- bytes of a log line
@@ -67,6 +69,7 @@ end
 -- Modules --------------------------------------------------------------------
 
 semver = make_semver(semver, bound.semver)
+parallel.map = make_map(bound["parallel.map"])
 
 local built_in = { lunajson = json }
 for name, value in pairs(_G) do
@@ -93,7 +96,7 @@ function require(name)
   if modules[name] ~= nil then return modules[name] end
   if loading[name] then fail("require: module '" .. name .. "' requires itself") end
   loading[name] = true
-  local ok, value = pcall(load_module, name)
+  local ok, value = undisturbed(load_module, name)
   loading[name] = nil
   if not ok then error(value, 0) end
   modules[name] = value

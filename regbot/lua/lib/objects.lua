@@ -3,14 +3,14 @@
 --
 --   interface     functions: names of bindings, dotted; methods: binding names by kind
 --                 and method; shapes: fields of each JSON object, {go, json, type}
---   call(name, ...)  a binding: true, kind and value, or false and a text
+--   ask(name, ...)  a binding: true, kind and value, or false and a text
 --   decode(raw), pretty(raw)  JSON text as Lua tables, and indented: true and it, or false
 --                 and a text
---   limit_memory()  to be called after each of the three, which work without a limit
+--   limit_memory()  to be called after decode and pretty, which work without a limit
 --   fail(text)    raises an error at the script's line
 -- Gives the bindings by name, and describe(userdata, whole) -> kind, fields.
 
-local interface, call, decode, pretty, limit_memory, fail, newproxy = ...
+local interface, ask, decode, pretty, limit_memory, fail, newproxy = ...
 
 local type, tostring, setmetatable, getmetatable, rawget, rawset =
   type, tostring, setmetatable, getmetatable, rawget, rawset
@@ -42,7 +42,7 @@ end
 local bound = {}
 for _, name in ipairs(interface.functions) do
   bound[name] = function(...)
-    return result((...), limited(call(name, ...)))
+    return result((...), ask(name, ...))
   end
 end
 

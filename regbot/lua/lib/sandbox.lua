@@ -1,8 +1,10 @@
 -- Leaves a script what it may have, with a hook that ends it for good.
 --
 -- tick() gives the reason why the script must end, or nil.
--- Gives run(source, name), which gives true and results, or false and a message, and
--- fail(text), which raises an error at the script's line.
+-- Gives run(source, name), which gives true and results, or false and a message;
+-- fail(text), which raises an error at the script's line; and inside, which regbot's own
+-- chunks share: watch(thread) sets the hook, outers has the coroutine that resumed each,
+-- bodies the body of parallel.map that each runs in, final what ends the script.
 
 local tick = ...
 
@@ -11,12 +13,11 @@ local sethook, getinfo, loadstring, pcall, error =
 local select, type, tostring, unpack, pairs, setmetatable =
   select, type, tostring, unpack, pairs, setmetatable
 local concat, byte, sub = table.concat, string.byte, string.sub
-local create, resume, running = coroutine.create, coroutine.resume, coroutine.running
+local running = coroutine.running
 local count_memory = collectgarbage
 
 local script_name
 local TICK = 10000 -- instructions between two looks at the clock
-local DEEPEST = 100 -- coroutines inside one another: each takes some of the C stack
 local LIBRARY = "@regbot:" -- what the names of regbot's own chunks begin with
 
 local kept = {
@@ -34,16 +35,38 @@ local kept = {
   table = "all",
 }
 
--- Where the script is: the nearest caller that is not regbot's own.
+local inside = {
+  outers = setmetatable({}, { __mode = "k" }),
+  bodies = setmetatable({}, { __mode = "k" }),
+}
+
+local function is_in_script(place)
+  return place.currentline > 0 and sub(place.source, 1, #LIBRARY) ~= LIBRARY
+end
+
+local function shown(place)
+  return place.short_src .. ":" .. place.currentline .. ": "
+end
+
+-- Where the script is: the nearest caller that is not regbot's own, in this coroutine, else
+-- in those around it; else where parallel.map was called.
 local function place_in_script()
   for level = 2, 50 do
     local place = getinfo(level, "Sl")
     if not place then break end
-    if place.currentline > 0 and sub(place.source, 1, #LIBRARY) ~= LIBRARY then
-      return place.short_src .. ":" .. place.currentline .. ": "
+    if is_in_script(place) then return shown(place) end
+  end
+  local thread = running()
+  local body = thread and inside.bodies[thread]
+  while thread and inside.outers[thread] do
+    thread = inside.outers[thread]
+    for level = 0, 50 do
+      local place = getinfo(thread, level, "Sl")
+      if not place then break end
+      if is_in_script(place) then return shown(place) end
     end
   end
-  return script_name .. ": "
+  return body and body.place or script_name .. ": "
 end
 
 local function fail(text)
@@ -52,15 +75,14 @@ end
 
 -- The reason sticks: from then on every instruction raises it again, so that no
 -- pcall and no coroutine carries on.
-local final
 local function hook()
-  if not final then
+  if not inside.final then
     local why = tick()
     if not why then return end
-    final = place_in_script() .. why
+    inside.final = place_in_script() .. why
   end
   sethook(hook, "", 1)
-  error(final, 0)
+  error(inside.final, 0)
 end
 
 local function keep_only(container, names)
@@ -81,47 +103,11 @@ local function pack(...)
 end
 
 -- A hook belongs to a thread in Lua 5.1, so each new one gets its own.
-function coroutine.create(body)
-  local ok, thread = pcall(create, body)
-  if not ok then fail("coroutine.create: expected a function of Lua's") end
+function inside.watch(thread)
   sethook(thread, hook, "", TICK)
-  return thread
 end
 
--- How many coroutines wait for each. Lua 5.1 does not count them until the C stack ends.
-local depths = setmetatable({}, { __mode = "k" })
-
-function coroutine.resume(thread, ...)
-  if type(thread) ~= "thread" then
-    fail("coroutine.resume: expected a coroutine, got a " .. type(thread))
-  end
-  local outer = running()
-  local depth = (outer and depths[outer] or 0) + 1
-  if depth > DEEPEST then
-    return false, place_in_script() .. "more than " .. DEEPEST .. " coroutines inside one another"
-  end
-  depths[thread] = depth
-  return resume(thread, ...)
-end
-
-local resume_limited = coroutine.resume
-
-local function resumed(ok, ...)
-  if not ok then error((...), 0) end
-  return ...
-end
-
-function coroutine.wrap(body)
-  local thread = coroutine.create(body)
-  return function(...) return resumed(resume_limited(thread, ...)) end
-end
-
--- The real xpcall runs its handler inside the hook that raised, where no hook fires.
-function xpcall(body, handler, ...)
-  local results = pack(pcall(body, ...))
-  if results[1] then return unpack(results, 1, results.n) end
-  return false, select(2, pcall(handler, results[2]))
-end
+inside.getinfo, inside.place_in_script = getinfo, place_in_script
 
 local function text_of(chunk)
   if type(chunk) ~= "function" then return chunk end
@@ -166,4 +152,4 @@ local function run(source, name)
   return false, "script", text
 end
 
-return run, fail
+return run, fail, inside

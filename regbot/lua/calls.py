@@ -1,0 +1,111 @@
+"""The calls of a script on the side of its own process: sent, and their answers awaited.
+
+Several can be under way at once. A frame carries all that wait to be sent, as many as
+fit; another one the answers that have come meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, NamedTuple
+
+from regbot.lua import wire
+
+MOST_AT_ONCE = 64
+"""Calls that may be under way at once."""
+
+_HELD_BACK = 0.002
+"""Seconds that a call may wait for others to go with it."""
+
+
+class Call(NamedTuple):
+    """A call of a binding; each argument is ``[kind, value]``.
+
+    ``body`` is who calls: 0 for the script itself, else the slot of a body of
+    parallel.map. ``outer`` is the body around it, and comes with the first call.
+    """
+
+    name: str
+    arguments: list[Any]
+    body: int = 0
+    outer: int | None = None
+
+
+class Calls:
+    """The calls of a script to regbot, and the answers that came.
+
+    ``largest`` is how many bytes the calls under way may have together; a single one may
+    be larger. ``ended`` is told why, when regbot says that the script has to end.
+    """
+
+    def __init__(
+        self,
+        incoming: BinaryIO,
+        outgoing: BinaryIO,
+        *,
+        largest: int,
+        ended: Callable[[str], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._largest = largest
+        self._ended = ended
+        self._clock = clock
+        self._number = 0
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._queued_at = 0.0
+        self._sizes: dict[int, int] = {}
+        self._replies: dict[int, Mapping[str, Any]] = {}
+
+    def ask(self, call: Call) -> Mapping[str, Any]:
+        """The reply to a call; others that come before it are kept for ``take``."""
+        number = self.post(call)
+        while number not in self._replies:
+            self._exchange()
+        return self._replies.pop(number)
+
+    def post(self, call: Call) -> int:
+        """Have a call sent, and give its number. Raises ValueError when it is too large."""
+        self._number += 1
+        content = wire.content_of([self._number, call.body, call.outer, call.name, call.arguments])
+        if not self._queue:
+            self._queued_at = self._clock()
+        self._queue.append((self._number, content))
+        return self._number
+
+    def take(self) -> tuple[int, Mapping[str, Any]]:
+        """A reply that has come, and the number of its call; waits where there is none."""
+        if self._queue and self._clock() - self._queued_at > _HELD_BACK:
+            self._send()
+        while not self._replies:
+            self._exchange()
+        number = next(iter(self._replies))
+        return number, self._replies.pop(number)
+
+    def _exchange(self) -> None:
+        """Send what may be sent, and wait for the next replies."""
+        self._send()
+        for number, reply in wire.read(self._incoming)["answers"]:
+            self._sizes.pop(number, None)
+            self._replies[number] = reply
+            if reply.get("end"):
+                self._ended(reply["error"])
+
+    def _send(self) -> None:
+        """Send the calls that wait, as many as may be under way at once."""
+        sent = []
+        under_way = sum(self._sizes.values())
+        while self._queue and len(self._sizes) < MOST_AT_ONCE:
+            number, content = self._queue[0]
+            if self._sizes and under_way + len(content) > self._largest:
+                break
+            self._queue.popleft()
+            self._sizes[number] = len(content)
+            under_way += len(content)
+            sent.append(content)
+        if sent:
+            self._outgoing.write(wire.frame_of("calls", sent))
+            self._outgoing.flush()
