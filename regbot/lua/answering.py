@@ -36,13 +36,13 @@ class Answering:
             raise self._failure
         return self._under_way > 0
 
-    def begin(self, calls: Sequence[tuple[int, Call]], size: int) -> bool:
+    def begin(self, calls: Sequence[tuple[int, Call]], size: int, *, waits: bool) -> bool:
         """Answer calls, each with its number, that came in ``size`` bytes.
 
-        A single call, with no other under way, is answered by the thread that asks. False
+        ``waits``: nothing else comes before the answer, so this thread can give it. False
         when more are under way than may be, by their number or their bytes.
         """
-        alone = not self.busy and len(calls) == 1
+        alone = waits and not self.busy
         share = size // max(1, len(calls))
         with self._lock:
             self._under_way += len(calls)

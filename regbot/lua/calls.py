@@ -79,7 +79,7 @@ class Calls:
     def take(self) -> tuple[int, Mapping[str, Any]]:
         """A reply that has come, and the number of its call; waits where there is none."""
         if self._queue and self._clock() - self._queued_at > _HELD_BACK:
-            self._send()
+            self._send(waits=False)
         while not self._replies:
             self._exchange()
         number = next(iter(self._replies))
@@ -87,15 +87,19 @@ class Calls:
 
     def _exchange(self) -> None:
         """Send what may be sent, and wait for the next replies."""
-        self._send()
+        self._send(waits=True)
         for number, reply in wire.read(self._incoming)["answers"]:
             self._sizes.pop(number, None)
             self._replies[number] = reply
             if reply.get("end"):
                 self._ended(reply["error"])
 
-    def _send(self) -> None:
-        """Send the calls that wait, as many as may be under way at once."""
+    def _send(self, *, waits: bool) -> None:
+        """Send the calls that wait, as many as may be under way at once.
+
+        One that is under way alone, where nothing else is done until its reply is there,
+        says so by the name of its frame: regbot can answer it without a thread.
+        """
         sent = []
         under_way = sum(self._sizes.values())
         while self._queue and len(self._sizes) < MOST_AT_ONCE:
@@ -107,5 +111,6 @@ class Calls:
             under_way += len(content)
             sent.append(content)
         if sent:
-            self._outgoing.write(wire.frame_of("calls", sent))
+            name = "call" if waits and len(self._sizes) == 1 else "calls"
+            self._outgoing.write(wire.frame_of(name, sent))
             self._outgoing.flush()

@@ -132,13 +132,14 @@ class _Conversation:
         while True:
             length = self._receive_length()
             message = wire.decode(self._read(length))
-            if "calls" not in message:
+            sent = message.get("call") or message.get("calls")
+            if sent is None:
                 return self._ended(message)
             calls = [
                 (number, Call(name, arguments, body, outer))
-                for number, body, outer, name, arguments in message["calls"]
+                for number, body, outer, name, arguments in sent
             ]
-            if not self._answering.begin(calls, length):
+            if not self._answering.begin(calls, length, waits="call" in message):
                 raise ScriptError(f"{self._program.name}: its process sent too many calls at once")
 
     def close(self) -> None:

@@ -34,6 +34,7 @@ from regbot.plan.action import (
 from regbot.plan.look import Target
 from regbot.plan.outcome import Applied
 from regbot.plan.tagbook import TagBook, always
+from regbot.plan.turns import Turns
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores, Store, Stores
 
@@ -58,7 +59,8 @@ class Applier:
     ``blob_limit`` is in bytes. ``unplanned`` are the repositories without what a dry run
     planned. ``registries`` gives all names of a registry, the one to compare by first.
     ``turn`` is Exchange's: it is had while it is decided whether a tag is the last one of
-    a digest, and until it is gone. ``book`` has the tags of repositories.
+    a digest, and until it is gone. ``book`` has the tags of repositories, ``turns`` who may
+    change one of them.
     """
 
     stores: Stores
@@ -72,9 +74,11 @@ class Applier:
     registries: Callable[[str], tuple[str, ...]] = names_of_registry
     turn: Turn = _alone
     book: TagBook = field(init=False)
+    turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
         self.book = TagBook(self.stop, self.names)
+        self.turns = Turns(self.stop)
 
     def names(self, reference: Reference) -> tuple[Reference, ...]:
         """All names of a repository, tag and digest left out; to compare by, the first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from regbot.errors import DigestMismatch, NotFound, RegbotError, StorageError
@@ -20,6 +21,7 @@ from regbot.plan.guard import Guard
 from regbot.plan.look import Looks, Target
 from regbot.plan.outcome import ActionDone, Applied, Outcome, Status
 from regbot.plan.recorder import Recorder
+from regbot.plan.turns import Change, change_of
 from regbot.stopping import ended_by
 from regbot.store.protocol import ReadStore
 
@@ -89,6 +91,7 @@ class Executor:
             applier.stores, applier.book, applier.names, terms.guard, dry_run=terms.dry_run
         )
         self._counted: set[Reference] = set()
+        self._counting: dict[Reference, threading.Lock] = {}
         self._unfinished: set[str] = set()
 
     def acting_for(self, script: str, guard: Guard) -> Executor:
@@ -101,10 +104,21 @@ class Executor:
         return self._applier.stores.open(reference)
 
     def execute(self, action: Action) -> Outcome:
-        """Apply an action. What fails or is stopped is recorded as that, and raised.
+        """Apply an action, when it is its turn. Threads may do so at once.
 
-        After a step of a removal that was not done, the later ones are skipped.
+        What fails or is stopped is recorded as that, and raised. After a step of a removal
+        that was not done, the later ones are skipped.
         """
+        change = change_of(action)
+        if change is None:
+            return self._do(action)
+        with self._turn(action.reference, change):
+            return self._do(action)
+
+    def _turn(self, reference: Reference, change: Change) -> AbstractContextManager[None]:
+        return self._applier.turns.at(self._applier.names(reference)[0], change)
+
+    def _do(self, action: Action) -> Outcome:
         removal = action.removal if isinstance(action, DeleteTag | DeleteManifest) else ""
         if removal in self._unfinished:
             return self.skip(action, _NOT_AFTER_A_MISSED_STEP)
@@ -141,11 +155,12 @@ class Executor:
         What is kept is read where the deletes will go, never from a mirror. Raises what
         ``image.removal.plan_removal`` and ``execute`` raise.
         """
-        steps = self._applier.removal(
-            reference, children=children, referrers=referrers, reason=reason
-        )
-        for step in steps:
-            self.execute(step)
+        with self._turn(reference, "removal"):
+            steps = self._applier.removal(
+                reference, children=children, referrers=referrers, reason=reason
+            )
+            for step in steps:
+                self._do(step)
 
     @property
     def _closely(self) -> bool:
@@ -193,15 +208,21 @@ class Executor:
         if not self._terms.evidence:
             return Evidence(tags=tags, problem="not gathered") if tags else None
         names = self._applier.names(action.reference)
-        first = names[0] not in self._counted
-        self._counted.add(names[0])
-        evidence = gather(
-            seen.store if isinstance(seen, Target) else self.reading(action.reference),
-            seen.digest if isinstance(seen, Target) else None,
-            blob_limit=self._applier.blob_limit,
-            stop=self._applier.stop,
-            unplanned=self._applier.unplanned.open(action.reference) if first else None,
-        )
+        store = seen.store if isinstance(seen, Target) else self.reading(action.reference)
+        digest = seen.digest if isinstance(seen, Target) else None
+
+        def gathered(unplanned: ReadStore | None) -> Evidence:
+            limit, stop = self._applier.blob_limit, self._applier.stop
+            return gather(store, digest, blob_limit=limit, stop=stop, unplanned=unplanned)
+
+        # No delete of a repository goes on before its tags are counted.
+        with self._counting.setdefault(names[0], threading.Lock()):
+            first = names[0] not in self._counted
+            if first:
+                evidence = gathered(self._applier.unplanned.open(action.reference))
+                self._counted.add(names[0])
+        if not first:
+            evidence = gathered(None)
         return replace(evidence, tags=tags, names=names)
 
     def _write(self, action: Write) -> Applied:

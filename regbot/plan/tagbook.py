@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from regbot.errors import NotFound
 from regbot.image.crew import Crew
@@ -37,8 +39,21 @@ def always(_tag: Tag) -> bool:
     return True
 
 
+@dataclass(slots=True)
+class _Page:
+    """What is known of a repository's tags, and when they were read.
+
+    ``asking`` is held by who asks the registry; ``since`` are the actions done meanwhile.
+    """
+
+    read: float = 0.0
+    tags: dict[Tag, Descriptor] = field(default_factory=dict)
+    asking: threading.Lock = field(default_factory=threading.Lock)
+    since: list[Action] = field(default_factory=list)
+
+
 class TagBook:
-    """The digests of a repository's tags.
+    """The digests of a repository's tags; threads may share it.
 
     A registry can't say which tags are on a digest, so all of them are looked at: at
     the first question, after a write that may move one, and when that is some time
@@ -52,10 +67,11 @@ class TagBook:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._names = names
-        self._crew = Crew(_WORKERS, stop)
+        self._stop = stop
         self._clock = clock
+        self._lock = threading.Lock()
         self._usages: dict[Reference, Usage] = {}
-        self._known: dict[Reference, tuple[float, dict[Tag, Descriptor]]] = {}
+        self._known: dict[Reference, _Page] = {}
 
     def tags_on(self, store: ReadStore, digest: Digest, sure: Sure = never) -> tuple[Tag, ...]:
         """The tags on a digest, sorted. Raises what the store raises."""
@@ -67,7 +83,7 @@ class TagBook:
 
         Raises Malformed for an index that can't be read.
         """
-        return Usage(store, self._crew).of(self._tags(store, always).values())
+        return Usage(store, self._crew()).of(self._tags(store, always).values())
 
     def is_last_and_listed(self, store: ReadStore, tag: Tag, digest: Digest) -> bool:
         """Whether a tag is the only one on a digest, and an index at another tag lists that.
@@ -78,40 +94,68 @@ class TagBook:
         sharing = [name for name, head in others.items() if head.digest == digest]
         if any(_is_on(store, name, digest) for name in sharing):
             return False
-        usage = self._usages.setdefault(self._key(store.repository), Usage(store, self._crew))
-        return digest in usage.of(head for head in others.values() if head.digest != digest)
+        repository = self._key(store.repository)
+        usage = self._usages.pop(repository, None) or Usage(store, self._crew())
+        used = usage.of(head for head in others.values() if head.digest != digest)
+        self._usages[repository] = usage
+        return digest in used
+
+    def _crew(self) -> Crew:
+        """A crew for one question: what fails in it ends no other."""
+        return Crew(_WORKERS, self._stop)
 
     def _tags(self, store: ReadStore, sure: Sure) -> dict[Tag, Descriptor]:
+        page = self._page(store.repository)
+        with page.asking:
+            with self._lock:
+                read, known, page.since = page.read, dict(page.tags), []
+            if self._clock() - read > FRESH_FOR or not known:
+                read, known = self._clock(), {}
+            tags = self._asked(store, known, sure)
+            with self._lock:
+                page.read, page.tags = read, dict(tags)
+                for action in page.since:
+                    _take_out(page.tags, action)
+        return tags
+
+    def _asked(
+        self, store: ReadStore, known: dict[Tag, Descriptor], sure: Sure
+    ) -> dict[Tag, Descriptor]:
+        """The tags that are listed, those that are not known or not sure looked at now."""
         try:
             names = store.tags()
         except NotFound:
             names = []
-        repository = self._key(store.repository)
-        read, known = self._known.get(repository, (0.0, {}))
-        if self._clock() - read > FRESH_FOR or not known:
-            read, known = self._clock(), {}
         asked = [name for name in names if name not in known or sure(name)]
         tags = {name: known[name] for name in names if name in known}
         for name in asked:
             tags.pop(name, None)
-        tags.update(tagged(store, asked, self._crew))
-        self._known[repository] = (read, tags)
-        return tags
+        return tags | tagged(store, asked, self._crew())
 
     def note(self, action: Action) -> None:
         """Remember what an action that was done did to its repository's tags."""
-        repository = self._key(action.reference)
-        _, tags = self._known.get(repository, (0.0, {}))
-        if isinstance(action, DeleteTag):
-            tags.pop(action.tag, None)
-        elif isinstance(action, DeleteManifest):
-            for tag in [tag for tag, head in tags.items() if head.digest == action.digest]:
-                del tags[tag]
-        else:
-            self._known.pop(repository, None)
+        page = self._page(action.reference)
+        with self._lock:
+            _take_out(page.tags, action)
+            if page.asking.locked():
+                page.since.append(action)
+
+    def _page(self, reference: Reference) -> _Page:
+        return self._known.setdefault(self._key(reference), _Page())
 
     def _key(self, reference: Reference) -> Reference:
         return self._names(reference.without_name)[0]
+
+
+def _take_out(tags: dict[Tag, Descriptor], action: Action) -> None:
+    """Take out what an action deleted or may have moved."""
+    if isinstance(action, DeleteTag):
+        tags.pop(action.tag, None)
+    elif isinstance(action, DeleteManifest):
+        for tag in [tag for tag, head in tags.items() if head.digest == action.digest]:
+            del tags[tag]
+    else:
+        tags.clear()
 
 
 def _is_on(store: ReadStore, tag: Tag, digest: Digest) -> bool:

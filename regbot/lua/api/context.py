@@ -51,8 +51,8 @@ class Seen:
     def digest_of(self, reference: Reference) -> Digest | None:
         """The digest last seen on the reference's tag."""
         known = self._digests.get(reference.without_name, {})
-        found = known.get(reference.tag) if reference.tag else None
-        return self._outer.digest_of(reference) if found is None and self._outer else found
+        digest = known.get(reference.tag) if reference.tag else None
+        return self._outer.digest_of(reference) if digest is None and self._outer else digest
 
 
 @dataclass(slots=True)

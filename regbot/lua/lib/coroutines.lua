@@ -6,7 +6,7 @@
 --
 --   inside      what sandbox.lua shares: watch, getinfo, outers, bodies, final
 --   fail(text)  raises an error at the script's line
--- Adds to inside: WAIT, begin, can_wait, undisturbed, and Lua's own pcall, resume, yield,
+-- Adds to inside: WAIT, new_run, begin, can_wait, undisturbed, and Lua's own pcall, resume, yield,
 -- running and status.
 
 local inside, fail = ...
@@ -40,28 +40,38 @@ local stands_for = by_thread() -- the script's coroutine that a coroutine of pca
 -- here and the coroutine's begin. Each of them is a C call inside another, of which Lua
 -- allows so many: the most steps that work at the begin fail where there is one.
 local steps = setmetatable({ [0] = true }, { __index = function(these, n) return these[n - 1] end })
-local most_steps
+local most_steps = by_thread() -- at the begin of each coroutine in a body
+local one_deeper -- how many fewer work in a coroutine inside another
 
 local function climb(n) return steps[n] end
 
-local function find_most_steps()
+local function count_steps()
   local works, fails = 0, 250
   while fails - works > 1 do
     local middle = (works + fails - (works + fails) % 2) / 2
     if pcall(climb, middle) then works = middle else fails = middle end
   end
-  most_steps = works
+  return works
 end
 
-local function can_yield()
+-- The steps that work at the begin of a coroutine that is resumed here.
+local function steps_inside()
+  local _, outside, inner = resume(create(function()
+    local here = count_steps()
+    return here, one_deeper or select(2, resume(create(count_steps)))
+  end))
+  one_deeper = one_deeper or outside - inner
+  return outside
+end
+
+local function can_yield(thread)
   if isyieldable then return isyieldable() end
-  if not most_steps then resume(create(find_most_steps)) end
-  return (pcall(climb, most_steps))
+  return (pcall(climb, most_steps[thread]))
 end
 
 -- Whether a call at this place of a body can leave the other bodies running.
 local function can_wait(thread)
-  return not stuck[thread] and not bodies[thread].undisturbed and can_yield()
+  return not stuck[thread] and not bodies[thread].undisturbed and can_yield(thread)
 end
 
 -- Beginning and resuming -----------------------------------------------------------
@@ -84,6 +94,7 @@ local function entered(thread, body)
   local depth = (outer and depths[outer] or 0) + 1
   if depth > DEEPEST then return false end
   depths[thread], outers[thread], bodies[thread] = depth, outer, body
+  if body and not isyieldable then most_steps[thread] = most_steps[outer] - one_deeper end
   return true
 end
 
@@ -132,13 +143,21 @@ end
 
 coroutine.running = script_thread
 
--- A coroutine for a body, which `outer` resumes.
-function inside.begin(body, outer, work)
+-- A coroutine for a body of a run, which resumes it.
+function inside.begin(body, run, work)
   local thread = create(work)
   watch(thread)
-  depths[thread], bodies[thread] = (outer and depths[outer] or 0) + 1, body
+  depths[thread], bodies[thread] = run.depth, body
+  most_steps[thread] = run.steps
   top[thread] = true
   return thread
+end
+
+-- What bodies that are resumed here have in common.
+function inside.new_run()
+  local thread = running()
+  local depth = (thread and depths[thread] or 0) + 1
+  return { depth = depth, steps = not isyieldable and steps_inside() or nil }
 end
 
 -- pcall ----------------------------------------------------------------------------

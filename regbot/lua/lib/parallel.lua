@@ -65,7 +65,10 @@ end
 -- A run is one parallel.map with those inside its bodies. Each of these is a group of items.
 
 local function new_run()
-  return { thread = running(), ready = {}, first = 1, last = 0, waiting = {}, free = {}, slots = 0 }
+  local run = inside.new_run()
+  run.ready, run.first, run.last = {}, 1, 0
+  run.waiting, run.free, run.slots = {}, {}, 0
+  return run
 end
 
 local function make_ready(run, body)
@@ -98,7 +101,7 @@ local function begin_next(run, group)
   local body = {
     run = run, group = group, outer = group.outer, index = index, place = group.place,
   }
-  body.thread = begin(body, run.thread, function() return work(item, index) end)
+  body.thread = begin(body, run, function() return work(item, index) end)
   body.slot = take_slot(run)
   group.begun = index
   group.running = group.running + 1
