@@ -27,7 +27,7 @@ from benchmark.sites import memory_site, real_site
 from benchmark.work import DELETES, WORK
 
 QUICK = Sizes(tags=100, deletes=15, kept=15, mebibytes=64)
-BUDGET = 60.0
+PATIENCE = 60.0
 """Seconds of one kind of work at one delay, after which no other turn is begun."""
 CHARTED = 20.0
 """The round trip that the chart shows, in ms."""
@@ -109,7 +109,7 @@ def measure_all(
     wanted = chosen.only.split(",")
     with real_site(registry_binary(), sizes, wanted) as site:
         results.machine |= limits(site)
-        runner = Runner(site, candidates, results, runs, BUDGET)
+        runner = Runner(site, candidates, results, runs, PATIENCE)
         for work in WORK:
             for delay in delays if work.name in wanted else ():
                 if not (delay and work.offline):
@@ -117,7 +117,7 @@ def measure_all(
     if DELETES_TAGS in results.machine["registry"]:
         return
     with memory_site(sizes) as site:
-        runner = Runner(site, candidates, results, runs, BUDGET)
+        runner = Runner(site, candidates, results, runs, PATIENCE)
         for work in DELETES:
             for delay in delays if work.name in wanted else ():
                 runner.measure(work, delay)

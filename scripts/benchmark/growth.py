@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,26 +16,19 @@ from benchmark.sites import growing_sites
 from benchmark.work import BOTH, DELETE, LIST, SCAN, Costs, Work, delete, listing, once, scan
 
 LAYOUT = "layout"
-TOO_LONG = 60.0
-"""Seconds of one kind of work, after which it is not measured with ten times the tags."""
+PATIENCE = 30.0
+"""Seconds of one run, after which it is not measured with ten times the tags."""
 
 
 def grow(programs: Sequence[Program], counts: Sequence[int], results: Results) -> None:
     """Add the rows of each count, in each of which every program runs once."""
-    slow: set[str] = set()
+    failed: set[tuple[str, str]] = set()
+    slow: dict[tuple[str, str], float] = {}
     with growing_sites(counts) as sites:
         for site in sites:
-            runner = Runner(site, programs, results, runs=1, budget=0)
+            runner = Runner(site, programs, results, 1, PATIENCE, failed, slow)
             for work in GROWING:
-                if work.name in slow:
-                    continue
-                begun = time.monotonic()
                 runner.measure(work, 0)
-                if time.monotonic() - begun > TOO_LONG and site.sizes.tags < max(counts):
-                    slow.add(work.name)
-                    results.left_out.append(
-                        f"{work.name} with more than {site.sizes.tags} tags: it takes too long"
-                    )
 
 
 def layout_listing(trial: Trial) -> Costs:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from support.command import environment
 
 Kind = Literal["regbot", "peer", "skopeo"]
-PLAIN: Mapping[str, Any] = {"readahead": 0, "cache": "off"}
+PLAIN: Mapping[str, Any] = {"readahead": 0, "cache": False}
 
 
 @dataclass(frozen=True, slots=True)
