@@ -30,7 +30,7 @@ from regbot.http.hosts import ClientSettings, HostSettings
 from regbot.http.transport import Transport
 from regbot.image.copy import CopyOptions
 from regbot.image.facts import created, image_size
-from regbot.image.resolve import config_of, image_of
+from regbot.image.resolve import image_of
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
@@ -43,7 +43,9 @@ from regbot.plan.guard import Guard
 from regbot.plan.outcome import Outcome
 from regbot.plan.session import open_session
 from regbot.stopping import Stop
+from regbot.store.cache_folder import open_cache
 from regbot.store.protocol import ReadStore
+from regbot.store.views import Reading
 
 Named = str | Reference
 
@@ -92,8 +94,17 @@ class Client:
             self._ending.callback(slot.finish, "done")
         guard = read.defaults.guard if read else Guard()
         terms = Terms(dry_run=dry_run, guard=guard, journal=slot)
+        cache = open_cache(read.cache.folder, read.cache.size, emit) if read else None
+        if cache:
+            self._ending.callback(cache.close)
         session = open_session(
-            "", transport.bind, stop=self._stop, emit=emit, outcomes=self._outcomes, terms=terms
+            "",
+            transport.bind,
+            stop=self._stop,
+            emit=emit,
+            outcomes=self._outcomes,
+            terms=terms,
+            reading=Reading(read.readahead if read else 0, cache),
         )
         self._session = self._ending.enter_context(session)
 
@@ -146,7 +157,7 @@ class Client:
         reference, store = self._open(name)
         wanted = Platform.parse(platform) if platform else None
         image = image_of(store, store.manifest(reference.name), wanted)
-        return config_of(store, image, limit=self._limit)
+        return store.config(image, limit=self._limit)
 
     def blob(self, repository: Named, digest: str) -> Iterator[bytes]:
         """The chunks of a blob. The last step raises unless they fit the digest."""

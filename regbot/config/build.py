@@ -9,8 +9,8 @@ from typing import Any
 
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
 from regbot.config.filefields import Context
-from regbot.config.schema import Creds, File, GuardSection, ScriptSection
-from regbot.config.values import Config, Script
+from regbot.config.schema import CacheSection, Creds, File, GuardSection, ScriptSection
+from regbot.config.values import CacheSettings, Config, Script
 from regbot.http.hosts import ClientSettings, HostSettings, Login
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
@@ -20,6 +20,7 @@ def build(document: Document, file: File, context: Context) -> Config:
     """The Config of a valid file."""
     warnings = list(_warnings(document, file))
     settings = file.defaults.set_fields()
+    settings["cache"] = _cache(file.defaults.cache)
     defaults = _defaults(settings, context.folder)
     client = ClientSettings(
         hosts=tuple(map(_host, _joined(file.creds))),
@@ -86,6 +87,10 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
     values["guard"] = _guard(section.guard).over(defaults.guard)
     values["place"] = document.where(document.find(("scripts", number, "name"))[0])
     return _schedule_first(replace(defaults, **values))
+
+
+def _cache(section: CacheSection | None) -> CacheSettings:
+    return CacheSettings(**section.set_fields()) if section else CacheSettings()
 
 
 def _guard(section: GuardSection | None) -> Guard:

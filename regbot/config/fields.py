@@ -49,6 +49,7 @@ SIZE = Expected("a size", "write a number of bytes, or a size such as 512KiB or 
 SCHEDULE = Expected("a schedule", 'write five fields such as "15 3 * * *"')
 TIMEZONE = Expected("a time zone", "write one such as UTC or Europe/Paris")
 VARIABLE = Expected("the name of an environment variable", "write one such as MY_NAME")
+CACHE = Expected("off or a mapping", "write off, or one such as {size: 1GiB}")
 ARGUMENTS = Expected("a mapping", "write one such as {days: 30}")
 
 
@@ -102,15 +103,20 @@ def _name(value: object) -> str:
     return text
 
 
-def _flag(value: object) -> bool:
-    word = word_of(value, FLAG).lower()
+def flag_of(value: object, expected: Expected = FLAG) -> bool:
+    """Whether a scalar says yes. One that says neither yes nor no is an error."""
+    word = word_of(value, expected).lower()
     if word not in _TRUE | _FALSE:
-        raise unexpected(word, FLAG)
+        raise unexpected(word, expected)
     return word in _TRUE
 
 
+def _flag(value: object) -> bool:
+    return flag_of(value)
+
+
 def _inverted_flag(value: object) -> bool:
-    return not _flag(value)
+    return not flag_of(value)
 
 
 def _count(value: object) -> int:
@@ -166,12 +172,16 @@ def _duration(value: object) -> float | None:
     return seconds or None
 
 
-def _size(value: object) -> int | None:
+def _size_or_nothing(value: object) -> int:
     text = word_of(value, SIZE)
     try:
-        return parse_size(text) or None
+        return parse_size(text)
     except InvalidValue:
         raise unexpected(text, SIZE) from None
+
+
+def _size(value: object) -> int | None:
+    return _size_or_nothing(value) or None
 
 
 def _size_or_unlimited(value: object) -> int | None:
@@ -271,6 +281,7 @@ Rate = Annotated[float, PlainValidator(_rate)]
 Percent = Annotated[float, PlainValidator(_percent)]
 Duration = Annotated[float | None, PlainValidator(_duration)]
 Size = Annotated[int | None, PlainValidator(_size)]
+SizeOrNothing = Annotated[int, PlainValidator(_size_or_nothing)]
 SizeOrUnlimited = Annotated[int | None, PlainValidator(_size_or_unlimited)]
 Memory = Annotated[int, PlainValidator(_memory)]
 Cron = Annotated[str | None, PlainValidator(_schedule)]

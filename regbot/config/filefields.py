@@ -68,10 +68,10 @@ def _folder(name: str, start: Path) -> Path:
     return path
 
 
-def _state_folder(value: object, info: ValidationInfo) -> Path:
+def _own_folder(value: object, info: ValidationInfo) -> Path:
     text = text_of(value).strip()
     if not text or "\0" in text:
-        raise mistake("the folder's name is empty (name a folder, or leave state out)")
+        raise mistake("the folder's name is empty (name a folder, or leave the key out)")
     return context_of(info).folder / Path(text).expanduser()
 
 
@@ -92,7 +92,8 @@ def _script_file(value: object, info: ValidationInfo) -> ScriptFile:
 
 Template = Annotated[str, PlainValidator(rendered)]
 WorkFolder = Annotated[Path, PlainValidator(_work_folder)]
-StateFolder = Annotated[Path, PlainValidator(_state_folder)]
+OwnFolder = Annotated[Path, PlainValidator(_own_folder)]
+"""A folder of regbot's own, which is created when it is needed."""
 Source = Annotated[ScriptFile, PlainValidator(_script_file)]
 
 _ModuleFolder = Annotated[Path, PlainValidator(_module_folder)]

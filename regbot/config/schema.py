@@ -7,6 +7,7 @@ that the file does not set.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,6 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from regbot.config.document import Mapping, Scalar, Sequence
 from regbot.config.fields import (
+    CACHE,
     Arguments,
     Count,
     Cron,
@@ -28,13 +30,15 @@ from regbot.config.fields import (
     PositiveCount,
     Rate,
     Size,
+    SizeOrNothing,
     SizeOrUnlimited,
     Text,
     Timezone,
     Variables,
     Version,
+    flag_of,
 )
-from regbot.config.filefields import ModuleFolders, Source, StateFolder, Template, WorkFolder
+from regbot.config.filefields import ModuleFolders, OwnFolder, Source, Template, WorkFolder
 from regbot.config.hostfields import (
     Host,
     Mirrors,
@@ -65,20 +69,24 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read_mapping(cls, node: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
-        """The values of a mapping by key; a known key without a value is left out."""
-        if not isinstance(node, Mapping):
-            return node
-        known = keys(cls)
-        return {
-            key: entry.value.items if isinstance(entry.value, Sequence) else entry.value
-            for key, entry in node.entries.items()
-            if not key.startswith("x-")
-            and not (key in known and isinstance(entry.value, Scalar) and entry.value.is_null)
-        }
+        return read_mapping(cls, node)
 
     def set_fields(self) -> dict[str, Any]:
         """The fields that the file sets, by name."""
         return {name: value for name, value in self if value is not None}
+
+
+def read_mapping(section: type[Section], node: object) -> object:
+    """The values of a mapping by key; a known key without a value is left out."""
+    if not isinstance(node, Mapping):
+        return node
+    known = keys(section)
+    return {
+        key: entry.value.items if isinstance(entry.value, Sequence) else entry.value
+        for key, entry in node.entries.items()
+        if not key.startswith("x-")
+        and not (key in known and isinstance(entry.value, Scalar) and entry.value.is_null)
+    }
 
 
 def keys(section: type[Section]) -> list[str]:
@@ -129,6 +137,21 @@ class GuardSection(Section):
     keep_at_least: Count | None = None
 
 
+class CacheSection(Section):
+    """Where content is kept between runs, or ``off``; fields of CacheSettings."""
+
+    folder: OwnFolder | None = Field(default=None, alias="dir")
+    size: SizeOrNothing | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_mapping(cls, node: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
+        """The same for a cache that is switched on or off by a word."""
+        if isinstance(node, Scalar):
+            return {} if flag_of(node, CACHE) else {"size": replace(node, text="0")}
+        return read_mapping(cls, node)
+
+
 class DefaultsSection(Section):
     """What holds for all scripts and registries; fields of Script, ClientSettings, Config."""
 
@@ -145,8 +168,10 @@ class DefaultsSection(Section):
     lua_path: ModuleFolders | None = None
     work_dir: WorkFolder | None = None
     guard: GuardSection | None = None
-    state: StateFolder | None = None
+    state: OwnFolder | None = None
     journal_keep: Duration = None
+    readahead: Count | None = None
+    cache: CacheSection | None = None
 
 
 class ScriptSection(Section):

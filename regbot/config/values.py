@@ -12,6 +12,20 @@ from regbot.plan.guard import Guard
 
 DEFAULT_MEMORY = 256 * 1024 * 1024
 DEFAULT_JOURNAL_KEEP = 30 * 86400.0
+DEFAULT_READAHEAD = 32
+DEFAULT_CACHE_SIZE = 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Where manifests and image configs are kept between runs.
+
+    If ``folder`` is None, that is the system's folder for such data. ``size`` is in bytes,
+    0 for no cache.
+    """
+
+    folder: Path | None = None
+    size: int = DEFAULT_CACHE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,7 @@ class Config:
     ``defaults`` is a script that has the defaults and nothing else. ``parallel`` is how
     many scripts run at once; 0 and 1 both mean one after the other. If ``state`` is None,
     the journal is in the system's folder for such data; ``journal_keep`` is in seconds.
+    ``readahead`` is how many tags may be read ahead of a script, 0 for none.
     ``warnings`` have the form of a ConfigError's problems. ``fingerprint`` is a digest of
     the file and of the scripts it names.
     """
@@ -60,6 +75,8 @@ class Config:
     parallel: int = 1
     state: Path | None = None
     journal_keep: float = DEFAULT_JOURNAL_KEEP
+    readahead: int = DEFAULT_READAHEAD
+    cache: CacheSettings = CacheSettings()
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
 

@@ -12,13 +12,12 @@ from regbot.oci.manifest import (
     DEFAULT_BLOB_LIMIT,
     DOCKER_CONFIG,
     OCI_CONFIG,
-    ImageConfig,
     Manifest,
 )
 from regbot.oci.platform import Platform
 from regbot.oci.tag import Name
 from regbot.stopping import Stop
-from regbot.store.protocol import ReadStore, read_blob
+from regbot.store.protocol import ReadStore
 
 CREATED = "org.opencontainers.image.created"
 FIRST_DATE = datetime(2013, 3, 20, tzinfo=UTC)
@@ -118,8 +117,7 @@ def _dates_of_config(
     descriptor = manifest.config
     if descriptor is None or descriptor.media_type not in (OCI_CONFIG, DOCKER_CONFIG):
         return None, None
-    raw = read_blob(store, descriptor.digest, size=descriptor.size, limit=limit)
-    config = ImageConfig.parse(raw, descriptor).data
+    config = store.config(manifest, limit=limit).data
     inner = config.get("config")
     labels = inner.get("Labels") if isinstance(inner, dict) else None
     label = labels.get(CREATED) if isinstance(labels, dict) else None

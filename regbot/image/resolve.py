@@ -1,12 +1,12 @@
-"""From a manifest or index to the one image, and the config, that is meant."""
+"""From a manifest or index to the one image that is meant."""
 
 from __future__ import annotations
 
 from regbot.errors import Malformed
 from regbot.image.graph import DEEPEST
-from regbot.oci.manifest import ImageConfig, Manifest
+from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
-from regbot.store.protocol import ReadStore, read_blob
+from regbot.store.protocol import ReadStore
 
 
 def image_of(store: ReadStore, manifest: Manifest, platform: Platform | None = None) -> Manifest:
@@ -20,12 +20,3 @@ def image_of(store: ReadStore, manifest: Manifest, platform: Platform | None = N
             return manifest
         manifest = store.manifest(manifest.child_for(platform).digest)
     raise Malformed(f"{store.repository}: indexes are nested deeper than {DEEPEST} levels")
-
-
-def config_of(store: ReadStore, image: Manifest, *, limit: int) -> ImageConfig:
-    """The config of a single image, of ``limit`` bytes at most. Raises Malformed without one."""
-    descriptor = image.config
-    if descriptor is None:
-        raise Malformed(f"{store.repository}@{image.digest} has no config")
-    raw = read_blob(store, descriptor.digest, size=descriptor.size, limit=limit)
-    return ImageConfig.parse(raw, descriptor)

@@ -15,6 +15,7 @@ from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores, Stores
+from regbot.store.views import Reading, Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +41,30 @@ def open_session(
     terms: Terms,
     after: OverlayStores | None = None,
     work_dir: Path | None = None,
+    reading: Reading = Reading(),
 ) -> Iterator[Session]:
     """Open the stores of a run called ``name``, and clean up behind it.
 
     In a dry run nothing that can write is opened: reads and planned writes meet in
     an overlay, with what ``after`` has planned before. Layout folders have to be in
-    ``work_dir``; None lets them be anywhere.
+    ``work_dir``; None lets them be anywhere. ``reading`` says how registries are read;
+    what a write rests on is read from the registry itself, whatever that says.
     """
     exchange = bind(stop)
     needed = terms.journal.needed if terms.journal else None
-    reading = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
+    opened = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
+    views = Views(opened, exchange, reading)
     sources: ReadStores
     stores: Stores
     keep: Callable[[], None] = _nothing
     with ExitStack() as ending:
+        ending.callback(views.close)
         if terms.dry_run:
-            sources = stores = planned = OverlayStores(reading, after=after)
+            sources = stores = planned = OverlayStores(views, after=after)
             keep = planned.keep
         else:
-            sources = reading
-            writing = reading.for_writing(bind)
+            sources = views
+            writing = opened.for_writing(bind, written=views.written)
             ending.callback(writing.close)
             stores = writing
         applier = Applier(
@@ -69,7 +74,7 @@ def open_session(
             emit,
             exchange.blob_limit,
             ending,
-            unplanned=reading if terms.dry_run else stores,
+            unplanned=opened if terms.dry_run else stores,
             writes_files=not terms.dry_run,
             registries=exchange.names,
             turn=exchange.turn,

@@ -34,9 +34,11 @@ from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
 from regbot.run.zones import local_timezone, parse_timezone
 from regbot.stopping import Stop
+from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores
+from regbot.store.views import Reading
 
 if TYPE_CHECKING:
     from regbot.journal.restore import Undone
@@ -158,6 +160,7 @@ class Bot:
             outcomes=services.outcomes,
             terms=Terms(evidence=services.evidence, journal=services.journal),
             work_dir=self.config.defaults.work_dir,
+            reading=services.reading,
         ) as session:
             guards = {script.name: script.guard for script in self.config.scripts}
             executors: dict[str, Executor] = {}
@@ -281,6 +284,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         client = replace(client, user_agent=options.user_agent)
     transport = Transport(client, emit=emit)
     stop = Stop()
+    cache = open_cache(config.cache.folder, config.cache.size, emit)
     services = Services(
         bind=transport.bind,
         emit=emit,
@@ -292,12 +296,15 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         evidence=options.evidence,
         whole=options.whole,
         overlay=_shared_overlay(transport, stop, emit) if options.dry_run else None,
+        reading=Reading(config.readahead, cache),
     )
     journal = JournalSettings(config.state, config.journal_keep, config_path, config.fingerprint)
     try:
         yield Bot(config, services, stop, journal)
     finally:
         transport.close()
+        if cache:
+            cache.close()
 
 
 def _without_actions(emit: Emit) -> Emit:

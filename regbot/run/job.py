@@ -22,6 +22,7 @@ from regbot.plan.judgement import judge
 from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
+from regbot.store.views import Reading
 
 WITHDRAWN = "its script failed or was stopped, so none of its actions is carried out"
 
@@ -46,7 +47,7 @@ class Services:
     what is deleted is looked at for a report. ``journal`` gives the run's journal.
     ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
     script that fails plans nothing, as where it has a guard; else what it planned before
-    counts, since a live run would have done it.
+    counts, since a live run would have done it. ``reading`` says how registries are read.
     """
 
     bind: Callable[[Stop], Exchange]
@@ -60,6 +61,7 @@ class Services:
     journal: JournalSlot | None = None
     overlay: OverlayStores | None = None
     whole: bool = False
+    reading: Reading = Reading()
 
     def for_trial(self) -> Services:
         """The same for a dry run whose outcomes are kept private."""
@@ -163,4 +165,5 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         ),
         after=services.overlay,
         work_dir=script.work_dir,
+        reading=services.reading,
     )

@@ -11,11 +11,12 @@ from typing import Protocol
 
 from regbot.errors import NotFound, SizeMismatch
 from regbot.oci.digest import Digest, verified
-from regbot.oci.manifest import Descriptor, Head, Manifest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer, fallback_tag
 from regbot.oci.tag import Name, Tag
 from regbot.store.layout_index import Entry, Index
+from regbot.store.protocol import read_config
 
 
 class Blobs(Protocol):
@@ -83,6 +84,10 @@ class LayoutStore:
         """The chunks of a blob, checked on the way."""
         chunks = self._blobs.chunks(digest)
         return verified(chunks, digest=digest, size=size, what=self._what(digest))
+
+    def config(self, image: Manifest, *, limit: int) -> ImageConfig:
+        """The config of an image."""
+        return read_config(self, image, limit=limit)
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
         """The list at the referrers tag, and the untagged manifests with this subject."""

@@ -16,7 +16,7 @@ from regbot.store.layout import layout_in
 from regbot.store.listing import list_repositories
 from regbot.store.ocidir import OciDirStore
 from regbot.store.protocol import Store
-from regbot.store.remote import RemoteStore
+from regbot.store.remote import RemoteStore, Written, ignore_writes
 
 Needed = Callable[[Reference], Collection[Digest]]
 """What the clean-up of a layout folder has to spare besides what it still lists."""
@@ -29,6 +29,7 @@ class OpenStores:
     tags, whether it lists referrers) is learned once. ``bind`` and
     ``mirrors`` are RemoteStore's. ``needed`` is for the clean-up of layout folders.
     ``work_dir`` is the folder that has to hold every layout folder; None is no bound.
+    ``written`` is told which repository of a registry something was written to.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class OpenStores:
         bind: Callable[[Stop], Exchange] | None = None,
         needed: Needed | None = None,
         work_dir: Path | None = None,
+        written: Written = ignore_writes,
     ) -> None:
         self._exchange = exchange
         self._stop = stop or Stop()
@@ -49,6 +51,7 @@ class OpenStores:
         self._bind = bind
         self._needed = needed
         self._work_dir = work_dir
+        self._written = written
         self._lock = threading.Lock()
         self._remote: dict[Reference, RemoteStore] = {}
         self._folders: dict[Reference, OciDirStore] = {}
@@ -64,6 +67,12 @@ class OpenStores:
                 if key not in self._folders:
                     self._folders[key] = self._folder(key)
                 return self._folders[key]
+        return self.registry(key)
+
+    def registry(self, reference: Reference) -> RemoteStore:
+        """The store of a repository of a registry."""
+        key = reference.without_name
+        with self._lock:
             if key not in self._remote:
                 self._remote[key] = self._registry(key)
             return self._remote[key]
@@ -72,7 +81,9 @@ class OpenStores:
         """The names of a registry's repositories. Raises NotSupported without a catalog."""
         return list_repositories(self._exchange, registry, limit=limit, last=last)
 
-    def for_writing(self, bind: Callable[[Stop], Exchange]) -> OpenStores:
+    def for_writing(
+        self, bind: Callable[[Stop], Exchange], written: Written = ignore_writes
+    ) -> OpenStores:
         """The same repositories, to be changed: registries answer for themselves there.
 
         Layout folders are shared with this one. ``bind`` is RemoteStore's.
@@ -85,6 +96,7 @@ class OpenStores:
             bind=bind,
             needed=self._needed,
             work_dir=self._work_dir,
+            written=written,
         )
         other._folders = self._folders
         other._lock = self._lock
@@ -122,4 +134,5 @@ class OpenStores:
             mirrors=self._mirrors,
             stop=self._stop,
             bind=self._bind,
+            written=self._written,
         )

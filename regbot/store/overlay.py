@@ -30,11 +30,11 @@ from regbot.errors import (
     Unauthorized,
 )
 from regbot.oci.digest import Digest, verified
-from regbot.oci.manifest import MEBIBYTE, SCHEMA1, Descriptor, Head, Manifest
+from regbot.oci.manifest import MEBIBYTE, SCHEMA1, Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer
 from regbot.oci.tag import Name, Tag
-from regbot.store.protocol import Chunks, ReadStore
+from regbot.store.protocol import Chunks, ReadStore, read_config
 
 CHECKED_AT_ONCE = MEBIBYTE
 """Bytes up to which a planned blob is read and checked when it is put.
@@ -153,6 +153,13 @@ class Overlay:
             return self._base.blob(digest, size)
         expected = planned.size if size is None else size
         return verified(planned.content(), digest=digest, size=expected, what=self._what(digest))
+
+    def config(self, image: Manifest, *, limit: int) -> ImageConfig:
+        """The config of an image, planned or the base's."""
+        descriptor = image.config
+        if descriptor is not None and descriptor.digest in self._blobs:
+            return read_config(self, image, limit=limit)
+        return self._base.config(image, limit=limit)
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
         """The base's referrers that are not deleted, then the planned ones."""

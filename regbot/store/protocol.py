@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from regbot.errors import SizeMismatch
+from regbot.errors import Malformed, SizeMismatch
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor, Head, Manifest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 
@@ -63,6 +63,14 @@ class ReadStore(Protocol):
         """The chunks of a blob; the end raises unless digest and size fit.
 
         To be read to the end or closed.
+        """
+        ...
+
+    def config(self, image: Manifest, *, limit: int) -> ImageConfig:
+        """The config of an image, of ``limit`` bytes at most.
+
+        A store that knows the content need not ask whether it is there, as it has to for
+        a ``blob``. Raises Malformed without a config, and what ``read_blob`` raises.
         """
         ...
 
@@ -143,3 +151,12 @@ def read_blob(store: ReadStore, digest: Digest, *, size: int | None = None, limi
             raise SizeMismatch(f"{what}: more than the limit of {limit} bytes")
         parts.append(chunk)
     return b"".join(parts)
+
+
+def read_config(store: ReadStore, image: Manifest, *, limit: int) -> ImageConfig:
+    """The config of an image, read as any blob. Raises as ``ReadStore.config`` does."""
+    descriptor = image.config
+    if descriptor is None:
+        raise Malformed(f"{store.repository}@{image.digest} has no config")
+    raw = read_blob(store, descriptor.digest, size=descriptor.size, limit=limit)
+    return ImageConfig.parse(raw, descriptor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor, Head, Manifest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.store.protocol import ReadStore
@@ -54,6 +54,10 @@ class Remembering:
     def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
         """The chunks of a blob."""
         return self._base.blob(digest, size)
+
+    def config(self, image: Manifest, *, limit: int) -> ImageConfig:
+        """The config of an image."""
+        return self._base.config(image, limit=limit)
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
         """What refers to a digest, asked for each time."""

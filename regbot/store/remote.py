@@ -23,7 +23,7 @@ from regbot.errors import (
 from regbot.events import Emit, Message, ignore
 from regbot.http.exchange import Exchange, Request, Response, Scope
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, Descriptor, Head, Manifest
+from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
@@ -38,7 +38,7 @@ from regbot.store.download import download
 from regbot.store.endpoint import Endpoint, fetch, location_of
 from regbot.store.listing import list_names
 from regbot.store.presence import Presence
-from regbot.store.protocol import Chunks
+from regbot.store.protocol import Chunks, read_config
 from regbot.store.referrer_tags import Referrers
 from regbot.store.registries import Kind, kind_of
 from regbot.store.tag_removal import TagRemoval
@@ -46,13 +46,21 @@ from regbot.store.upload import Upload, cancel
 
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 
+Written = Callable[[Reference], object]
+"""Is told of each repository whose tags or manifests were written to, or may have been."""
+
+
+def ignore_writes(_repository: Reference) -> None:
+    """Nobody wants to know."""
+
 
 class RemoteStore:
     """One repository of one registry; threads may share it.
 
     ``mirrors``: manifests and blobs may come from the host's mirrors.
     ``stop`` ends what waits. ``bind`` gives an exchange with another Stop, for the one
-    step that must not be left half done; such a step is ``urgent``.
+    step that must not be left half done; such a step is ``urgent``. ``written`` is told
+    after each write of a tag or manifest.
     """
 
     def __init__(
@@ -65,8 +73,10 @@ class RemoteStore:
         stop: Stop | None = None,
         bind: Callable[[Stop], Exchange] | None = None,
         urgent: bool = False,
+        written: Written = ignore_writes,
     ) -> None:
         self.repository = reference.without_name
+        self._written = written
         self._stop = stop or Stop()
         self._bind = bind or (lambda _: exchange)
         self._endpoint = Endpoint(exchange, self.repository, urgent=urgent)
@@ -86,7 +96,14 @@ class RemoteStore:
         """See ``swap.Finishing``."""
         stop = self._stop.to_finish(seconds, once_asked)
         exchange = self._bind(stop)
-        store = RemoteStore(exchange, self.repository, mirrors=False, stop=stop, urgent=True)
+        store = RemoteStore(
+            exchange,
+            self.repository,
+            mirrors=False,
+            stop=stop,
+            urgent=True,
+            written=self._written,
+        )
         return Presence(store, stop.wait)
 
     def _kind(self) -> Kind:
@@ -142,6 +159,10 @@ class RemoteStore:
         """HEAD of a manifest; a GET where the host or its answer asks for one."""
         return self._head(name, mirrors=self._mirrors)
 
+    def glance(self, name: Name) -> Head | None:
+        """What a HEAD alone tells of a manifest; None where those of the host tell too little."""
+        return self._by_head(name, mirrors=self._mirrors)
+
     def original_head(self, name: Name) -> Head:
         """The same, and never from a mirror."""
         return self._head(name, mirrors=False)
@@ -161,6 +182,10 @@ class RemoteStore:
     def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
         """The chunks of a blob; a broken connection is gone on with."""
         return download(self._endpoint, digest, size, mirrors=self._mirrors)
+
+    def config(self, image: Manifest, *, limit: int) -> ImageConfig:
+        """The config of an image."""
+        return read_config(self, image, limit=limit)
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
         """From the referrers API, else from the fallback tag."""
@@ -202,7 +227,10 @@ class RemoteStore:
             expect=frozenset({200, 202, 204}),
             scopes=self._endpoint.delete,
         )
-        self._endpoint.send(request).close()
+        try:
+            self._endpoint.send(request).close()
+        finally:
+            self._written(self.repository)
 
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
         """Upload a blob. False, with nothing sent, when it is there already."""
@@ -250,18 +278,23 @@ class RemoteStore:
         )
 
     def _head(self, name: Name, *, mirrors: bool) -> Head:
-        if not self._endpoint.settings.disable_head:
-            try:
-                with self._endpoint.send(
-                    self._manifest_request("HEAD", name, mirrors=mirrors)
-                ) as response:
-                    head = head_said(response.headers)
-            except RegistryUnsupported:
-                head = None
-            if head is not None and _fits(name, head.digest):
-                return head
+        head = self._by_head(name, mirrors=mirrors)
+        if head is not None:
+            return head
         manifest = self._manifest(name, mirrors=mirrors)
         return Head(manifest.media_type, manifest.digest, manifest.size, manifest.rate_limit)
+
+    def _by_head(self, name: Name, *, mirrors: bool) -> Head | None:
+        if self._endpoint.settings.disable_head:
+            return None
+        try:
+            with self._endpoint.send(
+                self._manifest_request("HEAD", name, mirrors=mirrors)
+            ) as response:
+                head = head_said(response.headers)
+        except RegistryUnsupported:
+            return None
+        return head if head is not None and _fits(name, head.digest) else None
 
     def _manifest(self, name: Name, *, mirrors: bool) -> Manifest:
         what = str(self.repository.with_name(name))
@@ -298,9 +331,12 @@ class RemoteStore:
             length=manifest.size,
             retry=retry,
         )
-        with self._endpoint.send(request) as response:
-            _check(manifest, digest_said(response.headers), what)
-            return "OCI-Subject" in response.headers
+        try:
+            with self._endpoint.send(request) as response:
+                _check(manifest, digest_said(response.headers), what)
+                return "OCI-Subject" in response.headers
+        finally:
+            self._written(self.repository)
 
     def _subject_listed_by_tag(self, digest: Digest) -> Digest | None:
         """The subject of a manifest, where a fallback tag lists what refers to it."""

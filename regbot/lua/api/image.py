@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from regbot.events import Message
 from regbot.image.facts import created_of, image_size
-from regbot.image.resolve import config_of, image_of
+from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.manifest import manifest_of, read_head
 from regbot.lua.api.objects import MANIFEST, PLATFORM, HeldConfig, HeldManifest, give_config
@@ -19,7 +19,7 @@ def _config(
     manifest, reference = manifest_of(context, source), _reference(source)
     store = context.stores.open(reference)
     image = image_of(store, manifest, platform)
-    config = config_of(store, image, limit=context.blob_limit)
+    config = store.config(image, limit=context.blob_limit)
     return give_config(HeldConfig(reference, image.digest, config))
 
 

@@ -1,0 +1,196 @@
+"""The folder in which manifests and configs are kept between runs, by digest.
+
+``<registry>/<repository>/<algorithm>/<hex>`` below it is the content itself, so any
+number of processes may share the folder, and one that is killed leaves nothing that
+could be mistaken for content: it is checked against its name when it is read. Deleting
+the folder, or a part of it, is safe at any time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import platformdirs
+
+from regbot.errors import DigestMismatch, StorageError
+from regbot.events import Emit, Message, ignore
+from regbot.files import TEMPORARY_PREFIX, read_whole, temporary_file, write_all
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+
+_BLOCK = 4096
+"""Bytes that file systems give out at once: what a small file takes."""
+_TRIMMED_AFTER = 8
+_ABANDONED_AFTER = 3600.0
+"""Seconds after which a half-written file belongs to nobody any more."""
+_WRITTEN = ".written"
+
+
+def default_cache() -> Path:
+    """The platform's folder for such content, such as ``~/.cache/regbot``."""
+    return platformdirs.user_cache_path("regbot", appauthor=False)
+
+
+def open_cache(folder: Path | None, size: int, emit: Emit) -> CacheFolder | None:
+    """The cache in a folder, None for the platform's; None where ``size`` is 0."""
+    return CacheFolder(folder or default_cache(), size, emit) if size else None
+
+
+class CacheFolder:
+    """A folder of content, of about ``size`` bytes at most. Threads may share it.
+
+    What was used least recently goes first. The file ``.written`` has a byte for each
+    block written since the last trimming, by any process, so the folder is looked
+    through only after an eighth of ``size`` was written. Where the folder can't be
+    written, ``emit`` is told once, and nothing more is written.
+    """
+
+    def __init__(self, folder: Path, size: int, emit: Emit = ignore) -> None:
+        self._folder = folder
+        self._size = size
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._writable = True
+        self._written: int | None = None
+
+    def shelf(self, repository: Reference) -> Shelf:
+        """Where the content of a repository is kept."""
+        folder = self._folder / quote(repository.registry, safe="") / repository.repository
+        return Shelf(self, folder)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file as a whole, where files can be written."""
+        if not self._writable:
+            return
+        try:
+            self._write(path, content)
+            self._count(len(content))
+        except (OSError, StorageError) as error:
+            self._writable = False
+            text = f"the cache {self._folder} can't be written, so nothing is added to it: {error}"
+            self._emit(Message("info", text))
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        with self._lock:
+            if self._written is not None:
+                os.close(self._written)
+                self._written = None
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            with temporary_file(path) as (descriptor, temporary):
+                write_all(descriptor, content)
+                temporary.rename(path)
+        except StorageError:
+            self._make(path.parent)  # there was none, or the last entry of it has just gone
+            with temporary_file(path) as (descriptor, temporary):
+                write_all(descriptor, content)
+                temporary.rename(path)
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder, and those that lead to it, for nobody else to look into."""
+        if folder == self._folder:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _count(self, length: int) -> None:
+        """Note what was written, and make room when it is time to."""
+        with self._lock:
+            if self._written is None:
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+                self._written = os.open(self._folder / _WRITTEN, flags, 0o600)
+            os.write(self._written, b"." * (length // _BLOCK + 1))
+            blocks = os.fstat(self._written).st_size
+            if blocks * _BLOCK * _TRIMMED_AFTER <= self._size:
+                return
+            with suppress(OSError):  # another process is at it
+                fcntl.flock(self._written, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try:
+                    os.ftruncate(self._written, 0)
+                    self._trim()
+                finally:
+                    fcntl.flock(self._written, fcntl.LOCK_UN)
+
+    def _trim(self) -> None:
+        """Remove what was used least recently, until there is room for the next eighth."""
+        files = sorted(self._files())
+        excess = sum(taken for _, taken, _ in files) - self._size + self._size // _TRIMMED_AFTER
+        for _, taken, path in files:
+            if excess <= 0:
+                break
+            with suppress(OSError):
+                path.unlink()
+                excess -= taken
+                path.parent.rmdir()  # if that was the last of it
+
+    def _files(self) -> Iterator[tuple[int, int, Path]]:
+        """When each file was used last (nanoseconds), the bytes it takes, and its path."""
+        abandoned = time.time_ns() - int(_ABANDONED_AFTER * 1e9)
+        waiting = [str(self._folder)]
+        while waiting:
+            with suppress(OSError), os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                        continue
+                    found = entry.stat(follow_symlinks=False)
+                    if not entry.name.startswith("."):
+                        blocks = -(-found.st_size // _BLOCK)
+                        yield found.st_mtime_ns, blocks * _BLOCK, Path(entry.path)
+                    elif entry.name.startswith(TEMPORARY_PREFIX) and found.st_mtime_ns < abandoned:
+                        Path(entry.path).unlink()
+
+
+class Shelf:
+    """The content of one repository in a cache's folder. Threads may share it."""
+
+    def __init__(self, cache: CacheFolder, folder: Path) -> None:
+        self._cache = cache
+        self._folder = folder
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether there was ever anything kept."""
+        return self._folder.is_dir()
+
+    def read(self, digest: Digest, limit: int) -> bytes | None:
+        """The content of a digest, of ``limit`` bytes at most; None where it is not known.
+
+        What is something else by now is removed.
+        """
+        path = self._path(digest)
+        try:
+            content, _ = read_whole(path, limit)
+        except OSError:
+            return None
+        try:
+            digest.check(content, str(path))
+        except DigestMismatch:
+            with suppress(OSError):
+                path.unlink()
+            return None
+        with suppress(OSError):
+            os.utime(path)
+        return content
+
+    def keep(self, digest: Digest, content: bytes) -> None:
+        """Keep the content of a digest, which the caller has checked."""
+        self._cache.write(self._path(digest), content)
+
+    def has(self, digest: Digest) -> bool:
+        """Whether the content of a digest seems to be known."""
+        return self._path(digest).is_file()
+
+    def _path(self, digest: Digest) -> Path:
+        return self._folder / digest.algorithm / digest.hex

@@ -1,0 +1,183 @@
+"""A repository of which the next tags are read before a script asks for them.
+
+It never changes a result. What was fetched ahead is an answer of the registry, given
+seconds ago: it is used once, while it is fresh and nothing was written to the repository
+since. An error is thrown away, and the question asked again when the script comes to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar, cast
+
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Name, Tag
+from regbot.stopping import Clock
+from regbot.store.ahead import FRESH_FOR, Ahead, Threads
+from regbot.store.protocol import ReadStore
+from regbot.store.recipe import Answers, Habit, Question, Recipe
+from regbot.store.walk import Walk
+
+_FIRST_WINDOW = 4
+"""Tags that are fetched of a repository whose walk is only assumed."""
+_MOST_READY = 512
+"""Answers that wait for their questions."""
+
+T = TypeVar("T")
+
+
+class Host:
+    """What the repositories of one registry share, as one run reads them.
+
+    ``most`` is the largest window. ``counts_pulls``: the registry tells a rate limit, so a
+    GET that is made in vain costs something.
+    """
+
+    def __init__(self, threads: Threads, most: int, clock: Clock) -> None:
+        self.threads = threads
+        self.most = most
+        self.clock = clock
+        self.counts_pulls = False
+        self._way: int | None = None
+        self._recipe = Recipe()
+
+    def may_ask(self, recipe: Recipe) -> bool:
+        """Whether a recipe is to be asked ahead."""
+        return bool(recipe.steps) and (recipe.is_heads_alone or not self.counts_pulls)
+
+    def hand_on(self, way: int | None, recipe: Recipe) -> None:
+        """Tell how tags are walked, and what each is asked."""
+        self._way, self._recipe = way, recipe
+
+    def take(self) -> tuple[int | None, Recipe]:
+        """How the next repository will be walked, if it is walked like the last.
+
+        It is taken once: one that is listed and not walked breaks the habit.
+        """
+        way, self._way = self._way, None
+        return way, self._recipe
+
+
+class Readahead:
+    """A store to read that learns what comes next, and fetches it. Threads may share it."""
+
+    def __init__(self, base: ReadStore, host: Host) -> None:
+        self._base = base
+        self._host = host
+        self._lock = threading.Lock()
+        self._habit = Habit()
+        self._listed: list[Tag] = []
+        self._ahead: Ahead[Tag, Answers] | None = None
+        self._ready: dict[Question, tuple[float, object]] = {}
+        self._writes = 0
+
+    @property
+    def repository(self) -> Reference:
+        """The repository, without tag and digest."""
+        return self._base.repository
+
+    @property
+    def last_tag_takes_manifest(self) -> bool:
+        """As the store below says."""
+        return self._base.last_tag_takes_manifest
+
+    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
+        """The tags, which are asked for each time, and likely to be walked then."""
+        tags = self._base.tags(limit=limit, last=last)
+        self._expect(tags, follows=last)
+        return tags
+
+    def head(self, name: Name) -> Head:
+        """What a HEAD tells of a manifest."""
+        return self._answer(Question("head", name), partial(self._base.head, name))
+
+    def manifest(self, name: Name) -> Manifest:
+        """A manifest or index."""
+        return self._answer(Question("manifest", name), partial(self._base.manifest, name))
+
+    def blob_size(self, digest: Digest) -> int:
+        """Bytes of a blob, asked for each time."""
+        return self._base.blob_size(digest)
+
+    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
+        """The chunks of a blob, asked for each time."""
+        return self._base.blob(digest, size)
+
+    def config(self, image: Manifest, *, limit: int) -> ImageConfig:
+        """The config of an image."""
+        question = Question("config", image.digest, limit)
+        return self._answer(question, partial(self._base.config, image, limit=limit))
+
+    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
+        """What refers to a digest."""
+        question = Question("referrers", digest, artifact_type)
+        return self._answer(question, partial(self._base.referrers, digest, artifact_type))
+
+    def forget(self) -> None:
+        """Something was written to the repository: what was fetched before counts no more."""
+        with self._lock:
+            self._writes += 1
+            self._ready.clear()
+            if self._ahead is not None:
+                self._ahead.drop()
+
+    def _expect(self, tags: list[Tag], follows: str) -> None:
+        """A list was given to the script, or the next page of one that it has not walked."""
+        way, recipe = self._host.take()
+        with self._lock:
+            is_page = self._ahead is None and self._listed[-1:] == [follows]
+            self._listed = [*self._listed, *tags] if is_page else tags
+            if self._ahead is not None:
+                self._ahead.drop()
+            self._ahead = None
+            if way is not None and self._host.may_ask(recipe):
+                self._ahead = self._along(Walk(tags, way))
+                self._ahead.begin(_FIRST_WINDOW, partial(recipe.ask, self._base))
+
+    def _along(self, walk: Walk[Tag]) -> Ahead[Tag, Answers]:
+        host = self._host
+        return Ahead(walk, most=host.most, run=host.threads.run, clock=host.clock)
+
+    def _answer(self, question: Question, ask: Callable[[], T]) -> T:
+        """The answer that was fetched ahead, else one that is asked for now."""
+        if not self._listed:
+            return ask()
+        tag = question.name
+        if isinstance(tag, Tag):
+            self._turn_to(tag, question)
+        with self._lock:
+            began, answer = self._ready.pop(question, (float("-inf"), None))
+        if answer is None or self._host.clock() - began >= FRESH_FOR:
+            answer = ask()
+        with self._lock:
+            self._habit.learn(question, answer)
+        if isinstance(answer, Head | Manifest) and answer.rate_limit.known:
+            self._host.counts_pulls = True
+        return cast("T", answer)
+
+    def _turn_to(self, tag: Tag, question: Question) -> None:
+        """See whether this is the next tag of a walk; make its answers ready if so."""
+        host = self._host
+        with self._lock:
+            if self._ahead is None:
+                self._ahead = self._along(Walk(self._listed))
+            ahead, writes = self._ahead, self._writes
+            if not (ahead.lists(tag) and self._habit.is_new(question)):
+                return
+            self._habit.turn_to(tag)
+            recipe = self._habit.recipe
+        ask = partial(recipe.ask, self._base) if host.may_ask(recipe) else None
+        fetched = ahead.move_to(tag, ask)
+        host.hand_on(ahead.way, recipe)
+        if fetched is None:
+            return
+        began, answers = fetched
+        with self._lock:
+            if writes == self._writes:
+                self._ready.update({given: (began, answers[given]) for given in answers})
+            while len(self._ready) > _MOST_READY:
+                del self._ready[next(iter(self._ready))]
