@@ -105,10 +105,10 @@ def _name(value: object) -> str:
 
 def flag_of(value: object, expected: Expected = FLAG) -> bool:
     """Whether a scalar says yes. One that says neither yes nor no is an error."""
-    word = word_of(value, expected).lower()
-    if word not in _TRUE | _FALSE:
+    word = word_of(value, expected)
+    if word.lower() not in _TRUE | _FALSE:
         raise unexpected(word, expected)
-    return word in _TRUE
+    return word.lower() in _TRUE
 
 
 def _flag(value: object) -> bool:

@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from regbot.errors import RegbotError
 from regbot.stopping import Clock
@@ -29,8 +29,20 @@ A = TypeVar("A")
 Work = Callable[[], None]
 
 
+class Background(Protocol):
+    """Does work while its caller goes on."""
+
+    def run(self, work: Work) -> None:
+        """Do it as soon as possible."""
+        ...
+
+    def close(self) -> None:
+        """Begin nothing more; nobody waits for what is under way."""
+        ...
+
+
 class Threads:
-    """A few threads that do what they are given, in order. Begun when they are needed."""
+    """Up to ``most`` threads that do what they are given, in order; begun when they are needed."""
 
     def __init__(self, most: int) -> None:
         self._most = most

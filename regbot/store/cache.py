@@ -39,15 +39,11 @@ class Cache:
 
     Whether a tag is asked for by HEAD, in the hope that its manifest is known, or at once
     by GET, is learned: from what was kept by the runs before, then from the last tag.
-    ``limit`` is how many bytes a manifest may have.
     """
 
-    def __init__(
-        self, base: Source, shelf: Shelf, *, limit: int, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, base: Source, shelf: Shelf, *, clock: Clock = time.monotonic) -> None:
         self._base = base
         self._shelf = shelf
-        self._limit = limit
         self._clock = clock
         self._hopeful: bool | None = None
         self._heads_tell = True
@@ -94,7 +90,7 @@ class Cache:
             return self._base.config(image, limit=limit)
         if self._is_shown(image.digest):
             content = self._shelf.read(descriptor.digest, descriptor.size)
-            if content is not None and len(content) == descriptor.size:
+            if content is not None:
                 return ImageConfig.parse(content, descriptor)
         config = self._base.config(image, limit=limit)
         self._shelf.keep(descriptor.digest, config.raw)
@@ -123,7 +119,7 @@ class Cache:
         if head is None:
             self._heads_tell = False
             return None
-        content = self._shelf.read(head.digest, self._limit)
+        content = self._shelf.read(head.digest, head.size)
         self._hopeful = content is not None
         if content is None or head.media_type in SCHEMA1:
             return None

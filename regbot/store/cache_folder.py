@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import platformdirs
 
-from regbot.errors import DigestMismatch, StorageError
+from regbot.errors import StorageError
 from regbot.events import Emit, Message, ignore
 from regbot.files import TEMPORARY_PREFIX, read_whole, temporary_file, write_all
 from regbot.oci.digest import Digest
@@ -164,19 +164,20 @@ class Shelf:
         """Whether there was ever anything kept."""
         return self._folder.is_dir()
 
-    def read(self, digest: Digest, limit: int) -> bytes | None:
-        """The content of a digest, of ``limit`` bytes at most; None where it is not known.
+    def read(self, digest: Digest, size: int) -> bytes | None:
+        """The content of a digest, if it is known and has ``size`` bytes.
 
         What is something else by now is removed.
         """
         path = self._path(digest)
         try:
-            content, _ = read_whole(path, limit)
-        except OSError:
+            content, _ = read_whole(path, size)
+            is_whole = len(content) == size and Digest.of(content, digest.algorithm) == digest
+        except FileNotFoundError:
             return None
-        try:
-            digest.check(content, str(path))
-        except DigestMismatch:
+        except OSError:
+            is_whole = False
+        if not is_whole:
             with suppress(OSError):
                 path.unlink()
             return None

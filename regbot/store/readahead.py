@@ -17,7 +17,7 @@ from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Clock
-from regbot.store.ahead import FRESH_FOR, Ahead, Threads
+from regbot.store.ahead import FRESH_FOR, Ahead, Background
 from regbot.store.protocol import ReadStore
 from regbot.store.recipe import Answers, Habit, Question, Recipe
 from regbot.store.walk import Walk
@@ -37,8 +37,8 @@ class Host:
     GET that is made in vain costs something.
     """
 
-    def __init__(self, threads: Threads, most: int, clock: Clock) -> None:
-        self.threads = threads
+    def __init__(self, background: Background, most: int, clock: Clock) -> None:
+        self.background = background
         self.most = most
         self.clock = clock
         self.counts_pulls = False
@@ -140,7 +140,7 @@ class Readahead:
 
     def _along(self, walk: Walk[Tag]) -> Ahead[Tag, Answers]:
         host = self._host
-        return Ahead(walk, most=host.most, run=host.threads.run, clock=host.clock)
+        return Ahead(walk, most=host.most, run=host.background.run, clock=host.clock)
 
     def _answer(self, question: Question, ask: Callable[[], T]) -> T:
         """The answer that was fetched ahead, else one that is asked for now."""

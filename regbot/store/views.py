@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from regbot.http.exchange import Exchange
 from regbot.oci.reference import Reference
 from regbot.stopping import Clock
-from regbot.store.ahead import Threads
+from regbot.store.ahead import Background, Threads
 from regbot.store.cache import Cache
 from regbot.store.cache_folder import CacheFolder
 from regbot.store.opener import OpenStores
@@ -28,7 +29,8 @@ class Reading:
 class Views:
     """Opens repositories for reading, each once; threads may share it.
 
-    Layout folders are read as they are.
+    Layout folders are read as they are. ``background`` makes what fetches ahead, with so
+    many threads.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Views:
         reading: Reading,
         *,
         clock: Clock = time.monotonic,
+        background: Callable[[int], Background] = Threads,
     ) -> None:
         self._base = base
         self._exchange = exchange
         self._reading = reading
         self._clock = clock
+        self._background = background
         self._lock = threading.Lock()
         self._stores: dict[Reference, ReadStore] = {}
         self._hosts: dict[str, Host] = {}
@@ -73,7 +77,7 @@ class Views:
         with self._lock:
             hosts, self._hosts = list(self._hosts.values()), {}
         for host in hosts:
-            host.threads.close()
+            host.background.close()
 
     def _view(self, key: Reference) -> ReadStore:
         if key.scheme == "ocidir":
@@ -82,7 +86,7 @@ class Views:
         store: ReadStore = remote
         if self._reading.cache:
             shelf = self._reading.cache.shelf(key)
-            store = Cache(remote, shelf, limit=self._exchange.blob_limit, clock=self._clock)
+            store = Cache(remote, shelf, clock=self._clock)
         if self._reading.readahead:
             store = Readahead(store, self._host(key.registry))
         return store
@@ -90,8 +94,8 @@ class Views:
     def _host(self, registry: str) -> Host:
         if registry not in self._hosts:
             most = self._reading.readahead
-            threads = Threads(min(most, self._exchange.host(registry).concurrency))
-            self._hosts[registry] = Host(threads, most, self._clock)
+            threads = min(most, self._exchange.host(registry).concurrency)
+            self._hosts[registry] = Host(self._background(threads), most, self._clock)
         return self._hosts[registry]
 
     def _key(self, repository: Reference) -> tuple[str, str]:

@@ -6,10 +6,17 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from support.configs import load
+from support.configs import load, problems
 
-from regbot.config.schema import ApiOpts, Creds, DefaultsSection, GuardSection, ScriptSection
-from regbot.config.values import Config, Script
+from regbot.config.schema import (
+    ApiOpts,
+    CacheSection,
+    Creds,
+    DefaultsSection,
+    GuardSection,
+    ScriptSection,
+)
+from regbot.config.values import CacheSettings, Config, Script
 from regbot.errors import ConfigError
 from regbot.http.hosts import ClientSettings, HostSettings, Login, Secret
 from regbot.plan.guard import Guard
@@ -344,6 +351,7 @@ def test_nothing_to_run_is_a_warning():
         (Creds, (HostSettings, Login), {"scheme", "api_opts"}),
         (ApiOpts, (HostSettings,), set()),
         (GuardSection, (Guard,), set()),
+        (CacheSection, (CacheSettings,), set()),
         (DefaultsSection, (Script, ClientSettings, Config), set()),
         (ScriptSection, (Script,), {"script", "file"}),
     ],
@@ -385,3 +393,40 @@ def test_no_secret_is_in_the_repr_of_a_config():
     shown = repr(config.client.hosts)
     assert "hunter2" not in shown
     assert "t0psecret" not in shown
+
+
+class TestReading:
+    """How registries are read: ahead of scripts, and from a cache."""
+
+    def test_both_are_on_by_default(self):
+        config = load("defaults: {}")
+        assert (config.readahead, config.cache) == (32, CacheSettings(None, 1024**3))
+
+    @pytest.mark.parametrize("text", ["off", "false", "no", "{size: 0}"])
+    def test_the_cache_is_off(self, text):
+        assert load(f"defaults: {{cache: {text}}}").cache.size == 0
+
+    @pytest.mark.parametrize("text", ["on", "true", "{}", "", "{size: }"])
+    def test_the_cache_is_on(self, text):
+        assert load(f"defaults: {{cache: {text}}}").cache == CacheSettings()
+
+    def test_where_and_how_large(self, tmp_path):
+        text = "defaults: {readahead: 0, cache: {dir: kept, size: 2MiB}}"
+        config = load(text, base=tmp_path)
+        assert config.readahead == 0
+        assert config.cache == CacheSettings(tmp_path / "kept", 2 * 1024 * 1024)
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("cache: 1GiB", "1:19: cache: expected off or a mapping, not '1GiB' (write off, or"),
+            ("cache: [a]", "1:19: cache: expected a mapping of keys and values (write"),
+            ("cache: {size: much}", "1:26: size: expected a size, not 'much'"),
+            ("cache: {dir: ''}", "1:25: dir: the folder's name is empty"),
+            ("readahead: -1", "1:23: readahead: '-1' is negative (write 0 or more)"),
+            ("readahead: off", "1:23: readahead: expected a number, not 'off'"),
+        ],
+    )
+    def test_mistakes(self, text, problem):
+        (found,) = problems(f"defaults: {{{text}}}\nscripts: [{{name: a, script: x}}]")
+        assert found.startswith(f"bot.yml:{problem}")

@@ -12,6 +12,7 @@ import pytest
 from support.clients import Client
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, Quirks, TestRegistry
 from support.servers import RealRegistry, docker_registry
+from support.viewing import run_on
 
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
@@ -75,21 +76,44 @@ def _registry(quirks: Quirks, **switches: object) -> Kind:
     """A registry in memory, as two repositories of it."""
 
     def open_registry(request: pytest.FixtureRequest) -> Place:
-        stack: ExitStack = request.getfixturevalue("closing")
-        registry = stack.enter_context(TestRegistry(quirks, **switches))
-        client = stack.enter_context(Client(registry.host))
-        content = registry.content
-
-        def damage(digest: Digest, raw: bytes) -> None:
-            own = content.repository("team/app")
-            if str(digest) in own.manifests:
-                own.manifests[str(digest)] = replace(own.manifests[str(digest)], raw=raw)
-            else:
-                own.blobs[str(digest)] = raw
-
+        registry, client = _started(request, quirks, **switches)
+        damage = _damaging(registry)
         return Place(client.store("team/app"), client.store("team/other"), damage)
 
     return open_registry
+
+
+def _started(
+    request: pytest.FixtureRequest, quirks: Quirks, **switches: object
+) -> tuple[TestRegistry, Client]:
+    stack: ExitStack = request.getfixturevalue("closing")
+    registry = stack.enter_context(TestRegistry(quirks, **switches))
+    return registry, stack.enter_context(Client(registry.host))
+
+
+def _damaging(registry: TestRegistry) -> Callable[[Digest, bytes], None]:
+    def damage(digest: Digest, raw: bytes) -> None:
+        own = registry.content.repository("team/app")
+        if str(digest) in own.manifests:
+            own.manifests[str(digest)] = replace(own.manifests[str(digest)], raw=raw)
+        else:
+            own.blobs[str(digest)] = raw
+
+    return damage
+
+
+def _viewed(**reading: object) -> Kind:
+    """A registry in memory, read through the views of a run."""
+
+    def open_views(request: pytest.FixtureRequest) -> Place:
+        registry, client = _started(request, DISTRIBUTION_3)
+        stack: ExitStack = request.getfixturevalue("closing")
+        cache = request.getfixturevalue("tmp_path") / "cache"
+        run = run_on(registry.host, client.bound, stop=client.stop, cache=cache, **reading)
+        opened = stack.enter_context(run)
+        return Place(opened.both("team/app"), opened.both("team/other"), _damaging(registry))
+
+    return open_views
 
 
 def _real_registry(request: pytest.FixtureRequest) -> Place:
@@ -159,6 +183,8 @@ KINDS: dict[str, Kind] = {
     "distribution 3": _registry(DISTRIBUTION_3),
     "referrers API": _registry(Quirks(), page_size=10, link="absolute", referrers_page=1),
     "docker-registry": _real_registry,
+    "cache": _viewed(),
+    "read-ahead and cache": _viewed(readahead=4),
     "overlay of a registry": _overlay_of_a_registry,
     "overlay of a folder": _overlay_of_a_folder,
 }

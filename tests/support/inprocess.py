@@ -160,10 +160,10 @@ def _chunks(request: Request) -> Iterator[bytes]:
 
 
 class Memory:
-    """The registry of the tests, asked without a connection."""
+    """The registry of the tests, asked without a connection; ``rate_limit`` is of Quirks."""
 
-    def __init__(self, preset: Quirks) -> None:
-        self.quirks = replace(preset, auth="", blob_redirect=False, rate_limit=0)
+    def __init__(self, preset: Quirks, *, rate_limit: int = 0) -> None:
+        self.quirks = replace(preset, auth="", blob_redirect=False, rate_limit=rate_limit)
         self._turn = RLock()
         self.registry = TestRegistry(self.quirks, listens=False)
         self.registry.__enter__()
