@@ -17,8 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import platformdirs
-
 from regbot.errors import StorageError
 from regbot.events import Emit, Message, ignore
 from regbot.files import TEMPORARY_PREFIX, read_whole, temporary_file, write_all
@@ -35,6 +33,8 @@ _WRITTEN = ".written"
 
 def default_cache() -> Path:
     """The platform's folder for such content, such as ``~/.cache/regbot``."""
+    import platformdirs
+
     return platformdirs.user_cache_path("regbot", appauthor=False)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
 from regbot.errors import InvalidValue
-from regbot.oci.versions import TagVersion
 
 _LEARNED_AT_ONCE = 50
 """Names between two that were asked for, from which it is learned what a script skips."""
@@ -206,6 +205,8 @@ def _both_ways(names: Sequence[N]) -> list[Order[N]]:
 
 def _by_version(names: Sequence[N]) -> list[N]:
     """The names that are versions, the oldest first; none of a list that is too long."""
+    from regbot.oci.versions import TagVersion
+
     versions: list[tuple[TagVersion, N]] = []
     for name in names if len(names) <= _MOST_VERSIONS else ():
         try:
