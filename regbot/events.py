@@ -69,6 +69,13 @@ class Delayed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Spared(Event):
+    """A request that the script did not have to wait for; ``by`` says thanks to what."""
+
+    by: Literal["cache", "read-ahead"]
+
+
+@dataclass(frozen=True, slots=True)
 class LeftBehind(Event):
     """A tag is left on a placeholder, because its manifest could not be put back.
 

@@ -33,15 +33,35 @@ _LARGEST_SCRIPT = 16 * 1024 * 1024
 @config_option
 @dry_run_option
 @report_option
+@click.option(
+    "--profile", "with_profile", is_flag=True, help="Show on standard error what took the time."
+)
 @settings_options
-def once(config_path: str, settings: Settings, reports: tuple[Path, ...], *, dry_run: bool) -> int:
+def once(
+    config_path: str,
+    settings: Settings,
+    reports: tuple[Path, ...],
+    *,
+    dry_run: bool,
+    with_profile: bool,
+) -> int:
     """Run every enabled script once.
 
     With --dry-run nothing is changed, and a table on standard output lists what would
     have been done.
+
+    With --profile, a table tells for how long hosts were waited for, and the CPU that was
+    used. Requests that are under way at the same time count each.
     """
+    from regbot.cli.profile import profiled
+
     config = read_config(config_path)
-    with open_bot(config, config_path, settings, dry_run=dry_run, evidence=bool(reports)) as bot:
+    with (
+        profiled(wanted=with_profile) as profile,
+        open_bot(
+            config, config_path, settings, profile, dry_run=dry_run, evidence=bool(reports)
+        ) as bot,
+    ):
         ended = bot.run_once()
         write_reports(bot, "once", ended, reports)
         if dry_run:

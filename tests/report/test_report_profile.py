@@ -1,0 +1,41 @@
+"""What --profile adds up, and what it shows."""
+
+from support.applying import bot_in
+from support.registry import DISTRIBUTION_3
+
+from regbot.events import Delayed, Exchanged, Spared
+from regbot.report.profile import Profile
+
+
+def test_seconds_and_requests_are_added_up_by_host():
+    times, cpu = iter([100.0, 107.5]), iter([(1.0, 0.5), (3.0, 0.75)])
+    profile = Profile(clock=lambda: next(times), cpu=lambda: next(cpu))
+    for host in ("a.example", "a.example", "b.example"):
+        profile(Exchanged(host, "GET", f"https://{host}/v2/", 200, 1.25))
+    profile(Delayed("a.example", 0.5, "status 429"))
+    for _ in range(3):
+        profile(Spared("cache"))
+    assert list(profile.rows()) == [
+        ("a.example", "2.50", "waiting for 2 requests"),
+        ("b.example", "1.25", "waiting for 1 requests"),
+        ("a.example", "0.50", "held back 1 times: status 429"),
+        ("cache", "", "3 requests spared"),
+        ("regbot", "2.00", "CPU of regbot itself"),
+        ("scripts", "0.25", "CPU of the scripts' processes and of helpers"),
+        ("all", "7.50", "from the start to the end"),
+    ]
+
+
+def test_once_shows_where_its_time_went(tmp_path):
+    with bot_in(tmp_path, DISTRIBUTION_3, auth="") as bot:
+        bot.fill(old=1, new=0)
+        bot.configure("print(tag.ls(app)[1])")
+        bot.registry.forget()
+        done = bot.run("once", "--profile")
+        assert done.returncode == 0
+        assert done.stdout == "old0\n"
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith(bot.registry.host)]
+        assert (
+            line.split(maxsplit=2)[2].rstrip()
+            == f"waiting for {len(bot.registry.requests)} requests"
+        )
