@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from regbot.cli.main import leave
 from regbot.cli.output import Printing, drop, note
 from regbot.errors import UsageError
+from regbot.lua.processes import Process, start
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
@@ -48,11 +49,13 @@ def open_bot(
     evidence: bool = False,
     whole: bool = False,
     prints: TextIO | None = None,
+    start_process: Callable[[], Process] = start,
 ) -> Iterator[Bot]:
     """Open a bot that logs, and that a signal stops gracefully.
 
     ``evidence`` is set for a report or plan, ``whole`` where a script that fails is to
     plan nothing. ``prints`` is where scripts print to, by default standard output.
+    ``start_process`` gives a script its process.
     """
     from regbot.cli.logs import make_log
     from regbot.events import fan_out
@@ -60,7 +63,7 @@ def open_bot(
 
     printing = Printing(prints or sys.stdout)
     emit = fan_out(make_log(settings.level, settings.log_format), printing, *listeners)
-    options = Options(dry_run, settings.user_agent, evidence, whole)
+    options = Options(dry_run, settings.user_agent, evidence, whole, start_process)
     with assemble(config, options, _absolute(config_path), emit) as bot:
         _ask_on_signals(bot.stop.ask)
         yield bot

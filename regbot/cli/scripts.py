@@ -22,6 +22,7 @@ from regbot.cli.options import (
 from regbot.cli.output import show_text
 from regbot.cli.results import show_outcomes, tell_left_behind, tell_way_back, write_reports
 from regbot.errors import UsageError
+from regbot.lua.processes import StartedAhead
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
@@ -55,18 +56,22 @@ def once(
     """
     from regbot.cli.profile import profiled
 
-    config = read_config(config_path)
-    with (
-        profiled(wanted=with_profile) as profile,
-        open_bot(
-            config, config_path, settings, profile, dry_run=dry_run, evidence=bool(reports)
-        ) as bot,
-    ):
-        ended = bot.run_once()
-        write_reports(bot, "once", ended, reports)
-        if dry_run:
-            show_outcomes(bot, ended)
-        tell_way_back(bot, ended.run, settings)
+    with StartedAhead() as ahead, profiled(wanted=with_profile) as profile:
+        config = read_config(config_path)
+        with open_bot(
+            config,
+            config_path,
+            settings,
+            profile,
+            dry_run=dry_run,
+            evidence=bool(reports),
+            start_process=ahead.take,
+        ) as bot:
+            ended = bot.run_once()
+            write_reports(bot, "once", ended, reports)
+            if dry_run:
+                show_outcomes(bot, ended)
+            tell_way_back(bot, ended.run, settings)
     return EXIT_CODES[ended.status]
 
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from regbot.errors import RegbotError, ScriptError, ScriptMemory, ScriptTimeout, Stopped
-from regbot.lua import wire
+from regbot.lua import processes, wire
 from regbot.lua.answering import Answering
 from regbot.lua.calls import Call
+from regbot.lua.processes import Process
 from regbot.stopping import Stop
 from regbot.units import format_size
 
@@ -71,55 +70,33 @@ class Interface:
     document_limit: int
 
 
-def run(program: Program, interface: Interface, dispatch: Dispatch, stop: Stop) -> list[Any]:
-    """Run a script to its end and give what it returned.
+def run(
+    program: Program,
+    interface: Interface,
+    dispatch: Dispatch,
+    stop: Stop,
+    *,
+    start: Callable[[], Process] = processes.start,
+) -> list[Any]:
+    """Run a script to its end and give what it returned. ``start`` gives it a process.
 
     Raises ScriptError (with script name and line), ScriptTimeout, ScriptMemory or
     Stopped.
     """
-    process = _spawn()
+    process = start()
     conversation = _Conversation(process, program, dispatch, stop)
     try:
         return conversation.hold(interface)
     finally:
         process.kill()
-        process.wait()
         conversation.close()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream:
-                _close(stream)
-
-
-def _close(stream: Any) -> None:  # noqa: ANN401 - any of Popen's streams
-    try:
-        stream.close()
-    except BrokenPipeError:
-        return
-
-
-def _spawn() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-I", "-m", "regbot.lua.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_plain_environment(os.environ),
-        start_new_session=True,
-    )
-
-
-def _plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    wanted = ("LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
-    kept = {name: environment[name] for name in wanted if name in environment}
-    return {"LANG": "C.UTF-8", **kept}
+        processes.end(process)
 
 
 class _Conversation:
     """The frames between regbot and one script's process."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], program: Program, dispatch: Dispatch, stop: Stop
-    ) -> None:
+    def __init__(self, process: Process, program: Program, dispatch: Dispatch, stop: Stop) -> None:
         self._process = process
         self._program = program
         self._dispatch = dispatch

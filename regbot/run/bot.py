@@ -25,6 +25,7 @@ from regbot.http.transport import Transport
 from regbot.journal.journal import Journal
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.lua.flavours import preferred_flavour
+from regbot.lua.processes import Process, start
 from regbot.plan.carrying import Planned, carry_out
 from regbot.plan.executor import Executor, Outcomes, Terms
 from regbot.plan.outcome import ActionDone, Outcome
@@ -50,13 +51,15 @@ class Options:
     """The options of a command.
 
     ``user_agent`` replaces the config's. With ``evidence``, deletes are examined for a
-    report or plan. With ``whole``, a script that fails plans nothing.
+    report or plan. With ``whole``, a script that fails plans nothing. ``start_process``
+    gives a script its process.
     """
 
     dry_run: bool = False
     user_agent: str = ""
     evidence: bool = False
     whole: bool = False
+    start_process: Callable[[], Process] = start
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +298,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         dry_run=options.dry_run,
         evidence=options.evidence,
         whole=options.whole,
+        start_process=options.start_process,
         overlay=_shared_overlay(transport, stop, emit) if options.dry_run else None,
         reading=Reading(config.readahead, cache),
     )

@@ -16,6 +16,7 @@ from regbot.journal.slot import JournalSlot
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
+from regbot.lua.processes import Process, start
 from regbot.plan.carrying import Planned, carry_out, planned_from
 from regbot.plan.executor import Outcomes, Terms
 from regbot.plan.judgement import judge
@@ -62,6 +63,7 @@ class Services:
     overlay: OverlayStores | None = None
     whole: bool = False
     reading: Reading = Reading()
+    start_process: Callable[[], Process] = start
 
     def for_trial(self) -> Services:
         """The same for a dry run whose outcomes are kept private."""
@@ -125,7 +127,9 @@ def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
         program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
         visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
         try:
-            value = sandbox.run(program, visible, dispatcher(context), stop)
+            value = sandbox.run(
+                program, visible, dispatcher(context), stop, start=services.start_process
+            )
             if services.dry_run:
                 judge(script.guard, services.outcomes.of(script.name), time.time())
             is_kept = True

@@ -13,7 +13,7 @@ from support.memory import measure
 from support.scripts import run_script_text
 
 from regbot.errors import ScriptError, ScriptMemory, ScriptTimeout
-from regbot.lua import sandbox
+from regbot.lua import processes, sandbox
 from regbot.lua.api.catalogue import interface
 from regbot.lua.api.objects import give_head
 from regbot.oci.digest import Digest
@@ -204,14 +204,14 @@ def test_callbacks_inside_one_another_end_in_an_error(flavour):
     ],
 )
 def test_a_crash_says_what_happened(flavour, number, words, monkeypatch):
-    begin = sandbox.subprocess.Popen
+    begin = processes.subprocess.Popen
 
     def begin_and_signal(*arguments, **options):
         process = begin(*arguments, **options)
         os.kill(process.pid, number)
         return process
 
-    monkeypatch.setattr(sandbox.subprocess, "Popen", begin_and_signal)
+    monkeypatch.setattr(processes.subprocess, "Popen", begin_and_signal)
     ran = run_script_text("while true do end", flavour=flavour)
     assert isinstance(ran.error, ScriptError)
     assert f"test: the process it ran in {words}" in str(ran.error)

@@ -1,0 +1,25 @@
+"""The process that is started before there is a script for it."""
+
+import pytest
+
+from regbot.lua import processes
+from regbot.lua.processes import StartedAhead
+
+
+def test_a_process_that_no_script_took_is_ended(monkeypatch):
+    started = [processes.start()]
+    monkeypatch.setattr(processes, "start", lambda: started[0])
+    with pytest.raises(KeyError), StartedAhead():
+        raise KeyError
+    assert [process.poll() is None for process in started] == [False]
+
+
+def test_each_script_has_a_process_of_its_own():
+    with StartedAhead() as ahead:
+        taken = [ahead.take(), ahead.take()]
+    try:
+        assert taken[0].pid != taken[1].pid
+        assert [process.poll() for process in taken] == [None, None]
+    finally:
+        for process in taken:
+            processes.end(process)
