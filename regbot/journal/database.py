@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from regbot.errors import StorageError
 from regbot.files import sync_folder, writing
 
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class _Work(Generic[Result]):
+    """Work that waits for a transaction, and how it ended."""
+
+    do: Callable[[], Result]
+    results: list[Result] = field(default_factory=list)
+    error: BaseException | None = None
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.results) or self.error is not None
 
 
 class Database:
@@ -26,6 +43,9 @@ class Database:
     def __init__(self, path: Path, schema: Sequence[str], *, version: int, patience: float) -> None:
         self._path = path
         self._lock = threading.RLock()
+        self._turn = threading.Lock()
+        self._queue = threading.Lock()
+        self._waiting: list[_Work[Any]] = []
         with self._mapped():
             self._connection = sqlite3.connect(
                 path, timeout=patience, isolation_level=None, check_same_thread=False
@@ -57,6 +77,36 @@ class Database:
                     with suppress(sqlite3.Error):
                         self._connection.execute("ROLLBACK")
                 raise
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Do work in a transaction, and return its result when that is durable.
+
+        What threads want to write while one of them writes is written next, in one
+        transaction: a disk takes as long for many entries as for one. An error is
+        raised to all of them, and nothing of theirs is written.
+        """
+        own = _Work(work)
+        with self._queue:
+            self._waiting.append(own)
+        with self._turn:
+            if not own.ended:
+                self._write_waiting()
+        if own.error is not None:
+            raise own.error
+        return own.results[0]
+
+    def _write_waiting(self) -> None:
+        with self._queue:
+            batch, self._waiting = self._waiting, []
+        try:
+            with self.writing():
+                results = [each.do() for each in batch]
+        except BaseException as error:  # noqa: BLE001 - raised to everybody who waits
+            for each in batch:
+                each.error = error
+        else:
+            for each, result in zip(batch, results, strict=True):
+                each.results.append(result)
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement and return the id of the inserted row."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from regbot.errors import InvalidValue, NotFound
 from regbot.journal.database import Database
@@ -51,6 +51,8 @@ _LAST_HEARD = (
 )
 _SHOWN = 4
 
+Result = TypeVar("Result")
+
 
 class History:
     """The runs and actions. Threads and processes may share the file."""
@@ -65,6 +67,10 @@ class History:
     def writing(self) -> AbstractContextManager[None]:
         """A transaction: durable at the end of the block, rolled back on an error."""
         return self._database.writing()
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Do work in a transaction, which it may share with the work of other threads."""
+        return self._database.together(work)
 
     def add_run(self, run: RunRecord) -> bool:
         """Add a run, or return False if its id is taken. Call it in ``writing``."""
@@ -98,7 +104,7 @@ class History:
         return kept
 
     def add_action(self, action: ActionRecord) -> int:
-        """Add an action and return its id. Call it in ``writing``."""
+        """Add an action and return its id. Call it in ``together``."""
         entry = self._database.run(
             "INSERT INTO action (run, at, script, verb, reference, digest, reason, status, detail,"
             " tags, missing, repository) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -129,18 +135,18 @@ class History:
     def end_action(
         self, entry: int, status: EntryStatus, detail: str, digest: Digest | None
     ) -> None:
-        """Set the outcome of an action; without ``digest`` its digest is unchanged."""
-        with self.writing():
-            self._database.run(
-                "UPDATE action SET status = ?, detail = ?, digest = coalesce(?, digest)"
-                " WHERE id = ?",
-                (status, _text(detail), str(digest) if digest else None, entry),
-            )
+        """Set the outcome of an action; without ``digest`` its digest is unchanged.
+
+        Call it in ``together``.
+        """
+        self._database.run(
+            "UPDATE action SET status = ?, detail = ?, digest = coalesce(?, digest) WHERE id = ?",
+            (status, _text(detail), str(digest) if digest else None, entry),
+        )
 
     def remove_action(self, entry: int) -> None:
-        """Remove an action."""
-        with self.writing():
-            self._database.run("DELETE FROM action WHERE id = ?", (entry,))
+        """Remove an action. Call it in ``together``."""
+        self._database.run("DELETE FROM action WHERE id = ?", (entry,))
 
     def runs(self, limit: int | None = None) -> list[RunRecord]:
         """The runs, newest first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,11 +30,10 @@ from regbot.journal.records import (
     SavedManifest,
 )
 from regbot.journal.running import RunLocks
-from regbot.journal.saving import Saved
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
-from regbot.plan.action import Action
+from regbot.plan.recorder import Beginning, End
 from regbot.store.layout import absolute
 
 PATIENCE = 5.0
@@ -176,19 +175,36 @@ class RunJournal:
         self._running = running
         self._clock = clock
 
-    def about_to(self, script: str, action: Action, saved: Saved | None = None) -> int:
-        """Write an entry for an action, before it is carried out. Returns the entry's id.
+    def begin(self, actions: Sequence[Beginning]) -> list[int]:
+        """Write entries for actions, before they are carried out. Returns their ids.
 
-        When this returns, the entry is on the disk. Raises StorageError if it can't be
-        written; then the action must not be carried out.
+        When this returns, the entries are on the disk. Raises StorageError if they can't
+        be written; then none of the actions must be carried out.
         """
+        manifests = {
+            manifest.digest: manifest
+            for action in actions
+            if action.saved
+            for manifest in action.saved.manifests
+        }
+        self._files.add(manifests.values())
+        records = [self._record_of(action) for action in actions]
+
+        def write() -> list[int]:
+            # Another process may have removed some of them in the meantime.
+            self._files.add(item for item in manifests.values() if not self._files.has(item))
+            return [self._history.add_action(record) for record in records]
+
+        return self._history.together(write)
+
+    def _record_of(self, beginning: Beginning) -> ActionRecord:
+        action, saved = beginning.action, beginning.saved
         manifests = saved.manifests if saved else ()
-        self._files.add(manifests)
-        entry = ActionRecord(
+        return ActionRecord(
             id=0,
             run=self.id,
             at=self._clock(),
-            script=script,
+            script=beginning.script,
             verb=action.verb,
             reference=absolute(action.reference),
             digest=saved.digest if saved else action.digest,
@@ -199,10 +215,6 @@ class RunJournal:
             manifests=tuple(SavedManifest(saved.digest, saved.media_type) for saved in manifests),
             missing=saved.missing if saved else (),
         )
-        with self._history.writing():
-            # Another process may have removed some of them in the meantime.
-            self._files.add(item for item in manifests if not self._files.has(item))
-            return self._history.add_action(entry)
 
     def ended(
         self,
@@ -215,6 +227,24 @@ class RunJournal:
 
         An entry that changed nothing is removed.
         """
+        self._history.together(lambda: self._end(entry, status, detail, digest))
+
+    def end_all(self, ends: Sequence[End]) -> None:
+        """Set the outcomes of several entries."""
+
+        def write() -> None:
+            for end in ends:
+                self._end(end.entry, end.status, end.detail)
+
+        self._history.together(write)
+
+    def _end(
+        self,
+        entry: int,
+        status: EntryStatus | Literal["unchanged"],
+        detail: str,
+        digest: Digest | None = None,
+    ) -> None:
         if status == "unchanged":
             self._history.remove_action(entry)
         else:

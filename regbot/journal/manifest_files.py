@@ -24,12 +24,10 @@ class ManifestFiles:
 
     def add(self, manifests: Iterable[Manifest]) -> None:
         """Save manifests. They are on the disk when this returns."""
-        algorithms: set[str] = set()
-        for manifest in manifests:
-            algorithms.add(manifest.digest.algorithm)
-            if not self._has_bytes(manifest):
-                self._files.write(manifest.digest, [manifest.raw])
-        for algorithm in algorithms:
+        wanted = list(manifests)
+        missing = [manifest for manifest in wanted if not self._has_bytes(manifest)]
+        self._files.write_all({manifest.digest: manifest.raw for manifest in missing})
+        for algorithm in {manifest.digest.algorithm for manifest in wanted}:
             self._files.sync(algorithm)
 
     def has(self, manifest: Manifest) -> bool:

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from regbot.errors import NotFound
 from regbot.events import Emit, ignore
 from regbot.image.crew import Crew
 from regbot.image.graph import Graph, Look, explore
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
-from regbot.oci.tag import Tag
 from regbot.plan.look import Target
+from regbot.plan.recorder import Saved
 from regbot.stopping import Stop
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """All that goes with a delete, as it was read just before.
-
-    ``manifests`` are in the order to put them back: children, the manifest itself,
-    then what refers to any of them, each after its own children. ``tags`` are those
-    that go. ``missing`` are manifests that were not there any more.
-    """
-
-    digest: Digest
-    manifests: tuple[Manifest, ...] = ()
-    tags: tuple[Tag, ...] = ()
-    missing: tuple[Digest, ...] = ()
 
 
 def save(target: Target, *, stop: Stop, emit: Emit = ignore, workers: int = 4) -> Saved:

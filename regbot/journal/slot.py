@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,8 @@ from regbot.journal.journal import Journal, RunJournal, default_state
 from regbot.journal.saving import save
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
-from regbot.plan.action import Action
 from regbot.plan.look import Target
-from regbot.plan.recorder import Ended
+from regbot.plan.recorder import Beginning, End, Saved
 from regbot.stopping import Stop
 
 
@@ -48,16 +48,17 @@ class JournalSlot:
         self._journal = journal
         self._run: RunJournal | None = None
 
-    def begin(
-        self, script: str, action: Action, target: Target | None, *, stop: Stop, emit: Emit
-    ) -> int:
-        """Note an action and what it takes away, on the disk; the entry's id comes back."""
-        saved = save(target, stop=stop, emit=emit) if target else None
-        return self._begun().about_to(script, action, saved)
+    def save(self, target: Target, *, stop: Stop, emit: Emit) -> Saved:
+        """What a delete takes away, to be noted with it."""
+        return save(target, stop=stop, emit=emit)
 
-    def end(self, entry: int, status: Ended, detail: str = "") -> None:
-        """Say what became of an entry. Raises StorageError."""
-        self._begun().ended(entry, status, detail)
+    def begin(self, actions: Sequence[Beginning]) -> list[int]:
+        """Note actions, on the disk; the ids of their entries come back."""
+        return self._begun().begin(actions)
+
+    def end(self, ends: Sequence[End]) -> None:
+        """Say what became of entries. Raises StorageError."""
+        self._begun().end_all(ends)
 
     def needed(self, repository: Reference) -> frozenset[Digest]:
         """What a clean-up of a layout folder has to spare, so that undo works."""

@@ -7,19 +7,20 @@ where they are overlays that only remember.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
-from regbot.errors import DigestMismatch, NotFound, Protected
+from regbot.errors import DigestMismatch, NotFound, Protected, RegbotError
 from regbot.events import Emit
 from regbot.image.copy import Copied, CopyOptions, copy_image
 from regbot.image.removal import RemoveTag, Step, plan_removal
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference, names_of_registry
+from regbot.oci.tag import Tag
 from regbot.plan.action import (
     CopyImage,
     Delete,
@@ -75,6 +76,7 @@ class Applier:
     turn: Turn = _alone
     book: TagBook = field(init=False)
     turns: Turns = field(init=False)
+    _names: dict[Reference, tuple[Reference, ...]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.book = TagBook(self.stop, self.names)
@@ -83,6 +85,12 @@ class Applier:
     def names(self, reference: Reference) -> tuple[Reference, ...]:
         """All names of a repository, tag and digest left out; to compare by, the first."""
         repository = reference.without_name
+        names = self._names.get(repository)
+        if names is None:
+            names = self._names[repository] = self._names_of(repository)
+        return names
+
+    def _names_of(self, repository: Reference) -> tuple[Reference, ...]:
         if repository.scheme == "ocidir":
             folder = Path(repository.repository).resolve()
             relative = os.path.relpath(folder)
@@ -130,8 +138,35 @@ class Applier:
             else:
                 store.delete_tag(action.tag, target.digest)
         except Protected as error:
-            return Applied(target.digest, f"protected by the registry: {error}", "skipped")
+            return _protected(target, error)
         return Applied(target.digest)
+
+    def begin_delete(self, action: DeleteTag, target: Target) -> Applied | None:
+        """Begin to delete a tag that was seen; None where ``finish_deletes`` has to follow.
+
+        Raises as ``delete`` does.
+        """
+        store = self.stores.open(action.reference)
+        if target.on != target.digest or store.last_tag_takes_manifest:
+            return self.delete(action, target)
+        try:
+            waits = store.begin_delete(action.tag, target.digest)
+        except Protected as error:
+            return _protected(target, error)
+        return None if waits else Applied(target.digest)
+
+    def changes_at_finish(self, reference: Reference) -> bool:
+        """Whether deletes that were begun change nothing before they are finished."""
+        return self.stores.open(reference).deletes_at_finish
+
+    def finish_deletes(
+        self, repository: Reference, tags: Mapping[Tag, Digest]
+    ) -> Mapping[Tag, RegbotError]:
+        """Finish deletes of tags that were begun; an error for each tag that is still there.
+
+        Raises RegbotError where that is so for all of them.
+        """
+        return self.stores.open(repository).finish_deletes(tags)
 
     def _finished(self, action: DeleteTag, store: Store, target: Target) -> bool:
         """Delete a tag from the placeholder on which a delete that was broken off left it.
@@ -225,6 +260,10 @@ class Applier:
             emit=self.emit,
         )
         return _copied(copied)
+
+
+def _protected(target: Target, error: Protected) -> Applied:
+    return Applied(target.digest, f"protected by the registry: {error}", "skipped")
 
 
 def _as_action(step: Step, reference: Reference, reason: str, removal: str) -> Delete:

@@ -82,6 +82,7 @@ def carry_out(plan: Sequence[Planned], executor_of: Callable[[str], Executor]) -
         for together in _stages(plan):
             for _ in pool.map(work.do, together):
                 continue
+            work.settle()
 
 
 class _Carrying:
@@ -90,20 +91,34 @@ class _Carrying:
     def __init__(self, executor_of: Callable[[str], Executor]) -> None:
         self._executor_of = executor_of
         self._broken: set[str] = set()
+        self._executors: dict[str, Executor] = {}
 
     def do(self, planned: Planned) -> None:
         """Do an action, or skip it and say why."""
-        executor = self._executor_of(planned.script)
+        executor = self._executors.setdefault(planned.script, self._executor_of(planned.script))
         if planned.script in self._broken:
             executor.skip(planned.action, "an earlier copy or put of the script failed")
             return
         try:
-            executor.execute(planned.action)
+            if isinstance(planned.action, DeleteTag):
+                executor.begin(planned.action)
+            else:
+                executor.execute(planned.action)
         except (Stopped, ScriptTimeout):
             raise
         except RegbotError:
             if not isinstance(planned.action, DeleteTag | DeleteManifest):
                 self._broken.add(planned.script)
+
+    def settle(self) -> None:
+        """Finish the deletes that were begun; those that fail are among the outcomes."""
+        for executor in self._executors.values():
+            try:
+                executor.settle()
+            except (Stopped, ScriptTimeout):
+                raise
+            except RegbotError:
+                continue
 
 
 def _stages(plan: Sequence[Planned]) -> Iterator[list[Planned]]:

@@ -7,15 +7,19 @@ nothing leads out of, so a dry run can't leak; and later reads see its effect.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from regbot.errors import DigestMismatch, NotFound, RegbotError, StorageError
-from regbot.events import Emit, Message
+from regbot.errors import DigestMismatch, NotFound, RegbotError
+from regbot.events import Emit
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import Action, Delete, DeleteManifest, DeleteTag, Write
 from regbot.plan.apply import Applier
+from regbot.plan.behind import Begun, Behind
+from regbot.plan.entries import Entries
 from regbot.plan.evidence import Evidence, gather
 from regbot.plan.guard import Guard
 from regbot.plan.look import Looks, Target
@@ -24,6 +28,8 @@ from regbot.plan.recorder import Recorder
 from regbot.plan.turns import Change, change_of
 from regbot.stopping import ended_by
 from regbot.store.protocol import ReadStore
+
+A = TypeVar("A", Applied, Applied | None)
 
 _NOT_AFTER_A_MISSED_STEP = "an earlier step of the same removal was not done"
 
@@ -77,27 +83,39 @@ class Terms:
 
 
 class Executor:
-    """Applies one script's actions, keeps what became of them, and says so."""
+    """Applies one script's actions, keeps what became of them, and says so.
+
+    ``behind`` has the deletes of the session that are not finished.
+    """
 
     def __init__(
-        self, script: str, applier: Applier, outcomes: Outcomes, emit: Emit, terms: Terms
+        self,
+        script: str,
+        applier: Applier,
+        outcomes: Outcomes,
+        emit: Emit,
+        terms: Terms,
+        behind: Behind | None = None,
     ) -> None:
         self._script = script
         self._applier = applier
         self._outcomes = outcomes
         self._emit = emit
         self._terms = terms
+        self._behind = behind or Behind()
         self._looks = Looks(
             applier.stores, applier.book, applier.names, terms.guard, dry_run=terms.dry_run
         )
+        self._entries = Entries(script, terms.journal, emit, applier.stop)
         self._counted: set[Reference] = set()
         self._counting: dict[Reference, threading.Lock] = {}
         self._unfinished: set[str] = set()
+        self._failures: list[RegbotError] = []
 
     def acting_for(self, script: str, guard: Guard) -> Executor:
         """The same door for the actions of another script, with its guard."""
         terms = replace(self._terms, guard=guard)
-        return Executor(script, self._applier, self._outcomes, self._emit, terms)
+        return Executor(script, self._applier, self._outcomes, self._emit, terms, self._behind)
 
     def reading(self, reference: Reference) -> ReadStore:
         """The reference's repository as the door sees it, never from a mirror."""
@@ -119,6 +137,7 @@ class Executor:
         return self._applier.turns.at(self._applier.names(reference)[0], change)
 
     def _do(self, action: Action) -> Outcome:
+        self._behind.settle()
         removal = action.removal if isinstance(action, DeleteTag | DeleteManifest) else ""
         if removal in self._unfinished:
             return self.skip(action, _NOT_AFTER_A_MISSED_STEP)
@@ -129,21 +148,63 @@ class Executor:
                 evidence = self._evidence(action, seen)
                 applied = seen if isinstance(seen, Applied) else self._delete(action, seen)
             else:
-                applied = self._recorded(action, None, lambda: self._write(action))
+                applied = self._entries.around(action, None, lambda: self._write(action))
         except RegbotError as error:
             self._note_unfinished(removal)
-            ended = ended_by(error)
-            self._record(Outcome(self._script, action, ended, action.digest, str(error), evidence))
+            self._record_failure(action, error, evidence)
             raise
         if applied.status == "skipped":
             self._note_unfinished(removal)
-        elif applied.status == "done":
-            self._applier.book.note(action)
-        planned = self._terms.dry_run and applied.status == "done"
-        status: Status = "planned" if planned else applied.status
-        return self._record(
-            Outcome(self._script, action, status, applied.digest, applied.detail, evidence)
-        )
+        return self._record_end(action, applied, evidence)
+
+    def begin(self, action: DeleteTag) -> None:
+        """Delete a tag, and leave the end of it behind; see ``behind``.
+
+        What is refused at once is recorded and raised as by ``execute``, what turns out
+        later is recorded then, and raised by ``settle``.
+        """
+        if self._terms.dry_run or action.removal:
+            self.execute(action)
+            return
+        with self._turn(action.reference, "deletes"):
+            self._leave_behind(action)
+
+    def _leave_behind(self, action: DeleteTag) -> None:
+        repository = self._applier.names(action.reference)[0]
+        if self._behind.holds(repository, action.tag):
+            self._behind.settle()
+        evidence: Evidence | None = None
+        try:
+            seen = self._looks.before(action, closely=self._closely)
+            evidence = self._evidence(action, seen)
+            if isinstance(seen, Applied):
+                applied: Applied | None = seen
+            else:
+                applied = self._begin(repository, Begun(action, seen, evidence))
+        except RegbotError as error:
+            self._record_failure(action, error, evidence)
+            raise
+        if applied is not None:
+            self._record_end(action, applied, evidence)
+
+    def settle(self) -> None:
+        """Finish the deletes that were begun. Raises the first error of one of the script's."""
+        self._behind.settle()
+        failures, self._failures = self._failures, []
+        for error in failures:
+            raise error
+
+    def settle_before(self, reference: Reference, tag: Tag | None = None) -> None:
+        """Finish the deletes that were begun, where a read of this tag rests on them.
+
+        Without a tag, a read of all tags of the repository.
+        """
+        if self._behind.holds(self._applier.names(reference)[0], tag):
+            self._behind.settle()
+
+    def close(self) -> None:
+        """Finish the deletes that were begun, and begin none any more."""
+        self._behind.close()
 
     def skip(self, action: Action, why: str) -> Outcome:
         """Leave an action undone, and say so."""
@@ -156,6 +217,7 @@ class Executor:
         ``image.removal.plan_removal`` and ``execute`` raise.
         """
         with self._turn(reference, "removal"):
+            self._behind.settle()
             steps = self._applier.removal(
                 reference, children=children, referrers=referrers, reason=reason
             )
@@ -171,17 +233,74 @@ class Executor:
         """Save what a delete takes away, where there is a journal, and delete that alone."""
 
         def delete() -> Applied:
-            if isinstance(action, DeleteTag) and self._closely and not self._terms.dry_run:
-                now = self._looks.again(action, target)
-                return now if isinstance(now, Applied) else self._delete_at(action, now)
-            return self._delete_at(action, target)
+            now = self._looked_again(action, target)
+            if isinstance(now, Applied):
+                return now
+            return self._what_is_there(action, now, lambda: self._applier.delete(action, now))
 
-        return self._with_referrer(action, target, self._recorded(action, target, delete))
+        saved = self._entries.save(target)
+        return self._with_referrer(action, target, self._entries.around(action, saved, delete))
 
-    def _delete_at(self, action: Delete, target: Target) -> Applied:
+    def _begin(self, repository: Reference, begun: Begun) -> Applied | None:
+        """Begin a delete; None where it is left behind."""
+        action, target = begun.action, begun.target
+        saved = self._entries.save(target)
+
+        def begin() -> Applied | None:
+            now = self._looked_again(action, target)
+            if isinstance(now, Applied):
+                return now
+            return self._what_is_there(action, now, lambda: self._applier.begin_delete(action, now))
+
+        if self._applier.changes_at_finish(action.reference):
+            applied = self._what_is_there(
+                action, target, lambda: self._applier.begin_delete(action, target)
+            )
+            begun = replace(begun, saved=saved)
+        else:
+            entry, applied = self._entries.before(action, saved, begin)
+            begun = replace(begun, entry=entry)
+        if applied is not None:
+            return self._with_referrer(action, target, applied)
+        self._behind.put(repository, begun, self._finish)
+        return None
+
+    def _finish(self, deletes: Sequence[Begun]) -> None:
+        """Finish deletes of one repository that were begun, and record how each ended."""
+        place = deletes[0].action.reference
+        tags = {begun.action.tag: begun.target.digest for begun in deletes}
+        refused: Mapping[Tag, RegbotError]
+        try:
+            if self._applier.changes_at_finish(place):
+                self._applier.stop.check()
+                deletes = self._entries.begin_all(deletes)
+            refused = self._applier.finish_deletes(place, tags)
+        except RegbotError as error:
+            refused = dict.fromkeys(tags, error)
+        self._entries.end_all(deletes, refused)
+        for begun in deletes:
+            failure = refused.get(begun.action.tag)
+            if failure is None:
+                applied = Applied(begun.target.digest)
+                applied = self._with_referrer(begun.action, begun.target, applied)
+                self._record_end(begun.action, applied, begun.evidence)
+            else:
+                self._failures.append(failure)
+                self._record_failure(begun.action, failure, begun.evidence)
+
+    def _looked_again(self, action: Delete, target: Target) -> Target | Applied:
+        """The target, or what another look says where the first one is not fresh any more."""
+        is_due = self._closely and not self._terms.dry_run and not self._looks.is_fresh(target)
+        if isinstance(action, DeleteTag) and is_due:
+            return self._looks.again(action, target)
+        return target
+
+    def _what_is_there(
+        self, action: Delete, target: Target, delete: Callable[[], A]
+    ) -> A | Applied:
         """Delete what was seen; what moved or went in this very moment is no failure."""
         try:
-            return self._applier.delete(action, target)
+            return delete()
         except (DigestMismatch, NotFound):
             now = self._looks.again(action, target)
             if isinstance(now, Applied):
@@ -228,34 +347,24 @@ class Executor:
     def _write(self, action: Write) -> Applied:
         return self._applier.apply(action, self._looks.refuse_overwrite)
 
-    def _recorded(
-        self, action: Action, target: Target | None, apply: Callable[[], Applied]
-    ) -> Applied:
-        """Apply an action between two lines of the journal.
-
-        The first is on the disk before anything happens, or nothing happens.
-        """
-        journal = self._terms.journal
-        if journal is None:
-            return apply()
-        entry = journal.begin(
-            self._script, action, target, stop=self._applier.stop, emit=self._emit
-        )
-        try:
-            applied = apply()
-        except RegbotError as error:
-            journal.end(entry, ended_by(error), str(error))
-            raise
-        try:
-            journal.end(entry, applied.status, applied.detail)
-        except StorageError as error:
-            text = f"done, but the journal could not be updated: {error}"
-            self._emit(Message("warn", text, {"script": self._script}))
-        return applied
-
     def _note_unfinished(self, removal: str) -> None:
         if removal:
             self._unfinished.add(removal)
+
+    def _record_end(self, action: Action, applied: Applied, evidence: Evidence | None) -> Outcome:
+        if applied.status == "done":
+            self._applier.book.note(action)
+        planned = self._terms.dry_run and applied.status == "done"
+        status: Status = "planned" if planned else applied.status
+        return self._record(
+            Outcome(self._script, action, status, applied.digest, applied.detail, evidence)
+        )
+
+    def _record_failure(
+        self, action: Action, error: RegbotError, evidence: Evidence | None
+    ) -> None:
+        ended = ended_by(error)
+        self._record(Outcome(self._script, action, ended, action.digest, str(error), evidence))
 
     def _record(self, outcome: Outcome) -> Outcome:
         self._outcomes.add(outcome)

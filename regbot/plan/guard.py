@@ -87,6 +87,8 @@ class Guard:
 
     def protection_of(self, tag: Tag, names: Sequence[Reference]) -> Protection | None:
         """The pattern that protects a tag of a repository, by any of the repository's names."""
+        if not self.protect:
+            return None
         called = [name.with_tag(tag) for name in names]
         return next((each for each in self.protect if any(map(each.fits, called))), None)
 

@@ -1,14 +1,15 @@
 """The look before a delete: what is there, and whether it may go.
 
 It is taken once, and what was seen is handed down: guards, evidence, the journal and
-the store rest on the same answer. It is repeated in two cases. Where manifests were
-read and saved since, a tag is asked for once more just before it is deleted: there is
+the store rest on the same answer. It is repeated in two cases. Where it took time to
+read and save manifests, a tag is asked for once more just before it is deleted: there is
 no conditional delete, and somebody may have moved it meanwhile. Where the delete itself
 finds that what was seen moved or is gone, another look tells what is there now.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 from regbot.errors import ContentError, GuardBroken, NotFound, NotSupported
@@ -19,9 +20,13 @@ from regbot.plan.action import Delete, DeleteManifest, DeleteTag
 from regbot.plan.guard import Guard, Protection
 from regbot.plan.outcome import Applied
 from regbot.plan.tagbook import Names, Sure, TagBook, always
+from regbot.stopping import Clock
 from regbot.store.placeholder import original_of, replaced_by
 from regbot.store.protocol import ReadStore, Stores
 from regbot.store.remembering import Remembering
+
+FRESH_FOR = 0.1
+"""Seconds after which a look at a tag is repeated before the tag is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Target:
     ``digest`` is what goes, and ``tags`` are the tags that go. A tag is ``on`` that
     digest, or on the placeholder of a delete that was broken off. ``store`` reads
     the repository, each manifest once. ``may_be_missing``: the tag led nowhere.
+    ``seen_at`` is when a tag was seen there, by the clock of the looks.
     """
 
     store: ReadStore
@@ -38,9 +44,12 @@ class Target:
     on: Digest
     tags: tuple[Tag, ...]
     may_be_missing: bool = False
+    seen_at: float = 0.0
 
 
-def look_at_tag(store: ReadStore, action: DeleteTag, *, closely: bool) -> Target | Applied:
+def look_at_tag(
+    store: ReadStore, action: DeleteTag, *, closely: bool, clock: Clock = time.monotonic
+) -> Target | Applied:
     """What a tag is on; or why nothing is to be done: it moved, or is gone.
 
     ``closely`` reads the manifest, where it can be read. That a tag is gone is believed
@@ -54,7 +63,8 @@ def look_at_tag(store: ReadStore, action: DeleteTag, *, closely: bool) -> Target
         if not action.may_be_gone:
             raise
         return Applied(action.digest, "already gone")
-    target = Target(reader, current, current, (action.tag,), may_be_missing=True)
+    tags = (action.tag,)
+    target = Target(reader, current, current, tags, may_be_missing=True, seen_at=clock())
     if action.digest in (None, current):
         broken_off = _broken_off(reader, current) if closely else None
         return replace(target, digest=broken_off) if broken_off else target
@@ -118,12 +128,14 @@ class Looks:
         guard: Guard,
         *,
         dry_run: bool,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._stores = stores
         self._names = names
         self._book = book
         self._guard = guard
         self._dry_run = dry_run
+        self._clock = clock
         self._used: tuple[str, set[Digest]] = ("", set())
 
     def before(self, action: Delete, *, closely: bool) -> Target | Applied:
@@ -135,7 +147,7 @@ class Looks:
         store = self._stores.open(action.reference)
         if isinstance(action, DeleteTag):
             self._refuse_protected(action, (action.tag,))
-            return look_at_tag(store, action, closely=closely)
+            return look_at_tag(store, action, closely=closely, clock=self._clock)
         tags = self._book.tags_on(store, action.digest, self._sure(action))
         if tags and action.unless_tagged:
             raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
@@ -143,13 +155,17 @@ class Looks:
         kept = self._why_kept(store, action, tags)
         return kept or look_at_manifest(store, action, tags, closely=closely)
 
+    def is_fresh(self, target: Target) -> bool:
+        """Whether a tag was seen so short a time ago that no other look is due."""
+        return self._clock() - target.seen_at < FRESH_FOR
+
     def again(self, action: Delete, target: Target) -> Target | Applied:
         """What goes of what was seen, by another look: it may have moved or gone since."""
         store = self._stores.open(action.reference)
         if isinstance(action, DeleteManifest):
             return look_at_manifest(store, action, target.tags, closely=True)
         decided = replace(action, digest=target.digest, may_be_gone=True)
-        return look_at_tag(store, decided, closely=False)
+        return look_at_tag(store, decided, closely=False, clock=self._clock)
 
     def refuse_overwrite(self, reference: Reference, digest: Digest) -> None:
         """Raise GuardBroken for a protected tag that is on anything but the digest."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from regbot.events import Emit
 from regbot.oci.digest import Digest
+from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import Action
 from regbot.plan.look import Target
 from regbot.stopping import Stop
@@ -15,21 +18,58 @@ from regbot.stopping import Stop
 Ended = Literal["done", "unchanged", "skipped", "failed", "stopped"]
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """All that goes with a delete, as it was read just before.
+
+    ``manifests`` are in the order to put them back: children, the manifest itself,
+    then what refers to any of them, each after its own children. ``tags`` are those
+    that go. ``missing`` are manifests that were not there any more.
+    """
+
+    digest: Digest
+    manifests: tuple[Manifest, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    missing: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """An action that a script is about to take, and what a delete takes away."""
+
+    script: str
+    action: Action
+    saved: Saved | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What became of the action with this entry."""
+
+    entry: int
+    status: Ended
+    detail: str = ""
+
+
 class Recorder(Protocol):
     """The journal of one run. Threads may share it."""
 
-    def begin(
-        self, script: str, action: Action, target: Target | None, *, stop: Stop, emit: Emit
-    ) -> int:
-        """Note an action, and keep what a delete takes: its ``target``, and what refers to it.
+    def save(self, target: Target, *, stop: Stop, emit: Emit) -> Saved:
+        """Read what a delete takes: its target, and what refers to it.
 
-        When this returns the entry, whose id comes back, is on the disk. Raises
-        StorageError, and what reading the target raises: then the action must not happen.
+        Raises what reading raises: then the delete must not happen.
         """
         ...
 
-    def end(self, entry: int, status: Ended, detail: str = "") -> None:
-        """Say what became of an entry. Raises StorageError."""
+    def begin(self, actions: Sequence[Beginning]) -> list[int]:
+        """Note actions, all together. When the ids of the entries come back, they are on the disk.
+
+        Raises StorageError: then none of the actions must happen.
+        """
+        ...
+
+    def end(self, ends: Sequence[End]) -> None:
+        """Say what became of entries. Raises StorageError."""
         ...
 
     def needed(self, repository: Reference) -> Collection[Digest]:

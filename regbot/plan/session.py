@@ -11,6 +11,7 @@ from regbot.events import Emit
 from regbot.http.exchange import Exchange
 from regbot.plan.apply import Applier
 from regbot.plan.executor import Executor, Outcomes, Terms
+from regbot.plan.settled import SettledStores
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
@@ -79,7 +80,13 @@ def open_session(
             registries=exchange.names,
             turn=exchange.turn,
         )
-        yield Session(sources, Executor(name, applier, outcomes, emit, terms), keep)
+        executor = Executor(name, applier, outcomes, emit, terms)
+        ending.callback(executor.close)
+        yield Session(
+            sources if terms.dry_run else SettledStores(sources, executor.settle_before),
+            executor,
+            keep,
+        )
 
 
 def _nothing() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from regbot.config.values import Script
-from regbot.errors import RegbotError, ScriptError, Stopped
+from regbot.errors import RegbotError, ScriptError, ScriptTimeout, Stopped
 from regbot.events import Emit, Ending, ScriptEnded, ScriptStarted
 from regbot.http.exchange import Exchange
 from regbot.journal.slot import JournalSlot
@@ -130,6 +130,7 @@ def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
             value = sandbox.run(
                 program, visible, dispatcher(context), stop, start=services.start_process
             )
+            _settle(script, session)
             if services.dry_run:
                 judge(script.guard, services.outcomes.of(script.name), time.time())
             is_kept = True
@@ -139,6 +140,16 @@ def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
             else:
                 services.outcomes.withdraw(script.name, WITHDRAWN)
         return value
+
+
+def _settle(script: Script, session: Session) -> None:
+    """Finish what the script deleted. Raises ScriptError for what turns out to have failed."""
+    try:
+        session.executor.settle()
+    except (ScriptTimeout, Stopped):
+        raise
+    except RegbotError as error:
+        raise ScriptError(f"{script.name}: tag.delete: {error}") from error
 
 
 def _carry_out(script: Script, plan: Sequence[Planned], services: Services, stop: Stop) -> None:

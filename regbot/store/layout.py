@@ -71,6 +71,7 @@ class Layout:
         self.folder = folder
         self._name = name or str(folder)
         self._stop = stop
+        self._index_path = folder / INDEX_NAME
         self.blobs = DigestFiles(folder / "blobs", str(self))
         self._cached: tuple[Signature, Index] | None = None
 
@@ -80,7 +81,7 @@ class Layout:
         Raises NotFound when there is no layout, Malformed when the folder holds
         something else or a broken one.
         """
-        path = self.folder / INDEX_NAME
+        path = self._index_path
         with reading(path):
             try:
                 signature = signature_of(path.stat())
@@ -99,7 +100,7 @@ class Layout:
 
     def write_index(self, index: Index) -> None:
         """Replace ``index.json``. To be called within ``locked``."""
-        path = self.folder / INDEX_NAME
+        path = self._index_path
         with writing(path):
             self._cached = (replace_file(path, index.render()), index)
 

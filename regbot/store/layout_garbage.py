@@ -7,7 +7,7 @@ then nothing is removed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,20 +60,38 @@ def collect_garbage(
             kept = _reachable(layout, limit=limit, stop=stop)
         except InvalidValue as error:
             raise Malformed(f"no clean-up of {layout}: {error}") from None
-        kept.update(needed())
-        with writing(layout.folder):
-            sync_folder(layout.folder)
-        blobs = size = 0
+        garbage = []
         for digest, path in _ours(layout):
+            if digest in kept:
+                continue
             stop.check()
             with writing(path):
                 status = path.lstat()
-                if digest in kept or status.st_mtime >= before:
-                    continue
-                path.unlink()
-            if digest:
-                blobs, size = blobs + 1, size + status.st_size
-        return Collected(blobs, size)
+            if status.st_mtime < before:
+                garbage.append((digest, path, status.st_size))
+        return _remove(layout, garbage, needed, stop) if garbage else Collected()
+
+
+def _remove(
+    layout: Layout,
+    garbage: Sequence[tuple[Digest | None, Path, int]],
+    needed: Callable[[], Collection[Digest]],
+    stop: Stop,
+) -> Collected:
+    """Remove files, with their digests and bytes, but those that are needed besides."""
+    spared = needed()
+    with writing(layout.folder):
+        sync_folder(layout.folder)
+    blobs = size = 0
+    for digest, path, length in garbage:
+        stop.check()
+        if digest in spared:
+            continue
+        with writing(path):
+            path.unlink()
+        if digest:
+            blobs, size = blobs + 1, size + length
+    return Collected(blobs, size)
 
 
 def _reachable(layout: Layout, *, limit: int, stop: Stop) -> set[Digest]:
@@ -83,7 +101,7 @@ def _reachable(layout: Layout, *, limit: int, stop: Stop) -> set[Digest]:
         *_names(index.rest, listed=False),
         *(named for entry in index.entries for named in _names(entry.data, listed=True)),
     ]
-    roots = index.digests()
+    roots = index.by_digest.keys()
     kept: set[Digest] = set()
     followed: set[Digest] = set()
     while waiting:

@@ -7,8 +7,9 @@ each change, so every entry carries its JSON text and only new ones are encoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from regbot.errors import InvalidValue, Malformed, NotSupported
@@ -72,7 +73,7 @@ class Entry:
         return self.data.keys() <= _BARE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Index:
     """All of ``index.json``: other fields, entries in order, and the entry of each tag.
 
@@ -123,13 +124,15 @@ class Index:
         entries = b",".join([entry.text for entry in self.entries])
         return b"".join((head, comma, b'"manifests":[', entries, b"]}"))
 
-    def find(self, digest: Digest) -> Entry | None:
-        """The first entry of a digest."""
-        return next((entry for entry in self.entries if entry.digest == digest), None)
+    @cached_property
+    def by_digest(self) -> Mapping[Digest, Entry]:
+        """The first entry of each digest."""
+        return {entry.digest: entry for entry in reversed(self.entries) if entry.digest}
 
-    def digests(self) -> set[Digest]:
-        """The digests of all entries."""
-        return {entry.digest for entry in self.entries if entry.digest}
+    @cached_property
+    def untagged(self) -> tuple[Entry, ...]:
+        """The entries without a tag."""
+        return tuple(entry for entry in self.entries if not entry.tag)
 
     def with_tag(self, tag: Tag, descriptor: Descriptor) -> Index:
         """The tag on other content, in the place of its old entry.
@@ -137,7 +140,7 @@ class Index:
         An entry that has the content already stays as it is, with all it says.
         Raises NotSupported for a tag that ends several full names.
         """
-        self._one_name(tag)
+        self.require_one_name(tag)
         old = self.tags.get(tag)
         if old is not None and old.digest == descriptor.digest:
             return self._keeping(lambda entry: entry is old or entry.tag != tag)
@@ -151,14 +154,15 @@ class Index:
 
     def with_untagged(self, descriptor: Descriptor) -> Index:
         """An entry without tag for content that has no entry yet."""
-        if self.find(descriptor.digest):
+        if descriptor.digest in self.by_digest:
             return self
         return Index.of(self.rest, (*self.entries, Entry.of(descriptor.to_json())))
 
-    def without_tag(self, tag: Tag) -> Index:
-        """All entries but the tag's. Raises NotSupported as ``with_tag`` does."""
-        self._one_name(tag)
-        return self._keeping(lambda entry: entry.tag != tag)
+    def without_tags(self, tags: Collection[Tag]) -> Index:
+        """All entries but those of the tags. Raises NotSupported as ``with_tag`` does."""
+        for tag in tags:
+            self.require_one_name(tag)
+        return self._keeping(lambda entry: entry.tag not in tags)
 
     def without_digest(self, digest: Digest) -> Index:
         """All entries but those of a digest."""
@@ -168,7 +172,8 @@ class Index:
         """Without the bare entries of content that something else reaches now."""
         return self._keeping(lambda entry: entry.digest not in digests or not entry.bare)
 
-    def _one_name(self, tag: Tag) -> None:
+    def require_one_name(self, tag: Tag) -> None:
+        """Raise NotSupported for a tag that ends several full names."""
         if tag in self.unclear:
             names = sorted({entry.name for entry in self.entries if entry.tag == tag})
             raise NotSupported(f"tag {tag!r} can't be changed: it could mean {' or '.join(names)}")

@@ -72,7 +72,7 @@ class LayoutStore:
     def manifest(self, name: Name) -> Manifest:
         """A manifest by tag, or by digest whether or not ``index.json`` lists it itself."""
         if isinstance(name, Digest):
-            entry = self._index().find(name)
+            entry = self._index().by_digest.get(name)
             return self._read_entry(entry) if entry else self._read(name)
         return self._read_entry(self._tagged(name))
 
@@ -94,8 +94,8 @@ class LayoutStore:
         index = self._index()
         listing = self._listing(index, fallback_tag(digest))
         referrers = {child.digest: child for child in listing.manifests} if listing else {}
-        for entry in index.entries:
-            referrer = None if entry.tag else self._referrer(entry, digest)
+        for entry in index.untagged:
+            referrer = self._referrer(entry, digest)
             if referrer:
                 referrers.setdefault(referrer.digest, referrer)
         return [

@@ -15,7 +15,7 @@ What a registry has and a layout folder has not is done as other tools do it:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from regbot.errors import (
     InvalidValue,
     NotFound,
     NotSupported,
+    RegbotError,
     ScriptTimeout,
     Stopped,
 )
@@ -82,7 +83,11 @@ class OciDirStore(LayoutStore):
 
         A tag whose file is missing still has an answer, so that it can be deleted.
         """
-        entry = self._layout.index().find(name) if isinstance(name, Digest) else self._tagged(name)
+        entry = (
+            self._layout.index().by_digest.get(name)
+            if isinstance(name, Digest)
+            else self._tagged(name)
+        )
         described = entry.descriptor if entry else None
         if described and described.media_type:
             return Head(described.media_type, described.digest, described.size)
@@ -106,14 +111,14 @@ class OciDirStore(LayoutStore):
             self._add_manifest(manifest)
             self._write(old, new)
             held = {child.digest for child in manifest.manifests}
-            if old.digests() - new.digests() - held:
+            if old.by_digest.keys() - new.by_digest.keys() - held:
                 self._untidy = True
 
     def delete_manifest(self, digest: Digest) -> None:
         """Remove a manifest's file, its entries and tags, and its place among referrers."""
         with self._layout.locked(create=False):
             index = self._layout.index()
-            subject = self._subject(digest, index.find(digest))
+            subject = self._subject(digest, index.by_digest.get(digest))
             left = index.without_digest(digest)
             if subject:
                 left = self._without_referrer(left, subject.digest, digest)
@@ -124,18 +129,52 @@ class OciDirStore(LayoutStore):
     def delete_tag(self, tag: Tag, digest: Digest) -> None:
         """Remove a tag's entry. Its manifest stays until clean-up, or as long as it is used.
 
-        Raises NotSupported when the tag ends several full names, and DigestMismatch when
-        it has moved.
+        Raises as ``begin_delete`` does.
         """
+        for error in self.finish_deletes({tag: digest}).values():
+            raise error
+
+    @property
+    def deletes_at_finish(self) -> bool:
+        """True: for one delete or many, ``index.json`` is written once."""
+        return True
+
+    def begin_delete(self, tag: Tag, digest: Digest) -> bool:
+        """Look whether a tag can be deleted; True, with nothing changed.
+
+        Raises NotFound, NotSupported when the tag ends several full names, and
+        DigestMismatch when it has moved.
+        """
+        self._require(self._layout.index(), tag, digest)
+        return True
+
+    def finish_deletes(self, tags: Mapping[Tag, Digest]) -> Mapping[Tag, RegbotError]:
+        """Remove the entries of all these tags at once, but those that raise an error now.
+
+        Raises StorageError with none of them removed.
+        """
+        refused: dict[Tag, RegbotError] = {}
         with self._layout.locked(create=False):
             index = self._layout.index()
-            if tag not in index.tags:
-                raise NotFound(f"there is no tag {tag!r} in {self._layout}")
-            current = index.tags[tag].descriptor.digest
-            if current != digest:
-                raise DigestMismatch(f"tag {tag!r} of {self._layout} moved to {current}")
-            self._write(index, index.without_tag(tag))
-            self._untidy = True
+            for tag, digest in tags.items():
+                try:
+                    self._require(index, tag, digest)
+                except (NotFound, NotSupported, DigestMismatch) as error:
+                    refused[tag] = error
+            gone = tags.keys() - refused.keys()
+            if gone:
+                self._write(index, index.without_tags(gone))
+                self._untidy = True
+        return refused
+
+    def _require(self, index: Index, tag: Tag, digest: Digest) -> None:
+        """Raise unless a tag is on a digest, and means one name alone."""
+        if tag not in index.tags:
+            raise NotFound(f"there is no tag {tag!r} in {self._layout}")
+        current = index.tags[tag].descriptor.digest
+        if current != digest:
+            raise DigestMismatch(f"tag {tag!r} of {self._layout} moved to {current}")
+        index.require_one_name(tag)
 
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
         """Write a blob. False when it is there already; then only its age begins anew."""
@@ -214,7 +253,7 @@ class OciDirStore(LayoutStore):
             return index
         new = without_referrer(old, referrer)
         if new is None:
-            return index.without_tag(tag)
+            return index.without_tags({tag})
         self._add_manifest(new)
         return index.with_tag(tag, new.descriptor)
 

@@ -14,7 +14,7 @@ that stands in for a list of referrers is not shown; ``referrers`` tells its con
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from heapq import merge
@@ -24,6 +24,7 @@ from regbot.errors import (
     DigestMismatch,
     NotFound,
     NotSupported,
+    RegbotError,
     RegistryError,
     ServerFault,
     TooManyRequests,
@@ -220,6 +221,20 @@ class Overlay:
             if planned is None:
                 self._see(tag, digest)
             self._tags[tag] = None
+
+    @property
+    def deletes_at_finish(self) -> bool:
+        """Never: what is planned is planned at once."""
+        return False
+
+    def begin_delete(self, tag: Tag, digest: Digest) -> bool:
+        """Plan that a tag goes, and nothing is left to finish."""
+        self.delete_tag(tag, digest)
+        return False
+
+    def finish_deletes(self, _tags: Mapping[Tag, Digest], /) -> Mapping[Tag, RegbotError]:
+        """Nothing is left to do."""
+        return {}
 
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
         """Plan a blob; False when it is there already.

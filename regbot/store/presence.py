@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from regbot.errors import ConnectionFailed, NotFound, RegbotError, ServerFault
 from regbot.oci.digest import Digest
@@ -16,6 +16,9 @@ from regbot.store.protocol import Chunks
 _LOOKS = (0.1, 0.4, 1.0, 2.0)
 _FURTHER_LOOKS = 5.0
 """Seconds between looks at what an eventually consistent registry still shows."""
+
+N = TypeVar("N", bound=Name)
+"""Names of a kind: tags, or digests."""
 
 
 class Tags(Protocol):
@@ -65,30 +68,40 @@ class Presence:
         except NotFound:
             return None
 
-    def last_seen(self, name: Name, within: float) -> Digest | None:
-        """The digest that is still there after ``within`` seconds, or None once none is."""
-        digest = self.digest_at(name)
+    def last_seen(self, names: Iterable[N], within: float) -> dict[N, Digest]:
+        """Those of the names that are still there after ``within`` seconds, and their digests."""
+        seen = self._digests_at(names)
         for seconds in _pauses(within):
-            if digest is None:
-                return None
+            if not seen:
+                break
             self.wait(seconds)
-            digest = self.digest_at(name)
-        return digest
+            seen = self._digests_at(seen)
+        return seen
+
+    def _digests_at(self, names: Iterable[N]) -> dict[N, Digest]:
+        digests = {name: self.digest_at(name) for name in names}
+        return {name: digest for name, digest in digests.items() if digest}
 
     def is_listed(self, tag: Tag) -> bool:
         """Whether the repository lists a tag."""
-        try:
-            return tag in self.tags.tags()
-        except NotFound:
-            return False
+        return bool(self._listed({tag}))
 
-    def still_listed(self, tag: Tag, within: float) -> bool:
-        """Whether the repository still lists a tag after ``within`` seconds."""
-        for seconds in _pauses(within):
-            if not self.is_listed(tag):
-                return False
-            self.wait(seconds)
-        return self.is_listed(tag)
+    def still_listed(self, tags: Iterable[Tag], within: float) -> set[Tag]:
+        """Those of the tags that the repository still lists after ``within`` seconds."""
+        left = set(tags)
+        for seconds in (0.0, *_pauses(within)):
+            if not left:
+                break
+            if seconds:
+                self.wait(seconds)
+            left = self._listed(left)
+        return left
+
+    def _listed(self, tags: set[Tag]) -> set[Tag]:
+        try:
+            return tags.intersection(self.tags.tags())
+        except NotFound:
+            return set()
 
     def is_gone(self, name: Name) -> bool:
         """Whether a tag or digest is gone, by two answers: one 404 may be a stale one."""

@@ -72,16 +72,16 @@ class Proof:
         try:
             self._tags.remove(placeholder.manifest.digest)
         except RegistryNotFound as error:
-            return error if self._presence.last_seen(name, within) else None
+            return error if self._presence.last_seen([name], within) else None
         except RegistryError as error:
             if error.status not in MEANS_REFUSED and not isinstance(error, Protected):
                 raise
             return error
-        if self._presence.last_seen(name, within) is not None:
+        if self._presence.last_seen([name], within):
             return NotSupported("it reported a manifest as deleted that still exists")
         if isinstance(name, Digest) or not self._kind().lists_deleted:
             return None
-        if self._presence.still_listed(name, within):
+        if self._presence.still_listed([name], within):
             return NotSupported(f"it still lists the tag {name} after its manifest was deleted")
         return None
 

@@ -11,10 +11,10 @@ taken as "it is not there" but NotFound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
-from regbot.errors import Malformed, SizeMismatch
+from regbot.errors import Malformed, RegbotError, SizeMismatch
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
@@ -103,6 +103,25 @@ class Store(ReadStore, Protocol):
         NotSupported, Protected or the registry's own error is raised; DigestMismatch
         where it is seen that the tag moved, and NotRestored where it could not be left
         as it was.
+        """
+        ...
+
+    @property
+    def deletes_at_finish(self) -> bool:
+        """Whether ``begin_delete`` changes nothing and ``finish_deletes`` does it all."""
+        ...
+
+    def begin_delete(self, tag: Tag, digest: Digest) -> bool:
+        """Delete one tag as ``delete_tag`` does, but with the end left to ``finish_deletes``.
+
+        False when that is not needed any more. Raises what ``delete_tag`` does.
+        """
+        ...
+
+    def finish_deletes(self, tags: Mapping[Tag, Digest], /) -> Mapping[Tag, RegbotError]:
+        """Finish the deletes that were begun, and say which tags are still there, and why.
+
+        Raises RegbotError where that is so for all of them.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from regbot.errors import (
@@ -13,6 +13,7 @@ from regbot.errors import (
     InvalidValue,
     Malformed,
     NotSupported,
+    RegbotError,
     RegistryError,
     RegistryUnsupported,
     RequestError,
@@ -205,7 +206,7 @@ class RemoteStore:
         """DELETE by digest; the fallback tag of its subject is kept up where needed."""
         subject = self._subject_listed_by_tag(digest)
         self._presence.remove(digest)
-        if self._presence.last_seen(digest, self._kind().settles_within) is not None:
+        if self._presence.last_seen([digest], self._kind().settles_within):
             raise NotSupported(f"the registry said that {digest} was deleted, but it is there")
         if subject is None:
             return
@@ -218,6 +219,19 @@ class RemoteStore:
     def delete_tag(self, tag: Tag, digest: Digest) -> None:
         """Delete one tag; see ``tag_removal``."""
         self._removal.delete(tag, digest)
+
+    @property
+    def deletes_at_finish(self) -> bool:
+        """Never: only the look afterwards is left to the end."""
+        return False
+
+    def begin_delete(self, tag: Tag, digest: Digest) -> bool:
+        """Delete one tag; True where it is still to be read back."""
+        return self._removal.begin(tag, digest)
+
+    def finish_deletes(self, tags: Mapping[Tag, Digest]) -> Mapping[Tag, RegbotError]:
+        """Read deleted tags back."""
+        return self._removal.finish(tags)
 
     def remove(self, name: Name) -> None:
         """DELETE a tag or digest and nothing else."""

@@ -150,12 +150,12 @@ class Swap:
     def _remove(self, tag: Tag, digest: Digest) -> None:
         self._tags.remove(digest)
         within = self._kind().settles_within
-        current = self._presence.last_seen(tag, within)
+        current = self._presence.last_seen([tag], within).get(tag)
         if current == digest:
             raise NotSupported(f"the registry said that {digest} was deleted, but it is there")
         if current is not None:
             self._warn(f"tag {self._name(tag)} was deleted, and is there again with {current}")
-        elif self._kind().lists_deleted and self._presence.still_listed(tag, within):
+        elif self._kind().lists_deleted and self._presence.still_listed([tag], within):
             raise NotSupported("the registry still lists the tag after its manifest was deleted")
 
     def _after_failure(

@@ -7,13 +7,14 @@ on registries where that can't work.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from regbot.errors import NotSupported, RegbotError, RegistryError, RegistryNotFound
+from regbot.errors import NotFound, NotSupported, RegbotError, RegistryError, RegistryNotFound
 from regbot.events import Emit, Message
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
+from regbot.store.listing import LARGEST_PAGE
 from regbot.store.presence import Presence
 from regbot.store.registries import Kind
 from regbot.store.swap import Finishing, Swap
@@ -30,6 +31,8 @@ _CODES_OF_A_REFUSED_NAME = frozenset(
     }
 )
 _BAD_REQUEST = 400
+_HEADS_FOR_A_PAGE = 4
+"""A page of a list costs a registry as much as so many HEADs, about."""
 
 
 class TagRemoval:
@@ -51,6 +54,8 @@ class TagRemoval:
         self._emit = emit
         self._kind = kind
         self._by_name = True
+        self._deletes_indeed = False
+        self._pages = 1
         self._swap = Swap(presence, finishing=finishing, emit=emit, kind=kind, turn=turn)
 
     def delete(self, tag: Tag, digest: Digest) -> None:
@@ -58,6 +63,12 @@ class TagRemoval:
 
         Raises what ``Swap.take_away`` does.
         """
+        if self.begin(tag, digest):
+            for error in self.finish({tag: digest}).values():
+                raise error
+
+    def begin(self, tag: Tag, digest: Digest) -> bool:
+        """The same, but a tag that is deleted by its name is not read back: then True."""
         refusal: RegistryError | None = None
         if self._by_name:
             try:
@@ -68,10 +79,9 @@ class TagRemoval:
                 self._by_name = isinstance(error, RegistryNotFound)
                 refusal = error
             else:
-                self._read_back(tag, digest)
-                return
+                return True
         if isinstance(refusal, RegistryNotFound) and self._presence.is_gone(tag):
-            return
+            return False
         needs = self._kind().needs
         if needs:
             raise NotSupported(
@@ -79,26 +89,62 @@ class TagRemoval:
                 f" its name ({needs})"
             ) from refusal
         self._swap.take_away(tag, digest)
+        return False
 
-    def _read_back(self, tag: Tag, digest: Digest) -> None:
-        """Raise when the tag still has the digest it should have gone with."""
-        within = self._kind().settles_within
+    def finish(self, tags: Mapping[Tag, Digest]) -> dict[Tag, NotSupported]:
+        """Read deleted tags back; an error for each that has its digest still.
+
+        The repository's first tag is asked for by itself, which shows that the registry
+        deletes indeed; many others are looked up in the list of tags.
+        """
         try:
-            current = self._presence.last_seen(tag, within)
-            listed = self._kind().lists_deleted and self._presence.still_listed(tag, within)
+            seen = self._still_there(tags)
         except RegbotError as error:
-            self._warn(f"tag {self._name(tag)} was deleted, but could not be read back: {error}")
-            return
-        if current == digest:
-            raise NotSupported(
-                f"tag {self._name(tag)} is still there with {digest}, though the registry said"
+            count = f"tag {self._name(next(iter(tags)))} was"
+            if len(tags) > 1:
+                count = f"{len(tags)} tags of {self._presence.tags.repository} were"
+            self._warn(f"{count} deleted, but could not be read back: {error}")
+            return {}
+        for tag, current in seen.items():
+            if current is None:
+                self._warn(f"tag {self._name(tag)} was deleted, and is still listed")
+            elif current != tags[tag]:
+                self._warn(f"tag {self._name(tag)} was deleted, and is there again with {current}")
+        return {
+            tag: NotSupported(
+                f"tag {self._name(tag)} is still there with {current}, though the registry said"
                 " that it was deleted (a pull-through cache fetches it again, and can't be"
                 " cleaned this way)"
             )
-        if current is not None:
-            self._warn(f"tag {self._name(tag)} was deleted, and is there again with {current}")
-        elif listed:
-            self._warn(f"tag {self._name(tag)} was deleted, and is still listed")
+            for tag, current in seen.items()
+            if current == tags[tag]
+        }
+
+    def _still_there(self, tags: Mapping[Tag, Digest]) -> dict[Tag, Digest | None]:
+        """Those of the tags that are there, and their digests; None for one only listed."""
+        within = self._kind().settles_within
+        asked = list(tags)
+        seen: dict[Tag, Digest | None] = {}
+        if not self._deletes_indeed:
+            seen.update(self._presence.last_seen(asked[:1], within))
+            self._deletes_indeed = not seen
+            asked = asked[1:]
+        if self._deletes_indeed and len(asked) >= _HEADS_FOR_A_PAGE * self._pages:
+            asked = self._listed(asked)
+        seen.update(self._presence.last_seen(asked, within))
+        if self._kind().lists_deleted:
+            gone = [tag for tag in tags if tag not in seen]
+            seen.update(dict.fromkeys(self._presence.still_listed(gone, within)))
+        return seen
+
+    def _listed(self, asked: list[Tag]) -> list[Tag]:
+        """Those of the tags that the repository lists; all where it lists none."""
+        try:
+            listed = set(self._presence.tags.tags())
+        except NotFound:
+            return asked
+        self._pages = 1 + len(listed) // LARGEST_PAGE
+        return [tag for tag in asked if tag in listed]
 
     def _name(self, tag: Tag) -> str:
         return str(self._presence.tags.repository.with_tag(tag))

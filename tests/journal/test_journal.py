@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.images import make_image, make_index, make_referrer, push
-from support.journals import PLACE, begin, delete_digest, delete_tags, small
+from support.journals import PLACE, begin, delete_digest, delete_tags, note, small
 from support.pairs import layout
 
 from regbot.errors import InvalidValue, NotFound
@@ -48,7 +48,7 @@ def kept(folder):
 def test_an_entry_comes_back_as_it_was_written(journal, clock):
     run = begin(journal)
     saved = small(1)
-    entry = run.about_to("clean-up", DeleteTag(PLACE, "older than 30 days"), saved)
+    entry = note(run, "clean-up", DeleteTag(PLACE, "older than 30 days"), saved)
     (begun,) = journal.actions(run.id)
     assert (begun.id, begun.run, begun.at, begun.status) == (entry, run.id, NOW, "begun")
     assert (begun.script, begun.verb, begun.reference) == ("clean-up", "delete tag", PLACE)
@@ -62,7 +62,7 @@ def test_an_entry_comes_back_as_it_was_written(journal, clock):
 def test_a_put_is_noted_with_the_digest_it_ended_with(journal):
     run = begin(journal)
     image = make_image()
-    entry = run.about_to("mirror", PutManifest(PLACE, image.manifest))
+    entry = note(run, "mirror", PutManifest(PLACE, image.manifest))
     run.ended(entry, "done", digest=image.digest)
     (action,) = journal.actions(run.id)
     assert (action.verb, action.digest, action.manifests) == ("put manifest", image.digest, ())
@@ -72,7 +72,7 @@ def test_manifests_lie_in_the_folder_under_their_digest(journal, tmp_path):
     saved = small(1)
     run = begin(journal)
     for _ in range(3):
-        run.about_to("clean-up", DeleteTag(PLACE), saved)
+        note(run, "clean-up", DeleteTag(PLACE), saved)
     path = tmp_path / "state" / "manifests" / "sha256" / saved.digest.hex
     assert path.read_bytes() == saved.manifests[0].raw
     assert kept(tmp_path) == [saved.digest.hex]
@@ -85,7 +85,7 @@ def test_only_the_owner_may_look_into_the_folder(journal, tmp_path):
 def test_runs_are_listed_newest_first_with_what_became_of_their_actions(journal, clock):
     first = begin(journal)
     for status in ("done", "done", "failed"):
-        first.ended(first.about_to("clean-up", DeleteTag(PLACE), small(1)), status)
+        first.ended(note(first, "clean-up", DeleteTag(PLACE), small(1)), status)
     first.finish("failed")
     clock.now += 60
     second = begin(journal)
@@ -123,14 +123,14 @@ def test_a_run_is_found_by_the_beginning_of_its_id(journal, clock):
 def test_a_journal_goes_on_after_it_was_closed(tmp_path):
     with Journal(tmp_path) as journal:
         run = begin(journal)
-        run.about_to("clean-up", DeleteTag(PLACE), small(1))
+        note(run, "clean-up", DeleteTag(PLACE), small(1))
     with Journal(tmp_path) as journal:
         assert [action.status for action in journal.actions(run.id)] == ["begun"]
 
 
 def test_text_that_is_not_unicode_is_kept_readable(journal):
     run = begin(journal)
-    entry = run.about_to("caf\udce9", DeleteTag(PLACE, "\ud800"), small(1))
+    entry = note(run, "caf\udce9", DeleteTag(PLACE, "\ud800"), small(1))
     run.ended(entry, "failed", "\udcff")
     (action,) = journal.actions(run.id)
     assert (action.script, action.reason, action.detail) == (r"caf\udce9", r"\ud800", r"\udcff")
@@ -139,19 +139,19 @@ def test_text_that_is_not_unicode_is_kept_readable(journal):
 def test_a_folder_is_noted_so_that_it_is_found_from_anywhere(journal, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = begin(journal)
-    run.about_to("clean-up", DeleteTag(Reference.parse("ocidir://images:v1")), small(1))
+    note(run, "clean-up", DeleteTag(Reference.parse("ocidir://images:v1")), small(1))
     (action,) = journal.actions(run.id)
     assert str(action.reference) == f"ocidir://{tmp_path}/images:v1"
 
 
 def test_old_runs_are_forgotten_with_the_manifests_only_they_need(journal, clock, tmp_path):
     old = begin(journal)
-    old.about_to("clean-up", DeleteTag(PLACE), small(1))
-    old.about_to("clean-up", DeleteTag(PLACE), small(2))
+    note(old, "clean-up", DeleteTag(PLACE), small(1))
+    note(old, "clean-up", DeleteTag(PLACE), small(2))
     old.finish("done")
     clock.now += 31 * DAY
     young = begin(journal)
-    young.about_to("clean-up", DeleteTag(PLACE), small(2))
+    note(young, "clean-up", DeleteTag(PLACE), small(2))
     found = journal.forget(30 * DAY)
     assert (found.runs, found.manifests) == (1, 1)
     assert [run.id for run in journal.runs()] == [young.id]
@@ -163,14 +163,14 @@ def test_old_runs_are_forgotten_with_the_manifests_only_they_need(journal, clock
 def test_a_long_run_is_as_young_as_its_last_action(journal, clock):
     run = begin(journal)
     clock.now += 31 * DAY
-    run.about_to("server", DeleteTag(PLACE), small(1))
+    note(run, "server", DeleteTag(PLACE), small(1))
     clock.now += DAY
     assert journal.forget(30 * DAY).runs == 0
     assert len(journal.actions(run.id)) == 1
 
 
 def test_files_left_unfinished_by_a_crash_go_when_they_are_old(journal, clock, tmp_path):
-    begin(journal).about_to("clean-up", DeleteTag(PLACE), small(1))
+    note(begin(journal), "clean-up", DeleteTag(PLACE), small(1))
     folder = tmp_path / "state" / "manifests" / "sha256"
     for name, at in ((".regbot-old", NOW - DAY), (".regbot-young", NOW)):
         (folder / name).write_bytes(b"{")
@@ -188,7 +188,7 @@ def test_a_manifest_forgotten_while_its_entry_is_written_is_kept_all_the_same(tm
 
     with other, Journal(tmp_path, clock=forgetting) as journal:
         run = begin(journal)
-        run.about_to("clean-up", DeleteTag(PLACE), small(1))
+        note(run, "clean-up", DeleteTag(PLACE), small(1))
         (action,) = journal.actions(run.id)
         assert journal.manifest(action.manifests[0]) == small(1).manifests[0]
 

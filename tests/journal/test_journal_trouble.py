@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from support.journals import PLACE, begin, small
+from support.journals import PLACE, begin, note, small
 
 from regbot.errors import StorageError
 from regbot.journal.journal import Journal
@@ -57,7 +57,7 @@ def one_line(error):
 
 
 def about_to(run, number=1):
-    return run.about_to("clean-up", DeleteTag(PLACE), small(number))
+    return note(run, "clean-up", DeleteTag(PLACE), small(number))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import closing
 from shutil import copytree
 
 from support.applying import APP, bot_in
-from support.journals import PLACE, begin, small
+from support.journals import PLACE, begin, note, small
 
 from regbot.image.copy import CopyOptions
 from regbot.journal.journal import Journal
@@ -47,7 +47,7 @@ def test_a_killed_run_is_interrupted(tmp_path):
 def test_a_run_goes_on_as_long_as_its_journal_is_open(tmp_path):
     journal = Journal(tmp_path)
     run = begin(journal)
-    run.about_to("clean-up", DeleteTag(PLACE), small(1))
+    note(run, "clean-up", DeleteTag(PLACE), small(1))
     assert status_of(tmp_path) == "running"
     journal.close()
     assert status_of(tmp_path) == "interrupted"
@@ -56,7 +56,7 @@ def test_a_run_goes_on_as_long_as_its_journal_is_open(tmp_path):
 def test_a_run_of_before_a_reboot_is_interrupted_whoever_has_its_number(tmp_path):
     """What a reboot leaves is the folder; no lock outlasts it, whatever runs afterwards."""
     with Journal(tmp_path / "before") as journal:
-        begin(journal).about_to("clean-up", DeleteTag(PLACE), small(1))
+        note(begin(journal), "clean-up", DeleteTag(PLACE), small(1))
         copytree(tmp_path / "before", tmp_path / "after")
         assert status_of(tmp_path / "before") == "running"
         assert status_of(tmp_path / "after") == "interrupted"
@@ -65,7 +65,7 @@ def test_a_run_of_before_a_reboot_is_interrupted_whoever_has_its_number(tmp_path
 def test_a_finished_run_leaves_no_lock(tmp_path):
     with Journal(tmp_path) as journal:
         run = begin(journal)
-        run.about_to("clean-up", DeleteTag(PLACE), small(1))
+        note(run, "clean-up", DeleteTag(PLACE), small(1))
         assert run.finish("done")
     assert status_of(tmp_path) == "done"
     assert list((tmp_path / "running").iterdir()) == []
@@ -74,9 +74,9 @@ def test_a_finished_run_leaves_no_lock(tmp_path):
 def test_a_run_that_goes_on_is_not_forgotten_and_an_interrupted_one_is(tmp_path):
     with Journal(tmp_path) as journal:
         going = begin(journal)
-        going.about_to("clean-up", DeleteTag(PLACE), small(1))
+        note(going, "clean-up", DeleteTag(PLACE), small(1))
         with Journal(tmp_path) as other:
-            begin(other).about_to("clean-up", DeleteTag(PLACE), small(2))
+            note(begin(other), "clean-up", DeleteTag(PLACE), small(2))
         assert journal.forget(-DAY).runs == 1
         assert [run.id for run in journal.runs()] == [going.id]
         assert [path.name for path in (tmp_path / "running").iterdir()] == [going.id]
@@ -86,7 +86,7 @@ def test_what_changed_nothing_is_no_entry_and_without_entries_there_is_no_run(tm
     copy = CopyImage(PLACE, PLACE.with_tag(PLACE.tag), CopyOptions())
     with Journal(tmp_path) as journal:
         run = begin(journal)
-        run.ended(run.about_to("mirror", copy), "unchanged")
+        run.ended(note(run, "mirror", copy), "unchanged")
         assert journal.actions(run.id) == []
         assert not run.finish("done")
         assert journal.runs() == []
@@ -131,6 +131,6 @@ def test_a_history_of_the_first_version_goes_on(tmp_path):
         (action,) = journal.actions("20261101-000000-aaaa")
         assert (action.status, action.tags) == ("failed", ("v1",))
         run = begin(journal)
-        run.ended(run.about_to("clean-up", DeleteTag(PLACE), small(1)), "stopped")
+        run.ended(note(run, "clean-up", DeleteTag(PLACE), small(1)), "stopped")
         run.finish("stopped")
         assert journal.runs()[0].status == "stopped"

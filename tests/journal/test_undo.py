@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.clients import Client
 from support.images import make_image, make_referrer, push, push_blobs
-from support.journals import begin, delete_digest, delete_tags, saved_before
+from support.journals import begin, delete_digest, delete_tags, note, saved_before
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR, TestRegistry
 from support.tagged import delete_tag
 from support.undoing import NEW, OLD, World, statuses, two_platforms
@@ -134,7 +134,7 @@ def test_a_delete_that_was_broken_off_is_undone_if_it_took_place(world, status, 
     push(world.store, OLD, "v1")
     action = DeleteTag(world.store.repository.with_tag(Tag("v1")))
     saved = saved_before(world.store, action)
-    entry = world.run.about_to("clean-up", action, saved)
+    entry = note(world.run, "clean-up", action, saved)
     if happened:
         delete_tag(world.store, Tag("v1"))
     if status == "failed":
@@ -147,8 +147,8 @@ def test_what_was_skipped_or_gone_before_is_not_undone(world):
     push(world.store, OLD, "v1")
     action = DeleteTag(world.store.repository.with_tag(Tag("v1")))
     saved = saved_before(world.store, action)
-    world.run.ended(world.run.about_to("clean-up", action, saved), "skipped", "moved")
-    world.run.ended(world.run.about_to("clean-up", action), "failed", "not found")
+    world.run.ended(note(world.run, "clean-up", action, saved), "skipped", "moved")
+    world.run.ended(note(world.run, "clean-up", action), "failed", "not found")
     delete_tag(world.store, Tag("v1"))
     assert world.undo() == []
     assert world.tags() == {}
@@ -157,7 +157,7 @@ def test_what_was_skipped_or_gone_before_is_not_undone(world):
 def test_puts_are_not_undone_and_this_is_said(world):
     push_blobs(world.store, NEW)
     action = PutManifest(world.store.repository.with_tag(Tag("v1")), NEW.manifest)
-    entry = world.run.about_to("mirror", action)
+    entry = note(world.run, "mirror", action)
     world.store.put_manifest(Tag("v1"), NEW.manifest)
     world.run.ended(entry, "done")
     (undone,) = world.undo()

@@ -7,7 +7,7 @@ import time
 import pytest
 from support.applying import APP, bot_in
 from support.images import Image, make_image, make_index
-from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, GITEA
+from support.registry import DISTRIBUTION_2, GITEA
 
 from regbot.store.placeholder import taking_away
 
@@ -20,21 +20,6 @@ def bot(tmp_path):
     with bot_in(tmp_path) as bot:
         bot.fill(old=2, new=2)
         yield bot
-
-
-def test_a_delete_by_name_looks_once_and_once_more_after_it_saved(tmp_path):
-    """PITFALLS: there is no conditional delete, so a HEAD comes just before it."""
-    with bot_in(tmp_path, DISTRIBUTION_3, auth="") as bot:
-        digest = bot.fill(old=1, new=1)["old0"]
-        bot.configure('tag.delete(app .. ":old0")')
-        bot.registry.forget()
-        assert bot.run("once").returncode == 0
-        asked = [
-            (entry.method, entry.path.partition("/manifests/")[2])
-            for entry in bot.registry.requests
-            if entry.path.endswith(("/manifests/old0", digest)) and "/referrers/" not in entry.path
-        ]
-        assert asked == [("GET", "old0"), ("HEAD", "old0"), ("DELETE", "old0"), ("HEAD", "old0")]
 
 
 @pytest.mark.parametrize("script", [RETAG, PUT])

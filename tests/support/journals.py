@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.journal.journal import Journal, RunJournal
-from regbot.journal.saving import Saved, save
+from regbot.journal.saving import save
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
-from regbot.plan.action import Delete, DeleteManifest, DeleteTag
+from regbot.plan.action import Action, Delete, DeleteManifest, DeleteTag
 from regbot.plan.guard import Guard
 from regbot.plan.look import Looks, Target
+from regbot.plan.recorder import Beginning, Saved
 from regbot.plan.tagbook import TagBook
 from regbot.stopping import Stop
 from regbot.store.protocol import Store
@@ -57,9 +58,15 @@ class Alone:
         raise NotImplementedError
 
 
+def note(run: RunJournal, script: str, action: Action, saved: Saved | None = None) -> int:
+    """The entry of one action, on the disk."""
+    [entry] = run.begin([Beginning(script, action, saved)])
+    return entry
+
+
 def delete(run: RunJournal, store: Store, action: Delete) -> int:
     """Save, note, delete, and say that it is done."""
-    entry = run.about_to("clean-up", action, saved_before(store, action))
+    entry = note(run, "clean-up", action, saved_before(store, action))
     if isinstance(action, DeleteTag):
         delete_tag(store, action.tag)
     else:
@@ -103,7 +110,7 @@ def write_entries(folder: Path, count: int, *, limit: int = 0, size: int = 0) ->
     try:
         for number in range(count):
             saved = small(number + 1_000_000 * os.getpid(), size=size)
-            entry = run.about_to("clean-up", DeleteTag(PLACE), saved)
+            entry = note(run, "clean-up", DeleteTag(PLACE), saved)
             os.write(1, f"{json.dumps([entry, str(saved.digest)])}\n".encode())
     except RegbotError as error:
         os.write(1, f"{json.dumps([type(error).__name__, str(error)])}\n".encode())

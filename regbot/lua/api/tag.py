@@ -17,7 +17,7 @@ def _list(context: Context, repository: Reference, *, limit: int | None, last: s
 
 
 def _delete(context: Context, reference: Reference, *, reason: str) -> Passed:
-    context.executor.execute(
+    context.executor.begin(
         DeleteTag(
             reference=reference,
             reason=reason or context.last_message,

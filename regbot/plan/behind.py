@@ -1,0 +1,125 @@
+"""Deletes of tags that were begun, and are finished behind the script, many at a time.
+
+A script that deletes one tag after the other waits for what may be refused, and for
+nothing else: a registry's tags are read back together, and those of a layout folder go
+with one change of its index. What is not finished yet is finished before anything is
+done or read that depends on it, and before the run ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
+from regbot.plan.action import DeleteTag
+from regbot.plan.evidence import Evidence
+from regbot.plan.look import Target
+from regbot.plan.recorder import Saved
+
+MOST = 4096
+"""Deletes that wait at most: who begins one more finishes them."""
+_PAUSE = 0.25
+"""Seconds between two times that waiting deletes are finished, where that is done fast."""
+_REST = 10
+"""How many times as long as it took to finish some the others wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A delete that was begun.
+
+    ``entry`` is that of the journal. Where it has none yet nothing has changed yet, and
+    ``saved`` is what the journal has to keep.
+    """
+
+    action: DeleteTag
+    target: Target
+    evidence: Evidence | None
+    entry: int | None = None
+    saved: Saved | None = None
+
+
+Finish = Callable[[Sequence[Begun]], None]
+"""Finishes deletes of one repository, and says how each ended. Raises nothing."""
+
+_Place = tuple[Reference, Tag]
+
+
+class Behind:
+    """The deletes of one session that are not finished; threads may share it.
+
+    The first one starts a thread that finishes them now and then, until ``close``.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._turn = threading.Lock()
+        self._waiting: dict[_Place, tuple[Finish, Begun]] = {}
+        self._in_hand: set[_Place] = set()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def put(self, repository: Reference, begun: Begun, finish: Finish) -> None:
+        """Leave a delete to be finished by ``finish``."""
+        with self._changed:
+            if not self._waiting:
+                self._changed.notify_all()
+            self._waiting[repository, begun.action.tag] = (finish, begun)
+            is_full = len(self._waiting) >= MOST
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._finish_now_and_then, name="deletes", daemon=True
+                )
+                self._thread.start()
+        if is_full:
+            self.settle()
+
+    def holds(self, repository: Reference, tag: Tag | None = None) -> bool:
+        """Whether a delete of this tag, or without one of any tag there, is not finished."""
+        with self._changed:
+            if tag is not None:
+                place = (repository, tag)
+                return place in self._waiting or place in self._in_hand
+            places = (*self._waiting, *self._in_hand)
+        return any(place == repository for place, _ in places)
+
+    def settle(self) -> None:
+        """Finish all that waits, after what another thread is about to finish."""
+        with self._turn:
+            with self._changed:
+                waiting, self._waiting = self._waiting, {}
+                self._in_hand = set(waiting)
+            together: dict[tuple[Reference, Finish], list[Begun]] = {}
+            for (repository, _), (finish, begun) in waiting.items():
+                together.setdefault((repository, finish), []).append(begun)
+            try:
+                for (_, finish), deletes in together.items():
+                    finish(deletes)
+            finally:
+                with self._changed:
+                    self._in_hand = set()
+
+    def close(self) -> None:
+        """Finish all that waits, and end the thread."""
+        with self._changed:
+            self._closed = True
+            thread = self._thread
+            self._changed.notify_all()
+        if thread is not None:
+            thread.join()
+        self.settle()
+
+    def _finish_now_and_then(self) -> None:
+        pause = _PAUSE
+        while not self._closed:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._waiting)
+                self._changed.wait_for(lambda: self._closed, pause)
+            began = self._clock()
+            self.settle()
+            pause = max(_PAUSE, _REST * (self._clock() - began))

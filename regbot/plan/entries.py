@@ -1,0 +1,86 @@
+"""The entries of one script's actions in the run's journal, where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from regbot.errors import RegbotError, StorageError
+from regbot.events import Emit, Message
+from regbot.oci.tag import Tag
+from regbot.plan.action import Action
+from regbot.plan.behind import Begun
+from regbot.plan.look import Target
+from regbot.plan.outcome import Applied
+from regbot.plan.recorder import Beginning, End, Ended, Recorder, Saved
+from regbot.stopping import Stop, ended_by
+
+A = TypeVar("A", Applied, Applied | None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Writes the entries; without a ``journal`` none. An entry is on the disk before its action."""
+
+    script: str
+    journal: Recorder | None
+    emit: Emit
+    stop: Stop
+
+    def save(self, target: Target) -> Saved | None:
+        """Read what a delete takes away, to be kept. Raises what reading raises."""
+        if self.journal is None:
+            return None
+        return self.journal.save(target, stop=self.stop, emit=self.emit)
+
+    def around(self, action: Action, saved: Saved | None, apply: Callable[[], A]) -> A:
+        """Apply an action between its entry and the end of that."""
+        return self.before(action, saved, apply)[1]
+
+    def before(
+        self, action: Action, saved: Saved | None, apply: Callable[[], A]
+    ) -> tuple[int | None, A]:
+        """Apply an action after its entry. It is ended but where None says that more follows."""
+        if self.journal is None:
+            return None, apply()
+        [entry] = self.journal.begin([Beginning(self.script, action, saved)])
+        try:
+            applied = apply()
+        except RegbotError as error:
+            self.journal.end([End(entry, ended_by(error), str(error))])
+            raise
+        if applied is not None:
+            self._end([End(entry, applied.status, applied.detail)])
+        return entry, applied
+
+    def begin_all(self, deletes: Sequence[Begun]) -> list[Begun]:
+        """Write the entries of deletes that have none yet, before any of them is finished."""
+        if self.journal is None:
+            return list(deletes)
+        entries = self.journal.begin(
+            [Beginning(self.script, begun.action, begun.saved) for begun in deletes]
+        )
+        return [
+            replace(begun, entry=entry, saved=None)
+            for begun, entry in zip(deletes, entries, strict=True)
+        ]
+
+    def end_all(self, deletes: Sequence[Begun], refused: Mapping[Tag, RegbotError]) -> None:
+        """Say how deletes ended; ``refused`` are those that failed."""
+        ends = []
+        for begun in deletes:
+            error = refused.get(begun.action.tag)
+            if begun.entry is not None:
+                status: Ended = "done" if error is None else ended_by(error)
+                ends.append(End(begun.entry, status, str(error or "")))
+        self._end(ends)
+
+    def _end(self, ends: Sequence[End]) -> None:
+        if self.journal is None or not ends:
+            return
+        try:
+            self.journal.end(ends)
+        except StorageError as error:
+            text = f"done, but the journal could not be updated: {error}"
+            self.emit(Message("warn", text, {"script": self.script}))

@@ -1,0 +1,224 @@
+"""Deletes that are finished behind the script: what is asked, when, and what can go wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import pytest
+from support.applying import APP, bot_in
+from support.journals import begin, small
+from support.registry import DISTRIBUTION_3
+
+from regbot.journal.database import Database
+from regbot.journal.journal import Journal
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
+from regbot.plan.action import DeleteTag
+from regbot.plan.recorder import Beginning
+from regbot.store import layout
+from regbot.store.ocidir import OciDirStore
+
+DELETE = 'tag.delete(app .. ":old0")'
+FILL = """
+for number = 1, 40 do image.copy(app .. ":new0", "ocidir://layout:t" .. number) end
+"""
+EMPTY = """
+for _, name in ipairs(tag.ls("ocidir://layout")) do
+  if name ~= "t1" then tag.delete("ocidir://layout:" .. name) end
+end
+print(#tag.ls("ocidir://layout"))
+"""
+
+
+def asked_of(bot, tag):
+    """The methods of the requests for a tag, in order."""
+    return [entry.method for entry in bot.registry.asked(part=f"/manifests/{tag}")]
+
+
+def statuses(bot):
+    """The statuses of the newest run's entries in the journal."""
+    return [action.status for action in next(iter(bot.journalled().values()))]
+
+
+@contextmanager
+def counted_commits():
+    """How many transactions were committed in the block, in a list."""
+    statements, run = [], Database.run
+
+    def counting(database, statement, values=()):
+        statements.append(statement)
+        return run(database, statement, values)
+
+    commits = []
+    with patch.object(Database, "run", counting):
+        yield commits
+    commits += [statement for statement in statements if statement == "COMMIT"]
+
+
+@pytest.fixture
+def bot(tmp_path):
+    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+        bot.fill(old=2, new=1)
+        bot.registry.forget()
+        yield bot
+
+
+def test_a_tag_is_seen_deleted_and_read_back(bot):
+    bot.configure(DELETE)
+    assert bot.run("once").returncode == 0
+    assert asked_of(bot, "old0") == ["GET", "DELETE", "HEAD"]
+    assert statuses(bot) == ["done"]
+
+
+def test_a_look_that_is_not_fresh_any_more_is_repeated(bot):
+    """PITFALLS: there is no conditional delete, so a HEAD comes just before it."""
+    bot.registry.break_next("stall", "GET", "/manifests/sha256-", seconds=0.3, times=9)
+    bot.configure(DELETE)
+    assert bot.run("once").returncode == 0
+    assert asked_of(bot, "old0") == ["GET", "HEAD", "DELETE", "HEAD"]
+
+
+def test_a_tag_that_moves_while_it_is_saved_is_left(bot):
+    new = bot.registry.tags(APP)["new0"]
+    slow = {"seconds": 0.3, "times": 9}
+    bot.registry.break_next("stall", "GET", "/manifests/sha256-", **slow)
+    bot.registry.before("HEAD", "/manifests/old0", lambda: bot.registry.tag(APP, "old0", new))
+    bot.configure(DELETE)
+    done = bot.run("once")
+    assert "moved since the script looked" in done.stderr
+    assert bot.registry.tags(APP)["old0"] == new
+
+
+@pytest.mark.parametrize("command", ["once", "apply"])
+def test_a_tag_that_is_still_there_fails_the_run(tmp_path, command):
+    with bot_in(tmp_path, DISTRIBUTION_3, tag_delete="ignored") as bot:
+        before = bot.fill(old=3, new=1)
+        bot.configure()
+        plan = []
+        if command == "apply":
+            bot.make_plan()
+            plan = ["plan.json"]
+        done = bot.run(command, *plan, "--report", "report.json")
+        assert done.returncode == 1
+        assert "old2 is still there" in done.stdout + done.stderr
+        assert statuses(bot) == ["failed"] * 3
+        assert "failed" in (tmp_path / "report.json").read_text()
+        assert bot.registry.tags(APP) == before
+
+
+def test_the_script_goes_on_before_the_tag_is_read_back(tmp_path):
+    with bot_in(tmp_path, DISTRIBUTION_3, tag_delete="ignored") as bot:
+        bot.fill(old=1, new=1)
+        bot.configure(f'{DELETE} print("gone on")')
+        done = bot.run("once")
+        assert done.stdout.startswith("gone on")
+        assert done.returncode == 1
+
+
+def test_many_tags_are_read_back_by_one_list(tmp_path):
+    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+        bot.fill(old=40, new=1)
+        bot.configure()
+        bot.make_plan()
+        bot.registry.forget()
+        assert bot.apply().returncode == 0
+        assert set(bot.registry.tags(APP)) == {"new0"}
+        assert len(bot.registry.asked("HEAD", "/manifests/old")) == 1
+        assert len(bot.registry.asked("GET", "/tags/list")) == 1
+
+
+@pytest.mark.parametrize("read", ["manifest.head", "manifest.get"])
+def test_a_read_of_a_deleted_tag_comes_after_its_delete(tmp_path, read):
+    with bot_in(tmp_path, DISTRIBUTION_3, stale_reads=3) as bot:
+        bot.fill(old=1, new=1)
+        bot.configure(f'{DELETE} print(pcall({read}, app .. ":old0"))')
+        assert bot.run("once").stdout.startswith("false")
+
+
+def test_a_tag_can_be_deleted_put_and_deleted_again(bot):
+    bot.configure(f'{DELETE} image.copy(app .. ":new0", app .. ":old0") {DELETE}')
+    assert bot.run("once").returncode == 0
+    assert "old0" not in bot.registry.tags(APP)
+
+
+def test_tags_of_a_folder_go_and_are_not_listed_any_more(bot):
+    bot.configure(FILL)
+    assert bot.run("once").returncode == 0
+    bot.configure(EMPTY)
+    assert bot.run("once").stdout == "1\n"
+    assert statuses(bot) == ["done"] * 39
+    run = next(iter(bot.journalled()))
+    assert bot.run("undo", run).returncode == 0
+    bot.configure('print(#tag.ls("ocidir://layout"))')
+    assert bot.run("once").stdout == "40\n"
+
+
+def test_the_index_of_a_folder_is_written_once_for_many_tags(bot):
+    bot.configure(FILL)
+    assert bot.run("once").returncode == 0
+    store = OciDirStore(Reference.parse(f"ocidir://{bot.folder}/layout"))
+    digest = store.head(Tag("t1")).digest
+    with patch.object(layout, "replace_file", wraps=layout.replace_file) as written:
+        tags = [Tag(f"t{number}") for number in range(1, 40)]
+        assert store.finish_deletes(dict.fromkeys(tags, digest)) == {}
+    assert written.call_count == 1
+    assert store.tags() == ["t40"]
+
+
+def test_what_is_stopped_before_it_is_done_in_a_folder_is_left(bot):
+    bot.configure(FILL)
+    assert bot.run("once").returncode == 0
+    bot.configure('tag.delete("ocidir://layout:t1") manifest.head(app .. ":new0")')
+    process = bot.start("once")
+    bot.registry.before("HEAD", "/manifests/new0", lambda: process.send_signal(signal.SIGTERM))
+    process.wait(30)
+    index = json.loads((bot.folder / "layout" / "index.json").read_text())
+    noted = [action for actions in bot.journalled().values() for action in actions]
+    deletes = [action.status for action in noted if action.verb == "delete tag"]
+    assert deletes == (["done"] if len(index["manifests"]) == 39 else [])
+
+
+def test_killed_before_the_tag_is_read_back(bot):
+    before = dict(bot.registry.tags(APP))
+    bot.configure(DELETE)
+    process = bot.start("once")
+    bot.registry.before("HEAD", "/manifests/old0", process.kill)
+    assert process.wait(30) == -9
+    assert statuses(bot) == ["begun"]
+    assert bot.run("undo", next(iter(bot.journalled()))).returncode == 0
+    assert bot.registry.tags(APP) == before
+
+
+def test_stopped_before_the_tag_is_read_back(bot):
+    bot.configure(DELETE)
+    process = bot.start_logged("once")
+    bot.registry.break_next("stall", "HEAD", "/manifests/old0", seconds=60.0)
+    stop = threading.Timer(0.2, process.send_signal, [signal.SIGTERM])
+    bot.registry.before("GET", "/manifests/old0", stop.start)
+    process.wait(30)
+    stop.join()
+    assert set(statuses(bot)) <= {"done", "stopped"}
+
+
+def test_entries_that_wait_together_are_written_together(tmp_path):
+    with Journal(tmp_path) as journal, counted_commits() as commits:
+        run = begin(journal)
+        place = Reference.parse("registry.example.org/team/app:v1")
+
+        def note(number):
+            run.begin([Beginning("clean", DeleteTag(place), small(number))])
+
+        threads = [threading.Thread(target=note, args=(number,)) for number in range(16)]
+        with run._history.writing():
+            for thread in threads:
+                thread.start()
+            while len(run._history._database._waiting) < 15:
+                continue
+        for thread in threads:
+            thread.join()
+        assert len(journal.actions(run.id)) == 16
+    assert len(commits) < 16
