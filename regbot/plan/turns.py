@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from regbot.oci.reference import Reference
@@ -27,11 +28,11 @@ _LOOK_FOR_STOP = 0.2
 
 @dataclass(slots=True)
 class _Place:
-    """What goes on in one repository, and how many wait for each other kind of change."""
+    """What goes on in one repository, how many do it, and who waits, in order."""
 
     change: Change = "puts"
     busy: int = 0
-    waiting: int = 0
+    queue: deque[object] = field(default_factory=deque)
 
 
 def change_of(action: Action) -> Change | None:
@@ -72,16 +73,17 @@ class Turns:
                 self._changed.notify_all()
 
     def _wait(self, place: _Place, change: Change) -> None:
-        """Wait until the change fits; nobody goes before those that wait already."""
-        behind = place.waiting > 0
-        place.waiting += 1
+        """Wait until the change fits, and those that came before have begun."""
+        ticket = object()
+        place.queue.append(ticket)
         try:
-            while place.busy and (behind or not self._fits(place, change)):
+            while place.queue[0] is not ticket or not self._fits(place, change):
                 self._stop.check()
                 self._changed.wait(_LOOK_FOR_STOP)
         finally:
-            place.waiting -= 1
+            place.queue.remove(ticket)
+            self._changed.notify_all()
 
     @staticmethod
     def _fits(place: _Place, change: Change) -> bool:
-        return place.change == change != "removal"
+        return not place.busy or place.change == change != "removal"

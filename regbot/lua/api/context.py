@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +56,21 @@ class Seen:
         return self._outer.digest_of(reference) if digest is None and self._outer else digest
 
 
+class Warned:
+    """The names of variables that a warning was given for; threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: set[str] = set()
+
+    def is_first(self, name: str) -> bool:
+        """Whether this is the first time; the next time it is not."""
+        with self._lock:
+            first = name not in self._names
+            self._names.add(name)
+            return first
+
+
 @dataclass(slots=True)
 class Context:
     """One run of one script, or a body of parallel.map in it, as its bindings see it.
@@ -62,7 +78,7 @@ class Context:
     ``stores`` can only read; whatever changes something goes to ``executor``.
     ``blob_limit`` is in bytes, ``lua_path`` where modules are, ``work_dir`` where
     archives are. ``env`` are the names in ``environment`` that the script may ask for.
-    ``last_message`` is the latest log line of the script or body, ``warned`` the names of
+    ``last_message`` is the latest log line of the script or body, ``warned`` the
     variables that a warning was given for.
     """
 
@@ -78,7 +94,7 @@ class Context:
     environment: Mapping[str, str] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
     last_message: str = ""
-    warned: set[str] = field(default_factory=set)
+    warned: Warned = field(default_factory=Warned)
 
     def of_body(self) -> Context:
         """The same for a body of parallel.map that begins here."""

@@ -12,8 +12,7 @@ from regbot.lua.binding import STRING, Binding, Parameter, Passed, plain
 def _getenv(context: Context, name: str) -> Passed:
     if name in context.env:
         return plain(context.environment.get(name))
-    if name in context.environment and name not in context.warned:
-        context.warned.add(name)
+    if name in context.environment and context.warned.is_first(name):
         line = f"env: {json.dumps([*context.env, name], ensure_ascii=False)}"
         text = (
             f"os.getenv gives nil for {name}, which is set but not listed: add `{line}` to the"
