@@ -159,7 +159,7 @@ class Ahead(Generic[N, A]):
             else:
                 self._drop()
             if fetch is not None or self._walk.meet(name):
-                self._window = min(self._most, max(1, 2 * self._window))
+                self._window = min(self._most, max(2, 2 * self._window))
             else:
                 self._window = 0
         if ask is not None:

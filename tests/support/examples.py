@@ -41,6 +41,8 @@ def edited(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, with its bytes."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    """Every file below a folder, with its bytes, but those of regbot's cache."""
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(name): path.read_bytes() for name, path in files.items() if name.parts[0] != ".cache"
+    }
