@@ -23,6 +23,7 @@ DELETED = [
     ("cleanup.yml", {}, BY_LABEL | RELEASES),
     ("delete-builds-by-age.yml", {}, BY_LABEL),
     ("delete-by-created.yml", {}, BY_CREATED),
+    ("delete-by-created-in-parallel.yml", {}, BY_CREATED),
     ("keep-newest-releases.yml", {}, RELEASES),
     ("keep-newest-by-date.yml", {"keep: 10": "keep: 3"}, BY_RANK),
     ("keep-newest-none-older.yml", {"keep: 10": "keep: 3"}, BY_RANK),
