@@ -54,7 +54,7 @@ def open_session(
     exchange = bind(stop)
     needed = terms.journal.needed if terms.journal else None
     opened = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
-    views = Views(opened, exchange, reading)
+    views = Views(opened, exchange, reading, emit=emit)
     sources: ReadStores
     stores: Stores
     keep: Callable[[], None] = _nothing

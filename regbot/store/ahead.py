@@ -169,11 +169,14 @@ class Ahead(Generic[N, A]):
             return None
         return fetch.began, answer
 
-    def drop(self) -> None:
-        """Forget what was fetched, and learn anew."""
+    def drop(self, name: N | None = None) -> None:
+        """Forget what was fetched of a name; of all of them, and learn anew, for None."""
         with self._lock:
-            self._drop()
-            self._window = 0
+            if name is None:
+                self._drop()
+                self._window = 0
+            elif name in self._fetches:
+                self._vain += not self._fetches.pop(name).abandon()
 
     def _fetch(self, ask: Callable[[N], A]) -> None:
         """Fetch as many as there is room for."""

@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from regbot.errors import ContentError, NotFound
+from regbot.errors import ContentError, NotFound, NotSupported
+from regbot.events import Emit, Spared, ignore
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
@@ -41,9 +42,17 @@ class Cache:
     by GET, is learned: from what was kept by the runs before, then from the last tag.
     """
 
-    def __init__(self, base: Source, shelf: Shelf, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        base: Source,
+        shelf: Shelf,
+        *,
+        emit: Emit = ignore,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._base = base
         self._shelf = shelf
+        self._emit = emit
         self._clock = clock
         self._hopeful: bool | None = None
         self._heads_tell = True
@@ -75,6 +84,14 @@ class Cache:
         self._show(manifest.digest)
         return manifest
 
+    def known(self, name: Name) -> Manifest:
+        """A manifest without a GET. Raises NotSupported for one that would need it."""
+        manifest = self._known(name) if self._may_be_known(name) else None
+        if manifest is None:
+            raise NotSupported(f"{self.repository.with_name(name)} is not in the cache")
+        self._show(manifest.digest)
+        return manifest
+
     def blob_size(self, digest: Digest) -> int:
         """Asked for each time."""
         return self._base.blob_size(digest)
@@ -91,6 +108,7 @@ class Cache:
         if self._is_shown(image.digest):
             content = self._shelf.read(descriptor.digest, descriptor.size)
             if content is not None:
+                self._emit(Spared("cache"))
                 return ImageConfig.parse(content, descriptor)
         config = self._base.config(image, limit=limit)
         self._shelf.keep(descriptor.digest, config.raw)

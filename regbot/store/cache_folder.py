@@ -117,8 +117,9 @@ class CacheFolder:
             with suppress(OSError):  # another process is at it
                 fcntl.flock(self._written, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 try:
-                    os.ftruncate(self._written, 0)
                     self._trim()
+                    meanwhile = os.fstat(self._written).st_size - blocks
+                    os.ftruncate(self._written, max(0, meanwhile))
                 finally:
                     fcntl.flock(self._written, fcntl.LOCK_UN)
 

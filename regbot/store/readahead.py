@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar, cast
 
+from regbot.events import Emit, Spared
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
@@ -19,11 +20,13 @@ from regbot.oci.tag import Name, Tag
 from regbot.stopping import Clock
 from regbot.store.ahead import FRESH_FOR, Ahead, Background
 from regbot.store.protocol import ReadStore
-from regbot.store.recipe import Answers, Habit, Question, Recipe
+from regbot.store.recipe import Answers, Habit, Question, Read, Recipe
 from regbot.store.walk import Walk
 
 _FIRST_WINDOW = 4
 """Tags that are fetched of a repository whose walk is only assumed."""
+_MOST_LISTS = 4
+"""Lists of tags that are fetched ahead: they may be long."""
 _MOST_READY = 512
 """Answers that wait for their questions."""
 
@@ -33,21 +36,56 @@ T = TypeVar("T")
 class Host:
     """What the repositories of one registry share, as one run reads them.
 
-    ``most`` is the largest window. ``counts_pulls``: the registry tells a rate limit, so a
-    GET that is made in vain costs something.
+    ``open_below`` gives a repository as it is read without read-ahead. ``most`` is the
+    largest window. ``counts_pulls``: the registry tells a rate limit, so a GET that is made
+    in vain costs something.
     """
 
-    def __init__(self, background: Background, most: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        open_below: Callable[[str], ReadStore],
+        *,
+        background: Background,
+        most: int,
+        emit: Emit,
+        clock: Clock,
+    ) -> None:
         self.background = background
         self.most = most
         self.clock = clock
         self.counts_pulls = False
+        self._open_below = open_below
+        self._emit = emit
+        self._lists: Ahead[str, list[Tag]] | None = None
         self._way: int | None = None
         self._recipe = Recipe()
 
-    def may_ask(self, recipe: Recipe) -> bool:
-        """Whether a recipe is to be asked ahead."""
-        return bool(recipe.steps) and (recipe.is_heads_alone or not self.counts_pulls)
+    def expect(self, repositories: list[str]) -> None:
+        """The script was given this list, and is likely to list the tags of each."""
+        most = min(self.most, _MOST_LISTS)
+        self._lists = Ahead(
+            Walk(repositories), most=most, run=self.background.run, clock=self.clock
+        )
+
+    def tags(self, repository: str) -> list[Tag] | None:
+        """The tags of a repository, if they were fetched ahead; the next ones will be."""
+        lists = self._lists
+        if lists is None or not lists.lists(repository):
+            return None
+        fetched = lists.move_to(repository, lambda name: self._open_below(name).tags())
+        if fetched is None:
+            return None
+        self.spared()
+        return fetched[1]
+
+    def forget(self, repository: str) -> None:
+        """Something was written to a repository: its list counts no more."""
+        if self._lists is not None:
+            self._lists.drop(repository)
+
+    def spared(self) -> None:
+        """A request was made while the script did something else."""
+        self._emit(Spared("read-ahead"))
 
     def hand_on(self, way: int | None, recipe: Recipe) -> None:
         """Tell how tags are walked, and what each is asked."""
@@ -63,11 +101,15 @@ class Host:
 
 
 class Readahead:
-    """A store to read that learns what comes next, and fetches it. Threads may share it."""
+    """A store to read that learns what comes next, and fetches it. Threads may share it.
 
-    def __init__(self, base: ReadStore, host: Host) -> None:
+    ``known`` gives a manifest without a GET, where it can: for registries that count them.
+    """
+
+    def __init__(self, base: ReadStore, host: Host, known: Read | None = None) -> None:
         self._base = base
         self._host = host
+        self._known = known
         self._lock = threading.Lock()
         self._habit = Habit()
         self._listed: list[Tag] = []
@@ -87,7 +129,10 @@ class Readahead:
 
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags, which are asked for each time, and likely to be walked then."""
-        tags = self._base.tags(limit=limit, last=last)
+        is_whole = limit is None and not last
+        tags = self._host.tags(self.repository.repository) if is_whole else None
+        if tags is None:
+            tags = self._base.tags(limit=limit, last=last)
         self._expect(tags, follows=last)
         return tags
 
@@ -134,9 +179,19 @@ class Readahead:
             if self._ahead is not None:
                 self._ahead.drop()
             self._ahead = None
-            if way is not None and self._host.may_ask(recipe):
+            ask = self._asking(recipe)
+            if way is not None and ask is not None:
                 self._ahead = self._along(Walk(tags, way))
-                self._ahead.begin(_FIRST_WINDOW, partial(recipe.ask, self._base))
+                self._ahead.begin(_FIRST_WINDOW, ask)
+
+    def _asking(self, recipe: Recipe) -> Callable[[Tag], Answers] | None:
+        """How a recipe is asked of the next tags; None where it is not to be."""
+        read: Read | None = self._base.manifest
+        if self._host.counts_pulls and not recipe.is_heads_alone:
+            read = self._known
+        if read is None or not recipe.steps:
+            return None
+        return partial(recipe.ask, self._base, read)
 
     def _along(self, walk: Walk[Tag]) -> Ahead[Tag, Answers]:
         host = self._host
@@ -153,6 +208,8 @@ class Readahead:
             began, answer = self._ready.pop(question, (float("-inf"), None))
         if answer is None or self._host.clock() - began >= FRESH_FOR:
             answer = ask()
+        else:
+            self._host.spared()
         with self._lock:
             self._habit.learn(question, answer)
         if isinstance(answer, Head | Manifest) and answer.rate_limit.known:
@@ -170,8 +227,7 @@ class Readahead:
                 return
             self._habit.turn_to(tag)
             recipe = self._habit.recipe
-        ask = partial(recipe.ask, self._base) if host.may_ask(recipe) else None
-        fetched = ahead.move_to(tag, ask)
+        fetched = ahead.move_to(tag, self._asking(recipe))
         host.hand_on(ahead.way, recipe)
         if fetched is None:
             return

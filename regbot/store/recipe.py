@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -35,6 +35,9 @@ class Question:
 
 Answers = Mapping[Question, Any]
 
+Read = Callable[[Name], Manifest]
+"""How manifests are read."""
+
 Step = tuple[str, object]
 """A question without the tag: the call, or ``child``; whether by digest, or its detail."""
 
@@ -51,9 +54,9 @@ class Recipe:
         """Whether it has nothing but a HEAD of the tag."""
         return self.steps == {("head", False)}
 
-    def ask(self, store: ReadStore, tag: Tag) -> Answers:
-        """Ask all of it, as far as it goes without an error."""
-        asking = _Asking(store)
+    def ask(self, store: ReadStore, read: Read, tag: Tag) -> Answers:
+        """Ask all of it, manifests by ``read``, as far as it goes without an error."""
+        asking = _Asking(store, read)
         try:
             asking.of(tag, self)
         except RegbotError:
@@ -65,8 +68,9 @@ class Recipe:
 class _Asking:
     """The questions to one tag, and their answers so far."""
 
-    def __init__(self, store: ReadStore) -> None:
+    def __init__(self, store: ReadStore, read: Read) -> None:
         self._store = store
+        self._read = read
         self.answers: dict[Question, Any] = {}
 
     def of(self, tag: Tag, recipe: Recipe) -> None:
@@ -98,7 +102,7 @@ class _Asking:
         return head.digest
 
     def _manifest(self, name: Name) -> Manifest:
-        manifest = self._store.manifest(name)
+        manifest = self._read(name)
         self.answers[Question("manifest", name)] = manifest
         return manifest
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from regbot.events import Emit, ignore
 from regbot.http.exchange import Exchange
 from regbot.oci.reference import Reference
 from regbot.stopping import Clock
@@ -39,16 +40,19 @@ class Views:
         exchange: Exchange,
         reading: Reading,
         *,
+        emit: Emit = ignore,
         clock: Clock = time.monotonic,
         background: Callable[[int], Background] = Threads,
     ) -> None:
         self._base = base
         self._exchange = exchange
         self._reading = reading
+        self._emit = emit
         self._clock = clock
         self._background = background
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stores: dict[Reference, ReadStore] = {}
+        self._below: dict[Reference, ReadStore] = {}
         self._hosts: dict[str, Host] = {}
 
     def open(self, reference: Reference) -> ReadStore:
@@ -61,15 +65,23 @@ class Views:
 
     def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
         """The names of a registry's repositories, asked for each time."""
-        return self._base.repositories(registry, limit=limit, last=last)
+        names = self._base.repositories(registry, limit=limit, last=last)
+        if self._reading.readahead:
+            with self._lock:
+                self._host(registry).expect(names)
+        return names
 
     def written(self, repository: Reference) -> None:
         """Something was written to a repository, by whichever of its names."""
-        key = self._key(repository)
+        names = self._exchange.names(repository.registry)
         with self._lock:
-            stores = list(self._stores.values())
+            hosts = [self._hosts[name] for name in names if name in self._hosts]
+            keys = [replace(repository.without_name, registry=name) for name in names]
+            stores = [self._stores[key] for key in keys if key in self._stores]
+        for host in hosts:
+            host.forget(repository.repository)
         for store in stores:
-            if isinstance(store, Readahead) and self._key(store.repository) == key:
+            if isinstance(store, Readahead):
                 store.forget()
 
     def close(self) -> None:
@@ -82,24 +94,34 @@ class Views:
     def _view(self, key: Reference) -> ReadStore:
         if key.scheme == "ocidir":
             return self._base.open(key)
-        remote = self._base.registry(key)
-        store: ReadStore = remote
-        if self._reading.cache:
-            shelf = self._reading.cache.shelf(key)
-            store = Cache(remote, shelf, clock=self._clock)
-        if self._reading.readahead:
-            store = Readahead(store, self._host(key.registry))
-        return store
+        below = self._cached(key)
+        if not self._reading.readahead:
+            return below
+        known = below.known if isinstance(below, Cache) else None
+        return Readahead(below, self._host(key.registry), known)
+
+    def _cached(self, key: Reference) -> ReadStore:
+        """A repository of a registry without read-ahead."""
+        with self._lock:
+            if key not in self._below:
+                remote = self._base.registry(key)
+                cache = self._reading.cache
+                self._below[key] = (
+                    Cache(remote, cache.shelf(key), emit=self._emit, clock=self._clock)
+                    if cache
+                    else remote
+                )
+            return self._below[key]
 
     def _host(self, registry: str) -> Host:
         if registry not in self._hosts:
             most = self._reading.readahead
             threads = min(most, self._exchange.host(registry).concurrency)
-            self._hosts[registry] = Host(self._background(threads), most, self._clock)
+            self._hosts[registry] = Host(
+                lambda name: self._cached(Reference("registry", registry, name)),
+                background=self._background(threads),
+                most=most,
+                emit=self._emit,
+                clock=self._clock,
+            )
         return self._hosts[registry]
-
-    def _key(self, repository: Reference) -> tuple[str, str]:
-        """A repository by the name of its registry to compare by."""
-        if repository.scheme == "ocidir":
-            return "", repository.repository
-        return self._exchange.names(repository.registry)[0], repository.repository

@@ -327,7 +327,7 @@ class TestFolder:
             content = cache.shelf(PLACE).read(Digest.of(expected), len(expected))
             assert content in (None, content_number(number))
             found += content is not None
-        assert 0 < found <= 64 + 8
+        assert 0 < found <= 64 + 16
         digest = keep(cache, 3000)
         assert cache.shelf(PLACE).read(digest, 400) == content_number(3000)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from support.clients import Client
@@ -13,6 +15,7 @@ from support.registry import DISTRIBUTION_3, Quirks, TestRegistry
 from support.viewing import AtOnce, Clock, Run, run_on
 
 from regbot.errors import Forbidden, NotFound
+from regbot.events import Event, Spared
 from regbot.image.resolve import image_of
 from regbot.oci.platform import Platform
 from regbot.oci.tag import Tag
@@ -317,6 +320,46 @@ def test_where_pulls_are_counted_none_is_made_in_vain(step: str) -> None:
     assert len(heads) == (0 if step == "manifest" else 20 + 8)
 
 
+def test_where_pulls_are_counted_what_the_cache_knows_is_read_ahead(tmp_path: Path) -> None:
+    with TestRegistry(Quirks(rate_limit=1000)) as registry, Client(registry.host) as client:
+        for number, tag in enumerate(numbered(30)):
+            registry.put(REPOSITORY, tag, image_number(number))
+        early = []
+        for _ in ("first run", "second run"):
+            registry.forget()
+            run = run_on(
+                registry.host,
+                client.bound,
+                stop=client.stop,
+                readahead=8,
+                cache=tmp_path,
+                background=AtOnce,
+            )
+            with run as opened:
+                view = opened.view()
+                for tag in view.tags():
+                    before = len(registry.asked(part=f"/manifests/{tag}"))
+                    config(view, tag)
+                    early.append(before == 1)
+            pulls = len(registry.asked("GET", "/manifests/"))
+            heads = len(registry.asked("HEAD", "/manifests/"))
+            assert (pulls, heads) == ((30, 0) if not any(early) else (0, 30))
+    assert early == [False] * 32 + [True] * 28
+
+
+def test_it_says_what_it_spares(tmp_path: Path) -> None:
+    world = World(numbered(30))
+    said: list[Event] = []
+    for _ in ("first run", "second run"):
+        said.clear()
+        with world.run(cache=tmp_path, emit=said.append) as run:
+            view = run.view()
+            for tag in view.tags():
+                config(view, tag)
+    by = Counter(event.by for event in said if isinstance(event, Spared))
+    assert by == {"cache": 30, "read-ahead": 2 * 28}
+
+
 def scan(run: Run) -> list[dict[str, str]]:
     view = run.view()
     return [config(view, tag) for tag in view.tags()]
@@ -345,3 +388,45 @@ def test_a_stop_ends_it() -> None:
             with pytest.raises(type(client.stop.reason())):
                 config(view, tags[30])
         assert len(registry.requests) <= before + 16
+
+
+class TestRepositories:
+    """A script that lists repositories goes from one to the next."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        world = World([])
+        for name in "abcdefgh":
+            world.registry.put(f"team/{name}", "v1", image_number(0))
+        return world
+
+    def test_the_next_lists_are_there_before_they_are_asked_for(self, world: World) -> None:
+        with world.run() as run:
+            for number, name in enumerate(run.views.repositories(world.memory.name)):
+                world.registry.forget()
+                assert run.view(name).tags() == ["v1"]
+                if number > 1:
+                    assert f"/v2/{name}/tags/list" not in [
+                        entry.path for entry in world.registry.requests
+                    ]
+
+    def test_each_is_asked_for_once(self, world: World) -> None:
+        with world.run() as run:
+            for name in run.views.repositories(world.memory.name):
+                run.view(name).tags()
+        assert len(world.registry.asked("GET", "/tags/list")) == 8
+
+    def test_no_more_than_one_window_is_read_in_vain(self, world: World) -> None:
+        with world.run() as run:
+            for name in run.views.repositories(world.memory.name)[:3]:
+                run.view(name).tags()
+        assert len(world.registry.asked("GET", "/tags/list")) <= 3 + 4
+
+    def test_a_list_from_before_a_write_is_not_used(self, world: World) -> None:
+        with world.run() as run:
+            names = run.views.repositories(world.memory.name)
+            for name in names[:3]:
+                run.view(name).tags()
+            image = image_number(0)
+            run.store(names[3]).put_manifest(Tag("v2"), image.manifest)
+            assert run.view(names[3]).tags() == ["v1", "v2"]
