@@ -10,7 +10,9 @@ finds that what was seen moved or is gone, another look tells what is there now.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from regbot.errors import ContentError, GuardBroken, NotFound, NotSupported
 from regbot.oci.digest import Digest
@@ -22,7 +24,7 @@ from regbot.plan.outcome import Applied
 from regbot.plan.tagbook import Names, Sure, TagBook, always
 from regbot.stopping import Clock
 from regbot.store.placeholder import original_of, replaced_by
-from regbot.store.protocol import ReadStore, Stores
+from regbot.store.protocol import ReadStore, Store, Stores
 from regbot.store.remembering import Remembering
 
 FRESH_FOR = 0.1
@@ -48,7 +50,7 @@ class Target:
 
 
 def look_at_tag(
-    store: ReadStore, action: DeleteTag, *, closely: bool, clock: Clock = time.monotonic
+    reader: ReadStore, action: DeleteTag, *, closely: bool, clock: Clock
 ) -> Target | Applied:
     """What a tag is on; or why nothing is to be done: it moved, or is gone.
 
@@ -56,7 +58,6 @@ def look_at_tag(
     when two requests say so, for one answer may be a stale one. Raises NotFound for a
     tag that is not there and has to be.
     """
-    reader = Remembering(store) if closely else store
     try:
         current = _digest_at(reader, action.tag, closely=closely)
     except NotFound:
@@ -147,13 +148,31 @@ class Looks:
         store = self._stores.open(action.reference)
         if isinstance(action, DeleteTag):
             self._refuse_protected(action, (action.tag,))
-            return look_at_tag(store, action, closely=closely, clock=self._clock)
+            return self._before_tag(store, action, closely=closely)
         tags = self._book.tags_on(store, action.digest, self._sure(action))
         if tags and action.unless_tagged:
             raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
         self._refuse_protected(action, tags)
         kept = self._why_kept(store, action, tags)
         return kept or look_at_manifest(store, action, tags, closely=closely)
+
+    def _before_tag(self, store: Store, action: DeleteTag, *, closely: bool) -> Target | Applied:
+        """What a tag is on. What refers to the digest expected there is asked at the same time."""
+        reader = Remembering(store)
+        look = partial(
+            look_at_tag, reader if closely else store, action, closely=closely, clock=self._clock
+        )
+        expected = action.digest
+        if not closely or self._dry_run or store.deletes_at_finish:
+            return look()
+        if expected and not store.lacks_referrers(expected):
+            with ThreadPoolExecutor(1, "look") as pool:
+                reader.expect_referrers(expected, pool.submit(store.referrers, expected).result)
+                return look()
+        seen = look()
+        if seen.digest and store.lacks_referrers(seen.digest):
+            reader.expect_referrers(seen.digest, list)
+        return seen
 
     def is_fresh(self, target: Target) -> bool:
         """Whether a tag was seen so short a time ago that no other look is due."""

@@ -134,6 +134,10 @@ class OciDirStore(LayoutStore):
         for error in self.finish_deletes({tag: digest}).values():
             raise error
 
+    def lacks_referrers(self, _digest: Digest, /) -> bool:
+        """That is never known: to ask costs little."""
+        return False
+
     @property
     def deletes_at_finish(self) -> bool:
         """True: for one delete or many, ``index.json`` is written once."""

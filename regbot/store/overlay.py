@@ -222,6 +222,10 @@ class Overlay:
                 self._see(tag, digest)
             self._tags[tag] = None
 
+    def lacks_referrers(self, _digest: Digest, /) -> bool:
+        """That is never known."""
+        return False
+
     @property
     def deletes_at_finish(self) -> bool:
         """Never: what is planned is planned at once."""

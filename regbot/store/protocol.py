@@ -106,6 +106,10 @@ class Store(ReadStore, Protocol):
         """
         ...
 
+    def lacks_referrers(self, digest: Digest, /) -> bool:
+        """Whether it is known without asking that nothing refers to a digest."""
+        ...
+
     @property
     def deletes_at_finish(self) -> bool:
         """Whether ``begin_delete`` changes nothing and ``finish_deletes`` does it all."""

@@ -6,8 +6,10 @@ no API, the tag ``sha256-<hex>`` holds an index that clients have to keep up.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -27,9 +29,12 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Descriptor, Manifest
 from regbot.oci.referrers import fallback_tag, with_referrer, without_referrer
 from regbot.oci.tag import Name, Tag
+from regbot.stopping import Clock
 from regbot.store.endpoint import Endpoint
 from regbot.store.listing import pages
 
+LISTED_FOR = 60.0
+"""Seconds for which a list of all tags shows what has no fallback tag."""
 _TRIES = 3
 _ACCEPT = {"Accept": OCI_INDEX}
 
@@ -53,10 +58,12 @@ class Tags(Protocol):
 class Referrers:
     """The referrers in one repository. Threads may share it."""
 
-    def __init__(self, endpoint: Endpoint, tags: Tags) -> None:
+    def __init__(self, endpoint: Endpoint, tags: Tags, clock: Clock = time.monotonic) -> None:
         self._endpoint = endpoint
         self._tags = tags
+        self._clock = clock
         self._has_api: bool | None = None
+        self._listed: tuple[float, frozenset[Tag]] = (-math.inf, frozenset())
         self._lock = threading.Lock()
 
     def of(self, subject: Digest, artifact_type: str = "") -> list[Descriptor]:
@@ -83,6 +90,19 @@ class Referrers:
             except ContentError:
                 self._has_api = False
         return bool(self._has_api)
+
+    def are_none(self, subject: Digest) -> bool:
+        """Whether it is known without asking that nothing refers to a digest.
+
+        That is so for a minute after ``listed``, where there is no API.
+        """
+        at, tags = self._listed
+        is_fresh = self._clock() - at < LISTED_FOR
+        return self._has_api is False and is_fresh and fallback_tag(subject) not in tags
+
+    def listed(self, tags: Iterable[Tag]) -> None:
+        """All tags of the repository were listed just now."""
+        self._listed = (self._clock(), frozenset(tag for tag in tags if tag.startswith("sha")))
 
     def add(self, manifest: Manifest, subject: Digest) -> None:
         """List a manifest on the fallback tag of its subject."""
@@ -133,6 +153,7 @@ class Referrers:
     def _change(self, tag: Tag, change: Callable[[Manifest | None], Manifest | None]) -> None:
         """Write the tag and read it back: another client may write it at the same time."""
         with self._lock:
+            self._listed = (-math.inf, frozenset())
             for _ in range(_TRIES):
                 listing = self._listing(tag)
                 wanted = change(listing)

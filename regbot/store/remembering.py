@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
@@ -17,6 +17,11 @@ class Remembering:
     def __init__(self, base: ReadStore) -> None:
         self._base = base
         self._manifests: dict[Digest, Manifest] = {}
+        self._referrers: dict[Digest, Callable[[], list[Descriptor]]] = {}
+
+    def expect_referrers(self, digest: Digest, answer: Callable[[], list[Descriptor]]) -> None:
+        """What refers to a digest is asked for already; ``answer`` waits for that."""
+        self._referrers[digest] = answer
 
     @property
     def repository(self) -> Reference:
@@ -60,5 +65,6 @@ class Remembering:
         return self._base.config(image, limit=limit)
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
-        """What refers to a digest, asked for each time."""
-        return self._base.referrers(digest, artifact_type)
+        """What refers to a digest, asked for each time but where the answer is expected."""
+        answer = None if artifact_type else self._referrers.get(digest)
+        return answer() if answer else self._base.referrers(digest, artifact_type)

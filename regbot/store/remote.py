@@ -152,9 +152,12 @@ class RemoteStore:
 
         names = list_names(get, path, "tags", limit=limit, last=last)
         try:
-            return [Tag.parse(name) for name in names]
+            tags = [Tag.parse(name) for name in names]
         except InvalidValue as error:
             raise Malformed(f"the list of tags of {self.repository}: {error}") from None
+        if limit is None and not (last or mirror):
+            self._referrers.listed(tags)
+        return tags
 
     def head(self, name: Name) -> Head:
         """HEAD of a manifest; a GET where the host or its answer asks for one."""
@@ -219,6 +222,10 @@ class RemoteStore:
     def delete_tag(self, tag: Tag, digest: Digest) -> None:
         """Delete one tag; see ``tag_removal``."""
         self._removal.delete(tag, digest)
+
+    def lacks_referrers(self, digest: Digest, /) -> bool:
+        """So where there is no referrers API, and a list of tags shows no fallback tag."""
+        return self._referrers.are_none(digest)
 
     @property
     def deletes_at_finish(self) -> bool:

@@ -74,6 +74,15 @@ def test_a_tag_is_seen_deleted_and_read_back(bot):
     assert statuses(bot) == ["done"]
 
 
+def test_referrers_are_asked_for_together_with_the_tag(bot):
+    came, together = threading.Event(), []
+    bot.registry.before("GET", "/manifests/sha256-", came.set)
+    bot.registry.before("GET", "/manifests/old0", lambda: together.append(came.wait(10)))
+    bot.configure(f'manifest.head(app .. ":old0") {DELETE}')
+    assert bot.run("once").returncode == 0
+    assert together == [True]
+
+
 def test_a_look_that_is_not_fresh_any_more_is_repeated(bot):
     """PITFALLS: there is no conditional delete, so a HEAD comes just before it."""
     bot.registry.break_next("stall", "GET", "/manifests/sha256-", seconds=0.3, times=9)

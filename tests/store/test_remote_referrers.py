@@ -221,3 +221,19 @@ class TestFallbackTag:
             push(store, one)
             assert [found.digest for found in store.referrers(IMAGE.digest)] == [one.digest]
             assert store.manifest(one.digest).subject == IMAGE.manifest.descriptor
+
+
+@pytest.mark.parametrize("api", [True, False])
+def test_a_list_of_tags_shows_what_has_no_referrers(api: bool) -> None:
+    """PITFALLS: without the API the fallback tag is what tells."""
+    with TestRegistry(referrers_api=api) as registry, Client(registry.host) as client:
+        store = client.store()
+        push(store, IMAGE, "v1")
+        store.tags()
+        assert not store.lacks_referrers(IMAGE.digest), "whether there is an API is not known"
+        store.referrers(IMAGE.digest)
+        assert store.lacks_referrers(IMAGE.digest) is not api
+        push(store, referrer())
+        assert not store.lacks_referrers(IMAGE.digest), "the list is older than the referrer"
+        store.tags()
+        assert not store.lacks_referrers(IMAGE.digest)

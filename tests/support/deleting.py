@@ -271,7 +271,11 @@ class Lab:
     def _step(self, actions: Sequence[Action], asked: Asked, trouble: Trouble) -> None:
         def work(executor: Executor) -> None:
             for action in actions:
-                executor.execute(action)
+                if isinstance(action, DeleteTag):
+                    executor.begin(action)
+                else:
+                    executor.execute(action)
+            executor.settle()
 
         self._do("once", work, asked, trouble)
 

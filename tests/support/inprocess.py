@@ -30,7 +30,7 @@ from support.registry.auth import Door
 from support.registry.calls import Call
 
 TRIES = 3
-_THREADED = ("regbot.image.crew", "regbot.plan.carrying")
+_THREADED = ("regbot.image.crew", "regbot.plan.carrying", "regbot.plan.look")
 
 
 class OneThread:
