@@ -25,11 +25,14 @@ class Passed:
     """A value on its way between Lua and a binding.
 
     ``kind`` is empty for what JSON can hold, else the kind of object whose fields
-    ``value`` holds: ``reference``, ``manifest``, ``[]Descriptor``, ...
+    ``value`` holds: ``reference``, ``manifest``, ``[]Descriptor``, ... ``document`` is what
+    a manifest or config was read into, where that is known; its text is in ``value`` too,
+    unless it comes back from Lua.
     """
 
     kind: str
     value: Any
+    document: Any = None
 
     @property
     def is_number(self) -> bool:

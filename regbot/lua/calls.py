@@ -16,6 +16,9 @@ from regbot.lua import wire
 MOST_AT_ONCE = 64
 """Calls that may be under way at once."""
 
+NEEDED = "needed"
+"""The kind of a reply that asks for the same call again, with its documents."""
+
 _HELD_BACK = 0.002
 """Seconds that a call may wait for others to go with it."""
 
@@ -57,6 +60,7 @@ class Calls:
         self._number = 0
         self._queue: deque[tuple[int, bytes]] = deque()
         self._queued_at = 0.0
+        self._calls: dict[int, Call] = {}
         self._sizes: dict[int, int] = {}
         self._replies: dict[int, Mapping[str, Any]] = {}
 
@@ -70,11 +74,17 @@ class Calls:
     def post(self, call: Call) -> int:
         """Have a call sent, and give its number. Raises ValueError when it is too large."""
         self._number += 1
-        content = wire.content_of([self._number, call.body, call.outer, call.name, call.arguments])
+        light = _without_documents(call)
+        self._enqueue(self._number, light)
+        if light is not call:
+            self._calls[self._number] = call
+        return self._number
+
+    def _enqueue(self, number: int, call: Call) -> None:
+        content = wire.content_of([number, call.body, call.outer, call.name, call.arguments])
         if not self._queue:
             self._queued_at = self._clock()
-        self._queue.append((self._number, content))
-        return self._number
+        self._queue.append((number, content))
 
     def take(self) -> tuple[int, Mapping[str, Any]]:
         """A reply that has come, and the number of its call; waits where there is none."""
@@ -90,6 +100,10 @@ class Calls:
         self._send(waits=True)
         for number, reply in wire.read(self._incoming)["answers"]:
             self._sizes.pop(number, None)
+            call = self._calls.pop(number, None)
+            if call and reply.get("kind") == NEEDED:
+                self._enqueue(number, call._replace(outer=None))
+                continue
             self._replies[number] = reply
             if reply.get("end"):
                 self._ended(reply["error"])
@@ -114,3 +128,20 @@ class Calls:
             name = "call" if waits and len(self._sizes) == 1 else "calls"
             self._outgoing.write(wire.frame_of(name, sent))
             self._outgoing.flush()
+
+
+def _without_documents(call: Call) -> Call:
+    """The call with its objects named by their digests, their texts kept here."""
+    if not any(kind and "raw" in value for kind, value in call.arguments):
+        return call
+    light = [
+        [kind, _named(value) if kind and "raw" in value else value]
+        for kind, value in call.arguments
+    ]
+    return call._replace(arguments=light)
+
+
+def _named(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """An object without its text, which regbot keeps unless it is only a descriptor's."""
+    named = {name: value for name, value in fields.items() if name != "raw"}
+    return named if named.get("bodyless") else named | {"kept": True}

@@ -18,6 +18,7 @@ from regbot.oci.reference import Reference
 from regbot.plan.apply import Applier
 from regbot.plan.executor import Executor, Outcomes, Terms
 from regbot.plan.outcome import Outcome
+from regbot.plan.settled import SettledStores
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 from regbot.store.overlay_stores import OverlayStores
@@ -90,10 +91,12 @@ def run_script_text(
     applier = Applier(
         written, read, stop, emit, DEFAULT_BLOB_LIMIT, ending, opened, writes_files=not dry_run
     )
+    executor = Executor("test", applier, outcomes, emit, Terms(dry_run=dry_run))
+    ending.callback(executor.close)
     context = Context(
         script="test",
-        stores=read,
-        executor=Executor("test", applier, outcomes, emit, Terms(dry_run=dry_run)),
+        stores=read if dry_run else SettledStores(read, executor.settle_before),
+        executor=executor,
         emit=emit,
         stop=stop,
         blob_limit=DEFAULT_BLOB_LIMIT,
@@ -108,6 +111,7 @@ def run_script_text(
     try:
         with ending:
             ran.value = sandbox.run(program, visible, dispatcher(context), stop)
+            executor.settle()
     except RegbotError as error:
         ran.error = error
     ran.outcomes = outcomes.all

@@ -26,9 +26,10 @@ from regbot.lua.api import (
     time,
 )
 from regbot.lua.api.context import Context
+from regbot.lua.api.documents import Documents
 from regbot.lua.api.names import OBJECT_KINDS
 from regbot.lua.binding import Binding, Passed
-from regbot.lua.calls import Call
+from regbot.lua.calls import NEEDED, Call
 from regbot.lua.sandbox import Dispatch, Function, Interface
 from regbot.lua.values import SHAPES
 
@@ -89,6 +90,11 @@ def dispatcher(context: Context) -> Dispatch:
     by_name = {name: binding for binding in BINDINGS for name in binding.all_names}
 
     bodies = {0: context}
+    documents = Documents()
+
+    def passed(kind: str, value: Any) -> Passed:  # noqa: ANN401
+        stays = kind in ("manifest", "config") and value.get("kept")
+        return Passed(kind, value, documents.of(kind, value) if stays else None)
 
     def dispatch(call: Call) -> tuple[str, Any]:
         binding = by_name.get(call.name)
@@ -96,8 +102,11 @@ def dispatcher(context: Context) -> Dispatch:
             raise InvalidValue(f"{call.name}: there is no such function")
         if call.outer is not None:
             bodies[call.body] = bodies[call.outer].of_body()
-        passed = [Passed(kind, value) for kind, value in call.arguments]
-        result = binding.call(call.name, bodies[call.body], passed)
+        arguments = [passed(kind, value) for kind, value in call.arguments]
+        if any(each.kind and each.value.get("kept") and not each.document for each in arguments):
+            return NEEDED, None
+        result = binding.call(call.name, bodies[call.body], arguments)
+        documents.keep(result)
         return result.kind, result.value
 
     return dispatch

@@ -7,7 +7,14 @@ from regbot.image.facts import created_of, image_size
 from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.manifest import manifest_of, read_head
-from regbot.lua.api.objects import MANIFEST, PLATFORM, HeldConfig, HeldManifest, give_config
+from regbot.lua.api.objects import (
+    MANIFEST,
+    MANIFEST_HEAD,
+    PLATFORM,
+    HeldConfig,
+    HeldManifest,
+    give_config,
+)
 from regbot.lua.binding import DURATION, NUMBER, Binding, Parameter, Passed, plain
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -96,7 +103,7 @@ BINDINGS = (
     Binding(
         name="image.size",
         doc="The size of an image in bytes: that of its distinct blobs, of all platforms.",
-        parameters=(Parameter("ref", MANIFEST, "the image"),),
+        parameters=(Parameter("ref", MANIFEST_HEAD, "the image"),),
         run=_size,
         result="integer",
     ),
@@ -105,7 +112,7 @@ BINDINGS = (
         doc="Wait until the registry's rate limit leaves at least this many pulls. Gives true then"
         " and where the registry names no limit, false after the timeout.",
         parameters=(
-            Parameter("ref", MANIFEST, "the image"),
+            Parameter("ref", MANIFEST_HEAD, "the image"),
             Parameter("remaining", NUMBER, "the number of pulls"),
             Parameter(
                 "poll",

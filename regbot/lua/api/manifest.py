@@ -8,7 +8,7 @@ from regbot.lua.api.context import Context
 from regbot.lua.api.names import REFERENCE
 from regbot.lua.api.objects import (
     ANY_MANIFEST,
-    MANIFEST,
+    MANIFEST_HEAD,
     PLATFORM,
     SOURCE,
     HeldConfig,
@@ -175,7 +175,7 @@ BINDINGS = (
     Binding(
         name="manifest.descriptor",
         doc="MediaType, Digest and Size of a manifest, as a table.",
-        parameters=(Parameter("ref", MANIFEST, "a manifest, or a reference to one"),),
+        parameters=(Parameter("ref", MANIFEST_HEAD, "a manifest, or a reference to one"),),
         run=_descriptor,
         result="regbot.DescriptorFields",
         method_of=("manifest",),
@@ -185,7 +185,7 @@ BINDINGS = (
         name="manifest.delete",
         doc="Delete a manifest by digest, with every tag that points to it. To delete one tag"
         " alone, use tag.delete.",
-        parameters=(Parameter("ref", MANIFEST, "a manifest, or a reference to one"),),
+        parameters=(Parameter("ref", MANIFEST_HEAD, "a manifest, or a reference to one"),),
         options=(
             Parameter("unlessTagged", BOOLEAN, "fail when a tag points to it", default=False),
             Parameter("reason", STRING, "the reason, for the report", default=""),

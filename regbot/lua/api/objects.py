@@ -40,6 +40,7 @@ def give_manifest(reference: Reference, manifest: Manifest) -> Passed:
     return Passed(
         "manifest",
         {**fields, "raw": to_text(manifest.raw), "shape": manifest_shape(manifest)},
+        manifest,
     )
 
 
@@ -59,8 +60,9 @@ def give_config(held: HeldConfig) -> Passed:
         "raw": to_text(config.raw),
         "shape": "Image",
         "mediaType": config.descriptor.media_type,
+        "digest": str(config.descriptor.digest),
     }
-    return Passed("config", fields)
+    return Passed("config", fields, config)
 
 
 def give_descriptor(descriptor: Descriptor) -> Passed:
@@ -103,8 +105,8 @@ def _read_manifest(passed: Passed) -> HeldManifest | None:
         tuple(rate.get("policies") or ()),
     )
     digest = Digest.parse(fields["digest"])
-    manifest = None
-    if "raw" in fields and not fields.get("bodyless"):
+    manifest = passed.document
+    if manifest is None and "raw" in fields and not fields.get("bodyless"):
         manifest = Manifest.parse(
             to_bytes(fields["raw"]),
             fields["mediaType"],
@@ -135,9 +137,11 @@ def read_config_object(passed: Passed) -> HeldConfig:
     if passed.kind != "config":
         raise InvalidValue(f"expected a config, got {describe(passed)}")
     fields = passed.value
-    raw = to_bytes(fields["raw"])
-    descriptor = Descriptor(fields["mediaType"], Digest.of(raw), len(raw))
-    config = ImageConfig.parse(raw, descriptor)
+    config = passed.document
+    if config is None:
+        raw = to_bytes(fields["raw"])
+        descriptor = Descriptor(fields["mediaType"], Digest.of(raw), len(raw))
+        config = ImageConfig.parse(raw, descriptor)
     return HeldConfig(Reference.parse(fields["reference"]), Digest.parse(fields["image"]), config)
 
 
@@ -177,6 +181,10 @@ def _document_type(name: str, read: Callable[[Passed], Any], lua: str) -> Type:
 ANY_MANIFEST = Type("manifest", _read_any_manifest, "regbot.Manifest", subject=_reference_of)
 FULL_MANIFEST = _document_type("manifest", _read_full_manifest, "regbot.Manifest")
 CONFIG = _document_type("config", read_config_object, "regbot.Config")
+MANIFEST_HEAD = Type(
+    "manifest or reference", _read_manifest_or_reference, NAMED, subject=_reference_of
+)
+"""For what needs no more of a manifest than its digest, type and size."""
 MANIFEST = _document_type("manifest or reference", _read_manifest_or_reference, NAMED)
 SOURCE = _document_type("manifest, config or reference", _read_source, NAMED)
 PLATFORM = Type("platform", _read_platform, "string")
