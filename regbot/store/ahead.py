@@ -169,6 +169,18 @@ class Ahead(Generic[N, A]):
             return None
         return fetch.began, answer
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the last guess was wrong."""
+        return not self._window
+
+    def regret(self) -> None:
+        """The last answer was not what was wanted."""
+        with self._lock:
+            self._used -= 1
+            self._vain += 1
+            self._window //= 2
+
     def drop(self, name: N | None = None) -> None:
         """Forget what was fetched of a name; of all of them, and learn anew, for None."""
         with self._lock:

@@ -8,6 +8,7 @@ registry has just shown the manifest that leads to it.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -24,7 +25,7 @@ from regbot.store.protocol import ReadStore
 
 FRESH_FOR = 30.0
 """Seconds for which what the registry has shown counts as there."""
-_MOST_SHOWN = 4096
+_MOST_SHOWN = 128
 
 
 class Source(ReadStore, Protocol):
@@ -56,6 +57,7 @@ class Cache:
         self._clock = clock
         self._hopeful: bool | None = None
         self._heads_tell = True
+        self._lock = threading.Lock()
         self._shown: dict[Digest, float] = {}
 
     @property
@@ -162,9 +164,11 @@ class Cache:
         return manifest
 
     def _show(self, digest: Digest) -> None:
-        if len(self._shown) >= _MOST_SHOWN:
-            self._shown = {}
-        self._shown[digest] = self._clock()
+        with self._lock:
+            self._shown.pop(digest, None)
+            self._shown[digest] = self._clock()
+            if len(self._shown) > _MOST_SHOWN:
+                del self._shown[next(iter(self._shown))]
 
     def _is_shown(self, digest: Digest) -> bool:
         return self._clock() - self._shown.get(digest, float("-inf")) < FRESH_FOR

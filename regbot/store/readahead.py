@@ -27,6 +27,8 @@ _FIRST_WINDOW = 4
 """Tags that are fetched of a repository whose walk is only assumed."""
 _MOST_LISTS = 4
 """Lists of tags that are fetched ahead: they may be long."""
+_MOST_LISTED = 200_000
+"""Tags of all lists of a registry that are kept in mind; a list counts as 2,000 at least."""
 _MOST_READY = 512
 """Answers that wait for their questions."""
 
@@ -57,6 +59,8 @@ class Host:
         self._open_below = open_below
         self._emit = emit
         self._lists: Ahead[str, list[Tag]] | None = None
+        self._lock = threading.Lock()
+        self._listed: dict[Readahead, int] = {}
         self._way: int | None = None
         self._recipe = Recipe()
 
@@ -82,6 +86,18 @@ class Host:
         """Something was written to a repository: its list counts no more."""
         if self._lists is not None:
             self._lists.drop(repository)
+
+    def listed(self, repository: Readahead, count: int) -> None:
+        """A list of so many tags was given out; the oldest lists may be too much by now."""
+        with self._lock:
+            self._listed.pop(repository, None)
+            self._listed[repository] = max(count, 2_000)
+            kept, gone = sum(self._listed.values()), []
+            while kept > _MOST_LISTED and len(self._listed) > 1:
+                gone.append(next(iter(self._listed)))
+                kept -= self._listed.pop(gone[-1])
+        for oldest in gone:
+            oldest.let_go()
 
     def spared(self) -> None:
         """A request was made while the script did something else."""
@@ -170,10 +186,20 @@ class Readahead:
             if self._ahead is not None:
                 self._ahead.drop()
 
+    def let_go(self) -> None:
+        """Forget the list, and how it was walked."""
+        with self._lock:
+            if self._ahead is not None:
+                self._ahead.drop()
+            self._ahead, self._listed, self._habit = None, [], Habit()
+            self._ready.clear()
+
     def _expect(self, tags: list[Tag], follows: str) -> None:
         """A list was given to the script, or the next page of one that it has not walked."""
         way, recipe = self._host.take()
         with self._lock:
+            if self._ahead is not None and tags == self._listed:
+                return  # the same again, in the middle of a walk
             is_page = self._ahead is None and self._listed[-1:] == [follows]
             self._listed = [*self._listed, *tags] if is_page else tags
             if self._ahead is not None:
@@ -183,6 +209,8 @@ class Readahead:
             if way is not None and ask is not None:
                 self._ahead = self._along(Walk(tags, way))
                 self._ahead.begin(_FIRST_WINDOW, ask)
+            count = len(self._listed)
+        self._host.listed(self, count)
 
     def _asking(self, recipe: Recipe) -> Callable[[Tag], Answers] | None:
         """How a recipe is asked of the next tags; None where it is not to be."""
@@ -230,8 +258,13 @@ class Readahead:
         fetched = ahead.move_to(tag, self._asking(recipe))
         host.hand_on(ahead.way, recipe)
         if fetched is None:
+            if ahead.is_lost:
+                with self._lock:
+                    self._habit.begin()
             return
         began, answers = fetched
+        if question not in answers:
+            ahead.regret()
         with self._lock:
             if writes == self._writes:
                 self._ready.update({given: (began, answers[given]) for given in answers})

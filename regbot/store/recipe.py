@@ -17,8 +17,10 @@ from regbot.store.protocol import ReadStore
 
 _REMEMBERED = 24
 """Tags whose questions are remembered: several threads may be at as many."""
-_JUDGED_BY = 8
+_JUDGED_BY = 3
 """The last tags whose questions make the recipe: what most of them were asked."""
+_SEARCHED = 8
+"""The last indexes in which a child is looked for."""
 _LARGEST_CONFIG = 256 * 1024
 """Bytes of a config that is still fetched ahead."""
 _DEEPEST = 3
@@ -128,6 +130,11 @@ class Habit:
         self._owners: dict[Digest, Tag] = {}
         self._indexes: dict[Tag, Manifest] = {}
         self._platform: Platform | None = None
+        self._turns = 0
+
+    def begin(self) -> None:
+        """The last tag is the first of another walk."""
+        self._turns = 1
 
     def is_new(self, question: Question) -> bool:
         """Whether a script turns to another tag with this question, or once more to one."""
@@ -139,6 +146,7 @@ class Habit:
 
     def turn_to(self, tag: Tag) -> None:
         """The script asks for another tag."""
+        self._turns += 1
         self._steps.pop(tag, None)
         self._steps[tag] = set()
         while len(self._steps) > _REMEMBERED:
@@ -168,9 +176,9 @@ class Habit:
 
     @property
     def recipe(self) -> Recipe:
-        """What most of the last tags were asked, the very last aside."""
+        """What most of the last tags of this walk were asked, the very last aside."""
         counts: Counter[Step] = Counter()
-        judged = list(islice(reversed(self._steps.values()), 1, 1 + _JUDGED_BY))
+        judged = list(islice(reversed(self._steps.values()), 1, min(self._turns, 1 + _JUDGED_BY)))
         for steps in judged:
             counts.update(steps)
         usual = frozenset(step for step, count in counts.items() if 2 * count > len(judged))
@@ -182,7 +190,7 @@ class Habit:
 
     def _owner_of_child(self, digest: Digest) -> Tag | None:
         """The tag whose index lists a digest, the latest first; the platform is noted."""
-        for tag, index in islice(reversed(self._indexes.items()), _JUDGED_BY):
+        for tag, index in islice(reversed(self._indexes.items()), _SEARCHED):
             for child in index.manifests:
                 if child.digest == digest:
                     self._platform = None if _is_default(index, digest) else child.platform

@@ -390,6 +390,47 @@ def test_a_stop_ends_it() -> None:
         assert len(registry.requests) <= before + 16
 
 
+def test_a_walk_goes_on_after_the_same_list() -> None:
+    world = World(numbered(40))
+    with world.run() as run:
+        view = run.view()
+        for tag in view.tags():
+            assert len(view.tags()) == 40
+            config(view, tag)
+    assert len(world.asked("GET", "/manifests/")) == 40
+
+
+def test_a_second_walk_is_read_ahead_too() -> None:
+    world = World(numbered(40))
+    with world.run() as run:
+        view = run.view()
+        tags = view.tags()
+        for _ in range(2):
+            for tag in tags:
+                config(view, tag)
+            world.registry.forget()
+            view.head(tags[0])
+            for tag in tags[1:4]:
+                view.head(tag)
+            assert len(world.asked("HEAD")) > 4
+
+
+def test_only_the_last_lists_are_kept_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regbot.store.readahead._MOST_LISTED", 4_000)
+    world = World(numbered(12))
+    for name in ("a", "b"):
+        for number in range(12):
+            world.registry.put(name, f"w{number:02}", image_number(number))
+    with world.run() as run:
+        first = run.view().tags()
+        for name in ("a", "b"):
+            run.view(name).tags()
+        world.registry.forget()
+        for tag in first[:6]:
+            config(run.view(), tag)
+        assert len(world.asked("GET", "/manifests/")) == 6
+
+
 class TestRepositories:
     """A script that lists repositories goes from one to the next."""
 
