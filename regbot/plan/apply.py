@@ -37,6 +37,7 @@ from regbot.plan.outcome import Applied
 from regbot.plan.tagbook import TagBook, always
 from regbot.plan.turns import Turns
 from regbot.stopping import Stop
+from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores, Store, Stores
 
 MayPut = Callable[[Reference, Digest], None]
@@ -59,9 +60,9 @@ class Applier:
     were read open, since an overlay reads their content when it is asked for.
     ``blob_limit`` is in bytes. ``unplanned`` are the repositories without what a dry run
     planned. ``registries`` gives all names of a registry, the one to compare by first.
-    ``turn`` is Exchange's: it is had while it is decided whether a tag is the last one of
-    a digest, and until it is gone. ``book`` has the tags of repositories, ``turns`` who may
-    change one of them.
+    ``planned`` are the stores of a dry run. ``turn`` is Exchange's: it is had while it is
+    decided whether a tag is the last one of a digest, and until it is gone. ``book`` has the
+    tags of repositories, ``turns`` who may change one of them.
     """
 
     stores: Stores
@@ -74,6 +75,7 @@ class Applier:
     writes_files: bool = True
     registries: Callable[[str], tuple[str, ...]] = names_of_registry
     turn: Turn = _alone
+    planned: OverlayStores | None = None
     book: TagBook = field(init=False)
     turns: Turns = field(init=False)
     _names: dict[Reference, tuple[Reference, ...]] = field(init=False, default_factory=dict)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from regbot.errors import DigestMismatch, NotFound, RegbotError
@@ -21,12 +22,14 @@ from regbot.plan.apply import Applier
 from regbot.plan.behind import Begun, Behind
 from regbot.plan.entries import Entries
 from regbot.plan.evidence import Evidence, gather
+from regbot.plan.foreseen import Finding, Foreseen
 from regbot.plan.guard import Guard
 from regbot.plan.look import Looks, Target
 from regbot.plan.outcome import ActionDone, Applied, Outcome, Status
 from regbot.plan.recorder import Recorder
 from regbot.plan.turns import Change, change_of
 from regbot.stopping import ended_by
+from regbot.store.overlay import Overlay
 from regbot.store.protocol import ReadStore
 
 A = TypeVar("A", Applied, Applied | None)
@@ -73,13 +76,15 @@ class Terms:
 
     ``guard.protect`` holds at the door; in a dry run the plan is judged as a whole
     instead. ``journal`` keeps what was done; without it nothing is kept. ``evidence``:
-    what a delete takes away is gathered for reports and guards.
+    what a delete takes away is gathered for reports and guards; without ``contents`` the
+    tags of each repository alone are counted.
     """
 
     dry_run: bool = False
     guard: Guard = Guard()
     journal: Recorder | None = None
     evidence: bool = False
+    contents: bool = True
 
 
 class Executor:
@@ -111,6 +116,7 @@ class Executor:
         self._counting: dict[Reference, threading.Lock] = {}
         self._unfinished: set[str] = set()
         self._failures: list[RegbotError] = []
+        self._foreseen = Foreseen()
 
     def acting_for(self, script: str, guard: Guard) -> Executor:
         """The same door for the actions of another script, with its guard."""
@@ -137,7 +143,7 @@ class Executor:
         return self._applier.turns.at(self._applier.names(reference)[0], change)
 
     def _do(self, action: Action) -> Outcome:
-        self._behind.settle()
+        self._finish_begun()
         removal = action.removal if isinstance(action, DeleteTag | DeleteManifest) else ""
         if removal in self._unfinished:
             return self.skip(action, _NOT_AFTER_A_MISSED_STEP)
@@ -163,11 +169,48 @@ class Executor:
         What is refused at once is recorded and raised as by ``execute``, what turns out
         later is recorded then, and raised by ``settle``.
         """
+        if self._foresee(action):
+            return
         if self._terms.dry_run or action.removal:
             self.execute(action)
             return
         with self._turn(action.reference, "deletes"):
             self._leave_behind(action)
+
+    def _foresee(self, action: DeleteTag) -> bool:
+        """Plan the delete of a tag that the script has listed, and look at the tag behind it.
+
+        False where what is planned already, or the registry, asks for a look first.
+        """
+        if self._applier.planned is None or not action.may_be_gone or action.removal:
+            return False
+        overlay = self._applier.planned.open(action.reference)
+        store = None if overlay.last_tag_takes_manifest else overlay.foresee_delete(action.tag)
+        if store is None:
+            return False
+
+        def look() -> Finding:
+            evidence: Evidence | None = None
+            try:
+                seen = self._looks.foreseen(store, action, closely=self._closely)
+                evidence = self._evidence(action, seen, store)
+            except RegbotError as error:
+                return partial(self._record_unforeseen, overlay, action, error, evidence)
+            if isinstance(seen, Target):
+                return partial(self._record_end, action, Applied(seen.digest), evidence)
+            if seen.status == "skipped":
+                overlay.take_back(action.tag)
+            return partial(self._record_end, action, seen, evidence)
+
+        self._foreseen.add(look)
+        return True
+
+    def _record_unforeseen(
+        self, overlay: Overlay, action: DeleteTag, error: RegbotError, evidence: Evidence | None
+    ) -> None:
+        overlay.take_back(action.tag)
+        self._failures.append(error)
+        self._record_failure(action, error, evidence)
 
     def _leave_behind(self, action: DeleteTag) -> None:
         repository = self._applier.names(action.reference)[0]
@@ -189,7 +232,7 @@ class Executor:
 
     def settle(self) -> None:
         """Finish the deletes that were begun. Raises the first error of one of the script's."""
-        self._behind.settle()
+        self._finish_begun()
         failures, self._failures = self._failures, []
         for error in failures:
             raise error
@@ -204,6 +247,7 @@ class Executor:
 
     def close(self) -> None:
         """Finish the deletes that were begun, and begin none any more."""
+        self._foreseen.close()
         self._behind.close()
 
     def skip(self, action: Action, why: str) -> Outcome:
@@ -217,7 +261,7 @@ class Executor:
         ``image.removal.plan_removal`` and ``execute`` raise.
         """
         with self._turn(reference, "removal"):
-            self._behind.settle()
+            self._finish_begun()
             steps = self._applier.removal(
                 reference, children=children, referrers=referrers, reason=reason
             )
@@ -227,7 +271,8 @@ class Executor:
     @property
     def _closely(self) -> bool:
         """Whether what a delete takes is read, to be kept or to be told."""
-        return self._terms.journal is not None or self._terms.evidence
+        terms = self._terms
+        return terms.journal is not None or (terms.evidence and terms.contents)
 
     def _delete(self, action: Delete, target: Target) -> Applied:
         """Save what a delete takes away, where there is a journal, and delete that alone."""
@@ -322,13 +367,17 @@ class Executor:
         detail = f"without its tag it is not listed as a referrer of {subject.digest}"
         return replace(applied, detail=detail)
 
-    def _evidence(self, action: Delete, seen: Target | Applied) -> Evidence | None:
+    def _evidence(
+        self, action: Delete, seen: Target | Applied, reader: ReadStore | None = None
+    ) -> Evidence | None:
         tags = seen.tags if isinstance(seen, Target) and isinstance(action, DeleteManifest) else ()
         if not self._terms.evidence:
             return Evidence(tags=tags, problem="not gathered") if tags else None
         names = self._applier.names(action.reference)
-        store = seen.store if isinstance(seen, Target) else self.reading(action.reference)
-        digest = seen.digest if isinstance(seen, Target) else None
+        store = reader or self.reading(action.reference)
+        digest = None
+        if isinstance(seen, Target):
+            store, digest = seen.store, seen.digest if self._terms.contents else None
 
         def gathered(unplanned: ReadStore | None) -> Evidence:
             limit, stop = self._applier.blob_limit, self._applier.stop
@@ -346,6 +395,10 @@ class Executor:
 
     def _write(self, action: Write) -> Applied:
         return self._applier.apply(action, self._looks.refuse_overwrite)
+
+    def _finish_begun(self) -> None:
+        self._foreseen.settle()
+        self._behind.settle()
 
     def _note_unfinished(self, removal: str) -> None:
         if removal:

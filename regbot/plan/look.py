@@ -178,6 +178,11 @@ class Looks:
         """Whether a tag was seen so short a time ago that no other look is due."""
         return self._clock() - target.seen_at < FRESH_FOR
 
+    def foreseen(self, store: ReadStore, action: DeleteTag, *, closely: bool) -> Target | Applied:
+        """What a tag is on in ``store``, where it is planned to be gone already."""
+        reader = Remembering(store) if closely else store
+        return look_at_tag(reader, action, closely=closely, clock=self._clock)
+
     def again(self, action: Delete, target: Target) -> Target | Applied:
         """What goes of what was seen, by another look: it may have moved or gone since."""
         store = self._stores.open(action.reference)

@@ -57,6 +57,7 @@ def open_session(
     views = Views(opened, exchange, reading, emit=emit)
     sources: ReadStores
     stores: Stores
+    planned: OverlayStores | None = None
     keep: Callable[[], None] = _nothing
     with ExitStack() as ending:
         ending.callback(views.close)
@@ -79,6 +80,7 @@ def open_session(
             writes_files=not terms.dry_run,
             registries=exchange.names,
             turn=exchange.turn,
+            planned=planned,
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)

@@ -135,6 +135,7 @@ def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
                 judge(script.guard, services.outcomes.of(script.name), time.time())
             is_kept = True
         finally:
+            session.executor.close()
             if is_kept:
                 session.keep()
             else:
@@ -177,6 +178,7 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
             guard=script.guard,
             journal=None if services.dry_run else services.journal,
             evidence=services.evidence or (services.dry_run and script.guard.is_set),
+            contents=services.evidence or script.guard.min_age is not None,
         ),
         after=services.overlay,
         work_dir=script.work_dir,

@@ -222,6 +222,22 @@ class Overlay:
                 self._see(tag, digest)
             self._tags[tag] = None
 
+    def foresee_delete(self, tag: Tag) -> ReadStore | None:
+        """Plan that a tag goes that was not looked at. Gives where it can be looked at yet.
+
+        None, with nothing planned, where what is planned already has to be looked at.
+        """
+        with self._lock:
+            if tag in self._tags or self._deleted:
+                return None
+            self._tags[tag] = None
+        return self._base
+
+    def take_back(self, tag: Tag) -> None:
+        """The tag stays, whatever was planned for it."""
+        with self._lock:
+            self._tags.pop(tag, None)
+
     def lacks_referrers(self, _digest: Digest, /) -> bool:
         """That is never known."""
         return False

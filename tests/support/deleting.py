@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -209,10 +209,10 @@ class Lab:
             terms=Terms(dry_run=True, evidence=True),
         ) as session:
             for action in actions:
-                try:
-                    session.executor.execute(action)
-                except RegbotError:
-                    continue
+                with suppress(RegbotError):
+                    session.executor.begin(action)
+            with suppress(RegbotError):
+                session.executor.settle()
         assert self.world.facts() == before, "a dry run changed something"
         plan = planned_from(outcomes.all)
         for tag, digest in moved.items():

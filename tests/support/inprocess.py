@@ -30,7 +30,12 @@ from support.registry.auth import Door
 from support.registry.calls import Call
 
 TRIES = 3
-_THREADED = ("regbot.image.crew", "regbot.plan.carrying", "regbot.plan.look")
+_THREADED = (
+    "regbot.image.crew",
+    "regbot.plan.carrying",
+    "regbot.plan.foreseen",
+    "regbot.plan.look",
+)
 
 
 class OneThread:
@@ -43,6 +48,9 @@ class OneThread:
         return self
 
     def __exit__(self, *args: object) -> None:
+        """Nothing is left."""
+
+    def shutdown(self) -> None:
         """Nothing is left."""
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
