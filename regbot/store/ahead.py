@@ -14,7 +14,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from regbot.errors import RegbotError
 from regbot.stopping import Clock
 from regbot.store.walk import Walk
 
@@ -75,26 +74,26 @@ class Threads:
 
 
 class _Fetch(Generic[A]):
-    """One answer that is fetched by whoever comes first. ``number`` is its turn."""
+    """One answer on its way. ``number`` is its turn, ``began`` when it was asked for."""
 
     __slots__ = ("_answer", "_claim", "_done", "began", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.began = float("-inf")
+        self.began: float | None = None
         self._answer: A | None = None
         self._claim = threading.Lock()
         self._done = threading.Lock()
         self._done.acquire()
 
     def run(self, ask: Callable[[], A], clock: Clock) -> None:
-        """Fetch the answer, unless somebody else wants to. An error is thrown away."""
+        """Fetch the answer, unless it was given up. An error is thrown away, whatever it is."""
         if not self._claim.acquire(blocking=False):
             return
         self.began = clock()
         try:
             self._answer = ask()
-        except RegbotError:
+        except Exception:  # noqa: BLE001 - whoever asks the same question gets it
             return
         finally:
             self._done.release()
@@ -165,7 +164,10 @@ class Ahead(Generic[N, A]):
         if ask is not None:
             self._fetch(ask)
         answer = fetch.result() if fetch is not None else None
-        if fetch is None or answer is None or self._clock() - fetch.began >= FRESH_FOR:
+        if fetch is None or fetch.began is None:
+            return None
+        if answer is None or self._clock() - fetch.began >= FRESH_FOR:
+            self.regret()
             return None
         return fetch.began, answer
 
@@ -175,7 +177,7 @@ class Ahead(Generic[N, A]):
         return not self._window
 
     def regret(self) -> None:
-        """The last answer was not what was wanted."""
+        """The last answer was of no use."""
         with self._lock:
             self._used -= 1
             self._vain += 1

@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 
 from regbot.events import Emit, Spared
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Clock
@@ -240,7 +240,7 @@ class Readahead:
             self._host.spared()
         with self._lock:
             self._habit.learn(question, answer)
-        if isinstance(answer, Head | Manifest) and answer.rate_limit.known:
+        if isinstance(answer, Head | Manifest) and answer.rate_limit != RateLimit():
             self._host.counts_pulls = True
         return cast("T", answer)
 

@@ -21,8 +21,8 @@ _JUDGED_BY = 3
 """The last tags whose questions make the recipe: what most of them were asked."""
 _SEARCHED = 8
 """The last indexes in which a child is looked for."""
-_LARGEST_CONFIG = 256 * 1024
-"""Bytes of a config that is still fetched ahead."""
+_LARGEST = 256 * 1024
+"""Bytes of a manifest or config that is still kept until it is asked for."""
 _DEEPEST = 3
 
 
@@ -105,7 +105,8 @@ class _Asking:
 
     def _manifest(self, name: Name) -> Manifest:
         manifest = self._read(name)
-        self.answers[Question("manifest", name)] = manifest
+        if manifest.size <= _LARGEST:
+            self.answers[Question("manifest", name)] = manifest
         return manifest
 
     def _image(self, manifest: Manifest, platform: Platform | None) -> Manifest:
@@ -117,7 +118,7 @@ class _Asking:
 
     def _config(self, image: Manifest, limit: object) -> None:
         config = image.config
-        if config is not None and isinstance(limit, int) and config.size <= _LARGEST_CONFIG:
+        if config is not None and isinstance(limit, int) and config.size <= _LARGEST:
             found = self._store.config(image, limit=limit)
             self.answers[Question("config", image.digest, limit)] = found
 

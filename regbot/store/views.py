@@ -115,8 +115,10 @@ class Views:
 
     def _host(self, registry: str) -> Host:
         if registry not in self._hosts:
-            most = self._reading.readahead
-            threads = min(most, self._exchange.host(registry).concurrency)
+            most, settings = self._reading.readahead, self._exchange.host(registry)
+            threads = min(most, settings.concurrency)
+            if settings.requests_per_second:  # so that nobody waits long for his turn
+                threads = min(threads, max(1, int(settings.requests_per_second)))
             self._hosts[registry] = Host(
                 lambda name: self._cached(Reference("registry", registry, name)),
                 background=self._background(threads),

@@ -253,6 +253,20 @@ class TestAnswers:
                 with pytest.raises(Forbidden, match="v010"):
                     config(view, tag)
 
+    def test_errors_cost_no_more_than_one_window_in_vain(self) -> None:
+        world = World(numbered(60))
+        world.registry.break_next("status", "GET", "/manifests/v0[1-5]", status=403, times=1000)
+        with world.run() as run:
+            view = run.view()
+            for number, tag in enumerate(view.tags()):
+                if number < 10:
+                    config(view, tag)
+                    continue
+                with pytest.raises(Forbidden, match=tag):
+                    config(view, tag)
+        made_up_for = 2  # by the answers that were used
+        assert len(world.asked("GET", "/manifests/")) <= 60 + 8 + made_up_for
+
     def test_an_error_that_is_over_is_not_raised(self) -> None:
         world = World(numbered(30))
         world.registry.break_next("status", "GET", "/manifests/v010$", status=403, times=1)
