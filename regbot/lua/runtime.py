@@ -88,6 +88,7 @@ class Runtime:
         self._newproxy = self._lua.eval(b"newproxy")
         self._values = Conversion(lupa, self._lua, memory, self._text_of)
         self._describe: Any = None
+        self._parsed: tuple[bytes, Any] = (b"", None)
         self._limits: Mapping[str, Any] = {}
         self._tick = tick
         self._memory = memory
@@ -255,9 +256,18 @@ class Runtime:
             return _indented(raw)
         return None if text is None else to_text(text)
 
-    def _decoded(self, raw: bytes) -> tuple[bool, Any]:
-        """The JSON text of an object as Lua has it."""
-        return self._done(lambda: self._values.to_lua(json.loads(to_text(raw))))
+    def _decoded(self, raw: bytes, name: bytes | None = None) -> tuple[bool, Any]:
+        """The JSON text of an object as Lua has it, or its field of that name."""
+
+        def decode() -> Any:  # noqa: ANN401
+            if self._parsed[0] != raw:
+                self._parsed = (raw, json.loads(to_text(raw)))
+            document = self._parsed[1]
+            if name is not None:
+                document = document.get(to_text(name))
+            return self._values.to_lua(document)
+
+        return self._done(decode)
 
     def _shown(self, raw: bytes) -> tuple[bool, Any]:
         """The JSON text of an object, indented."""

@@ -92,3 +92,34 @@ def test_a_document_is_that_of_its_kind_and_media_type():
     documents.keep(given)
     assert documents.of("config", given.value) is None
     assert documents.of("manifest", {**given.value, "mediaType": "another"}) is None
+
+
+READS = ("Created", "created", "Config", "config", "rootfs", "History", "Platform", "missing")
+
+
+@pytest.mark.parametrize("edit", ["ic.author = 'me'", "ic.Config.Labels.long = 'short'", ""])
+def test_what_was_read_before_changes_no_export(flavour, layout, edit):
+    """A field reaches Lua when it is first asked for; an export has all of them."""
+    source = f"""
+        local names, seen = {{{", ".join(map(repr, READS))}}}, {{}}
+        for set = 0, 2 ^ #names - 1, 3 do
+          local ic = image.config(args.repo .. ":v1")
+          for position, name in ipairs(names) do
+            if math.floor(set / 2 ^ (position - 1)) % 2 == 1 then local field = ic[name] end
+          end
+          {edit}
+          seen[tostring(ic:export())] = true
+          assert(ic.created == "2024-01-01 00:00:00 +0000 UTC" and ic.missing == nil)
+          assert(#ic.History == 0 and ic.Platform.OS == "linux" and ic.rootfs.Type == "layers")
+        end
+        local texts = {{}}
+        for text in pairs(seen) do texts[#texts + 1] = text end
+        return texts
+    """
+    ran = run_script_text(source, flavour=flavour, arguments={"repo": layout})
+    assert ran.error is None
+    (texts,) = ran.value
+    assert len(texts) == 1
+    assert '"diff_ids"' in texts[0]
+    assert ('"author": "me"' in texts[0]) == ("author" in edit)
+    assert ('"long": "short"' in texts[0]) == ("short" in edit)

@@ -4,8 +4,8 @@
 --   interface     functions: names of bindings, dotted; methods: binding names by kind
 --                 and method; shapes: fields of each JSON object, {go, json, type}
 --   ask(name, ...)  a binding: true, kind and value, or false and a text
---   decode(raw), pretty(raw)  JSON text as Lua tables, and indented: true and it, or false
---                 and a text
+--   decode(raw, name), pretty(raw)  JSON text as Lua tables, or one field of it, and
+--                 indented: true and it, or false and a text
 --   limit_memory()  to be called after decode and pretty, which work without a limit
 --   fail(text)    raises an error at the script's line
 -- Gives the bindings by name, and describe(userdata, whole) -> kind, fields.
@@ -18,11 +18,13 @@ local pairs, ipairs, unpack = pairs, ipairs, unpack
 local match, gsub = string.match, string.gsub
 
 -- What each userdata is: its kind, the fields that regbot gave it, and the document
--- that its JSON text was read into.
+-- that its JSON text is read into, each field when it is first asked for: `read` has the
+-- names of those, and true where all of them were.
 local kinds = setmetatable({}, { __mode = "k" })
 local fields_of = setmetatable({}, { __mode = "k" })
 local documents = setmetatable({}, { __mode = "k" })
-local construct, update
+local read = setmetatable({}, { __mode = "k" })
+local construct, update, document
 
 -- Bindings -----------------------------------------------------------------
 
@@ -50,7 +52,7 @@ end
 for _, name in ipairs({ "manifest.export", "config.export" }) do
   local export = bound[name]
   bound[name] = function(object)
-    return export(object, documents[object])
+    return export(object, documents[object] and document(object))
   end
 end
 
@@ -146,14 +148,46 @@ end
 
 -- Userdata -----------------------------------------------------------------
 
-local function document(object)
-  local known = documents[object]
-  if known then return known end
+local function decoded(object, name)
   local fields = fields_of[object]
-  local ok, value = limited(decode(fields.raw))
+  local ok, value = limited(decode(fields.raw, name))
   if not ok then fail(fields.reference .. ": " .. value) end
-  documents[object] = shaped(value, fields.shape)
+  return value
+end
+
+-- All of an object's document.
+function document(object)
+  local known = documents[object]
+  if known and read[object] == true then return known end
+  local whole = shaped(decoded(object), fields_of[object].shape)
+  if known then
+    for name, value in pairs(whole) do
+      if rawget(known, name) == nil then rawset(known, name, value) end
+    end
+  end
+  documents[object], read[object] = known or whole, true
   return documents[object]
+end
+
+-- A field of an object's document.
+local function field_of(object, key)
+  local known, names = documents[object], read[object]
+  if names == true then return known[key] end
+  local shape = metatables[fields_of[object].shape]
+  local field = shape.by_name[key]
+  if type(key) ~= "string" or field and field.json == "" then return document(object)[key] end
+  if not known then
+    known, names = setmetatable({}, shape), {}
+    documents[object], read[object] = known, names
+  end
+  local name = field and field.json or key
+  if not names[name] then
+    local value = decoded(object, name)
+    if value ~= nil and field and field.shape then value = field.shape(value) end
+    rawset(known, name, value)
+    names[name] = true
+  end
+  return known[key]
 end
 
 -- `m.config` is the descriptor and `m:config()` the method: the table can be called.
@@ -166,7 +200,7 @@ local function index(object, key)
   if not fields.raw then return method end
   local known = metatables[fields.shape].by_name[key]
   if method and not known then return method end
-  local value = document(object)[key]
+  local value = field_of(object, key)
   if method and getmetatable(value) ~= false then return method end
   return value
 end
