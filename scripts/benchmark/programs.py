@@ -28,6 +28,11 @@ class Program:
     kind: Kind = "regbot"
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def caches(self) -> bool:
+        """Whether it keeps what it read for its next run."""
+        return self.kind == "regbot" and not self.defaults
+
     def write_config(
         self, path: Path, hosts: Sequence[str], script: str, **settings: object
     ) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmark.copying import copy
 from benchmark.filling import tag_name
 from benchmark.measuring import CommandError, Cost
-from benchmark.programs import PLAIN, Kind
+from benchmark.programs import Kind
 from benchmark.site import Trial
 
 Costs = Mapping[str, Cost]
@@ -84,13 +84,13 @@ def listing(trial: Trial) -> Costs:
 def scan(trial: Trial) -> Costs:
     """The image config of each tag, and the same once more with the same home.
 
-    Without a cache the second run would be like the first.
+    A program without a cache would need as long for the second run as for the first.
     """
     repository = f"{trial.site.line.host}/{trial.site.scanned}"
     script = SCAN.format(repository=repository, tags=trial.site.sizes.tags)
     tags = f"{trial.site.sizes.tags} tags"
     costs = {f"scan {tags}, cold": once(trial, script)}
-    if trial.program.defaults != PLAIN:
+    if trial.program.caches:
         costs[f"scan {tags}, warm"] = once(trial, script)
     return costs
 
