@@ -64,7 +64,12 @@ def options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table as JSON")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the table as SVG")
     parser.add_argument(
-        "--from", dest="read", type=Path, metavar="FILE", help="measure nothing, read this JSON"
+        "--from",
+        dest="read",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="measure nothing, read this JSON; may be given several times",
     )
     return parser.parse_args()
 

@@ -45,13 +45,6 @@ def row_from_json(data: Mapping[str, Any]) -> Row:
     return Row(data["work"], data["delay_ms"], data["program"], cost, data["runs"])
 
 
-def read_results(path: Path) -> Results:
-    """What ``Results.write`` wrote."""
-    data = json.loads(path.read_text())
-    rows = [row_from_json(row) for row in data["rows"]]
-    return Results(data["machine"], rows, data["left_out"])
-
-
 @dataclass(slots=True)
 class Results:
     """All rows of a run, and what was left out of it and why."""
@@ -99,3 +92,13 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
     rule = f"|{'|'.join('-' * (wide + 2) for wide in widths)}|"
     return [line(rows[0]), rule, *(line(row) for row in rows[1:])]
+
+
+def read_results(paths: Sequence[Path]) -> Results:
+    """What ``Results.write`` wrote, as one table: the machine is that of the first file."""
+    runs = [json.loads(path.read_text()) for path in paths]
+    rows = [row_from_json(row) for run in runs for row in run["rows"]]
+    works = list(dict.fromkeys(row.work for row in rows))
+    rows.sort(key=lambda row: (works.index(row.work), row.delay))
+    left_out = dict.fromkeys(reason for run in runs for reason in run["left_out"])
+    return Results(runs[0]["machine"], rows, list(left_out))

@@ -114,3 +114,22 @@ def test_a_table_is_drawn_again_from_its_json(tmp_path, chart):
     ]
     assert "- x" in table
     assert drawn.exists() == chart
+
+
+def test_tables_of_several_runs_become_one(tmp_path):
+    """Rows of the same work stand together, shorter round trips first."""
+    row = {"wall_s": 2.0, "cpu_s": 1.0, "peak_kib": 1, "requests": {}, "runs": 1}
+    for name, delays in (("a", (0, 50)), ("b", (20,))):
+        rows = [
+            {**row, "work": work, "delay_ms": delay, "program": "regbot"}
+            for work in ("scan", "copy")
+            for delay in delays
+        ]
+        text = json.dumps({"machine": {"registry": name}, "rows": rows, "left_out": ["x"]})
+        (tmp_path / name).write_text(text)
+    table, data = bench(tmp_path, "--from", str(tmp_path / "a"), "--from", str(tmp_path / "b"))
+    assert [(row["work"], row["delay_ms"]) for row in data["rows"]] == [
+        (work, delay) for work in ("scan", "copy") for delay in (0, 20, 50)
+    ]
+    assert data["machine"] == {"registry": "a"}
+    assert table.count("- x") == 1
