@@ -1,6 +1,8 @@
 """``parallel.map`` on a registry: requests overlap, and every law of the door holds."""
 
+import json
 import re
+import signal
 import threading
 
 import pytest
@@ -209,3 +211,30 @@ def test_removals_at_once_leave_what_a_loop_leaves(tmp_path):
         assert done.returncode == 0, done.stderr
         assert list(bot.registry.tags(APP)) == ["new"]
         assert list(bot.registry.manifests(APP)) == [bot.registry.tags(APP)["new"]]
+
+
+def test_a_signal_stops_all_that_is_under_way_and_the_report_has_each(tmp_path):
+    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+        bot.fill(old=12, new=1)
+        before = dict(bot.registry.tags(APP))
+        meeting, go = threading.Barrier(9, timeout=30), threading.Event()
+
+        def hold():
+            meeting.wait()
+            go.wait(60)
+
+        bot.registry.before("DELETE", "/manifests/old", hold, times=8)
+        bot.configure(DELETE.replace("end)", "end, {workers = 8})"), timeout="60s")
+        running = bot.start_logged("once", "--report", "out.json")
+        meeting.wait()
+        running.send_signal(signal.SIGTERM)
+        code = running.wait(30)
+        after = dict(bot.registry.tags(APP))
+        go.set()
+        assert code == 130
+        assert after == before
+        rows = json.loads((bot.folder / "out.json").read_text())["rows"]
+        assert [row["status"] for row in rows] == ["stopped"] * 8
+        ((_, actions),) = bot.journalled().items()
+        assert [action.status for action in actions] == ["stopped"] * 8
+        assert len(bot.registry.asked("DELETE")) == 8

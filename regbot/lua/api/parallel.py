@@ -44,9 +44,16 @@ BINDINGS = (
         doc="Call a function with each item of a list and its position, many at once, and give the"
         " first result of each call in the order of the list, nil where there is none. While a call"
         " waits for a registry, others go on. The function can use everything that scripts have,"
-        " parallel.map and coroutines of its own included, but it can't yield out of itself. After"
-        " an error no further item is begun; those that were begun are finished, and the error of"
-        " the first item that failed is raised, with its position in front when it is a text.",
+        " pcall, coroutines of its own and parallel.map included; at most"
+        f" {MOST_AT_ONCE} calls to registries are under way at once, those of maps inside one"
+        " another together. After an error no further item is begun; those that were begun are"
+        " finished, and the error of the first item of the list that failed is raised, with its"
+        " position in front when it is a text: what a loop would have raised. A tag is deleted only"
+        " from the digest that the same item saw, if it looked, and the reason of a delete is by"
+        " default the latest log line of the same item. The function can't yield out of itself."
+        " Where Lua can't yield, a call works too, but the other items wait for it: in functions"
+        " given to table.sort and string.gsub, while a module is loaded by require, and in Lua 5.1"
+        " also in metamethods and iterators.",
         parameters=(
             Parameter("list", Type("array", _unread, "any[]"), "the items"),
             Parameter(
