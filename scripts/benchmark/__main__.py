@@ -17,14 +17,14 @@ from support.command import REGBOT
 from support.servers import program
 
 from benchmark.chart import chart
-from benchmark.growth import grow
+from benchmark.growth import GROWING, grow
 from benchmark.limits import limits
 from benchmark.programs import Program, programs
 from benchmark.results import Results, read_results
 from benchmark.running import Runner
 from benchmark.site import Sizes
 from benchmark.sites import memory_site, real_site
-from benchmark.work import DELETES, WORK
+from benchmark.work import DELETES, WORK, Work
 
 QUICK = Sizes(tags=100, deletes=15, kept=15, mebibytes=64)
 PATIENCE = 60.0
@@ -45,10 +45,10 @@ def options() -> argparse.Namespace:
         "REGISTRY=/path/to/registry takes the place of docker-registry, and "
         "REGBOT=/path/to/regbot that of this checkout's regbot.",
     )
-    names = ",".join(work.name for work in WORK)
+    names, growing = (",".join(work.name for work in works) for works in (WORK, GROWING))
     parser.add_argument("--quick", action="store_true", help="small counts, under two minutes")
     parser.add_argument("--growth", action="store_true", help="more and more tags instead")
-    parser.add_argument("--only", default=names, help=f"some of {names}")
+    parser.add_argument("--only", default="", help=f"some of {names}; of growth: {growing}")
     parser.add_argument("--delays", default="", help="round trips in ms: 0,20,50")
     parser.add_argument("--runs", type=int, default=0, help="turns of each program: 3")
     parser.add_argument("--tags", default="", help="tags that are scanned: 1000")
@@ -92,7 +92,8 @@ def measured(chosen: argparse.Namespace) -> Results:
     candidates = usable_programs(chosen.root, results)
     if chosen.growth:
         counts = [int(count) for count in chosen.tags.split(",")] if chosen.tags else COUNTS
-        grow([program for program in candidates if not program.defaults], counts, results)
+        plain = [program for program in candidates if not program.defaults]
+        grow(plain, counts, wanted(chosen, GROWING), results)
     else:
         measure_all(chosen, candidates, results)
     return results
@@ -111,21 +112,27 @@ def measure_all(
     )
     delays = [float(delay) for delay in (chosen.delays or default_delays(chosen)).split(",")]
     runs = chosen.runs or (1 if chosen.quick else 3)
-    wanted = chosen.only.split(",")
-    with real_site(registry_binary(), sizes, wanted) as site:
+    works = wanted(chosen, WORK)
+    names = {work.name for work in works}
+    with real_site(registry_binary(), sizes, names) as site:
         results.machine |= limits(site)
         runner = Runner(site, candidates, results, runs, PATIENCE)
-        for work in WORK:
-            for delay in delays if work.name in wanted else ():
-                if not (delay and work.offline):
-                    runner.measure(work, delay)
+        for work in works:
+            for delay in delays[:1] if work.offline else delays:
+                runner.measure(work, delay)
     if DELETES_TAGS in results.machine["registry"]:
         return
     with memory_site(sizes) as site:
         runner = Runner(site, candidates, results, runs, PATIENCE)
-        for work in DELETES:
-            for delay in delays if work.name in wanted else ():
+        for work in wanted(chosen, DELETES):
+            for delay in delays:
                 runner.measure(work, delay)
+
+
+def wanted(chosen: argparse.Namespace, works: Sequence[Work]) -> list[Work]:
+    """The kinds of work that were asked for, or all."""
+    names = chosen.only.split(",") if chosen.only else [work.name for work in works]
+    return [work for work in works if work.name in names]
 
 
 def default_delays(chosen: argparse.Namespace) -> str:

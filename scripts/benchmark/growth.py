@@ -20,14 +20,16 @@ PATIENCE = 30.0
 """Seconds of one run, after which it is not measured with ten times the tags."""
 
 
-def grow(programs: Sequence[Program], counts: Sequence[int], results: Results) -> None:
-    """Add the rows of each count, in each of which every program runs once."""
+def grow(
+    programs: Sequence[Program], counts: Sequence[int], works: Sequence[Work], results: Results
+) -> None:
+    """Add the rows of each count and kind of work, in which every program runs once."""
     failed: set[tuple[str, str]] = set()
     slow: dict[tuple[str, str], float] = {}
     with growing_sites(counts) as sites:
         for site in sites:
             runner = Runner(site, programs, results, 1, PATIENCE, failed, slow)
-            for work in GROWING:
+            for work in works:
                 runner.measure(work, 0)
 
 

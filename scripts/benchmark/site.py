@@ -16,6 +16,9 @@ from benchmark.filling import fill
 from benchmark.measuring import Cost, measure
 from benchmark.programs import Program
 
+PAGE = 1000
+"""Tags that are asked for at once; a registry may give no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -80,8 +83,14 @@ class Site:
 
     def count_tags(self, repository: str) -> int:
         """How many tags a repository has, asked of the registry directly."""
-        _, _, body = self.registry.raw("GET", f"/v2/{repository}/tags/list?n=1000000")
-        return len(json.loads(body).get("tags") or [])
+        count, last = 0, ""
+        while True:
+            target = f"/v2/{repository}/tags/list?n={PAGE}&last={last}"
+            names = json.loads(self.registry.raw("GET", target)[2]).get("tags") or []
+            count += len(names)
+            if len(names) < PAGE:
+                return count
+            last = names[-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,12 @@ def test_a_copy_is_held_against_skopeo(tmp_path):
     assert counted["regbot", 1]["PUT"] >= 6
 
 
+def test_a_long_list_of_tags_is_counted_to_its_end(tmp_path):
+    """The tests' registry gives 1,000 tags at a time, as distribution 3 does."""
+    _, data = bench(tmp_path, "--growth", "--tags", "1200", "--only", "delete")
+    assert list(by_name(data, "regbot")) == ["delete 120 of 1200 tags, one after the other"]
+
+
 def test_growth(tmp_path):
     _, data = bench(tmp_path, "--growth", "--tags", "3,20")
     rows = by_name(data, "regbot")
