@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -386,6 +388,20 @@ def test_threads_fetch_the_same() -> None:
         with run_on(registry.host, client.bound, stop=client.stop, readahead=16) as opened:
             assert scan(opened) == [{"n": str(number)} for number in range(60)]
         assert len(registry.asked("GET", "/manifests/")) == 60
+
+
+def test_many_threads_may_walk_together(tmp_path: Path) -> None:
+    with TestRegistry(DISTRIBUTION_3) as registry, Client(registry.host) as client:
+        for number, tag in enumerate(numbered(200)):
+            registry.put(REPOSITORY, tag, image_number(number))
+        with (
+            run_on(registry.host, client.bound, readahead=16, cache=tmp_path) as opened,
+            ThreadPoolExecutor(16) as threads,
+        ):
+            view = opened.view()
+            found = list(threads.map(partial(config, view), view.tags()))
+        assert found == [{"n": str(number)} for number in range(200)]
+        assert len(registry.asked("GET", "/manifests/")) <= 200 + 16 + 200 // 16
 
 
 def test_a_stop_ends_it() -> None:
