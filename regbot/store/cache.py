@@ -157,9 +157,10 @@ class Cache:
         manifest = self._base.manifest(name)
         if manifest.media_type in SCHEMA1:
             return manifest  # whose digest is not that of all its bytes
+        is_known = self._shelf.has(manifest.digest)
         if not isinstance(name, Digest):
-            self._hopeful = self._shelf.has(manifest.digest)
-        if not self._shelf.has(manifest.digest):
+            self._hopeful = is_known
+        if not is_known:
             self._shelf.keep(manifest.digest, manifest.raw)
         return manifest
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -17,9 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from regbot.errors import StorageError
 from regbot.events import Emit, Message, ignore
-from regbot.files import TEMPORARY_PREFIX, read_whole, temporary_file, write_all
+from regbot.files import TEMPORARY_PREFIX, read_whole, write_all
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 
@@ -29,6 +29,7 @@ _TRIMMED_AFTER = 8
 _ABANDONED_AFTER = 3600.0
 """Seconds after which a half-written file belongs to nobody any more."""
 _WRITTEN = ".written"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 def default_cache() -> Path:
@@ -72,9 +73,10 @@ class CacheFolder:
         try:
             self._write(path, content)
             self._count(len(content))
-        except (OSError, StorageError) as error:
+        except OSError as error:
             self._writable = False
-            text = f"the cache {self._folder} can't be written, so nothing is added to it: {error}"
+            why = error.strerror or error
+            text = f"the cache {self._folder} can't be written, so nothing is added to it: {why}"
             self._emit(Message("info", text))
 
     def close(self) -> None:
@@ -85,15 +87,19 @@ class CacheFolder:
                 self._written = None
 
     def _write(self, path: Path, content: bytes) -> None:
+        temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
         try:
-            with temporary_file(path) as (descriptor, temporary):
-                write_all(descriptor, content)
-                temporary.rename(path)
-        except StorageError:
-            self._make(path.parent)  # there was none, or the last entry of it has just gone
-            with temporary_file(path) as (descriptor, temporary):
-                write_all(descriptor, content)
-                temporary.rename(path)
+            descriptor = os.open(temporary, _NEW, 0o600)
+        except FileNotFoundError:  # no folder yet, or its last entry has just gone
+            self._make(path.parent)
+            descriptor = os.open(temporary, _NEW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                write_all(file.fileno(), content)
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def _make(self, folder: Path) -> None:
         """Make a folder, and those that lead to it, for nobody else to look into."""
