@@ -41,6 +41,14 @@ class Tags(Protocol):
         """GET of a manifest."""
         ...
 
+    def seen_at(self, tag: Tag) -> tuple[float, Manifest] | None:
+        """When a GET last showed what is on a tag, in monotonic seconds, and what that was."""
+        ...
+
+    def upload(self, content: Chunks, *, digest: Digest, size: int) -> None:
+        """Store a blob that is surely not there."""
+        ...
+
     def write(self, name: Name, manifest: Manifest, *, retry: bool = True) -> None:
         """PUT of a manifest and nothing else; ``retry`` False sends it once."""
         ...

@@ -34,21 +34,21 @@ class Proof:
         self._refusal: RegbotError | None = None
         self._lock = threading.Lock()
 
-    def require(self, media_type: str) -> None:
-        """Raise NotSupported unless deleting works.
+    def require(self, media_type: str) -> bool:
+        """Raise NotSupported unless deleting works. True where that was known already.
 
         What says nothing of deleting (429, 5xx, no answer) is raised as it is.
         """
         with self._lock:
             if self._proved:
-                return
+                return True
             if self._refusal is None:
                 self._refusal = self._refusal_of(
                     placeholder_for(media_type, "proves deleting works")
                 )
             if self._refusal is None:
                 self._proved = True
-                return
+                return False
             raise NotSupported(
                 f"{self._tags.repository}: the registry refuses to delete,"
                 f" every tag is as it was ({self._refusal})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
@@ -45,6 +46,8 @@ from regbot.store.registries import Kind, kind_of
 from regbot.store.tag_removal import TagRemoval
 from regbot.store.upload import Upload, cancel
 
+_SEEN = 64
+"""Tags whose last look is remembered."""
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 
 Written = Callable[[Reference], object]
@@ -84,6 +87,7 @@ class RemoteStore:
         self._emit = emit
         self._mirrors = mirrors
         self._referrers = Referrers(self._endpoint, self)
+        self._seen: dict[Tag, tuple[float, Manifest]] = {}
         self._presence = Presence(self, self._stop.wait)
         self._removal = TagRemoval(
             self._presence,
@@ -173,7 +177,16 @@ class RemoteStore:
 
     def manifest(self, name: Name) -> Manifest:
         """GET of a manifest with its exact bytes, checked."""
-        return self._manifest(name, mirrors=self._mirrors)
+        manifest = self._manifest(name, mirrors=self._mirrors)
+        if not isinstance(name, Digest) and not self._mirrors:
+            self._seen[name] = (time.monotonic(), manifest)
+            while len(self._seen) > _SEEN:
+                self._seen.pop(next(iter(self._seen)), None)
+        return manifest
+
+    def seen_at(self, tag: Tag) -> tuple[float, Manifest] | None:
+        """The last look at a tag, as long as it is remembered; never one at a mirror."""
+        return self._seen.get(tag)
 
     def original(self, name: Name) -> Manifest:
         """The same, and never from a mirror."""
@@ -262,8 +275,12 @@ class RemoteStore:
             raise
         except (RegistryError, NotSupported):
             pass
-        Upload(self._endpoint, content, digest=digest, size=size).run()
+        self.upload(content, digest=digest, size=size)
         return True
+
+    def upload(self, content: Chunks, *, digest: Digest, size: int) -> None:
+        """Upload a blob without asking whether it is there."""
+        Upload(self._endpoint, content, digest=digest, size=size).run()
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
         """Ask for a cross-repository mount (distribution spec, "Mounting a blob")."""

@@ -8,8 +8,12 @@ was on the tag is put back before everything else.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import partial
 
 from regbot.errors import (
     ConnectionFailed,
@@ -29,9 +33,10 @@ from regbot.events import Emit, LeftBehind, Message
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Manifest
 from regbot.oci.tag import Tag
-from regbot.store.placeholder import taking_away
+from regbot.stopping import Clock
+from regbot.store.placeholder import Placeholder, taking_away
 from regbot.store.presence import Presence
-from regbot.store.proof import MEANS_REFUSED, Proof, push_blobs
+from regbot.store.proof import MEANS_REFUSED, Proof
 from regbot.store.registries import Kind
 
 Finishing = Callable[[float, float], Presence]
@@ -40,6 +45,8 @@ Finishing = Callable[[float, float], Presence]
 It lasts for some seconds, and for fewer once somebody has asked to stop.
 """
 
+FRESH_FOR = 0.1
+"""Seconds after which a look at a tag is repeated before the placeholder is put on it."""
 _LOOK = (10.0, 1.0)
 _RESTORE = (60.0, 3.5)
 """Seconds to look at a tag and to put it back, and the same once somebody asked to stop."""
@@ -64,6 +71,7 @@ class Swap:
         emit: Emit,
         kind: Callable[[], Kind],
         turn: Callable[[], AbstractContextManager[None]],
+        clock: Clock = time.monotonic,
     ) -> None:
         self._presence = presence
         self._tags = presence.tags
@@ -72,6 +80,8 @@ class Swap:
         self._kind = kind
         self._proof = Proof(presence, kind)
         self._turn = turn
+        self._clock = clock
+        self._layers: set[Digest] = set()
 
     def take_away(self, tag: Tag, digest: Digest) -> None:
         """Delete a tag that was seen on a digest, or leave it as it was and raise.
@@ -79,22 +89,45 @@ class Swap:
         Raises NotSupported, Protected, the registry's own error, DigestMismatch when
         the tag moved, and NotRestored when it could not be left as it was.
         """
-        original = self._original(tag)
+        seen_at, original = self._original(tag, digest)
         if original is None:
             return
         if original.digest != digest:
             raise self._moved(tag, original.digest, digest)
         if original.media_type in SCHEMA1:
             raise self._no_way_back(tag, "manifests of schema 1 are not written")
-        self._proof.require(original.media_type)
-        self._rehearse(tag, original)
+        if not self._proof.require(original.media_type):
+            seen_at = -math.inf
         placeholder = taking_away(original)
-        push_blobs(self._tags, placeholder)
-        if self._is_on(tag, digest):
-            self._swap(tag, original, placeholder.manifest)
+        with ThreadPoolExecutor(1, "swap") as pool:
+            pushed = pool.submit(self._push, placeholder)
+            self._rehearse(tag, original)
+            pushed.result()
+        self._swap(tag, original, placeholder.manifest, seen_at)
 
-    def _original(self, tag: Tag) -> Manifest | None:
-        """What is on the tag; None where the tag is gone."""
+    def _push(self, placeholder: Placeholder) -> None:
+        """Store the blobs of a placeholder: of its own the config, the layer once for all."""
+        for digest, content in placeholder.blobs.items():
+            is_layer = digest in {layer.digest for layer in placeholder.manifest.layers}
+            if is_layer and digest in self._layers:
+                continue
+            store = self._tags.put_blob if is_layer else self._tags.upload
+            store(partial(iter, (content,)), digest=digest, size=len(content))
+            if is_layer:
+                self._layers.add(digest)
+
+    def _original(self, tag: Tag, digest: Digest) -> tuple[float, Manifest | None]:
+        """When the tag was seen, and what is on it; None where it is gone.
+
+        The look that the caller took counts as long as it is fresh.
+        """
+        seen = self._tags.seen_at(tag)
+        if seen and seen[1].digest == digest and self._clock() - seen[0] < FRESH_FOR:
+            return seen
+        at = self._clock()
+        return at, self._read(tag)
+
+    def _read(self, tag: Tag) -> Manifest | None:
         try:
             return self._tags.original(tag)
         except NotFound:
@@ -120,14 +153,17 @@ class Swap:
                 raise
             raise self._no_way_back(tag, error) from error
 
-    def _swap(self, tag: Tag, original: Manifest, placeholder: Manifest) -> None:
+    def _swap(self, tag: Tag, original: Manifest, placeholder: Manifest, seen_at: float) -> None:
         """Put the placeholder on the tag and delete it, or bring the original back.
 
         One tag after the other, whichever run asks: registries lose tags' deletes to
-        one another.
+        one another. A tag that was not seen just now is looked at once more.
         """
         with self._turn():
             self._presence.wait(0)  # a run that ended meanwhile begins nothing
+            is_fresh = self._clock() - seen_at < FRESH_FOR
+            if not is_fresh and not self._is_on(tag, original.digest):
+                return
             try:
                 self._put_placeholder(tag, placeholder)
                 self._remove(tag, placeholder.digest)

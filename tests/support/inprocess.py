@@ -35,6 +35,7 @@ _THREADED = (
     "regbot.plan.carrying",
     "regbot.plan.foreseen",
     "regbot.plan.look",
+    "regbot.store.swap",
 )
 
 
