@@ -69,6 +69,14 @@ class Delayed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Journalled(Event):
+    """Entries of the journal are on the disk, which took ``seconds``."""
+
+    entries: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Spared(Event):
     """A request that the script did not have to wait for; ``by`` says thanks to what."""
 

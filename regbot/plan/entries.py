@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from regbot.errors import RegbotError, StorageError
-from regbot.events import Emit, Message
+from regbot.events import Emit, Journalled, Message
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action
 from regbot.plan.behind import Begun
 from regbot.plan.look import Target
 from regbot.plan.outcome import Applied
 from regbot.plan.recorder import Beginning, End, Ended, Recorder, Saved
-from regbot.stopping import Stop, ended_by
+from regbot.stopping import Clock, Stop, ended_by
 
 A = TypeVar("A", Applied, Applied | None)
 
@@ -27,6 +28,7 @@ class Entries:
     journal: Recorder | None
     emit: Emit
     stop: Stop
+    clock: Clock = time.monotonic
 
     def save(self, target: Target) -> Saved | None:
         """Read what a delete takes away, to be kept. Raises what reading raises."""
@@ -44,7 +46,7 @@ class Entries:
         """Apply an action after its entry. It is ended but where None says that more follows."""
         if self.journal is None:
             return None, apply()
-        [entry] = self.journal.begin([Beginning(self.script, action, saved)])
+        [entry] = self._begin(self.journal, [Beginning(self.script, action, saved)])
         try:
             applied = apply()
         except RegbotError as error:
@@ -58,9 +60,8 @@ class Entries:
         """Write the entries of deletes that have none yet, before any of them is finished."""
         if self.journal is None:
             return list(deletes)
-        entries = self.journal.begin(
-            [Beginning(self.script, begun.action, begun.saved) for begun in deletes]
-        )
+        beginnings = [Beginning(self.script, begun.action, begun.saved) for begun in deletes]
+        entries = self._begin(self.journal, beginnings)
         return [
             replace(begun, entry=entry, saved=None)
             for begun, entry in zip(deletes, entries, strict=True)
@@ -75,6 +76,12 @@ class Entries:
                 status: Ended = "done" if error is None else ended_by(error)
                 ends.append(End(begun.entry, status, str(error or "")))
         self._end(ends)
+
+    def _begin(self, journal: Recorder, beginnings: Sequence[Beginning]) -> list[int]:
+        began = self.clock()
+        entries = journal.begin(beginnings)
+        self.emit(Journalled(len(entries), self.clock() - began))
+        return entries
 
     def _end(self, ends: Sequence[End]) -> None:
         if self.journal is None or not ends:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from threading import Lock
 
-from regbot.events import Delayed, Event, Exchanged, Spared
+from regbot.events import Delayed, Event, Exchanged, Journalled, Spared
 
 COLUMNS = ("where", "seconds", "what")
 
@@ -40,6 +40,8 @@ class Profile:
         self._delayed: dict[tuple[str, str], float] = defaultdict(float)
         self._delays: Counter[tuple[str, str]] = Counter()
         self._spared: Counter[str] = Counter()
+        self._entries = 0
+        self._journalled = 0.0
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
@@ -51,6 +53,9 @@ class Profile:
                 case Delayed():
                     self._delayed[event.host, event.why] += event.seconds
                     self._delays[event.host, event.why] += 1
+                case Journalled():
+                    self._entries += event.entries
+                    self._journalled += event.seconds
                 case Spared():
                     self._spared[event.by] += 1
 
@@ -65,6 +70,8 @@ class Profile:
                 yield host, _short(seconds), f"waiting for {self._requests[host]} requests"
             for (host, why), seconds in sorted(self._delayed.items()):
                 yield host, _short(seconds), f"held back {self._delays[host, why]} times: {why}"
+            if self._entries:
+                yield "disk", _short(self._journalled), f"{self._entries} entries of the journal"
             for by, count in sorted(self._spared.items()):
                 yield by, "", f"{count} requests spared"
         yield "regbot", _short(own), "CPU of regbot itself"

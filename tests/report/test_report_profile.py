@@ -3,7 +3,7 @@
 from support.applying import bot_in
 from support.registry import DISTRIBUTION_3
 
-from regbot.events import Delayed, Exchanged, Spared
+from regbot.events import Delayed, Exchanged, Journalled, Spared
 from regbot.report.profile import Profile
 
 
@@ -13,12 +13,15 @@ def test_seconds_and_requests_are_added_up_by_host():
     for host in ("a.example", "a.example", "b.example"):
         profile(Exchanged(host, "GET", f"https://{host}/v2/", 200, 1.25))
     profile(Delayed("a.example", 0.5, "status 429"))
+    profile(Journalled(20, 0.125))
+    profile(Journalled(1, 0.125))
     for _ in range(3):
         profile(Spared("cache"))
     assert list(profile.rows()) == [
         ("a.example", "2.50", "waiting for 2 requests"),
         ("b.example", "1.25", "waiting for 1 requests"),
         ("a.example", "0.50", "held back 1 times: status 429"),
+        ("disk", "0.25", "21 entries of the journal"),
         ("cache", "", "3 requests spared"),
         ("regbot", "2.00", "CPU of regbot itself"),
         ("scripts", "0.25", "CPU of the scripts' processes and of helpers"),
