@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -41,11 +42,13 @@ def default_cache() -> Path:
 
 def open_cache(folder: Path | None, size: int, emit: Emit) -> CacheFolder | None:
     """The cache in a folder, None for the platform's; None where ``size`` is 0."""
-    return CacheFolder(folder or default_cache(), size, emit) if size else None
+    return CacheFolder(folder, size, emit) if size else None
 
 
 class CacheFolder:
     """A folder of content, of about ``size`` bytes at most. Threads may share it.
+
+    ``folder`` None is the platform's; it is looked for when something is read.
 
     What was used least recently goes first. The file ``.written`` has a byte for each
     block written since the last trimming, by any process, so the folder is looked
@@ -53,13 +56,17 @@ class CacheFolder:
     written, ``emit`` is told once, and nothing more is written.
     """
 
-    def __init__(self, folder: Path, size: int, emit: Emit = ignore) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, size: int, emit: Emit = ignore) -> None:
+        self._given = folder
         self._size = size
         self._emit = emit
         self._lock = threading.Lock()
         self._writable = True
         self._written: int | None = None
+
+    @cached_property
+    def _folder(self) -> Path:
+        return self._given or default_cache()
 
     def shelf(self, repository: Reference) -> Shelf:
         """Where the content of a repository is kept."""
