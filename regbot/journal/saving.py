@@ -6,6 +6,7 @@ from regbot.errors import NotFound
 from regbot.events import Emit, ignore
 from regbot.image.crew import Crew
 from regbot.image.graph import Graph, Look, explore
+from regbot.image.parts import blobs_of, children_of
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.plan.look import Target
@@ -26,6 +27,10 @@ def save(target: Target, *, stop: Stop, emit: Emit = ignore, workers: int = 4) -
         if not target.may_be_missing:
             raise
         return Saved(target.digest, (), target.tags, (target.digest,))
+    stop.check()
+    blobs_of(root)  # what can't be read is not deleted
+    if not children_of(root) and not target.store.referrers(root.digest):
+        return Saved(target.digest, (root,), target.tags)
     look = Look(target.store, target.store.manifest, referrers=True, sparse=True, emit=emit)
     graph = explore(root.descriptor, look, Crew(workers, stop))
     missing = [

@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,12 +81,12 @@ class Layout:
         Raises NotFound when there is no layout, Malformed when the folder holds
         something else or a broken one.
         """
-        path = self._index_path
+        path, cached = self._index_path, self._cached
+        with suppress(OSError):
+            if cached and cached[0] == signature_of(path.stat()):
+                return cached[1]
         with reading(path):
             try:
-                signature = signature_of(path.stat())
-                if self._cached and self._cached[0] == signature:
-                    return self._cached[1]
                 raw, signature = read_whole(path, LARGEST_INDEX)
             except (FileNotFoundError, NotADirectoryError):
                 problem = self._why_no_index()

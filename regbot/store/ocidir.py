@@ -175,7 +175,8 @@ class OciDirStore(LayoutStore):
         """Raise unless a tag is on a digest, and means one name alone."""
         if tag not in index.tags:
             raise NotFound(f"there is no tag {tag!r} in {self._layout}")
-        current = index.tags[tag].descriptor.digest
+        entry = index.tags[tag]
+        current = entry.digest or entry.descriptor.digest
         if current != digest:
             raise DigestMismatch(f"tag {tag!r} of {self._layout} moved to {current}")
         index.require_one_name(tag)
