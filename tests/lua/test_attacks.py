@@ -78,6 +78,9 @@ sys.exit(min(255, (own_peak() - before) // 1024))
         "pcall(reference.new, ('a.'):rep(3e7) .. ':5000/x')",
         "pcall(tag.ls, ('a.'):rep(3e7) .. ':5000/x')",
         "print(('x'):rep(60 * 1048576))",
+        """local list, long = {}, ("x"):rep(4 * 1048576)
+           for n = 1, 64 do list[n] = n end
+           parallel.map(list, function(n) pcall(blob.put, long .. n, "x") end, {workers = 64})""",
         "error(('x'):rep(60 * 1048576))",
         "return ('x'):rep(60 * 1048576)",
     ],
