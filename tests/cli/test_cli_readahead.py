@@ -82,3 +82,31 @@ def test_the_results_are_the_same(tmp_path: Path, quirks: Quirks, flags: tuple[s
     assert any("no config: v15-lost" in line for line in expected["logged"])
     for _ in ("first run", "second run"):
         assert run(tmp_path, quirks, *flags) == expected
+
+
+BREAKS_OFF = """
+for number, t in ipairs(tag.ls(args.repo)) do
+  if number > 10 then break end
+  image.config(args.repo .. ":" .. t)
+end
+log("broke off")
+"""
+
+
+def test_a_run_does_not_wait_for_what_it_no_longer_needs(tmp_path: Path) -> None:
+    with TestRegistry(DISTRIBUTION_3) as registry:
+        for number in range(30):
+            registry.put_image("app", f"v{number:02}", labels={"n": str(number)})
+        registry.break_next("stall", "GET", "/manifests/v1[1-9]", times=1000, seconds=600)
+        config = {
+            "creds": [{"registry": registry.host, "tls": "disabled"}],
+            "scripts": [
+                {"name": "a", "script": BREAKS_OFF, "args": {"repo": f"{registry.host}/app"}},
+            ],
+        }
+        (tmp_path / "bot.yml").write_text(json.dumps(config))
+        done = regbot("once", "-c", str(tmp_path / "bot.yml"), home=tmp_path)
+        asked = [entry.path[-3:] for entry in registry.asked("GET", "/manifests/v")]
+    assert done.returncode == 0, done.stderr
+    assert 'msg="broke off"' in done.stderr
+    assert 0 < len([tag for tag in asked if tag > "v10"]) <= 16
