@@ -26,7 +26,7 @@ from benchmark.site import Sizes
 from benchmark.sites import memory_site, real_site
 from benchmark.work import DELETES, WORK, Work
 
-QUICK = Sizes(tags=100, deletes=15, kept=15, mebibytes=64)
+QUICK = Sizes(tags=60, deletes=10, kept=10, mebibytes=64)
 PATIENCE = 60.0
 """Seconds of one kind of work at one delay, after which no other turn is begun."""
 CHARTED = 20.0
