@@ -19,7 +19,7 @@ from regbot.http.cutting import Cutter
 
 _AT_ONCE = 64 * 1024
 _LONGEST_HEAD = 256 * 1024
-"""Bytes that may come before the body: status and headers, informational answers among them."""
+"""Bytes that may come without any of the body: informational answers, headers, trailers."""
 
 
 class Connection(HTTPConnection):
@@ -111,10 +111,12 @@ class _Body:
 
     def read1(self, amount: int) -> bytes:
         """The next bytes of the body, ``amount`` at most; none at its end."""
+        left = _LONGEST_HEAD
         while not self._pieces and not self._is_whole:
-            if self._is_broken:
+            if self._is_broken or left <= 0:
                 raise http.client.IncompleteRead(b"")
             data = self._connection.sock.recv(_AT_ONCE)
+            left -= len(data)
             if data:
                 self._parse(data)
             elif self._header("transfer-encoding"):
@@ -144,9 +146,11 @@ class _Body:
     def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            if not self.status:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._parser.get_status_code():
                 raise http.client.BadStatusLine(str(error)) from None
+            if not self.status:
+                raise http.client.HTTPException(str(error)) from None
             self._has_surplus, self._is_broken = self._is_whole, not self._is_whole
 
     def _keeps_open(self) -> bool:
@@ -157,13 +161,12 @@ class _Body:
         return ",".join(value for key, value in self.headers if key.lower() == name)
 
     def on_message_begin(self) -> None:
-        if self._is_whole:
-            self._has_surplus = True
-        else:
+        self._has_surplus = self._is_whole
+        if not self.status:
             self.headers.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_whole:
+        if not self.status:
             self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:

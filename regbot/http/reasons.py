@@ -39,8 +39,10 @@ def _explain(error: BaseException, registry: str) -> tuple[str, bool]:
             return "the connection was closed before an answer came", True
         case http.client.IncompleteRead():
             return "the answer broke off before its end", True
-        case http.client.HTTPException():
+        case http.client.BadStatusLine():
             return "the response is not HTTP (if the registry uses TLS, set tls: enabled)", True
+        case http.client.HTTPException():
+            return "the headers of the response are not valid HTTP/1.1", True
         case ConnectionRefusedError():
             return "connection refused: nothing listens there", True
         case TimeoutError():

@@ -108,6 +108,7 @@ def test_an_answer_to_head_has_no_body() -> None:
     "headers",
     [
         b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Content-Length: 5\r\nContent-Length: 5",
         b"Content-Length: 5\r\nContent-Length: 6",
         b"Content-Length: +5",
         b"Content-Length: 5\r\n : x",
@@ -120,7 +121,7 @@ def test_headers_that_could_mean_two_things_or_never_end_are_refused(headers: by
     with (
         answering(*answers) as (host, _),
         web(plain(host)) as client,
-        pytest.raises(ConnectionFailed, match="not HTTP"),
+        pytest.raises(ConnectionFailed, match=r"headers of the response are not valid HTTP/1\.1"),
     ):
         client.get(host, "/v2/")
 
@@ -133,3 +134,25 @@ def test_headers_of_one_name_are_joined_and_found_in_any_case() -> None:
         client.send(host, "/v2/") as response,
     ):
         assert response.headers["LINK"] == "<a>, <b>"
+
+
+@pytest.mark.parametrize("status", ["101 Switching Protocols", "101 x\r\nUpgrade: h2c"])
+def test_a_switch_of_protocols_that_nobody_asked_for_is_an_error(status: str) -> None:
+    answer = f"HTTP/1.1 {status}\r\nConnection: upgrade\r\n\r\n".encode()
+    with (
+        answering(*[[answer] for _ in range(5)]) as (host, _),
+        web(plain(host)) as client,
+        pytest.raises(ConnectionFailed),
+    ):
+        client.get(host, "/v2/")
+
+
+def test_trailers_that_never_end_are_refused() -> None:
+    body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+    with (
+        answering([body + b"Trailer: x\r\n" * 100_000]) as (host, _),
+        web(plain(host)) as client,
+        client.send(host, "/v2/") as response,
+        pytest.raises(ConnectionFailed, match="broke off before its end"),
+    ):
+        response.read()
