@@ -41,7 +41,7 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(regular_descriptor(path, os.O_RDONLY), "rb")
 
 
-def regular_descriptor(path: Path, flags: int) -> int:
+def regular_descriptor(path: Path, flags: int, permissions: int = 0o666) -> int:
     """Open a regular file with flags of ``os.open``. Raises as ``open_regular`` does.
 
     What is there is looked at first, since opening a device can set it going, and again
@@ -49,13 +49,42 @@ def regular_descriptor(path: Path, flags: int) -> int:
     """
     with suppress(FileNotFoundError):
         _require_regular(path.stat(), path)
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, permissions)
     try:
         _require_regular(os.fstat(descriptor), path)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def private_descriptor(path: Path, flags: int) -> int:
+    """Open a regular file of this user that nobody else can write to, and no symlink.
+
+    ``flags`` are those of ``os.open``. Raises OSError, also for any other file.
+    """
+    descriptor = regular_descriptor(path, flags | os.O_NOFOLLOW, 0o600)
+    try:
+        _require_private(os.fstat(descriptor), path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def require_private_folder(path: Path | str) -> None:
+    """Raise OSError unless this is a folder as ``private_descriptor`` wants a file."""
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.ENOTDIR, "it is not a folder", str(path))
+    _require_private(status, path)
+
+
+def _require_private(status: os.stat_result, path: Path | str) -> None:
+    if status.st_uid != os.geteuid():
+        raise OSError(errno.EPERM, "it belongs to another user", str(path))
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise OSError(errno.EPERM, "other users can write to it", str(path))
 
 
 def _require_regular(status: os.stat_result, path: Path) -> None:

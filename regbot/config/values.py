@@ -20,8 +20,8 @@ DEFAULT_CACHE_SIZE = 1024 * 1024 * 1024
 class CacheSettings:
     """Where manifests and image configs are kept between runs.
 
-    If ``folder`` is None, that is the system's folder for such data. ``size`` is in bytes,
-    0 for no cache.
+    That is a folder of its own in ``folder``; None is the system's folder for such data.
+    ``size`` is in bytes, 0 for no cache.
     """
 
     folder: Path | None = None

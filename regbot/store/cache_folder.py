@@ -1,16 +1,22 @@
 """The folder in which manifests and configs are kept between runs, by digest.
 
+It is ``regbot-cache`` in the folder that the config names, which may hold anything else.
 ``<registry>/<repository>/<algorithm>/<hex>`` below it is the content itself, so any
 number of processes may share the folder, and one that is killed leaves nothing that
 could be mistaken for content: it is checked against its name when it is read. Deleting
 the folder, or a part of it, is safe at any time.
+
+Files and folders are used only if they belong to this user and nobody else can write to
+them. Nothing is removed that is not named as above, or as a half-written file is.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -19,17 +25,25 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from regbot.errors import InvalidValue
 from regbot.events import Emit, Message, ignore
-from regbot.files import TEMPORARY_PREFIX, read_whole, write_all
-from regbot.oci.digest import Digest
+from regbot.files import (
+    TEMPORARY_PREFIX,
+    private_descriptor,
+    require_private_folder,
+    write_all,
+)
+from regbot.oci.digest import ALGORITHMS, Digest
 from regbot.oci.reference import Reference
 
+_NAME = "regbot-cache"
 _BLOCK = 4096
 """Bytes that file systems give out at once: what a small file takes."""
 _TRIMMED_AFTER = 8
 _ABANDONED_AFTER = 3600.0
 """Seconds after which a half-written file belongs to nobody any more."""
 _WRITTEN = ".written"
+_TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
@@ -41,23 +55,23 @@ def default_cache() -> Path:
 
 
 def open_cache(folder: Path | None, size: int, emit: Emit) -> CacheFolder | None:
-    """The cache in a folder, None for the platform's; None where ``size`` is 0."""
+    """The cache below a folder, None for the platform's; None where ``size`` is 0."""
     return CacheFolder(folder, size, emit) if size else None
 
 
 class CacheFolder:
     """A folder of content, of about ``size`` bytes at most. Threads may share it.
 
-    ``folder`` None is the platform's; it is looked for when something is read.
+    It is made in ``parent``; None is the platform's, looked for when something is read.
 
     What was used least recently goes first. The file ``.written`` has a byte for each
     block written since the last trimming, by any process, so the folder is looked
     through only after an eighth of ``size`` was written. Where the folder can't be
-    written, ``emit`` is told once, and nothing more is written.
+    written, or should not be used, ``emit`` is told once, and nothing more is written.
     """
 
-    def __init__(self, folder: Path | None, size: int, emit: Emit = ignore) -> None:
-        self._given = folder
+    def __init__(self, parent: Path | None, size: int, emit: Emit = ignore) -> None:
+        self._given = parent
         self._size = size
         self._emit = emit
         self._lock = threading.Lock()
@@ -66,25 +80,32 @@ class CacheFolder:
 
     @cached_property
     def _folder(self) -> Path:
-        return self._given or default_cache()
+        return (self._given or default_cache()) / _NAME
 
     def shelf(self, repository: Reference) -> Shelf:
         """Where the content of a repository is kept."""
         folder = self._folder / quote(repository.registry, safe="") / repository.repository
         return Shelf(self, folder)
 
+    def may_use(self, folder: Path) -> bool:
+        """Whether nobody else can write to a folder of the cache, nor to those above it."""
+        try:
+            self._check(folder)
+        except OSError as error:
+            self._give_up("the cache is not used", error)
+            return False
+        return True
+
     def write(self, path: Path, content: bytes) -> None:
         """Write a file as a whole, where files can be written."""
         if not self._writable:
             return
         try:
+            self._check(path.parent)
             self._write(path, content)
             self._count(len(content))
         except OSError as error:
-            self._writable = False
-            why = error.strerror or error
-            text = f"the cache {self._folder} can't be written, so nothing is added to it: {why}"
-            self._emit(Message("info", text))
+            self._give_up("the cache can't be written, so nothing is added to it", error)
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -93,12 +114,29 @@ class CacheFolder:
                 os.close(self._written)
                 self._written = None
 
+    def _check(self, folder: Path) -> None:
+        """Raise OSError if a folder, or one between it and the cache's own, is not ours."""
+        top, place = str(self._folder), str(folder)
+        while len(place) >= len(top):
+            with suppress(FileNotFoundError):
+                require_private_folder(place)
+            place = os.path.dirname(place)  # noqa: PTH120 - a Path takes longer
+
+    def _give_up(self, text: str, error: OSError) -> None:
+        """Write nothing more, and say why if that is new."""
+        with self._lock:
+            is_new, self._writable = self._writable, False
+        if is_new:
+            where = error.filename or self._folder
+            self._emit(Message("info", f"{text}: {where}: {error.strerror or error}"))
+
     def _write(self, path: Path, content: bytes) -> None:
         temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
         try:
             descriptor = os.open(temporary, _NEW, 0o600)
         except FileNotFoundError:  # no folder yet, or its last entry has just gone
             self._make(path.parent)
+            self._check(path.parent)  # another may have been quicker to make it
             descriptor = os.open(temporary, _NEW, 0o600)
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as file:
@@ -110,7 +148,7 @@ class CacheFolder:
 
     def _make(self, folder: Path) -> None:
         """Make a folder, and those that lead to it, for nobody else to look into."""
-        if folder == self._folder:
+        if folder == self._folder.parent:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return
         if not folder.is_dir():
@@ -122,7 +160,7 @@ class CacheFolder:
         with self._lock:
             if self._written is None:
                 flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-                self._written = os.open(self._folder / _WRITTEN, flags, 0o600)
+                self._written = private_descriptor(self._folder / _WRITTEN, flags)
             os.write(self._written, b"." * (length // _BLOCK + 1))
             blocks = os.fstat(self._written).st_size
             if blocks * _BLOCK * _TRIMMED_AFTER <= self._size:
@@ -149,21 +187,43 @@ class CacheFolder:
                 path.parent.rmdir()  # if that was the last of it
 
     def _files(self) -> Iterator[tuple[int, int, Path]]:
-        """When each file was used last (nanoseconds), the bytes it takes, and its path."""
+        """When each file was used last (nanoseconds), the bytes it takes, and its path.
+
+        Half-written files that were abandoned are removed on the way.
+        """
         abandoned = time.time_ns() - int(_ABANDONED_AFTER * 1e9)
-        waiting = [str(self._folder)]
-        while waiting:
-            with suppress(OSError), os.scandir(waiting.pop()) as entries:
+        for folder in self._shelved():
+            with suppress(OSError), os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                    status = entry.stat(follow_symlinks=False)
+                    if not stat.S_ISREG(status.st_mode):
                         continue
-                    found = entry.stat(follow_symlinks=False)
-                    if not entry.name.startswith("."):
-                        blocks = -(-found.st_size // _BLOCK)
-                        yield found.st_mtime_ns, blocks * _BLOCK, Path(entry.path)
-                    elif entry.name.startswith(TEMPORARY_PREFIX) and found.st_mtime_ns < abandoned:
-                        Path(entry.path).unlink()
+                    if _is_digest(folder.name, entry.name):
+                        blocks = -(-status.st_size // _BLOCK)
+                        yield status.st_mtime_ns, blocks * _BLOCK, folder / entry.name
+                    elif _TEMPORARY.fullmatch(entry.name) and status.st_mtime_ns < abandoned:
+                        (folder / entry.name).unlink()
+
+    def _shelved(self) -> Iterator[Path]:
+        """Each ``<registry>/<repository>/<algorithm>`` that is ours to trim."""
+        waiting = [(self._folder, 0)]
+        while waiting:
+            folder, depth = waiting.pop()
+            with suppress(OSError):
+                require_private_folder(folder)
+                if depth > 2 and folder.name in ALGORITHMS:
+                    yield folder
+                with os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+                waiting.extend((folder / name, depth + 1) for name in names)
+
+
+def _is_digest(algorithm: str, value: str) -> bool:
+    try:
+        Digest.parse(f"{algorithm}:{value}")
+    except InvalidValue:
+        return False
+    return True
 
 
 class Shelf:
@@ -176,7 +236,7 @@ class Shelf:
     @property
     def is_filled(self) -> bool:
         """Whether there was ever anything kept."""
-        return self._folder.is_dir()
+        return self._cache.may_use(self._folder) and self._folder.is_dir()
 
     def read(self, digest: Digest, size: int) -> bytes | None:
         """The content of a digest, if it is known and has ``size`` bytes.
@@ -184,8 +244,11 @@ class Shelf:
         What is something else by now is removed.
         """
         path = self._path(digest)
+        if not self._cache.may_use(path.parent):
+            return None
         try:
-            content, _ = read_whole(path, size)
+            with os.fdopen(private_descriptor(path, os.O_RDONLY), "rb") as file:
+                content = file.read(size + 1)
             is_whole = len(content) == size and Digest.of(content, digest.algorithm) == digest
         except FileNotFoundError:
             return None
@@ -205,7 +268,8 @@ class Shelf:
 
     def has(self, digest: Digest) -> bool:
         """Whether the content of a digest seems to be known."""
-        return self._path(digest).is_file()
+        path = self._path(digest)
+        return self._cache.may_use(path.parent) and path.is_file()
 
     def _path(self, digest: Digest) -> Path:
         return self._folder / digest.algorithm / digest.hex

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,17 +13,14 @@ from support.registry import DISTRIBUTION_3, TestRegistry
 from support.viewing import Clock, run_on
 
 from regbot.errors import NotFound
-from regbot.events import Event, Message
 from regbot.image.resolve import image_of
 from regbot.oci.digest import Digest
-from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
-from regbot.store.cache_folder import CacheFolder, default_cache
+from regbot.store.cache_folder import default_cache
 from regbot.store.protocol import ReadStore, read_blob
 
 LIMIT = 100_000
 REPOSITORY = "team/app"
-PLACE = Reference.parse("registry.example/team/app")
 
 
 class World:
@@ -247,121 +240,36 @@ class TestEntries:
         world.read_all()
         digest = world.images[0].digest
         below = world.entry(digest).relative_to(world.folder)
-        assert str(below) == f"registry.test/{REPOSITORY}/sha256/{digest.hex}"
+        assert str(below) == f"regbot-cache/registry.test/{REPOSITORY}/sha256/{digest.hex}"
         monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
         assert default_cache() == Path("/somewhere/regbot")
 
-
-class TestFolder:
     def test_where_it_cannot_be_written_all_goes_on(self, world: World, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("in the way")
         with world.run(cache=tmp_path / "file" / "cache") as run:
             assert [labels(run.view(), f"v{n}")["n"] for n in range(3)] == ["0", "1", "2"]
 
-    def test_that_is_said_once(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_text("in the way")
-        said: list[Event] = []
-        cache = CacheFolder(tmp_path / "file", 1024, said.append)
-        for number in range(3):
-            content = b"%d" % number
-            cache.shelf(PLACE).keep(Digest.of(content), content)
-        (message,) = said
-        assert isinstance(message, Message)
-        assert "can't be written" in message.text
+    @pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
+    @pytest.mark.parametrize("part", ["", "registry.test", f"registry.test/{REPOSITORY}/sha256"])
+    def test_a_folder_that_others_can_write_to_is_not_used(
+        self, world: World, part: str, mode: int
+    ) -> None:
+        world.read_all()
+        folder = world.folder / "regbot-cache" / part
+        folder.chmod(mode)
+        before = sorted(folder.rglob("*"))
+        world.registry.put(REPOSITORY, "new", make_image(labels={"n": "new"}))
+        with world.run() as run:
+            assert labels(run.view(), "v1") == {"n": "1"}
+            assert labels(run.view(), "new") == {"n": "new"}
+        assert world.methods.count("GET") == 4
+        assert sorted(folder.rglob("*")) == before
 
-    def test_it_does_not_grow_beyond_its_size(self, tmp_path: Path) -> None:
-        cache = CacheFolder(tmp_path, 40 * 4096)
-        for number in range(300):
-            keep(cache, number)
-            assert taken(tmp_path) <= 40
-        assert taken(tmp_path) >= 30
-
-    def test_what_was_used_least_recently_goes_first(self, tmp_path: Path) -> None:
-        cache = CacheFolder(tmp_path, 40 * 4096)
-        first = keep(cache, 0)
-        for number in range(1, 300):
-            digest = keep(cache, number)
-            path = cache.shelf(PLACE)._path(digest)
-            os.utime(path, ns=(number, number))
-            assert cache.shelf(PLACE).read(first, len(content_number(0))) == content_number(0)
-        kept = [n for n in range(300) if cache.shelf(PLACE).has(Digest.of(content_number(n)))]
-        assert kept == [0, *range(300 - len(kept) + 1, 300)]
-
-    def test_half_written_files_go_in_the_end(self, tmp_path: Path) -> None:
-        cache = CacheFolder(tmp_path, 40 * 4096)
-        folder = cache.shelf(PLACE)._path(keep(cache, 0)).parent
-        for name, age in ((".regbot-old", 7200), (".regbot-new", 60)):
-            path = folder / name
-            path.write_bytes(b"half")
-            now = path.stat().st_mtime
-            os.utime(path, (now - age, now - age))
-        for number in range(1, 50):
-            keep(cache, number)
-        assert [path.name for path in folder.glob(".regbot-*")] == [".regbot-new"]
-
-    def test_many_threads_and_folders_at_once(self, tmp_path: Path) -> None:
-        def work(worker: int) -> None:
-            cache = CacheFolder(tmp_path, 20 * 4096)
-            for number in range(worker, 200):
-                digest = keep(cache, number)
-                content = cache.shelf(PLACE).read(digest, len(content_number(number)))
-                assert content in (None, content_number(number))
-            cache.close()
-
-        with ThreadPoolExecutor(8) as threads:
-            list(threads.map(work, range(8)))
-        assert taken(tmp_path) <= 20 + 8
-
-    def test_processes_that_are_killed_leave_nothing_wrong(self, tmp_path: Path) -> None:
-        command = [sys.executable, "-c", _WRITER, str(tmp_path)]
-        writers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
-        for writer in writers:
-            assert writer.stdout is not None
-            writer.stdout.readline()
-            writer.send_signal(signal.SIGKILL)
-            writer.communicate()
-        cache = CacheFolder(tmp_path, 64 * 4096)
-        found = 0
-        for number in range(2000):
-            expected = content_number(number)
-            content = cache.shelf(PLACE).read(Digest.of(expected), len(expected))
-            assert content in (None, content_number(number))
-            found += content is not None
-        assert found > 0
-        for number in range(3000, 3010):
-            digest = keep(cache, number)
-            assert cache.shelf(PLACE).read(digest, 400) == content_number(number)
-        assert taken(tmp_path) <= 64
-
-
-_WRITER = """
-import itertools, sys
-from pathlib import Path
-from regbot.oci.digest import Digest
-from regbot.oci.reference import Reference
-from regbot.store.cache_folder import CacheFolder
-place = Reference.parse("registry.example/team/app")
-shelf = CacheFolder(Path(sys.argv[1]), 64 * 4096).shelf(place)
-for turn in itertools.count():
-    content = b"%d" % (turn % 2000) * 100
-    shelf.keep(Digest.of(content), content)
-    if turn == 100:
-        print("going on", flush=True)
-"""
-
-
-def content_number(number: int) -> bytes:
-    return b"%d" % number * 100
-
-
-def keep(cache: CacheFolder, number: int) -> Digest:
-    content = content_number(number)
-    digest = Digest.of(content)
-    cache.shelf(PLACE).keep(digest, content)
-    return digest
-
-
-def taken(folder: Path) -> int:
-    """Blocks of 4096 bytes that the entries take."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
-    return len(paths)
+    def test_a_file_that_others_can_write_to_is_read_anew(self, world: World) -> None:
+        world.read_all()
+        path = world.entry(world.images[1].digest)
+        path.chmod(0o666)
+        with world.run() as run:
+            assert labels(run.view(), "v1") == {"n": "1"}
+        assert "GET" in world.methods
+        assert path.stat().st_mode & 0o777 == 0o600
