@@ -252,7 +252,7 @@ function repo.ls(host, options) end
 ---@return string[]
 function tag.ls(repo, options) end
 
----Delete one tag. Other tags of the digest stay. A tag that moved since the script looked at it is skipped with a warning. When the registry refuses, the tag stays as it was, and an error is raised.
+---Delete one tag. Other tags of the digest stay. A tag that moved since the script looked at it, or copied or exported it, is skipped with a warning. When the registry refuses, the tag stays as it was, and an error is raised.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag, which must be given
 ---@param options? {reason?: string}
 function tag.delete(ref, options) end

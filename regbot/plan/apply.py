@@ -34,7 +34,7 @@ from regbot.plan.action import (
 )
 from regbot.plan.look import Target
 from regbot.plan.outcome import Applied
-from regbot.plan.tagbook import TagBook, always
+from regbot.plan.tagbook import NOW, TagBook
 from regbot.plan.turns import Turns
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
@@ -177,7 +177,7 @@ class Applier:
         one, and the tag is on what it is to be deleted from. Raises DigestMismatch when it
         is on anything else.
         """
-        if self.book.tags_on(store, target.on, always) not in ((), (action.tag,)):
+        if self.book.tags_on(store, target.on, fresh_for=NOW) not in ((), (action.tag,)):
             store.delete_tag(action.tag, target.on)
             return True
         store.delete_manifest(target.on)
@@ -232,7 +232,7 @@ class Applier:
         if action.digest and digest != action.digest:
             raise DigestMismatch(f"{action.reference} is {digest}, decided on {action.digest}")
         if self.writes_files:
-            write_archive(
+            written = write_archive(
                 store,
                 action.reference.name,
                 action.path,
@@ -240,6 +240,7 @@ class Applier:
                 stop=self.stop,
                 emit=self.emit,
             )
+            digest = written.digest
         return Applied(digest)
 
     def _import(self, action: ImportTar, may_put: MayPut) -> Applied:

@@ -21,7 +21,8 @@ from regbot.oci.tag import Name, Tag
 from regbot.plan.action import Delete, DeleteManifest, DeleteTag
 from regbot.plan.guard import Guard, Protection
 from regbot.plan.outcome import Applied
-from regbot.plan.tagbook import Names, Sure, TagBook, always
+from regbot.plan.tagbook import FRESH_FOR as TAGS_FRESH_FOR
+from regbot.plan.tagbook import NOW, Names, TagBook
 from regbot.stopping import Clock
 from regbot.store.placeholder import original_of, replaced_by
 from regbot.store.protocol import ReadStore, Store, Stores
@@ -149,7 +150,7 @@ class Looks:
         if isinstance(action, DeleteTag):
             self._refuse_protected(action, (action.tag,))
             return self._before_tag(store, action, closely=closely)
-        tags = self._book.tags_on(store, action.digest, self._sure(action))
+        tags = self._tags_on(store, action)
         if tags and action.unless_tagged:
             raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
         self._refuse_protected(action, tags)
@@ -208,11 +209,20 @@ class Looks:
         """The pattern that protects a tag, by any name of its repository."""
         return self._guard.protection_of(tag, (reference, *self._names(reference)))
 
-    def _sure(self, action: DeleteManifest) -> Sure:
-        """Which tags are asked for now: those that could forbid the delete."""
-        if action.unless_tagged:
-            return always
-        return lambda tag: self._protection(action.reference, tag) is not None
+    def _tags_on(self, store: ReadStore, action: DeleteManifest) -> tuple[Tag, ...]:
+        """The tags that would go with a manifest.
+
+        All tags are looked at now, for one may have been moved onto the digest, and would
+        go unsaved. It is enough to look at those that could forbid the delete in a dry run,
+        and in a removal, which looks at all tags itself before its first manifest goes.
+        """
+        may_be_known = (self._dry_run or action.removal) and not action.unless_tagged
+        return self._book.tags_on(
+            store,
+            action.digest,
+            sure=lambda tag: self._protection(action.reference, tag) is not None,
+            fresh_for=TAGS_FRESH_FOR if may_be_known else NOW,
+        )
 
     def _refuse_protected(self, action: Delete, tags: tuple[Tag, ...]) -> None:
         if self._dry_run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regbot.events import Emit
@@ -49,7 +49,8 @@ def open_session(
     In a dry run nothing that can write is opened: reads and planned writes meet in
     an overlay, with what ``after`` has planned before. Layout folders have to be in
     ``work_dir``; None lets them be anywhere. ``reading`` says how registries are read;
-    what a write rests on is read from the registry itself, whatever that says.
+    what a write rests on is read from the registry itself, whatever that says. An image
+    that is copied is what its tag is on at that moment, never an answer fetched ahead.
     """
     exchange = bind(stop)
     needed = terms.journal.needed if terms.journal else None
@@ -65,7 +66,7 @@ def open_session(
             sources = stores = planned = OverlayStores(views, after=after)
             keep = planned.keep
         else:
-            sources = views
+            sources = Views(opened, exchange, replace(reading, readahead=0), emit=emit)
             writing = opened.for_writing(bind, written=views.written)
             ending.callback(writing.close)
             stores = writing
@@ -85,7 +86,7 @@ def open_session(
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)
         yield Session(
-            sources if terms.dry_run else SettledStores(sources, executor.settle_before),
+            sources if terms.dry_run else SettledStores(views, executor.settle_before),
             executor,
             keep,
         )

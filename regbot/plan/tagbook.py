@@ -19,7 +19,9 @@ from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 
 FRESH_FOR = 60.0
-"""Seconds after which all tags of a repository are looked at again."""
+"""Seconds after which all tags of a repository are looked at again, where nobody asks sooner."""
+NOW = 0.0
+"""Of a look that must not have begun before the question. Those who wait together share one."""
 _WORKERS = 8
 
 Names = Callable[[Reference], tuple[Reference, ...]]
@@ -34,14 +36,9 @@ def never(_tag: Tag) -> bool:
     return False
 
 
-def always(_tag: Tag) -> bool:
-    """Every tag."""
-    return True
-
-
 @dataclass(slots=True)
 class _Page:
-    """What is known of a repository's tags, and when they were read.
+    """What is known of a repository's tags, and when the look at all of them began.
 
     ``asking`` is held by who asks the registry; ``since`` are the actions done meanwhile.
     """
@@ -56,8 +53,9 @@ class TagBook:
     """The digests of a repository's tags; threads may share it.
 
     A registry can't say which tags are on a digest, so all of them are looked at: at
-    the first question, after a write that may move one, and when that is some time
-    ago. Tags that are new since are listed, and looked at, for every question.
+    the first question, after a write that may move one, and when the last look began
+    longer ago than the question allows, ``fresh_for`` seconds. Tags that are new since
+    are listed, and looked at, for every question.
     """
 
     def __init__(
@@ -73,9 +71,16 @@ class TagBook:
         self._usages: dict[Reference, Usage] = {}
         self._known: dict[Reference, _Page] = {}
 
-    def tags_on(self, store: ReadStore, digest: Digest, sure: Sure = never) -> tuple[Tag, ...]:
+    def tags_on(
+        self,
+        store: ReadStore,
+        digest: Digest,
+        *,
+        sure: Sure = never,
+        fresh_for: float = FRESH_FOR,
+    ) -> tuple[Tag, ...]:
         """The tags on a digest, sorted. Raises what the store raises."""
-        tags = self._tags(store, sure)
+        tags = self._tags(store, sure=sure, fresh_for=fresh_for)
         return tuple(sorted(tag for tag, head in tags.items() if head.digest == digest))
 
     def in_use(self, store: ReadStore) -> set[Digest]:
@@ -83,14 +88,14 @@ class TagBook:
 
         Raises Malformed for an index that can't be read.
         """
-        return Usage(store, self._crew()).of(self._tags(store, always).values())
+        return Usage(store, self._crew()).of(self._tags(store, fresh_for=NOW).values())
 
     def is_last_and_listed(self, store: ReadStore, tag: Tag, digest: Digest) -> bool:
         """Whether a tag is the only one on a digest, and an index at another tag lists that.
 
         Each index is read once. Raises Malformed for one that can't be read.
         """
-        others = {name: head for name, head in self._tags(store, never).items() if name != tag}
+        others = {name: head for name, head in self._tags(store).items() if name != tag}
         sharing = [name for name, head in others.items() if head.digest == digest]
         if any(_is_on(store, name, digest) for name in sharing):
             return False
@@ -104,12 +109,15 @@ class TagBook:
         """A crew for one question: what fails in it ends no other."""
         return Crew(_WORKERS, self._stop)
 
-    def _tags(self, store: ReadStore, sure: Sure) -> dict[Tag, Descriptor]:
+    def _tags(
+        self, store: ReadStore, *, sure: Sure = never, fresh_for: float = FRESH_FOR
+    ) -> dict[Tag, Descriptor]:
         page = self._page(store.repository)
+        asked = self._clock()
         with page.asking:
             with self._lock:
                 read, known, page.since = page.read, dict(page.tags), []
-            if self._clock() - read > FRESH_FOR or not known:
+            if asked - read > fresh_for or not known:
                 read, known = self._clock(), {}
             tags = self._asked(store, known, sure)
             with self._lock:

@@ -1,6 +1,7 @@
 """Several calls of one script that change a repository at once."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,7 +11,7 @@ from regbot.errors import ServerFault, Stopped
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteTag
-from regbot.plan.tagbook import TagBook
+from regbot.plan.tagbook import NOW, TagBook
 from regbot.plan.turns import Turns
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
@@ -155,6 +156,41 @@ def test_a_tag_that_is_deleted_while_the_book_is_read_is_looked_at_again(watched
     store.before = looked.append
     book.tags_on(store, digest)
     assert looked == ["a"]
+
+
+def test_a_look_now_is_shared_by_those_who_wait_and_by_nobody_later(watched):
+    store, digest = watched
+    waiting = threading.Semaphore(0)
+
+    def clock():
+        waiting.release()
+        return time.monotonic()
+
+    book = TagBook(Stop(), lambda _reference: (store.repository,), clock)
+
+    def question():
+        return book.tags_on(store, digest, fresh_for=NOW)
+
+    looked, begun, go = [], threading.Event(), threading.Event()
+
+    def look(name):
+        looked.append(name)
+        begun.set()
+        assert go.wait(LONG)
+
+    store.before = look
+    with ThreadPoolExecutor(6) as threads:
+        answers = [threads.submit(question)]
+        assert begun.wait(LONG)
+        while waiting.acquire(blocking=False):
+            pass
+        answers += [threads.submit(question) for _ in range(5)]
+        assert all(waiting.acquire(timeout=LONG) for _ in range(5))
+        go.set()
+    assert {answer.result() for answer in answers} == {("a", "b", "c")}
+    assert len(looked) == 3 + 3
+    question()
+    assert len(looked) == 3 + 3 + 3
 
 
 def test_what_fails_in_one_question_does_not_end_the_next(watched):

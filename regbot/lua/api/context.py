@@ -43,6 +43,14 @@ class Seen:
             if self._outer:
                 self._outer.digest(reference, digest)
 
+    def saved(self, reference: Reference, digest: Digest) -> None:
+        """The script saved this digest of the reference's tag elsewhere.
+
+        It was not shown what it saved: where it saw a digest before, it decides on that.
+        """
+        if self.digest_of(reference) is None:
+            self.digest(reference, digest)
+
     def was_listed(self, reference: Reference) -> bool:
         """Whether the script saw the reference's tag."""
         if reference.tag in self._digests.get(reference.without_name, {}):

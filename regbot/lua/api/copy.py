@@ -38,13 +38,16 @@ def _copy(
         CopyImage(source, target, options, reason or context.last_message)
     )
     if outcome.digest:
+        context.seen.saved(source, outcome.digest)
         context.seen.digest(target, outcome.digest)
     return plain(None)
 
 
 def _export(context: Context, reference: Reference, file: str) -> Passed:
     path = file_in(context.work_dir, file)
-    context.executor.execute(ExportTar(reference, path, context.last_message))
+    outcome = context.executor.execute(ExportTar(reference, path, context.last_message))
+    if outcome.digest:
+        context.seen.saved(reference, outcome.digest)
     return plain(None)
 
 
