@@ -16,6 +16,7 @@ RegbotError
 │   └── Malformed         not JSON, not a manifest, HTML from a captive portal, ...
 ├── StorageError          a file of a layout folder can't be read or written
 ├── NotRestored           a tag could not be given back what had been taken from it
+├── NotConfirmed          a delete was accepted, but whether it was done could not be seen
 ├── NotFound              no such repository, tag, manifest or blob
 ├── NotSupported          the store does not offer this call, or has it switched off
 └── RequestError          an exchange with a registry failed: method and redacted URL
@@ -109,6 +110,10 @@ class StorageError(RegbotError):
 
 class NotRestored(RegbotError):
     """A tag was left on a placeholder, which the text names."""
+
+
+class NotConfirmed(RegbotError):
+    """A registry accepted a delete, but whether it was carried out could not be seen."""
 
 
 class NotFound(RegbotError):

@@ -164,7 +164,7 @@ class Applier:
     def finish_deletes(
         self, repository: Reference, tags: Mapping[Tag, Digest]
     ) -> Mapping[Tag, RegbotError]:
-        """Finish deletes of tags that were begun; an error for each tag that is still there.
+        """Finish deletes of tags that were begun; an error for each that is or may be there.
 
         Raises RegbotError where that is so for all of them.
         """

@@ -17,6 +17,9 @@ _LOOKS = (0.1, 0.4, 1.0, 2.0)
 _FURTHER_LOOKS = 5.0
 """Seconds between looks at what an eventually consistent registry still shows."""
 
+_FAILURES = 3
+"""Looks in a row that fail until no other name is looked at."""
+
 N = TypeVar("N", bound=Name)
 """Names of a kind: tags, or digests."""
 
@@ -77,18 +80,50 @@ class Presence:
             return None
 
     def last_seen(self, names: Iterable[N], within: float) -> dict[N, Digest]:
-        """Those of the names that are still there after ``within`` seconds, and their digests."""
-        seen = self._digests_at(names)
-        for seconds in _pauses(within):
-            if not seen:
-                break
-            self.wait(seconds)
-            seen = self._digests_at(seen)
-        return seen
+        """Those of the names that are still there after ``within`` seconds, and their digests.
 
-    def _digests_at(self, names: Iterable[N]) -> dict[N, Digest]:
-        digests = {name: self.digest_at(name) for name in names}
-        return {name: digest for name, digest in digests.items() if digest}
+        Raises what kept one of them from being seen.
+        """
+        there, unseen = self.looked_at(names, within)
+        for error in unseen.values():
+            raise error
+        return there
+
+    def looked_at(
+        self, names: Iterable[N], within: float
+    ) -> tuple[dict[N, Digest], dict[N, RegbotError]]:
+        """The same, and for each name that could not be seen why. Raises nothing."""
+        there, unseen = self._digests_at(names)
+        for seconds in _pauses(within):
+            if not there:
+                break
+            try:
+                self.wait(seconds)
+            except RegbotError as error:
+                return {}, unseen | dict.fromkeys(there, error)
+            there, failed = self._digests_at(there)
+            unseen |= failed
+        return there, unseen
+
+    def _digests_at(self, names: Iterable[N]) -> tuple[dict[N, Digest], dict[N, RegbotError]]:
+        there: dict[N, Digest] = {}
+        unseen: dict[N, RegbotError] = {}
+        failures = 0
+        left = list(names)
+        while left and failures < _FAILURES:
+            name = left.pop(0)
+            try:
+                digest = self.digest_at(name)
+            except RegbotError as error:
+                unseen[name] = error
+                failures += 1
+                if failures == _FAILURES:
+                    unseen |= dict.fromkeys(left, error)
+            else:
+                failures = 0
+                if digest:
+                    there[name] = digest
+        return there, unseen
 
     def is_listed(self, tag: Tag) -> bool:
         """Whether the repository lists a tag."""

@@ -101,8 +101,8 @@ class Store(ReadStore, Protocol):
 
         Other tags of the digest stay. When it can't be done the tag is as before, and
         NotSupported, Protected or the registry's own error is raised; DigestMismatch
-        where it is seen that the tag moved, and NotRestored where it could not be left
-        as it was.
+        where it is seen that the tag moved, NotRestored where it could not be left as it
+        was, and NotConfirmed where it can't be seen whether it is gone.
         """
         ...
 
@@ -123,7 +123,7 @@ class Store(ReadStore, Protocol):
         ...
 
     def finish_deletes(self, tags: Mapping[Tag, Digest], /) -> Mapping[Tag, RegbotError]:
-        """Finish the deletes that were begun, and say which tags are still there, and why.
+        """Finish the deletes that were begun; why, for each tag that is or may be still there.
 
         Raises RegbotError where that is so for all of them.
         """

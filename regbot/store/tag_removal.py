@@ -7,10 +7,18 @@ on registries where that can't work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 
-from regbot.errors import NotFound, NotSupported, RegbotError, RegistryError, RegistryNotFound
+from regbot.errors import (
+    NotConfirmed,
+    NotSupported,
+    RegbotError,
+    RegistryError,
+    RegistryNotFound,
+    ScriptTimeout,
+    Stopped,
+)
 from regbot.events import Emit, Message
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
@@ -61,7 +69,7 @@ class TagRemoval:
     def delete(self, tag: Tag, digest: Digest) -> None:
         """Delete a tag that was seen on a digest, or leave it as it was and raise.
 
-        Raises what ``Swap.take_away`` does.
+        Raises what ``Swap.take_away`` does, and NotConfirmed where it can't be read back.
         """
         if self.begin(tag, digest):
             for error in self.finish({tag: digest}).values():
@@ -91,60 +99,76 @@ class TagRemoval:
         self._swap.take_away(tag, digest)
         return False
 
-    def finish(self, tags: Mapping[Tag, Digest]) -> dict[Tag, NotSupported]:
+    def finish(self, tags: Mapping[Tag, Digest]) -> dict[Tag, RegbotError]:
         """Read deleted tags back; an error for each that has its digest still.
 
-        The repository's first tag is asked for by itself, which shows that the registry
-        deletes indeed; many others are looked up in the list of tags.
+        So too for each that could not be seen: it may be there or not. The repository's
+        first tag is asked for by itself, which shows that the registry deletes indeed;
+        many others are looked up in the list of tags.
         """
-        try:
-            seen = self._still_there(tags)
-        except RegbotError as error:
-            count = f"tag {self._name(next(iter(tags)))} was"
-            if len(tags) > 1:
-                count = f"{len(tags)} tags of {self._presence.tags.repository} were"
-            self._warn(f"{count} deleted, but could not be read back: {error}")
-            return {}
-        for tag, current in seen.items():
-            if current is None:
-                self._warn(f"tag {self._name(tag)} was deleted, and is still listed")
-            elif current != tags[tag]:
+        there, unseen = self._still_there(tags)
+        refused = {tag: self._not_confirmed(tag, error) for tag, error in unseen.items()}
+        for tag, current in there.items():
+            if current == tags[tag]:
+                refused[tag] = NotSupported(
+                    f"tag {self._name(tag)} is still there with {current}, though the registry"
+                    " said that it was deleted (a pull-through cache fetches it again, and can't"
+                    " be cleaned this way)"
+                )
+            else:
                 self._warn(f"tag {self._name(tag)} was deleted, and is there again with {current}")
-        return {
-            tag: NotSupported(
-                f"tag {self._name(tag)} is still there with {current}, though the registry said"
-                " that it was deleted (a pull-through cache fetches it again, and can't be"
-                " cleaned this way)"
-            )
-            for tag, current in seen.items()
-            if current == tags[tag]
-        }
+        self._look_for_listed([tag for tag in tags if tag not in there and tag not in unseen])
+        return refused
 
-    def _still_there(self, tags: Mapping[Tag, Digest]) -> dict[Tag, Digest | None]:
-        """Those of the tags that are there, and their digests; None for one only listed."""
+    def _still_there(
+        self, tags: Mapping[Tag, Digest]
+    ) -> tuple[dict[Tag, Digest], dict[Tag, RegbotError]]:
+        """Those of the tags that are there, and their digests; and those that can't be seen."""
         within = self._kind().settles_within
         asked = list(tags)
-        seen: dict[Tag, Digest | None] = {}
+        there: dict[Tag, Digest] = {}
+        unseen: dict[Tag, RegbotError] = {}
         if not self._deletes_indeed:
-            seen.update(self._presence.last_seen(asked[:1], within))
-            self._deletes_indeed = not seen
+            there, unseen = self._presence.looked_at(asked[:1], within)
+            self._deletes_indeed = not there and not unseen
             asked = asked[1:]
         if self._deletes_indeed and len(asked) >= _HEADS_FOR_A_PAGE * self._pages:
             asked = self._listed(asked)
-        seen.update(self._presence.last_seen(asked, within))
-        if self._kind().lists_deleted:
-            gone = [tag for tag in tags if tag not in seen]
-            seen.update(dict.fromkeys(self._presence.still_listed(gone, within)))
-        return seen
+        others, others_unseen = self._presence.looked_at(asked, within)
+        return there | others, unseen | others_unseen
 
     def _listed(self, asked: list[Tag]) -> list[Tag]:
-        """Those of the tags that the repository lists; all where it lists none."""
+        """Those of the tags that the repository lists; all where it lists none, or can't."""
         try:
             listed = set(self._presence.tags.tags())
-        except NotFound:
+        except RegbotError:
             return asked
         self._pages = 1 + len(listed) // LARGEST_PAGE
         return [tag for tag in asked if tag in listed]
+
+    def _look_for_listed(self, gone: Collection[Tag]) -> None:
+        """Warn of tags that are gone but listed, where the registry may leave them so."""
+        kind = self._kind()
+        if not kind.lists_deleted:
+            return
+        try:
+            listed = self._presence.still_listed(gone, kind.settles_within)
+        except RegbotError as error:
+            repository = self._presence.tags.repository
+            self._warn(f"whether {repository} still lists deleted tags is not known: {error}")
+            return
+        for tag in sorted(listed):
+            self._warn(f"tag {self._name(tag)} was deleted, and is still listed")
+
+    def _not_confirmed(self, tag: Tag, error: RegbotError) -> RegbotError:
+        """What is known of a tag that can't be seen; a run that was ended stays that."""
+        text = (
+            f"the registry accepted the delete of {self._name(tag)}, but whether the tag is gone"
+            f" could not be seen: {error}"
+        )
+        if isinstance(error, Stopped):
+            return Stopped(text)
+        return ScriptTimeout(text) if isinstance(error, ScriptTimeout) else NotConfirmed(text)
 
     def _name(self, tag: Tag) -> str:
         return str(self._presence.tags.repository.with_tag(tag))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 import pytest
-from support.applying import APP, bot_in
+from support.applying import APP, DELETE_OLD, bot_in
 from support.journals import begin, small
 from support.registry import DISTRIBUTION_3
 
@@ -116,6 +116,65 @@ def test_a_tag_that_is_still_there_fails_the_run(tmp_path, command):
         assert "old2 is still there" in done.stdout + done.stderr
         assert statuses(bot) == ["failed"] * 3
         assert "failed" in (tmp_path / "report.json").read_text()
+        assert bot.registry.tags(APP) == before
+
+
+class TestWhatCanNotBeReadBack:
+    """The registry accepts every DELETE and carries none out."""
+
+    DOUBT = "whether the tag is gone could not be seen"
+
+    @pytest.fixture
+    def bot(self, tmp_path):
+        with bot_in(tmp_path, DISTRIBUTION_3, tag_delete="ignored") as bot:
+            bot.fill(old=3, new=1)
+            bot.configure()
+            yield bot
+
+    def test_one_tag_does_not_vouch_for_the_others(self, bot):
+        bot.registry.break_next("status", "HEAD", "/manifests/old1", status=403, times=9)
+        done = bot.run("once")
+        assert done.returncode == 1
+        [first, second, third] = next(iter(bot.journalled().values()))
+        assert [first.status, second.status, third.status] == ["failed"] * 3
+        assert self.DOUBT in second.detail
+        assert "is still there" in first.detail
+        assert "is still there" in third.detail
+
+    def test_after_three_that_fail_the_others_are_not_asked_for(self, bot):
+        bot.fill(old=9, new=1)
+        bot.registry.break_next("status", "HEAD", "/manifests/old", status=403, times=99)
+        bot.make_plan()
+        bot.registry.forget()
+        assert bot.apply().returncode == 1
+        assert all(self.DOUBT in action.detail for action in next(iter(bot.journalled().values())))
+        assert statuses(bot) == ["failed"] * 9
+
+    @pytest.mark.parametrize("signalled", ["/manifests/old0", "/manifests/old1"])
+    def test_a_run_that_is_stopped_calls_none_done(self, bot, signalled):
+        bot.configure(f'{DELETE_OLD} manifest.head(app .. ":new0")')
+        process = bot.start_logged("once")
+        bot.registry.before("HEAD", signalled, lambda: process.send_signal(signal.SIGTERM))
+        bot.registry.break_next("stall", "HEAD", "/manifests/old1", seconds=9, times=9)
+        process.wait(30)
+        assert set(statuses(bot)) <= {"stopped", "failed"}
+
+
+def test_a_list_that_fails_vouches_for_no_tag(tmp_path):
+    """One tag goes; the DELETEs of the others are accepted and not carried out."""
+    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+        before = bot.fill(old=9, new=1)
+        bot.registry.break_next("status", "DELETE", "/manifests/old[1-8]", status=202, times=99)
+        denied = {"status": 403, "code": "DENIED", "times": 9}
+        bot.registry.before(
+            "DELETE",
+            "/manifests/old0",
+            lambda: bot.registry.break_next("status", "GET", "/tags/list", after=1, **denied),
+        )
+        bot.configure(f"{DELETE} {DELETE_OLD}")
+        assert bot.run("once").returncode == 1
+        assert statuses(bot) == ["done"] + ["failed"] * 8
+        del before["old0"]
         assert bot.registry.tags(APP) == before
 
 
