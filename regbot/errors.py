@@ -17,6 +17,7 @@ RegbotError
 ├── StorageError          a file of a layout folder can't be read or written
 ├── NotRestored           a tag could not be given back what had been taken from it
 ├── NotConfirmed          a delete was accepted, but whether it was done could not be seen
+├── InternalError         regbot itself broke: a defect
 ├── NotFound              no such repository, tag, manifest or blob
 ├── NotSupported          the store does not offer this call, or has it switched off
 └── RequestError          an exchange with a registry failed: method and redacted URL
@@ -114,6 +115,13 @@ class NotRestored(RegbotError):
 
 class NotConfirmed(RegbotError):
     """A registry accepted a delete, but whether it was carried out could not be seen."""
+
+
+class InternalError(RegbotError):
+    """Something in regbot broke, as ``reason`` tells: a defect of regbot itself."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(f"internal error: {type(reason).__name__}: {reason}")
 
 
 class NotFound(RegbotError):

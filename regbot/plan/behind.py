@@ -63,6 +63,7 @@ class Behind:
         self._in_hand: set[_Place] = set()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._broke: list[Exception] = []
 
     def put(self, repository: Reference, begun: Begun, finish: Finish) -> None:
         """Leave a delete to be finished by ``finish``."""
@@ -89,7 +90,10 @@ class Behind:
         return any(place == repository for place, _ in places)
 
     def settle(self) -> None:
-        """Finish all that waits, after what another thread is about to finish."""
+        """Finish all that waits, after what another thread is about to finish.
+
+        A defect in a ``Finish`` keeps no other from its turn; ``close`` raises it.
+        """
         with self._turn:
             with self._changed:
                 waiting, self._waiting = self._waiting, {}
@@ -99,13 +103,16 @@ class Behind:
                 together.setdefault((repository, finish), []).append(begun)
             try:
                 for (_, finish), deletes in together.items():
-                    finish(deletes)
+                    try:
+                        finish(deletes)
+                    except Exception as error:  # noqa: BLE001 - raised by close
+                        self._broke.append(error)
             finally:
                 with self._changed:
                     self._in_hand = set()
 
     def close(self) -> None:
-        """Finish all that waits, and end the thread."""
+        """Finish all that waits, and end the thread. Raises what a ``Finish`` raised."""
         with self._changed:
             self._closed = True
             thread = self._thread
@@ -113,6 +120,9 @@ class Behind:
         if thread is not None:
             thread.join()
         self.settle()
+        broke, self._broke = self._broke, []
+        for error in broke:
+            raise error
 
     def _finish_now_and_then(self) -> None:
         pause = _PAUSE

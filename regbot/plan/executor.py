@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from regbot.errors import DigestMismatch, NotFound, RegbotError
+from regbot.errors import DigestMismatch, InternalError, NotFound, RegbotError
 from regbot.events import Emit
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
@@ -322,6 +322,8 @@ class Executor:
             refused = self._applier.finish_deletes(place, tags)
         except RegbotError as error:
             refused = dict.fromkeys(tags, error)
+        except Exception as error:  # noqa: BLE001 - no delete is lost by a defect
+            refused = dict.fromkeys(tags, InternalError(error))
         self._entries.end_all(deletes, refused)
         for begun in deletes:
             failure = refused.get(begun.action.tag)

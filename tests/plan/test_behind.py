@@ -10,17 +10,25 @@ from unittest.mock import patch
 
 import pytest
 from support.applying import APP, DELETE_OLD, bot_in
+from support.clients import Client
 from support.journals import begin, small
-from support.registry import DISTRIBUTION_3
+from support.registry import DISTRIBUTION_3, TestRegistry
+from support.tagged import fill
 
+from regbot.errors import InternalError
+from regbot.events import ignore
 from regbot.journal.database import Database
 from regbot.journal.journal import Journal
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteTag
+from regbot.plan.behind import Begun, Behind
+from regbot.plan.executor import Outcomes, Terms
 from regbot.plan.recorder import Beginning
+from regbot.plan.session import open_session
 from regbot.store import layout
 from regbot.store.ocidir import OciDirStore
+from regbot.store.remote import RemoteStore
 
 DELETE = 'tag.delete(app .. ":old0")'
 FILL = """
@@ -290,3 +298,39 @@ def test_entries_that_wait_together_are_written_together(tmp_path):
             thread.join()
         assert len(journal.actions(run.id)) == 16
     assert len(commits) < 16
+
+
+@contextmanager
+def door(client):
+    """The door to a registry, and what becomes of the deletes."""
+    outcomes = Outcomes()
+    with open_session(
+        "clean", client.bound, stop=client.stop, emit=ignore, outcomes=outcomes, terms=Terms()
+    ) as session:
+        yield session.executor, outcomes
+
+
+def test_a_defect_behind_the_script_fails_its_deletes_and_the_script():
+    defect = patch.object(RemoteStore, "finish_deletes", side_effect=KeyError("odd"))
+    with TestRegistry(DISTRIBUTION_3) as registry, Client(registry.host) as client, defect:
+        tags = fill(registry)
+        with door(client) as (executor, outcomes):
+            for tag in tags:
+                executor.begin(DeleteTag(Reference.parse(f"{registry.host}/{APP}:{tag}")))
+            with pytest.raises(InternalError, match="internal error: KeyError: 'odd'"):
+                executor.settle()
+        assert [outcome.status for outcome in outcomes.all] == ["failed"] * len(tags)
+
+
+def test_a_defect_keeps_no_other_delete_from_its_end():
+    behind, finished = Behind(), []
+
+    def breaks(_deletes):
+        raise KeyError("odd")
+
+    for name, finish in (("odd", breaks), ("app", finished.extend)):
+        place = Reference.parse(f"registry.example.org/team/{name}:v1")
+        behind.put(place.without_name, Begun(DeleteTag(place), target=None, evidence=None), finish)
+    with pytest.raises(KeyError, match="odd"):
+        behind.close()
+    assert len(finished) == 1
