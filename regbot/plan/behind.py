@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from regbot.oci.reference import Reference
@@ -61,12 +62,35 @@ class Behind:
         self._turn = threading.Lock()
         self._waiting: dict[_Place, tuple[Finish, Begun]] = {}
         self._in_hand: set[_Place] = set()
+        self._beginning: set[_Place] = set()
         self._thread: threading.Thread | None = None
         self._closed = False
         self._broke: list[Exception] = []
 
+    @contextmanager
+    def beginning(self, repository: Reference, tag: Tag) -> Iterator[None]:
+        """Have a tag to oneself while its delete begins, after every other delete of it ended."""
+        place = (repository, tag)
+        while not self._has_taken(place):
+            self.settle()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._beginning.discard(place)
+                self._changed.notify_all()
+
+    def _has_taken(self, place: _Place) -> bool:
+        """Take a place that no other thread begins at; False where a delete is not finished."""
+        with self._changed:
+            self._changed.wait_for(lambda: place not in self._beginning)
+            if place in self._waiting or place in self._in_hand:
+                return False
+            self._beginning.add(place)
+            return True
+
     def put(self, repository: Reference, begun: Begun, finish: Finish) -> None:
-        """Leave a delete to be finished by ``finish``."""
+        """Leave a delete to be finished by ``finish``; see ``beginning``."""
         with self._changed:
             if not self._waiting:
                 self._changed.notify_all()

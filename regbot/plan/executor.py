@@ -174,8 +174,12 @@ class Executor:
         if self._terms.dry_run or action.removal:
             self.execute(action)
             return
-        with self._turn(action.reference, "deletes"):
-            self._leave_behind(action)
+        repository = self._applier.names(action.reference)[0]
+        with (
+            self._turn(action.reference, "deletes"),
+            self._behind.beginning(repository, action.tag),
+        ):
+            self._leave_behind(repository, action)
 
     def _foresee(self, action: DeleteTag) -> bool:
         """Plan the delete of a tag that the script has listed, and look at the tag behind it.
@@ -212,10 +216,7 @@ class Executor:
         self._failures.append(error)
         self._record_failure(action, error, evidence)
 
-    def _leave_behind(self, action: DeleteTag) -> None:
-        repository = self._applier.names(action.reference)[0]
-        if self._behind.holds(repository, action.tag):
-            self._behind.settle()
+    def _leave_behind(self, repository: Reference, action: DeleteTag) -> None:
         evidence: Evidence | None = None
         try:
             seen = self._looks.before(action, closely=self._closely)

@@ -52,6 +52,11 @@ def statuses(bot):
     return [action.status for action in next(iter(bot.journalled().values()))]
 
 
+def statuses_in(report):
+    """The statuses of all actions in a report, in alphabetical order."""
+    return sorted(row["status"] for row in json.loads(report.read_text())["rows"])
+
+
 @contextmanager
 def counted_commits():
     """How many transactions were committed in the block, in a list."""
@@ -219,6 +224,28 @@ def test_a_tag_can_be_deleted_put_and_deleted_again(bot):
     bot.configure(f'{DELETE} image.copy(app .. ":new0", app .. ":old0") {DELETE}')
     assert bot.run("once").returncode == 0
     assert "old0" not in bot.registry.tags(APP)
+
+
+FOUR_TIMES = "parallel.map({1, 2, 3, 4}, function() pcall(tag.delete, %s) end)"
+
+
+def test_one_tag_deleted_four_times_at_once_fails_four_times(tmp_path):
+    with bot_in(tmp_path, DISTRIBUTION_3, tag_delete="ignored") as bot:
+        bot.fill(old=1, new=1)
+        bot.registry.break_next("stall", "DELETE", "/manifests/old0", seconds=0.3, times=9)
+        bot.configure(FOUR_TIMES % 'app .. ":old0"')
+        assert bot.run("once", "--report", "report.json").returncode == 1
+        assert statuses(bot) == ["failed"] * 4
+        assert statuses_in(tmp_path / "report.json") == ["failed"] * 4
+
+
+def test_one_tag_of_a_folder_deleted_four_times_at_once_is_deleted_once(bot):
+    bot.configure('image.copy(app .. ":new0", "ocidir://layout:t1")')
+    assert bot.run("once").returncode == 0
+    bot.configure(FOUR_TIMES % '"ocidir://layout:t1"')
+    bot.run("once", "--report", "report.json")
+    assert statuses(bot) == ["done"]
+    assert statuses_in(bot.folder / "report.json") == ["done", "failed", "failed", "failed"]
 
 
 def test_tags_of_a_folder_go_and_are_not_listed_any_more(bot):
