@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from regbot.errors import RegbotError, StorageError
 from regbot.events import Emit, Journalled, Message
-from regbot.oci.tag import Tag
 from regbot.plan.action import Action
 from regbot.plan.behind import Begun
 from regbot.plan.look import Target
 from regbot.plan.outcome import Applied
-from regbot.plan.recorder import Beginning, End, Ended, Recorder, Saved
+from regbot.plan.recorder import Beginning, End, Recorder, Saved
 from regbot.stopping import Clock, Stop, ended_by
 
 A = TypeVar("A", Applied, Applied | None)
@@ -50,10 +49,10 @@ class Entries:
         try:
             applied = apply()
         except RegbotError as error:
-            self.journal.end([End(entry, ended_by(error), str(error))])
+            self.journal.end([_ended(entry, error)])
             raise
         if applied is not None:
-            self._end([End(entry, applied.status, applied.detail)])
+            self._end([_ended(entry, applied)])
         return entry, applied
 
     def begin_all(self, deletes: Sequence[Begun]) -> list[Begun]:
@@ -67,15 +66,9 @@ class Entries:
             for begun, entry in zip(deletes, entries, strict=True)
         ]
 
-    def end_all(self, deletes: Sequence[Begun], refused: Mapping[Tag, RegbotError]) -> None:
-        """Say how deletes ended; ``refused`` are those that failed."""
-        ends = []
-        for begun in deletes:
-            error = refused.get(begun.action.tag)
-            if begun.entry is not None:
-                status: Ended = "done" if error is None else ended_by(error)
-                ends.append(End(begun.entry, status, str(error or "")))
-        self._end(ends)
+    def end_all(self, ends: Iterable[tuple[int | None, Applied | RegbotError]]) -> None:
+        """Say how actions ended, each by its entry, where it has one."""
+        self._end([_ended(entry, end) for entry, end in ends if entry is not None])
 
     def _begin(self, journal: Recorder, beginnings: Sequence[Beginning]) -> list[int]:
         began = self.clock()
@@ -91,3 +84,9 @@ class Entries:
         except StorageError as error:
             text = f"done, but the journal could not be updated: {error}"
             self.emit(Message("warn", text, {"script": self.script}))
+
+
+def _ended(entry: int, end: Applied | RegbotError) -> End:
+    if isinstance(end, Applied):
+        return End(entry, end.status, end.detail)
+    return End(entry, ended_by(end), str(end))

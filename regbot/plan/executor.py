@@ -325,16 +325,27 @@ class Executor:
             refused = dict.fromkeys(tags, error)
         except Exception as error:  # noqa: BLE001 - no delete is lost by a defect
             refused = dict.fromkeys(tags, InternalError(error))
-        self._entries.end_all(deletes, refused)
-        for begun in deletes:
-            failure = refused.get(begun.action.tag)
-            if failure is None:
-                applied = Applied(begun.target.digest)
-                applied = self._with_referrer(begun.action, begun.target, applied)
+        ends = [(begun, self._end_of(begun, refused.get(begun.action.tag))) for begun in deletes]
+        self._entries.end_all([(begun.entry, end) for begun, end in ends])
+        for begun, end in ends:
+            if isinstance(end, Applied):
+                applied = self._with_referrer(begun.action, begun.target, end)
                 self._record_end(begun.action, applied, begun.evidence)
             else:
-                self._failures.append(failure)
-                self._record_failure(begun.action, failure, begun.evidence)
+                self._failures.append(end)
+                self._record_failure(begun.action, end, begun.evidence)
+
+    def _end_of(self, begun: Begun, failure: RegbotError | None) -> Applied | RegbotError:
+        """How a delete ended; a tag that moved or went while its delete waited is no failure."""
+        if failure is None:
+            return Applied(begun.target.digest)
+        if not isinstance(failure, DigestMismatch | NotFound):
+            return failure
+        try:
+            now = self._looks.again(begun.action, begun.target)
+        except RegbotError:
+            return failure
+        return now if isinstance(now, Applied) else failure
 
     def _looked_again(self, action: Delete, target: Target) -> Target | Applied:
         """The target, or what another look says where the first one is not fresh any more."""

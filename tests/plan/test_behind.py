@@ -72,6 +72,16 @@ def counted_commits():
     commits += [statement for statement in statements if statement == "COMMIT"]
 
 
+@contextmanager
+def door(client):
+    """The door to a registry, and what becomes of the deletes."""
+    outcomes = Outcomes()
+    with open_session(
+        "clean", client.bound, stop=client.stop, emit=ignore, outcomes=outcomes, terms=Terms()
+    ) as session:
+        yield session.executor, outcomes
+
+
 @pytest.fixture
 def bot(tmp_path):
     with bot_in(tmp_path, DISTRIBUTION_3) as bot:
@@ -272,6 +282,32 @@ def test_the_index_of_a_folder_is_written_once_for_many_tags(bot):
     assert store.tags() == ["t40"]
 
 
+def moved(manifests):
+    manifests[0]["digest"] = "sha256:" + "1" * 64
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "detail"),
+    [(moved, "skipped", "moved since the script looked"), (list.clear, "done", "already gone")],
+)
+def test_a_tag_of_a_folder_that_changes_while_its_delete_waits(bot, change, status, detail):
+    layout_folder = bot.folder / "layout"
+    bot.configure('image.copy(app .. ":new0", "ocidir://layout:t1")')
+    assert bot.run("once").returncode == 0
+    reference = Reference.parse(f"ocidir://{layout_folder}:t1")
+    index = layout_folder / "index.json"
+    with Client(bot.registry.host) as client, door(client) as (executor, outcomes):
+        with patch("regbot.plan.behind._PAUSE", 60.0):
+            executor.begin(DeleteTag(reference))
+            content = json.loads(index.read_text())
+            change(content["manifests"])
+            index.write_text(json.dumps(content))
+        executor.settle()
+    [outcome] = outcomes.all
+    assert outcome.status == status
+    assert detail in outcome.detail
+
+
 def test_what_is_stopped_before_it_is_done_in_a_folder_is_left(bot):
     bot.configure(FILL)
     assert bot.run("once").returncode == 0
@@ -325,16 +361,6 @@ def test_entries_that_wait_together_are_written_together(tmp_path):
             thread.join()
         assert len(journal.actions(run.id)) == 16
     assert len(commits) < 16
-
-
-@contextmanager
-def door(client):
-    """The door to a registry, and what becomes of the deletes."""
-    outcomes = Outcomes()
-    with open_session(
-        "clean", client.bound, stop=client.stop, emit=ignore, outcomes=outcomes, terms=Terms()
-    ) as session:
-        yield session.executor, outcomes
 
 
 def test_a_defect_behind_the_script_fails_its_deletes_and_the_script():
