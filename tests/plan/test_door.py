@@ -186,7 +186,8 @@ def test_two_scripts_at_once_put_one_tag_at_a_time_on_a_placeholder(tmp_path):
         done = bot.run("once")
         assert done.returncode == 0, done.stderr
         assert set(bot.registry.tags(APP)) == {"new0"}
-        assert sorted(filter(None, on_placeholders), key=sorted) == [{"old0"}, {"old1"}]
+        assert set.union(*on_placeholders) == {"old0", "old1"}
+        assert max(map(len, on_placeholders)) == 1
 
 
 def test_a_tag_goes_alone_from_a_placeholder_that_another_tag_is_on(bot):
