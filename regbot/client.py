@@ -38,9 +38,9 @@ from regbot.oci.platform import Platform
 from regbot.oci.reference import DEFAULT_TAG, Reference, parse_registry
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, PutManifest
-from regbot.plan.executor import Outcomes, Terms
+from regbot.plan.executor import Terms
 from regbot.plan.guard import Guard
-from regbot.plan.outcome import Outcome
+from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import open_session
 from regbot.stopping import Stop
 from regbot.store.cache_folder import open_cache

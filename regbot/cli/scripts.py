@@ -22,7 +22,7 @@ from regbot.cli.options import (
 from regbot.cli.output import show_text
 from regbot.cli.results import show_outcomes, tell_left_behind, tell_way_back, write_reports
 from regbot.errors import UsageError
-from regbot.lua.processes import StartedAhead
+from regbot.lua.processes import started_ahead
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
@@ -56,7 +56,7 @@ def once(
     """
     from regbot.cli.profile import profiled
 
-    with StartedAhead() as ahead, profiled(wanted=with_profile) as profile:
+    with started_ahead() as take_process, profiled(wanted=with_profile) as profile:
         config = read_config(config_path)
         with open_bot(
             config,
@@ -65,7 +65,7 @@ def once(
             profile,
             dry_run=dry_run,
             evidence=bool(reports),
-            start_process=ahead.take,
+            start_process=take_process,
         ) as bot:
             ended = bot.run_once()
             write_reports(bot, "once", ended, reports)

@@ -85,15 +85,15 @@ class Database:
         transaction: a disk takes as long for many entries as for one. An error is
         raised to all of them, and nothing of theirs is written.
         """
-        own = _Work(work)
+        entry = _Work(work)
         with self._queue:
-            self._waiting.append(own)
+            self._waiting.append(entry)
         with self._turn:
-            if not own.ended:
+            if not entry.ended:
                 self._write_waiting()
-        if own.error is not None:
-            raise own.error
-        return own.results[0]
+        if entry.error is not None:
+            raise entry.error
+        return entry.results[0]
 
     def _write_waiting(self) -> None:
         with self._queue:

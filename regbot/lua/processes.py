@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
-from threading import Lock
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 Process = subprocess.Popen[bytes]
 
@@ -36,33 +33,26 @@ def end(process: Process) -> None:
                 stream.close()
 
 
-class StartedAhead:
-    """One process that starts while the config is still being read; threads share it.
+@contextmanager
+def started_ahead() -> Iterator[Callable[[], Process]]:
+    """Start a process while the config is still being read; gives what takes one.
 
-    It is ended with the ``with`` block, unless a script took it.
+    The first taker, of any thread, gets that process, and the later ones new ones. It is
+    ended with the block unless somebody took it.
     """
+    waiting = [start()]
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._process: Process | None = start()
+    def take() -> Process:
+        try:
+            return waiting.pop()
+        except IndexError:
+            return start()
 
-    def take(self) -> Process:
-        """The process; for the scripts after the first, a new one."""
-        with self._lock:
-            process, self._process = self._process, None
-        return process or start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process:
-            end(self._process)
+    try:
+        yield take
+    finally:
+        for process in waiting:
+            end(process)
 
 
 def _plain_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from regbot.plan.evidence import Evidence, gather
 from regbot.plan.foreseen import Finding, Foreseen
 from regbot.plan.guard import Guard
 from regbot.plan.look import Looks, Target
-from regbot.plan.outcome import ActionDone, Applied, Outcome, Status
+from regbot.plan.outcome import ActionDone, Applied, Outcome, Outcomes, Status
 from regbot.plan.recorder import Recorder
 from regbot.plan.turns import Change, change_of
 from regbot.stopping import ended_by
@@ -35,39 +35,6 @@ from regbot.store.protocol import ReadStore
 A = TypeVar("A", Applied, Applied | None)
 
 _NOT_AFTER_A_MISSED_STEP = "an earlier step of the same removal was not done"
-
-
-class Outcomes:
-    """What became of every action, in order; shared by the scripts of a process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._outcomes: list[Outcome] = []
-
-    def add(self, outcome: Outcome) -> None:
-        """Keep an outcome."""
-        with self._lock:
-            self._outcomes.append(outcome)
-
-    def withdraw(self, script: str, why: str) -> None:
-        """Take back what a dry run of a script planned: it is skipped, and ``why`` tells."""
-        with self._lock:
-            self._outcomes = [
-                replace(outcome, status="skipped", detail=why)
-                if outcome.script == script and outcome.status == "planned"
-                else outcome
-                for outcome in self._outcomes
-            ]
-
-    @property
-    def all(self) -> tuple[Outcome, ...]:
-        """All outcomes so far."""
-        with self._lock:
-            return tuple(self._outcomes)
-
-    def of(self, script: str) -> tuple[Outcome, ...]:
-        """All outcomes of a script so far."""
-        return tuple(outcome for outcome in self.all if outcome.script == script)
 
 
 @dataclass(frozen=True, slots=True)

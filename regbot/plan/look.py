@@ -25,11 +25,9 @@ from regbot.plan.tagbook import FRESH_FOR as TAGS_FRESH_FOR
 from regbot.plan.tagbook import NOW, Names, TagBook
 from regbot.stopping import Clock
 from regbot.store.placeholder import original_of, replaced_by
+from regbot.store.presence import LOOK_HOLDS
 from regbot.store.protocol import ReadStore, Store, Stores
 from regbot.store.remembering import Remembering
-
-FRESH_FOR = 0.1
-"""Seconds after which a look at a tag is repeated before the tag is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +175,7 @@ class Looks:
 
     def is_fresh(self, target: Target) -> bool:
         """Whether a tag was seen so short a time ago that no other look is due."""
-        return self._clock() - target.seen_at < FRESH_FOR
+        return self._clock() - target.seen_at < LOOK_HOLDS
 
     def foreseen(self, store: ReadStore, action: DeleteTag, *, closely: bool) -> Target | Applied:
         """What a tag is on in ``store``, where it is planned to be gone already."""

@@ -1,8 +1,9 @@
-"""What became of an action."""
+"""What became of actions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from regbot.events import Event
@@ -39,6 +40,39 @@ class Outcome:
     digest: Digest | None = None
     detail: str = ""
     evidence: Evidence | None = None
+
+
+class Outcomes:
+    """What became of every action, in order; shared by the scripts of a process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outcomes: list[Outcome] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        with self._lock:
+            self._outcomes.append(outcome)
+
+    def withdraw(self, script: str, why: str) -> None:
+        """Take back what a dry run of a script planned: it is skipped, and ``why`` tells."""
+        with self._lock:
+            self._outcomes = [
+                replace(outcome, status="skipped", detail=why)
+                if outcome.script == script and outcome.status == "planned"
+                else outcome
+                for outcome in self._outcomes
+            ]
+
+    @property
+    def all(self) -> tuple[Outcome, ...]:
+        """All outcomes so far."""
+        with self._lock:
+            return tuple(self._outcomes)
+
+    def of(self, script: str) -> tuple[Outcome, ...]:
+        """All outcomes of a script so far."""
+        return tuple(outcome for outcome in self.all if outcome.script == script)
 
 
 @dataclass(frozen=True, slots=True)

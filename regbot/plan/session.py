@@ -10,7 +10,8 @@ from pathlib import Path
 from regbot.events import Emit
 from regbot.http.exchange import Exchange
 from regbot.plan.apply import Applier
-from regbot.plan.executor import Executor, Outcomes, Terms
+from regbot.plan.executor import Executor, Terms
+from regbot.plan.outcome import Outcomes
 from regbot.plan.settled import SettledStores
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores

@@ -13,14 +13,14 @@ from regbot.events import Delayed, Event, Exchanged, Journalled, Spared
 COLUMNS = ("where", "seconds", "what")
 
 Cpu = Callable[[], tuple[float, float]]
-"""Seconds of CPU so far: regbot's own, and those of the processes it waited for."""
+"""Seconds of CPU so far: those of regbot itself, and those of the processes it waited for."""
 
 
 def used_cpu() -> tuple[float, float]:
     """The CPU seconds of this process and of its children that have ended."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    own, children = (usage.ru_utime + usage.ru_stime for usage in usages)
-    return own, children
+    regbot, children = (usage.ru_utime + usage.ru_stime for usage in usages)
+    return regbot, children
 
 
 class Profile:
@@ -61,20 +61,24 @@ class Profile:
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """The cells of a table, by ``COLUMNS``; the last row is the whole run."""
-        own, scripts = (
+        regbot, scripts = (
             now - before for now, before in zip(self._cpu(), self._cpu_before, strict=True)
         )
         wall = self._clock() - self._began
         with self._lock:
             for host, seconds in sorted(self._answered.items()):
-                yield host, _short(seconds), f"waiting for {self._requests[host]} requests"
+                yield host, _short(seconds), f"requests: {self._requests[host]}"
             for (host, why), seconds in sorted(self._delayed.items()):
-                yield host, _short(seconds), f"held back {self._delays[host, why]} times: {why}"
+                yield (
+                    host,
+                    _short(seconds),
+                    f"waits before a request: {self._delays[host, why]} ({why})",
+                )
             if self._entries:
-                yield "disk", _short(self._journalled), f"{self._entries} entries of the journal"
+                yield "disk", _short(self._journalled), f"entries of the journal: {self._entries}"
             for by, count in sorted(self._spared.items()):
-                yield by, "", f"{count} requests spared"
-        yield "regbot", _short(own), "CPU of regbot itself"
+                yield by, "", f"requests spared: {count}"
+        yield "regbot", _short(regbot), "CPU of regbot itself"
         yield "scripts", _short(scripts), "CPU of the scripts' processes and of helpers"
         yield "all", _short(wall), "from the start to the end"
 

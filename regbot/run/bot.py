@@ -27,8 +27,8 @@ from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
 from regbot.plan.carrying import Planned, carry_out
-from regbot.plan.executor import Executor, Outcomes, Terms
-from regbot.plan.outcome import ActionDone, Outcome
+from regbot.plan.executor import Executor, Terms
+from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.run.job import RunResult, Services, run_script
 from regbot.run.schedule import Due, Every, Schedule

@@ -18,8 +18,9 @@ from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
 from regbot.lua.processes import Process, start
 from regbot.plan.carrying import Planned, carry_out, planned_from
-from regbot.plan.executor import Outcomes, Terms
+from regbot.plan.executor import Terms
 from regbot.plan.judgement import judge
+from regbot.plan.outcome import Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores

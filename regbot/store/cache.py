@@ -3,25 +3,24 @@
 The cache tells what a digest holds, never whether it is there: that is the registry's
 to say, each time. So a tag, or a digest, is asked for by HEAD, and what the registry has
 there comes from the cache. Only a config may come without a request, and only when the
-registry has just shown the manifest that leads to it.
+registry has just shown the manifest that leads to it. Layers are not kept.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Protocol
 
 from regbot.errors import ContentError, NotFound, NotSupported
 from regbot.events import Emit, Spared, ignore
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import SCHEMA1, Descriptor, Head, ImageConfig, Manifest
-from regbot.oci.reference import Reference
-from regbot.oci.tag import Name, Tag
+from regbot.oci.manifest import SCHEMA1, Head, ImageConfig, Manifest
+from regbot.oci.tag import Name
 from regbot.stopping import Clock
 from regbot.store.cache_folder import Shelf
 from regbot.store.protocol import ReadStore
+from regbot.store.view import View
 
 FRESH_FOR = 30.0
 """Seconds for which what the registry has shown counts as there."""
@@ -36,7 +35,7 @@ class Source(ReadStore, Protocol):
         ...
 
 
-class Cache:
+class Cache(View):
     """A repository of a registry, with what is known of its content. Threads may share it.
 
     Whether a tag is asked for by HEAD, in the hope that its manifest is known, or at once
@@ -51,7 +50,8 @@ class Cache:
         emit: Emit = ignore,
         clock: Clock = time.monotonic,
     ) -> None:
-        self._base = base
+        super().__init__(base)
+        self._source = base
         self._shelf = shelf
         self._emit = emit
         self._clock = clock
@@ -59,24 +59,6 @@ class Cache:
         self._heads_tell = True
         self._lock = threading.Lock()
         self._shown: dict[Digest, float] = {}
-
-    @property
-    def repository(self) -> Reference:
-        """The repository, without tag and digest."""
-        return self._base.repository
-
-    @property
-    def last_tag_takes_manifest(self) -> bool:
-        """As the store below says."""
-        return self._base.last_tag_takes_manifest
-
-    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
-        """The tags, asked for each time."""
-        return self._base.tags(limit=limit, last=last)
-
-    def head(self, name: Name) -> Head:
-        """Asked for each time."""
-        return self._base.head(name)
 
     def manifest(self, name: Name) -> Manifest:
         """A manifest: its digest from the registry, its bytes from the cache if it has them."""
@@ -94,14 +76,6 @@ class Cache:
         self._show(manifest.digest)
         return manifest
 
-    def blob_size(self, digest: Digest) -> int:
-        """Asked for each time."""
-        return self._base.blob_size(digest)
-
-    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
-        """Asked for each time: layers are not kept."""
-        return self._base.blob(digest, size)
-
     def config(self, image: Manifest, *, limit: int) -> ImageConfig:
         """From the cache if the registry has just shown the image, else from the registry."""
         descriptor = image.config
@@ -116,10 +90,6 @@ class Cache:
         self._shelf.keep(descriptor.digest, config.raw)
         return config
 
-    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
-        """Asked for each time."""
-        return self._base.referrers(digest, artifact_type)
-
     def _may_be_known(self, name: Name) -> bool:
         """Whether a HEAD is likely to do."""
         if not self._heads_tell:
@@ -133,7 +103,7 @@ class Cache:
     def _known(self, name: Name) -> Manifest | None:
         """A manifest by HEAD; None where it has to be read, for whatever reason."""
         try:
-            head = self._base.glance(name)
+            head = self._source.glance(name)
         except NotFound:
             return None  # a GET is to say so, as without a cache
         if head is None:

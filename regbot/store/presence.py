@@ -13,6 +13,8 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.store.protocol import Chunks
 
+LOOK_HOLDS = 0.1
+"""Seconds after which a look at a tag is repeated before the tag is changed."""
 _LOOKS = (0.1, 0.4, 1.0, 2.0)
 _FURTHER_LOOKS = 5.0
 """Seconds between looks at what an eventually consistent registry still shows."""

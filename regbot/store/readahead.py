@@ -8,19 +8,19 @@ since. An error is thrown away, and the question asked again when the script com
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar, cast
 
 from regbot.events import Emit, Spared
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit
-from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Clock
 from regbot.store.ahead import FRESH_FOR, Ahead, Background
 from regbot.store.protocol import ReadStore
 from regbot.store.recipe import Answers, Habit, Question, Read, Recipe
+from regbot.store.view import View
 from regbot.store.walk import Walk
 
 _FIRST_WINDOW = 4
@@ -116,14 +116,14 @@ class Host:
         return way, self._recipe
 
 
-class Readahead:
+class Readahead(View):
     """A store to read that learns what comes next, and fetches it. Threads may share it.
 
     ``known`` gives a manifest without a GET, where it can: for registries that count them.
     """
 
     def __init__(self, base: ReadStore, host: Host, known: Read | None = None) -> None:
-        self._base = base
+        super().__init__(base)
         self._host = host
         self._known = known
         self._lock = threading.Lock()
@@ -132,16 +132,6 @@ class Readahead:
         self._ahead: Ahead[Tag, Answers] | None = None
         self._ready: dict[Question, tuple[float, object]] = {}
         self._writes = 0
-
-    @property
-    def repository(self) -> Reference:
-        """The repository, without tag and digest."""
-        return self._base.repository
-
-    @property
-    def last_tag_takes_manifest(self) -> bool:
-        """As the store below says."""
-        return self._base.last_tag_takes_manifest
 
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags, which are asked for each time, and likely to be walked then."""
@@ -159,14 +149,6 @@ class Readahead:
     def manifest(self, name: Name) -> Manifest:
         """A manifest or index."""
         return self._answer(Question("manifest", name), partial(self._base.manifest, name))
-
-    def blob_size(self, digest: Digest) -> int:
-        """Bytes of a blob, asked for each time."""
-        return self._base.blob_size(digest)
-
-    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
-        """The chunks of a blob, asked for each time."""
-        return self._base.blob(digest, size)
 
     def config(self, image: Manifest, *, limit: int) -> ImageConfig:
         """The config of an image."""

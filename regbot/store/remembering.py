@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
-from regbot.oci.reference import Reference
-from regbot.oci.tag import Name, Tag
+from regbot.oci.manifest import Descriptor, Head, Manifest
+from regbot.oci.tag import Name
 from regbot.store.protocol import ReadStore
+from regbot.store.view import View
 
 
-class Remembering:
+class Remembering(View):
     """A store to read that keeps the manifests it has read. Threads may share it."""
 
     def __init__(self, base: ReadStore) -> None:
-        self._base = base
+        super().__init__(base)
         self._manifests: dict[Digest, Manifest] = {}
         self._referrers: dict[Digest, Callable[[], list[Descriptor]]] = {}
 
     def expect_referrers(self, digest: Digest, answer: Callable[[], list[Descriptor]]) -> None:
         """What refers to a digest is asked for already; ``answer`` waits for that."""
         self._referrers[digest] = answer
-
-    @property
-    def repository(self) -> Reference:
-        """The repository, without tag and digest."""
-        return self._base.repository
-
-    @property
-    def last_tag_takes_manifest(self) -> bool:
-        """As the store below says."""
-        return self._base.last_tag_takes_manifest
-
-    def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
-        """The tags, asked for each time."""
-        return self._base.tags(limit=limit, last=last)
 
     def head(self, name: Name) -> Head:
         """Of a manifest that was read by its digest, from memory; else the store's answer."""
@@ -51,18 +37,6 @@ class Remembering:
             known = self._base.manifest(name)
             self._manifests[known.digest] = known
         return known
-
-    def blob_size(self, digest: Digest) -> int:
-        """Bytes of a blob."""
-        return self._base.blob_size(digest)
-
-    def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
-        """The chunks of a blob."""
-        return self._base.blob(digest, size)
-
-    def config(self, image: Manifest, *, limit: int) -> ImageConfig:
-        """The config of an image."""
-        return self._base.config(image, limit=limit)
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
         """What refers to a digest, asked for each time but where the answer is expected."""

@@ -35,7 +35,7 @@ from regbot.oci.manifest import SCHEMA1, Manifest
 from regbot.oci.tag import Tag
 from regbot.stopping import Clock
 from regbot.store.placeholder import Placeholder, taking_away
-from regbot.store.presence import Presence
+from regbot.store.presence import LOOK_HOLDS, Presence
 from regbot.store.proof import MEANS_REFUSED, Proof
 from regbot.store.registries import Kind
 
@@ -45,8 +45,6 @@ Finishing = Callable[[float, float], Presence]
 It lasts for some seconds, and for fewer once somebody has asked to stop.
 """
 
-FRESH_FOR = 0.1
-"""Seconds after which a look at a tag is repeated before the placeholder is put on it."""
 _LOOK = (10.0, 1.0)
 _RESTORE = (60.0, 3.5)
 """Seconds to look at a tag and to put it back, and the same once somebody asked to stop."""
@@ -122,7 +120,7 @@ class Swap:
         The look that the caller took counts as long as it is fresh.
         """
         seen = self._tags.seen_at(tag)
-        if seen and seen[1].digest == digest and self._clock() - seen[0] < FRESH_FOR:
+        if seen and seen[1].digest == digest and self._clock() - seen[0] < LOOK_HOLDS:
             return seen
         at = self._clock()
         return at, self._read(tag)
@@ -161,7 +159,7 @@ class Swap:
         """
         with self._turn():
             self._presence.wait(0)  # a run that ended meanwhile begins nothing
-            is_fresh = self._clock() - seen_at < FRESH_FOR
+            is_fresh = self._clock() - seen_at < LOOK_HOLDS
             if not is_fresh and not self._is_on(tag, original.digest):
                 return
             try:

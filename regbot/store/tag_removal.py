@@ -125,26 +125,26 @@ class TagRemoval:
     ) -> tuple[dict[Tag, Digest], dict[Tag, RegbotError]]:
         """Those of the tags that are there, and their digests; and those that can't be seen."""
         within = self._kind().settles_within
-        asked = list(tags)
+        left = list(tags)
         there: dict[Tag, Digest] = {}
         unseen: dict[Tag, RegbotError] = {}
         if not self._deletes_indeed:
-            there, unseen = self._presence.looked_at(asked[:1], within)
+            there, unseen = self._presence.looked_at(left[:1], within)
             self._deletes_indeed = not there and not unseen
-            asked = asked[1:]
-        if self._deletes_indeed and len(asked) >= _HEADS_FOR_A_PAGE * self._pages:
-            asked = self._listed(asked)
-        others, others_unseen = self._presence.looked_at(asked, within)
+            left = left[1:]
+        if self._deletes_indeed and len(left) >= _HEADS_FOR_A_PAGE * self._pages:
+            left = self._listed(left)
+        others, others_unseen = self._presence.looked_at(left, within)
         return there | others, unseen | others_unseen
 
-    def _listed(self, asked: list[Tag]) -> list[Tag]:
+    def _listed(self, tags: list[Tag]) -> list[Tag]:
         """Those of the tags that the repository lists; all where it lists none, or can't."""
         try:
             listed = set(self._presence.tags.tags())
         except RegbotError:
-            return asked
+            return tags
         self._pages = 1 + len(listed) // LARGEST_PAGE
-        return [tag for tag in asked if tag in listed]
+        return [tag for tag in tags if tag in listed]
 
     def _look_for_listed(self, gone: Collection[Tag]) -> None:
         """Warn of tags that are gone but listed, where the registry may leave them so."""

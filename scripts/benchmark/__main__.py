@@ -46,7 +46,7 @@ def options() -> argparse.Namespace:
         "REGBOT=/path/to/regbot that of this checkout's regbot.",
     )
     names, growing = (",".join(work.name for work in works) for works in (WORK, GROWING))
-    parser.add_argument("--quick", action="store_true", help="small counts, under two minutes")
+    parser.add_argument("--quick", action="store_true", help="small counts, about two minutes")
     parser.add_argument("--growth", action="store_true", help="more and more tags instead")
     parser.add_argument("--only", default="", help=f"some of {names}; of growth: {growing}")
     parser.add_argument("--delays", default="", help="round trips in ms: 0,20,50")

@@ -23,7 +23,8 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteTag
 from regbot.plan.behind import Begun, Behind
-from regbot.plan.executor import Outcomes, Terms
+from regbot.plan.executor import Terms
+from regbot.plan.outcome import Outcomes
 from regbot.plan.recorder import Beginning
 from regbot.plan.session import open_session
 from regbot.store import layout

@@ -27,7 +27,7 @@ from regbot.events import ignore
 from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.plan.carrying import planned_from
-from regbot.plan.executor import Outcomes
+from regbot.plan.outcome import Outcomes
 from regbot.plan.planfile import Plan, read_plan, write_plan
 from regbot.run.bot import Bot
 from regbot.run.job import Services

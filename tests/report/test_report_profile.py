@@ -18,11 +18,11 @@ def test_seconds_and_requests_are_added_up_by_host():
     for _ in range(3):
         profile(Spared("cache"))
     assert list(profile.rows()) == [
-        ("a.example", "2.50", "waiting for 2 requests"),
-        ("b.example", "1.25", "waiting for 1 requests"),
-        ("a.example", "0.50", "held back 1 times: status 429"),
-        ("disk", "0.25", "21 entries of the journal"),
-        ("cache", "", "3 requests spared"),
+        ("a.example", "2.50", "requests: 2"),
+        ("b.example", "1.25", "requests: 1"),
+        ("a.example", "0.50", "waits before a request: 1 (status 429)"),
+        ("disk", "0.25", "entries of the journal: 21"),
+        ("cache", "", "requests spared: 3"),
         ("regbot", "2.00", "CPU of regbot itself"),
         ("scripts", "0.25", "CPU of the scripts' processes and of helpers"),
         ("all", "7.50", "from the start to the end"),
@@ -38,7 +38,4 @@ def test_once_shows_where_its_time_went(tmp_path):
         assert done.returncode == 0
         assert done.stdout == "old0\n"
         (line,) = [line for line in done.stderr.splitlines() if line.startswith(bot.registry.host)]
-        assert (
-            line.split(maxsplit=2)[2].rstrip()
-            == f"waiting for {len(bot.registry.requests)} requests"
-        )
+        assert line.split(maxsplit=2)[2].rstrip() == f"requests: {len(bot.registry.requests)}"

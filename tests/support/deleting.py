@@ -26,8 +26,8 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.carrying import Planned, carry_out, planned_from
-from regbot.plan.executor import Executor, Outcomes, Terms
-from regbot.plan.outcome import Outcome
+from regbot.plan.executor import Executor, Terms
+from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.stopping import Stop
 from regbot.store.proof import PROOF_TAG

@@ -16,8 +16,8 @@ from regbot.lua.api.context import Context
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import Reference
 from regbot.plan.apply import Applier
-from regbot.plan.executor import Executor, Outcomes, Terms
-from regbot.plan.outcome import Outcome
+from regbot.plan.executor import Executor, Terms
+from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.settled import SettledStores
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore

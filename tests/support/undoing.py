@@ -9,7 +9,8 @@ from regbot.events import ignore
 from regbot.journal.undo import undo
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT as LIMIT
 from regbot.plan.apply import Applier
-from regbot.plan.executor import Executor, Outcomes
+from regbot.plan.executor import Executor
+from regbot.plan.outcome import Outcomes
 from regbot.plan.session import Session
 from support.images import make_image, make_index, make_layer
 from support.journals import begin
