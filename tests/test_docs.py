@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from support.command import regbot
 
-from regbot.config.schema import keys, sections
+from regbot.config.schema import File
+from regbot.config.section import sections
 from regbot.lua.api.catalogue import BINDINGS
 
 ROOT = Path(__file__).parents[1]
@@ -25,10 +26,10 @@ def test_the_terminal_page_names_every_function(tmp_path):
     assert [binding.name for binding in BINDINGS if f"{binding.name}(" not in page] == []
 
 
-@pytest.mark.parametrize("section", sections().values())
+@pytest.mark.parametrize("section", sections(File).values())
 def test_every_key_of_the_config_is_documented(section):
     page = (ROOT / "docs" / "config.md").read_text()
-    assert [key for key in keys(section) if not re.search(f"`{key}[`:]", page)] == []
+    assert [key for key in section.keys if not re.search(f"`{key}[`:]", page)] == []
 
 
 def test_every_link_leads_somewhere():

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
-from regbot.config.filefields import Context
 from regbot.config.schema import CacheSection, Creds, File, GuardSection, ScriptSection
+from regbot.config.section import Reading
 from regbot.config.values import CacheSettings, Config, Script
 from regbot.http.hosts import ClientSettings, HostSettings, Login
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
 
 
-def build(document: Document, file: File, context: Context) -> Config:
+def build(reading: Reading, file: File) -> Config:
     """The Config of a valid file."""
-    warnings = list(_warnings(document, file))
-    settings = file.defaults.set_fields()
-    settings["cache"] = _cache(file.defaults.cache)
-    defaults = _defaults(settings, context.folder)
+    document = reading.document
+    creds, scripts = file.creds or (), file.scripts or ()
+    warnings = list(_warnings(document, creds, scripts))
+    settings = dict(file.defaults.values) if file.defaults else {}
+    settings["cache"] = _cache(settings.get("cache"))
+    defaults = _defaults(settings, reading.folder)
     client = ClientSettings(
-        hosts=tuple(map(_host, _joined(file.creds))),
-        environment=dict(context.environ),
+        hosts=tuple(map(_host, _joined(creds))),
+        environment=dict(reading.environ),
         **_fields_of(ClientSettings, settings),
     )
     return Config(
         client,
         defaults,
         tuple(
-            _script(document, number, section, defaults)
-            for number, section in enumerate(file.scripts)
+            _script(document, number, section, defaults) for number, section in enumerate(scripts)
         ),
         warnings=tuple(document.line(warning) for warning in sorted(set(warnings))),
         **_fields_of(Config, settings),
@@ -49,14 +50,14 @@ def _joined(entries: Iterable[Creds]) -> Iterator[dict[str, Any]]:
     """The settings of each registry; of entries for the same one, later fields win."""
     registries: dict[str, dict[str, Any]] = {}
     for creds in entries:
-        registries.setdefault(creds.name, {}).update(creds.set_fields())
+        registries.setdefault(creds.name, {}).update(creds.values)
     yield from registries.values()
 
 
 def _host(settings: Mapping[str, Any]) -> HostSettings:
     values = dict(settings)
     if "api_opts" in settings:
-        values |= settings["api_opts"].set_fields()
+        values |= settings["api_opts"].values
     if settings.get("scheme") == "http":
         values.setdefault("tls", "disabled")
     if values["name"] == DOCKER_HUB and values.get("hostname", "").lower() in DOCKER_HUB_NAMES:
@@ -73,7 +74,7 @@ def _defaults(settings: Mapping[str, Any], folder: Path) -> Script:
 
 
 def _script(document: Document, number: int, section: ScriptSection, defaults: Script) -> Script:
-    values = _fields_of(Script, section.set_fields())
+    values = _fields_of(Script, section.values)
     if section.schedule or section.interval:
         defaults = replace(defaults, schedule=None, interval=None)
     if section.file:
@@ -90,11 +91,11 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
 
 
 def _cache(section: CacheSection | None) -> CacheSettings:
-    return CacheSettings(**section.set_fields()) if section else CacheSettings()
+    return CacheSettings(**section.values) if section else CacheSettings()
 
 
 def _guard(section: GuardSection | None) -> Guard:
-    return Guard(**section.set_fields()) if section else Guard()
+    return Guard(**section.values) if section else Guard()
 
 
 def _schedule_first(script: Script) -> Script:
@@ -102,19 +103,21 @@ def _schedule_first(script: Script) -> Script:
     return replace(script, interval=None) if script.schedule else script
 
 
-def _warnings(document: Document, file: File) -> Iterator[Problem]:
-    entries: dict[str, Mark] = {}
-    for number, creds in enumerate(file.creds):
+def _warnings(
+    document: Document, entries: Sequence[Creds], scripts: Sequence[ScriptSection]
+) -> Iterator[Problem]:
+    first_marks: dict[str, Mark] = {}
+    for number, creds in enumerate(entries):
         yield from _creds_warnings(document, number, creds)
         mark, _ = document.find(("creds", number, "registry"))
-        first = entries.setdefault(creds.name, mark)
+        first = first_marks.setdefault(creds.name, mark)
         if first != mark:
             text = (
                 f"registry {shown(creds.name)} has an entry at line {first.line} already;"
                 " this one takes precedence (merge the two entries)"
             )
             yield Problem(mark, text)
-    if not file.scripts:
+    if not scripts:
         yield Problem(
             Mark(1, 1), "there are no scripts, so nothing will run (add some under scripts)"
         )
@@ -125,11 +128,8 @@ def _creds_warnings(document: Document, number: int, creds: Creds) -> Iterator[P
         mark = document.key(("creds", number, "scheme"))
         word = "disabled" if creds.scheme == "http" else "enabled"
         yield Problem(mark, f"scheme is deprecated (write tls: {word} instead)")
-    for name, field in Creds.model_fields.items():
-        mark, node = document.find(("creds", number, str(field.alias)))
-        if isinstance(node, Scalar) and "{{" in node.text and not getattr(creds, name):
-            text = (
-                f"{field.alias}: the template's result is empty"
-                " (is the variable or the file empty?)"
-            )
+    for alias, key in Creds.keys.items():
+        mark, node = document.find(("creds", number, alias))
+        if isinstance(node, Scalar) and "{{" in node.text and not creds.values.get(key.name):
+            text = f"{alias}: the template's result is empty (is the variable or the file empty?)"
             yield Problem(mark, text)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from regbot.errors import ConfigError
+from regbot.errors import ConfigError, InvalidValue
 
 Path = tuple[str | int, ...]
 """Keys and list positions that lead from the root to a node."""
+
+Place = tuple[str, ...]
+"""The keys of a path, without the positions in lists."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -31,6 +34,14 @@ class Problem:
 
     mark: Mark
     text: str
+
+
+class Mistake(InvalidValue):
+    """A problem of the value that is being read, ``offset`` characters into its text."""
+
+    def __init__(self, text: str, offset: int | None = None) -> None:
+        super().__init__(text)
+        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)

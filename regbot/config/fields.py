@@ -1,8 +1,8 @@
 """The kinds of values that keys take: how each is read, and the error for other values.
 
-Each kind is a type for the sections of the schema. It reads the text that stands in the
-file, so YAML's own guesses (``yes`` is true, ``1:30`` is 90) never count. Where 0 or an
-empty text means the default, the kind gives None, as for a key that is not set.
+A kind reads the text that stands in the file, so YAML's own guesses (``yes`` is true,
+``1:30`` is 90) never count. Where 0 or an empty text means the default, the kind gives
+None, as for a key that is not set. All raise Mistake.
 """
 
 from __future__ import annotations
@@ -10,19 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, PlainValidator
-from pydantic_core import PydanticCustomError
-
-from regbot.config.document import Mapping, Node, Scalar, Sequence, shown
+from regbot.config.document import Mapping, Mistake, Node, Scalar, Sequence, shown
+from regbot.config.section import Value
 from regbot.errors import InvalidValue
 from regbot.plan.guard import Protection
 from regbot.run.schedule import Schedule
 from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration, parse_size
-
-_T = TypeVar("_T")
 
 _TRUE = frozenset({"true", "yes", "on", "y"})
 _FALSE = frozenset({"false", "no", "off", "n"})
@@ -53,38 +48,33 @@ CACHE = Expected("off or a mapping", "write off, or one such as {size: 1GiB}")
 ARGUMENTS = Expected("a mapping", "write one such as {days: 30}")
 
 
-def mistake(what: str, offset: int | None = None) -> PydanticCustomError:
-    """An error whose text is shown as it is, ``offset`` characters into the value."""
-    return PydanticCustomError("mistake", "{what}", {"what": what, "offset": offset})
-
-
-def unexpected(value: object, expected: Expected) -> PydanticCustomError:
-    """The error for a value of another kind."""
-    if isinstance(value, str):
-        kind = shown(value) if value else "an empty string"
-    elif isinstance(value, Scalar):
+def unexpected(given: Node | str, expected: Expected) -> Mistake:
+    """The error for a node or text of another kind."""
+    if isinstance(given, str):
+        kind = shown(given) if given else "an empty string"
+    elif isinstance(given, Scalar):
         kind = "a string"
     else:
-        kind = "a mapping" if isinstance(value, Mapping) else "a list"
-    return mistake(f"expected {expected.what}, not {kind} ({expected.hint})")
+        kind = "a mapping" if isinstance(given, Mapping) else "a list"
+    return Mistake(f"expected {expected.what}, not {kind} ({expected.hint})")
 
 
-def text_of(value: object, expected: Expected = TEXT) -> str:
+def text_of(value: Value, expected: Expected = TEXT) -> str:
     """The text of a scalar. A list or mapping is an error that says what was expected."""
-    if isinstance(value, Scalar):
-        return value.text
-    raise unexpected(value, expected)
+    if isinstance(value.node, Scalar):
+        return value.node.text
+    raise unexpected(value.node, expected)
 
 
-def word_of(value: object, expected: Expected = TEXT) -> str:
+def word_of(value: Value, expected: Expected = TEXT) -> str:
     """The text of a scalar without the space around it, at most 200 characters of it."""
     text = text_of(value, expected)
     if len(text) > _MAX_LENGTH:
-        raise mistake(f"expected {expected.what}, not {len(text)} characters ({expected.hint})")
+        raise Mistake(f"expected {expected.what}, not {len(text)} characters ({expected.hint})")
     return text.strip()
 
 
-def clean_text_of(value: object) -> str:
+def clean_text_of(value: Value) -> str:
     """The text of a scalar, without NUL and lone surrogates."""
     return require_clean(text_of(value))
 
@@ -92,18 +82,19 @@ def clean_text_of(value: object) -> str:
 def require_clean(text: str) -> str:
     """The text as it is. One with NUL or a lone surrogate is an error."""
     if "\0" in text or re.search("[\ud800-\udfff]", text):
-        raise mistake("the text contains a character that is not allowed (is the file UTF-8?)")
+        raise Mistake("the text contains a character that is not allowed (is the file UTF-8?)")
     return text
 
 
-def _name(value: object) -> str:
+def name_of(value: Value) -> str:
+    """The name of a script."""
     text = clean_text_of(value).strip()
     if not text:
-        raise mistake("the name is empty (give the script a name)")
+        raise Mistake("the name is empty (give the script a name)")
     return text
 
 
-def flag_of(value: object, expected: Expected = FLAG) -> bool:
+def flag_of(value: Value, expected: Expected = FLAG) -> bool:
     """Whether a scalar says yes. One that says neither yes nor no is an error."""
     word = word_of(value, expected)
     if word.lower() not in _TRUE | _FALSE:
@@ -111,68 +102,72 @@ def flag_of(value: object, expected: Expected = FLAG) -> bool:
     return word.lower() in _TRUE
 
 
-def _flag(value: object) -> bool:
-    return flag_of(value)
-
-
-def _inverted_flag(value: object) -> bool:
+def inverted_flag_of(value: Value) -> bool:
+    """False where a scalar says yes."""
     return not flag_of(value)
 
 
-def _count(value: object) -> int:
+def count_of(value: Value) -> int:
+    """A number, 0 or more."""
     text = word_of(value, COUNT)
     if not re.fullmatch(r"[-+]?[0-9]{1,9}", text):
         raise unexpected(text, COUNT)
     if int(text) < 0:
-        raise mistake(f"{shown(text)} is negative ({COUNT.hint})")
+        raise Mistake(f"{shown(text)} is negative ({COUNT.hint})")
     return int(text)
 
 
-def _positive_count(value: object) -> int | None:
-    return _count(value) or None
+def positive_count_of(value: Value) -> int | None:
+    """A number of at least 1, or None for 0."""
+    return count_of(value) or None
 
 
-def _version(value: object) -> int:
+def version_of(value: Value) -> int:
+    """The version of the file's form."""
     text = word_of(value, VERSION)
     if re.fullmatch(r"[0-9]{1,9}", text) and int(text) > 1:
-        raise mistake(f"version {int(text)} is newer than this regbot knows ({VERSION.hint})")
+        raise Mistake(f"version {int(text)} is newer than this regbot knows ({VERSION.hint})")
     if text not in ("0", "1"):
         raise unexpected(text, VERSION)
     return int(text)
 
 
-def _rate(value: object) -> float:
+def rate_of(value: Value) -> float:
+    """A number in each second, 0 or more."""
     text = word_of(value, RATE)
     if not re.fullmatch(r"[-+]?(?:[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)", text):
         raise unexpected(text, RATE)
     if float(text) < 0:
-        raise mistake(f"{shown(text)} is negative ({RATE.hint})")
+        raise Mistake(f"{shown(text)} is negative ({RATE.hint})")
     return float(text)
 
 
-def _percent(value: object) -> float:
+def percent_of(value: Value) -> float:
+    """A number from 0 to 100."""
     text = word_of(value, PERCENT).removesuffix("%").strip()
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) or float(text) > 100:
         raise unexpected(text, PERCENT)
     return float(text)
 
 
-def _duration(value: object) -> float | None:
+def duration_of(value: Value) -> float | None:
+    """Seconds, or None for 0."""
     text = word_of(value, DURATION)
     try:
         seconds = parse_duration(text)
     except InvalidValue:
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-            raise mistake(
+            raise Mistake(
                 f"{shown(text)} is a duration without a unit (for seconds write {text}s)"
             ) from None
         raise unexpected(text, DURATION) from None
     if seconds < 0:
-        raise mistake(f"{shown(text)} is negative ({DURATION.hint})")
+        raise Mistake(f"{shown(text)} is negative ({DURATION.hint})")
     return seconds or None
 
 
-def _size_or_nothing(value: object) -> int:
+def size_or_nothing_of(value: Value) -> int:
+    """Bytes, 0 or more."""
     text = word_of(value, SIZE)
     try:
         return parse_size(text)
@@ -180,66 +175,75 @@ def _size_or_nothing(value: object) -> int:
         raise unexpected(text, SIZE) from None
 
 
-def _size(value: object) -> int | None:
-    return _size_or_nothing(value) or None
+def size_of(value: Value) -> int | None:
+    """Bytes, or None for 0."""
+    return size_or_nothing_of(value) or None
 
 
-def _size_or_unlimited(value: object) -> int | None:
-    return -1 if word_of(value, SIZE) == "-1" else _size(value)
+def size_or_unlimited_of(value: Value) -> int | None:
+    """Bytes, -1 without a limit, or None for 0."""
+    return -1 if word_of(value, SIZE) == "-1" else size_of(value)
 
 
-def _memory(value: object) -> int:
-    size = _size(value) or 0
+def memory_of(value: Value) -> int:
+    """Bytes of memory that Lua starts with."""
+    size = size_of(value) or 0
     if size < _MIN_MEMORY:
-        raise mistake("Lua doesn't start with less than 1MiB (write a size such as 256MiB)")
+        raise Mistake("Lua doesn't start with less than 1MiB (write a size such as 256MiB)")
     return size
 
 
-def _schedule(value: object) -> str | None:
+def schedule_of(value: Value) -> str | None:
+    """The fields of a schedule, which is a valid one."""
     text = word_of(value, SCHEDULE)
     if text:
         try:
             Schedule.parse(text, UTC)
         except InvalidValue as error:
-            raise mistake(str(error)) from None
+            raise Mistake(str(error)) from None
     return text or None
 
 
-def _timezone(value: object) -> str | None:
+def timezone_of(value: Value) -> str | None:
+    """The name of a time zone that there is."""
     text = word_of(value, TIMEZONE)
     if text:
         try:
             parse_timezone(text)
         except InvalidValue as error:
-            raise mistake(str(error)) from None
+            raise Mistake(str(error)) from None
     return text or None
 
 
-def _variable(value: object) -> str:
+def variable_of(value: Value) -> str:
+    """The name of an environment variable."""
     text = word_of(value, VARIABLE)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         raise unexpected(text, VARIABLE)
     return text
 
 
-def _header(value: object) -> str:
+def header_of(value: Value) -> str:
+    """A text that a header can hold."""
     text = word_of(value)
     if not re.fullmatch(r"[ -~]*", text):
-        raise mistake("a user agent may contain only ASCII characters (remove the others)")
+        raise Mistake("a user agent may contain only ASCII characters (remove the others)")
     return text
 
 
-def _pattern(value: object) -> Protection:
+def pattern_of(value: Value) -> Protection:
+    """A pattern of tags that are protected."""
     try:
         return Protection.parse(text_of(value))
     except InvalidValue as error:
-        raise mistake(f"{error} (write a glob such as v*, or regex:...)") from None
+        raise Mistake(f"{error} (write a glob such as v*, or regex:...)") from None
 
 
-def _arguments(value: object) -> dict[str, object]:
-    if not isinstance(value, Mapping):
-        raise unexpected(value, ARGUMENTS)
-    return {key: _lua_value(entry.value) for key, entry in value.entries.items()}
+def arguments_of(value: Value) -> dict[str, object]:
+    """The table that a script finds as ``args``."""
+    if not isinstance(value.node, Mapping):
+        raise unexpected(value.node, ARGUMENTS)
+    return {key: _lua_value(entry.value) for key, entry in value.node.entries.items()}
 
 
 def _lua_value(node: Node) -> object:
@@ -263,33 +267,3 @@ def _lua_value(node: Node) -> object:
     if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,2})?", text):
         return float(text)
     return text
-
-
-def unique(values: tuple[_T, ...]) -> tuple[_T, ...]:
-    """The values in their order, each once."""
-    return tuple(dict.fromkeys(values))
-
-
-Text = Annotated[str, PlainValidator(clean_text_of)]
-Name = Annotated[str, PlainValidator(_name)]
-Flag = Annotated[bool, PlainValidator(_flag)]
-InvertedFlag = Annotated[bool, PlainValidator(_inverted_flag)]
-Version = Annotated[int, PlainValidator(_version)]
-Count = Annotated[int, PlainValidator(_count)]
-PositiveCount = Annotated[int | None, PlainValidator(_positive_count)]
-Rate = Annotated[float, PlainValidator(_rate)]
-Percent = Annotated[float, PlainValidator(_percent)]
-Duration = Annotated[float | None, PlainValidator(_duration)]
-Size = Annotated[int | None, PlainValidator(_size)]
-SizeOrNothing = Annotated[int, PlainValidator(_size_or_nothing)]
-SizeOrUnlimited = Annotated[int | None, PlainValidator(_size_or_unlimited)]
-Memory = Annotated[int, PlainValidator(_memory)]
-Cron = Annotated[str | None, PlainValidator(_schedule)]
-Timezone = Annotated[str | None, PlainValidator(_timezone)]
-Header = Annotated[str, PlainValidator(_header)]
-Arguments = Annotated[dict[str, object], PlainValidator(_arguments)]
-
-_Variable = Annotated[str, PlainValidator(_variable)]
-_Pattern = Annotated[Protection, PlainValidator(_pattern)]
-Variables = Annotated[tuple[_Variable, ...], AfterValidator(unique)]
-Patterns = Annotated[tuple[_Pattern, ...], AfterValidator(unique)]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, PlainValidator, ValidationInfo
-
-from regbot.config.document import shown
-from regbot.config.fields import clean_text_of, mistake, require_clean, text_of, unique
-from regbot.config.template import TemplateMistake, render
+from regbot.config.document import Mistake, shown
+from regbot.config.fields import clean_text_of, require_clean, text_of
+from regbot.config.section import Value
+from regbot.config.template import render
 from regbot.files import open_regular
 
 _MAX_SCRIPT = 16 * 1024 * 1024
@@ -25,35 +22,18 @@ class ScriptFile:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What values are read with: the environment, and the folder of the config."""
-
-    environ: Mapping[str, str]
-    folder: Path
-
-
-def context_of(info: ValidationInfo) -> Context:
-    """The context that the schema was given."""
-    if not isinstance(info.context, Context):
-        raise TypeError("the schema is validated with a Context")
-    return info.context
-
-
-def rendered(value: object, info: ValidationInfo) -> str:
+def rendered(value: Value) -> str:
     """The text that a template gives."""
-    text = clean_text_of(value)
-    try:
-        return require_clean(render(text, context_of(info).environ))
-    except TemplateMistake as error:
-        raise mistake(str(error), error.offset) from None
+    return require_clean(render(clean_text_of(value), value.reading.environ))
 
 
-def _module_folder(value: object, info: ValidationInfo) -> Path:
-    return _folder(clean_text_of(value), context_of(info).folder)
+def module_folder_of(value: Value) -> Path:
+    """A folder of Lua modules."""
+    return _folder(clean_text_of(value), value.reading.folder)
 
 
-def _work_folder(value: object) -> Path:
+def work_folder_of(value: Value) -> Path:
+    """The folder that scripts have their files in."""
     return _folder(clean_text_of(value), Path())
 
 
@@ -64,37 +44,29 @@ def _folder(name: str, start: Path) -> Path:
     except (OSError, ValueError):
         is_folder = False
     if not is_folder:
-        raise mistake(f"there is no folder {shown(name)} (create it, or name another)")
+        raise Mistake(f"there is no folder {shown(name)} (create it, or name another)")
     return path
 
 
-def _own_folder(value: object, info: ValidationInfo) -> Path:
+def own_folder_of(value: Value) -> Path:
+    """A folder of regbot's own, which is created when it is needed."""
     text = text_of(value).strip()
     if not text or "\0" in text:
-        raise mistake("the folder's name is empty (name a folder, or leave the key out)")
-    return context_of(info).folder / Path(text).expanduser()
+        raise Mistake("the folder's name is empty (name a folder, or leave the key out)")
+    return value.reading.folder / Path(text).expanduser()
 
 
-def _script_file(value: object, info: ValidationInfo) -> ScriptFile:
+def script_file_of(value: Value) -> ScriptFile:
+    """A Lua file that the config names."""
     name = clean_text_of(value)
     try:
-        with open_regular(context_of(info).folder / name) as stream:
+        with open_regular(value.reading.folder / name) as stream:
             content = stream.read(_MAX_SCRIPT + 1)
     except FileNotFoundError:
         what = f"there is no file {shown(name)}"
-        raise mistake(f"{what} (its name is relative to the folder of the config)") from None
+        raise Mistake(f"{what} (its name is relative to the folder of the config)") from None
     except OSError as error:
-        raise mistake(f"can't read {shown(name)}: {error.strerror} (name a Lua file)") from None
+        raise Mistake(f"can't read {shown(name)}: {error.strerror} (name a Lua file)") from None
     if len(content) > _MAX_SCRIPT:
-        raise mistake(f"{shown(name)} is larger than 16MiB (is it the right file?)")
+        raise Mistake(f"{shown(name)} is larger than 16MiB (is it the right file?)")
     return ScriptFile(name, content)
-
-
-Template = Annotated[str, PlainValidator(rendered)]
-WorkFolder = Annotated[Path, PlainValidator(_work_folder)]
-OwnFolder = Annotated[Path, PlainValidator(_own_folder)]
-"""A folder of regbot's own, which is created when it is needed."""
-Source = Annotated[ScriptFile, PlainValidator(_script_file)]
-
-_ModuleFolder = Annotated[Path, PlainValidator(_module_folder)]
-ModuleFolders = Annotated[tuple[_ModuleFolder, ...], AfterValidator(unique)]

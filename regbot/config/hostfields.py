@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator, PlainValidator, ValidationInfo
-
-from regbot.config.fields import (
-    Expected,
-    clean_text_of,
-    mistake,
-    text_of,
-    unexpected,
-    unique,
-    word_of,
-)
+from regbot.config.document import Mistake
+from regbot.config.fields import Expected, clean_text_of, text_of, unexpected, word_of
 from regbot.config.filefields import rendered
+from regbot.config.section import Value
 from regbot.errors import InvalidValue
 from regbot.http.hosts import Secret, Tls
 from regbot.oci.reference import parse_registry
@@ -26,81 +16,77 @@ SCHEME = Expected("http or https", "use tls instead")
 HOST = Expected("a host name with an optional :port", "write one such as registry.example.org:5000")
 
 
-def _tls(value: object) -> Tls | None:
+def tls_of(value: Value) -> Tls | None:
+    """How a host is reached, or None where the text is empty."""
     word = word_of(value, TLS).lower()
     if word and word not in _TLS:
         raise unexpected(word, TLS)
     return _TLS.get(word)
 
 
-def _scheme(value: object) -> str:
+def scheme_of(value: Value) -> str:
+    """The scheme of a host's addresses."""
     word = word_of(value, SCHEME).lower()
     if word not in ("http", "https"):
         raise unexpected(word, SCHEME)
     return word
 
 
-def _host(value: object) -> str | None:
+def host_of(value: Value) -> str | None:
+    """A host name with an optional port, or None where the text is empty."""
     text = word_of(value, HOST)
     if text:
         _parse_host(text)
     return text or None
 
 
-def _mirror(value: object) -> str:
+def mirror_of(value: Value) -> str:
+    """The host of a mirror."""
     return _parse_host(word_of(value, HOST))
 
 
-def _registry(value: object, info: ValidationInfo) -> str:
-    source, text = text_of(value, HOST), rendered(value, info).strip()
+def registry_of(value: Value) -> str:
+    """The host of a registry, which a template may give."""
+    source, text = text_of(value, HOST), rendered(value).strip()
     if not text:
-        raise mistake("the registry is empty (write its host name, or docker.io)")
+        raise Mistake("the registry is empty (write its host name, or docker.io)")
     return _parse_host(text, may_show=text == source.strip())
 
 
 def _parse_host(text: str, *, may_show: bool = True) -> str:
     if "://" in text:
-        raise mistake(f"expected {HOST.what}, without a scheme (remove everything up to ://)")
+        raise Mistake(f"expected {HOST.what}, without a scheme (remove everything up to ://)")
     if not text:
-        raise mistake(f"the host name is empty ({HOST.hint})")
+        raise Mistake(f"the host name is empty ({HOST.hint})")
     try:
         return parse_registry(text)
     except InvalidValue:
         if may_show and "@" not in text:
             raise unexpected(text, HOST) from None
-        raise mistake(f"expected {HOST.what} ({HOST.hint})") from None
+        raise Mistake(f"expected {HOST.what} ({HOST.hint})") from None
 
 
-def _path_prefix(value: object) -> str:
+def path_prefix_of(value: Value) -> str:
+    """A path without the slashes around it."""
     return clean_text_of(value).strip("/")
 
 
-def _secret(value: object, info: ValidationInfo) -> Secret:
-    return Secret(rendered(value, info))
+def secret_of(value: Value) -> Secret:
+    """A secret, which a template may give."""
+    return Secret(rendered(value))
 
 
-def _pem(value: object, info: ValidationInfo) -> str:
-    text = rendered(value, info).strip()
+def pem_of(value: Value) -> str:
+    """A certificate, which a template may give."""
+    text = rendered(value).strip()
     if text and "-----BEGIN" not in text:
-        raise mistake(
+        raise Mistake(
             "expected PEM text that begins with -----BEGIN"
             " (to read a file, write '{{file \"/path\"}}')"
         )
     return text + "\n" if text else ""
 
 
-def _secret_pem(value: object, info: ValidationInfo) -> Secret:
-    return Secret(_pem(value, info))
-
-
-Registry = Annotated[str, PlainValidator(_registry)]
-Host = Annotated[str | None, PlainValidator(_host)]
-TlsMode = Annotated[Tls | None, PlainValidator(_tls)]
-Scheme = Annotated[str, PlainValidator(_scheme)]
-PathPrefix = Annotated[str, PlainValidator(_path_prefix)]
-SecretText = Annotated[Secret, PlainValidator(_secret)]
-Pem = Annotated[str, PlainValidator(_pem)]
-SecretPem = Annotated[Secret, PlainValidator(_secret_pem)]
-
-_Mirror = Annotated[str, PlainValidator(_mirror)]
-Mirrors = Annotated[tuple[_Mirror, ...], AfterValidator(unique)]
+def secret_pem_of(value: Value) -> Secret:
+    """A private key, which a template may give."""
+    return Secret(pem_of(value))

@@ -9,14 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
-from pydantic import ValidationError
-
 from regbot.config.build import build
 from regbot.config.checks import check
 from regbot.config.compose import compose
-from regbot.config.explain import explain
-from regbot.config.filefields import Context
 from regbot.config.schema import File
+from regbot.config.section import Reading
 from regbot.config.values import Config
 from regbot.errors import ConfigError
 
@@ -59,15 +56,12 @@ def load_config(
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     document = compose(data, filename)
-    problems = [*document.problems, *check(document)]
-    context = Context(environ, base)
-    try:
-        file = File.model_validate(document.root, context=context)
-    except ValidationError as error:
-        raise document.error([*problems, *explain(document, error)]) from None
-    if problems:
+    reading = Reading(document, environ, base, File)
+    file = reading.read(File.read)
+    problems = [*document.problems, *check(document), *reading.problems]
+    if problems or not file:
         raise document.error(problems)
-    config = build(document, file, context)
+    config = build(reading, file)
     return replace(config, fingerprint=_fingerprint(data, config))
 
 

@@ -1,208 +1,158 @@
 """What the YAML may hold: one class for each kind of mapping.
 
-A key is the field's name in camel case, unless an alias is given. The fields are named
-after those of the value they end up in, which has the defaults too; here None is a key
-that the file does not set.
+The attributes are named after the fields of the value they end up in, which has the
+defaults too.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, get_args
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
-
-from regbot.config.document import Mapping, Scalar, Sequence
+from regbot.config.document import Scalar
 from regbot.config.fields import (
     CACHE,
-    Arguments,
-    Count,
-    Cron,
-    Duration,
-    Flag,
-    Header,
-    InvertedFlag,
-    Memory,
-    Name,
-    Patterns,
-    Percent,
-    PositiveCount,
-    Rate,
-    Size,
-    SizeOrNothing,
-    SizeOrUnlimited,
-    Text,
-    Timezone,
-    Variables,
-    Version,
+    arguments_of,
+    clean_text_of,
+    count_of,
+    duration_of,
     flag_of,
+    header_of,
+    inverted_flag_of,
+    memory_of,
+    name_of,
+    pattern_of,
+    percent_of,
+    positive_count_of,
+    rate_of,
+    schedule_of,
+    size_of,
+    size_or_nothing_of,
+    size_or_unlimited_of,
+    timezone_of,
+    variable_of,
+    version_of,
 )
-from regbot.config.filefields import ModuleFolders, OwnFolder, Source, Template, WorkFolder
+from regbot.config.filefields import (
+    module_folder_of,
+    own_folder_of,
+    rendered,
+    script_file_of,
+    work_folder_of,
+)
 from regbot.config.hostfields import (
-    Host,
-    Mirrors,
-    PathPrefix,
-    Pem,
-    Registry,
-    Scheme,
-    SecretPem,
-    SecretText,
-    TlsMode,
+    host_of,
+    mirror_of,
+    path_prefix_of,
+    pem_of,
+    registry_of,
+    scheme_of,
+    secret_of,
+    secret_pem_of,
+    tls_of,
 )
-
-Place = tuple[str, ...]
-"""The keys that lead to a section, without the positions in lists."""
-
-
-class Section(BaseModel):
-    """A mapping of the file. Unknown keys are mistakes, except the user's own ``x-`` keys."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        arbitrary_types_allowed=True,
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_mapping(cls, node: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
-        return read_mapping(cls, node)
-
-    def set_fields(self) -> dict[str, Any]:
-        """The fields that the file sets, by name."""
-        return {name: value for name, value in self if value is not None}
-
-
-def read_mapping(section: type[Section], node: object) -> object:
-    """The values of a mapping by key; a known key without a value is left out."""
-    if not isinstance(node, Mapping):
-        return node
-    known = keys(section)
-    return {
-        key: entry.value.items if isinstance(entry.value, Sequence) else entry.value
-        for key, entry in node.entries.items()
-        if not key.startswith("x-")
-        and not (key in known and isinstance(entry.value, Scalar) and entry.value.is_null)
-    }
-
-
-def keys(section: type[Section]) -> list[str]:
-    """The keys of a section, as the file writes them."""
-    return [str(field.alias) for field in section.model_fields.values()]
+from regbot.config.section import Key, Listing, RequiredKey, Section, Value
 
 
 class ApiOpts(Section):
     """Switches of single calls of the registry's API; fields of HostSettings."""
 
-    disable_head: Flag | None = None
+    disable_head = Key(flag_of)
 
 
 class Creds(Section):
     """How to reach a registry and log in; fields of HostSettings and its Login."""
 
-    name: Registry = Field(alias="registry")
-    hostname: Host = None
-    user: Template | None = None
-    password: SecretText | None = Field(default=None, alias="pass")
-    identity_token: SecretText | None = Field(default=None, alias="token")
-    helper: Text | None = Field(default=None, alias="credHelper")
-    helper_expires: Duration = Field(default=None, alias="credExpire")
-    helper_key: Text | None = Field(default=None, alias="credHost")
-    tls: TlsMode = None
-    scheme: Scheme | None = None
-    ca_certificate: Pem | None = Field(default=None, alias="regcert")
-    client_certificate: Pem | None = Field(default=None, alias="clientCert")
-    client_key: SecretPem | None = None
-    path_prefix: PathPrefix | None = None
-    mirrors: Mirrors | None = None
-    priority: Count | None = None
-    repo_auth: Flag | None = None
-    blob_chunk: Size = None
-    blob_max: SizeOrUnlimited = None
-    requests_per_second: Rate | None = Field(default=None, alias="reqPerSec")
-    concurrency: PositiveCount = Field(default=None, alias="reqConcurrent")
-    api_opts: ApiOpts | None = None
+    called = "a creds entry"
+
+    name = RequiredKey(registry_of, "registry")
+    hostname = Key(host_of)
+    user = Key(rendered)
+    password = Key(secret_of, "pass")
+    identity_token = Key(secret_of, "token")
+    helper = Key(clean_text_of, "credHelper")
+    helper_expires = Key(duration_of, "credExpire")
+    helper_key = Key(clean_text_of, "credHost")
+    tls = Key(tls_of)
+    scheme = Key(scheme_of)
+    ca_certificate = Key(pem_of, "regcert")
+    client_certificate = Key(pem_of, "clientCert")
+    client_key = Key(secret_pem_of)
+    path_prefix = Key(path_prefix_of)
+    mirrors = Key(Listing(mirror_of, unique=True))
+    priority = Key(count_of)
+    repo_auth = Key(flag_of)
+    blob_chunk = Key(size_of)
+    blob_max = Key(size_or_unlimited_of)
+    requests_per_second = Key(rate_of, "reqPerSec")
+    concurrency = Key(positive_count_of, "reqConcurrent")
+    api_opts = Key(ApiOpts.read)
 
 
 class GuardSection(Section):
     """Limits on what a script may delete; fields of Guard."""
 
-    max_deletes: Count | None = None
-    max_delete_percent: Percent | None = None
-    protect: Patterns | None = None
-    min_age: Duration = None
-    keep_at_least: Count | None = None
+    max_deletes = Key(count_of)
+    max_delete_percent = Key(percent_of)
+    protect = Key(Listing(pattern_of, unique=True))
+    min_age = Key(duration_of)
+    keep_at_least = Key(count_of)
 
 
 class CacheSection(Section):
     """Where content is kept between runs, or ``off``; fields of CacheSettings."""
 
-    folder: OwnFolder | None = Field(default=None, alias="dir")
-    size: SizeOrNothing | None = None
+    folder = Key(own_folder_of, "dir")
+    size = Key(size_or_nothing_of)
 
-    @model_validator(mode="before")
     @classmethod
-    def _read_mapping(cls, node: Any) -> Any:  # noqa: ANN401 - pydantic hands anything in
+    def read(cls, value: Value) -> CacheSection:
         """The same for a cache that is switched on or off by a word."""
-        if isinstance(node, Scalar):
-            return {} if flag_of(node, CACHE) else {"size": replace(node, text="0")}
-        return read_mapping(cls, node)
+        if isinstance(value.node, Scalar):
+            return cls({} if flag_of(value, CACHE) else {"size": 0})
+        return super().read(value)
 
 
 class DefaultsSection(Section):
     """What holds for all scripts and registries; fields of Script, ClientSettings, Config."""
 
-    parallel: Count | None = None
-    interval: Duration = None
-    schedule: Cron = None
-    timeout: Duration = None
-    use_docker_config: InvertedFlag | None = Field(default=None, alias="skipDockerConfig")
-    user_agent: Header | None = None
-    blob_limit: Size = None
-    timezone: Timezone = None
-    memory: Memory | None = None
-    env: Variables | None = None
-    lua_path: ModuleFolders | None = None
-    work_dir: WorkFolder | None = None
-    guard: GuardSection | None = None
-    state: OwnFolder | None = None
-    journal_keep: Duration = None
-    readahead: Count | None = None
-    cache: CacheSection | None = None
+    parallel = Key(count_of)
+    interval = Key(duration_of)
+    schedule = Key(schedule_of)
+    timeout = Key(duration_of)
+    use_docker_config = Key(inverted_flag_of, "skipDockerConfig")
+    user_agent = Key(header_of)
+    blob_limit = Key(size_of)
+    timezone = Key(timezone_of)
+    memory = Key(memory_of)
+    env = Key(Listing(variable_of, unique=True))
+    lua_path = Key(Listing(module_folder_of, unique=True))
+    work_dir = Key(work_folder_of)
+    guard = Key(GuardSection.read)
+    state = Key(own_folder_of)
+    journal_keep = Key(duration_of)
+    readahead = Key(count_of)
+    cache = Key(CacheSection.read)
 
 
 class ScriptSection(Section):
     """One script and when it runs; fields of Script, and where its text comes from."""
 
-    name: Name
-    script: Text | None = None
-    file: Source | None = None
-    schedule: Cron = None
-    interval: Duration = None
-    timeout: Duration = None
-    args: Arguments | None = None
-    enabled: Flag | None = None
-    env: Variables | None = None
-    guard: GuardSection | None = None
+    called = "a script"
+
+    name = RequiredKey(name_of)
+    script = Key(clean_text_of)
+    file = Key(script_file_of)
+    schedule = Key(schedule_of)
+    interval = Key(duration_of)
+    timeout = Key(duration_of)
+    args = Key(arguments_of)
+    enabled = Key(flag_of)
+    env = Key(Listing(variable_of, unique=True))
+    guard = Key(GuardSection.read)
 
 
 class File(Section):
     """The whole file."""
 
-    version: Version = 1
-    creds: tuple[Creds, ...] = ()
-    defaults: DefaultsSection = DefaultsSection()
-    scripts: tuple[ScriptSection, ...] = ()
-
-
-def sections(section: type[Section] = File, place: Place = ()) -> dict[Place, type[Section]]:
-    """Every section that a file may have, by the keys that lead to it."""
-    places = {place: section}
-    for field in section.model_fields.values():
-        for part in (field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, Section):
-                places |= sections(part, (*place, str(field.alias)))
-    return places
+    version = Key(version_of)
+    creds = Key(Listing(Creds.read))
+    defaults = Key(DefaultsSection.read)
+    scripts = Key(Listing(ScriptSection.read))

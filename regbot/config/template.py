@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from regbot.config.document import Mistake
 from regbot.errors import InvalidValue
 from regbot.files import open_regular
 
@@ -33,18 +34,10 @@ _MAX_FILE = 1024 * 1024
 _MAX_NESTING = 20
 
 
-class TemplateMistake(InvalidValue):
-    """A template can't be rendered; ``offset`` is the position in its text."""
-
-    def __init__(self, text: str, offset: int) -> None:
-        super().__init__(text)
-        self.offset = offset
-
-
 def render(text: str, environ: Mapping[str, str]) -> str:
     """The text with its ``{{ }}`` replaced.
 
-    Names of files are relative to the current folder. Raises TemplateMistake.
+    Names of files are relative to the current folder. Raises Mistake with an offset.
     """
     parts: list[str] = []
     position = 0
@@ -76,9 +69,9 @@ class _Action:
         while (closing := _CLOSE.match(text, position)) is None:
             token = _TOKEN.match(text, position)
             if token is None and position >= len(text.rstrip()):
-                raise TemplateMistake("template: {{ without }} (close it)", self._start)
+                raise Mistake("template: {{ without }} (close it)", self._start)
             if token is None:
-                raise TemplateMistake(
+                raise Mistake(
                     "template: syntax error (use functions, strings, | and parentheses)",
                     position,
                 )
@@ -94,18 +87,14 @@ class _Action:
             return ""
         value = self._pipeline(0)
         if self._next < len(self._tokens):
-            raise TemplateMistake("template: ) without ( (remove it)", self._place())
+            raise Mistake("template: ) without ( (remove it)", self._place())
         if not isinstance(value, str):
-            raise TemplateMistake(
-                "template: the result is a list, not a string (use join)", self._start
-            )
+            raise Mistake("template: the result is a list, not a string (use join)", self._start)
         return value
 
     def _pipeline(self, nesting: int) -> Value:
         if nesting > _MAX_NESTING:
-            raise TemplateMistake(
-                "template: too many nested parentheses (make it simpler)", self._place()
-            )
+            raise Mistake("template: too many nested parentheses (make it simpler)", self._place())
         value = self._command(nesting, ())
         while self._peek() == "|":
             self._next += 1
@@ -114,7 +103,7 @@ class _Action:
 
     def _command(self, nesting: int, piped: tuple[Value, ...]) -> Value:
         if self._peek() in ("", "|", ")"):
-            raise TemplateMistake(
+            raise Mistake(
                 "template: a value is missing (write one such as env `NAME`)", self._place()
             )
         kind, name, place = self._tokens[self._next]
@@ -123,20 +112,20 @@ class _Action:
             return self._call(name, place, nesting, piped)
         value = self._operand(nesting)
         if piped or self._peek() not in ("", "|", ")"):
-            raise TemplateMistake("template: only a function takes arguments (remove them)", place)
+            raise Mistake("template: only a function takes arguments (remove them)", place)
         return value
 
     def _call(self, name: str, place: int, nesting: int, piped: tuple[Value, ...]) -> Value:
         if name not in self._functions:
             known = ", ".join(self._functions)
-            raise TemplateMistake(f"template: no such function (use one of {known})", place)
+            raise Mistake(f"template: no such function (use one of {known})", place)
         arguments: list[Value] = []
         while self._peek() not in ("", "|", ")"):
             arguments.append(self._operand(nesting))
         count, function = self._functions[name]
         arguments.extend(piped)
         if len(arguments) != count:
-            raise TemplateMistake(
+            raise Mistake(
                 f"template: {name} takes {count} argument{'s' if count > 1 else ''},"
                 f" not {len(arguments)} (arguments follow the name or come from |)",
                 place,
@@ -144,7 +133,7 @@ class _Action:
         try:
             return function(*arguments)
         except InvalidValue as error:
-            raise TemplateMistake(f"template: {name}: {error}", place) from None
+            raise Mistake(f"template: {name}: {error}", place) from None
 
     def _operand(self, nesting: int) -> Value:
         kind, text, place = self._tokens[self._next]
@@ -154,12 +143,12 @@ class _Action:
         if kind == "raw":
             return text[1:-1]
         if text != "(":
-            raise TemplateMistake(
+            raise Mistake(
                 "template: a function call as an argument needs parentheses (put it in them)", place
             )
         value = self._pipeline(nesting + 1)
         if self._peek() != ")":
-            raise TemplateMistake("template: ( without ) (close it)", place)
+            raise Mistake("template: ( without ) (close it)", place)
         self._next += 1
         return value
 
@@ -177,7 +166,7 @@ def _unescape(body: str, place: int) -> str:
         for part in _ESCAPE.finditer(body):
             code = part["short"] or part["long"]
             if part["bad"]:
-                raise TemplateMistake(
+                raise Mistake(
                     "template: unknown escape sequence in a string (use backquotes)", place
                 )
             if code:
@@ -188,7 +177,7 @@ def _unescape(body: str, place: int) -> str:
                 out += (part["text"] or _PLAIN[part["plain"]]).encode()
         return out.decode()
     except (ValueError, OverflowError):
-        raise TemplateMistake(
+        raise Mistake(
             "template: the escape sequences of a string are not UTF-8 (use backquotes)", place
         ) from None
 

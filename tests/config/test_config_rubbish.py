@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.configs import load
 
-from regbot.config.schema import keys, sections
+from regbot.config.schema import File
+from regbot.config.section import sections
 from regbot.errors import ConfigError
 
-SECTIONS = sections()
-KNOWN = sorted({key for model in SECTIONS.values() for key in keys(model)})
+SECTIONS = sections(File)
+KNOWN = sorted({key for section in SECTIONS.values() for key in section.keys})
 KEYS = st.sampled_from([*KNOWN, "x-a", "<<", "on", "1", "", "frequency"])
 LEAVES = st.one_of(
     st.none(),
@@ -35,7 +36,7 @@ TREES = st.recursive(
 
 def shaped(place: tuple[str, ...]) -> st.SearchStrategy[dict[str, object]]:
     """A mapping as it stands at a place of the file, with anything in and beside its keys."""
-    inner: dict[str, st.SearchStrategy[object]] = dict.fromkeys(keys(SECTIONS[place]), TREES)
+    inner: dict[str, st.SearchStrategy[object]] = dict.fromkeys(SECTIONS[place].keys, TREES)
     for below in SECTIONS:
         if below[:-1] == place and below:
             section = shaped(below)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbot.config.template import TemplateMistake, render
+from regbot.config.document import Mistake
+from regbot.config.template import render
 
 ENVIRON = {"X": "value", "LIST": "a,b,c", "MIXED": " Mixed ", "HTML": 'a"b'}
 
@@ -84,7 +85,7 @@ def test_what_a_template_gives(text, expected):
     ],
 )
 def test_what_a_template_can_not_do(text, offset, what):
-    with pytest.raises(TemplateMistake) as caught:
+    with pytest.raises(Mistake) as caught:
         render(text, ENVIRON)
     assert str(caught.value).endswith(")")
     assert what in str(caught.value)
@@ -101,7 +102,7 @@ def test_a_file_is_read_without_the_space_around_it(tmp_path):
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * (1024 * 1024 + 1)])
 def test_a_file_that_is_no_secret_is_refused_without_showing_it(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(TemplateMistake, match=r"can't read the file: it is (not UTF-8|larger)"):
+    with pytest.raises(Mistake, match=r"can't read the file: it is (not UTF-8|larger)"):
         render(f'{{{{file "{tmp_path}/file"}}}}', {})
 
 
@@ -109,7 +110,7 @@ def test_a_file_that_is_no_secret_is_refused_without_showing_it(tmp_path, conten
 def test_rubbish_is_rendered_or_refused(text):
     try:
         said = render(text, ENVIRON)
-    except TemplateMistake as caught:
+    except Mistake as caught:
         said = ""
         assert 0 <= caught.offset <= len(text)  # noqa: PT017 - either way is right
     assert "{{" not in said or "{{" in text
