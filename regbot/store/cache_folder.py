@@ -40,6 +40,10 @@ _NAME = "regbot-cache"
 _BLOCK = 4096
 """Bytes that file systems give out at once: what a small file takes."""
 _TRIMMED_AFTER = 8
+_OURS_FOR = 1.0
+"""Seconds for which a folder that was ours is not looked at again: only its owner, who is
+this user, can have opened it to others since."""
+_MOST_OURS = 1_000
 _ABANDONED_AFTER = 3600.0
 """Seconds after which a half-written file belongs to nobody any more."""
 _WRITTEN = ".written"
@@ -77,6 +81,7 @@ class CacheFolder:
         self._lock = threading.Lock()
         self._writable = True
         self._written: int | None = None
+        self._ours: dict[Path, float] = {}
 
     @cached_property
     def _folder(self) -> Path:
@@ -96,13 +101,13 @@ class CacheFolder:
             return False
         return True
 
-    def write(self, path: Path, content: bytes) -> None:
+    def write(self, folder: Path, name: str, content: bytes) -> None:
         """Write a file as a whole, where files can be written."""
         if not self._writable:
             return
         try:
-            self._check(path.parent)
-            self._write(path, content)
+            self._check(folder)
+            self._write(folder, name, content)
             self._count(len(content))
         except OSError as error:
             self._give_up("the cache can't be written, so nothing is added to it", error)
@@ -116,11 +121,21 @@ class CacheFolder:
 
     def _check(self, folder: Path) -> None:
         """Raise OSError if a folder, or one between it and the cache's own, is not ours."""
-        top, place = str(self._folder), str(folder)
-        while len(place) >= len(top):
-            with suppress(FileNotFoundError):
+        now = time.monotonic()
+        if now - self._ours.get(folder, float("-inf")) < _OURS_FOR:
+            return
+        is_there = True
+        for place in (folder, *folder.parents):
+            if place == self._folder.parent:
+                break
+            try:
                 require_private_folder(place)
-            place = os.path.dirname(place)  # noqa: PTH120 - a Path takes longer
+            except FileNotFoundError:
+                is_there = False
+        if is_there:
+            if len(self._ours) >= _MOST_OURS:
+                self._ours.clear()
+            self._ours[folder] = now
 
     def _give_up(self, text: str, error: OSError) -> None:
         """Write nothing more, and say why if that is new."""
@@ -130,18 +145,21 @@ class CacheFolder:
             where = error.filename or self._folder
             self._emit(Message("info", f"{text}: {where}: {error.strerror or error}"))
 
-    def _write(self, path: Path, content: bytes) -> None:
-        temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    def _write(self, folder: Path, name: str, content: bytes) -> None:
+        temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
         try:
             descriptor = os.open(temporary, _NEW, 0o600)
         except FileNotFoundError:  # no folder yet, or its last entry has just gone
-            self._make(path.parent)
-            self._check(path.parent)  # another may have been quicker to make it
+            self._make(folder)
+            self._ours.clear()  # another may have been quicker to make it
+            self._check(folder)
             descriptor = os.open(temporary, _NEW, 0o600)
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                write_all(file.fileno(), content)
-            temporary.rename(path)
+            try:
+                write_all(descriptor, content)
+            finally:
+                os.close(descriptor)
+            temporary.rename(folder / name)
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
@@ -232,6 +250,7 @@ class Shelf:
     def __init__(self, cache: CacheFolder, folder: Path) -> None:
         self._cache = cache
         self._folder = folder
+        self._folders = {algorithm: folder / algorithm for algorithm in ALGORITHMS}
 
     @property
     def is_filled(self) -> bool:
@@ -243,33 +262,33 @@ class Shelf:
 
         What is something else by now is removed.
         """
-        path = self._path(digest)
-        if not self._cache.may_use(path.parent):
+        if not self._cache.may_use(self._folders[digest.algorithm]):
             return None
+        path = self._path(digest)
         try:
-            with os.fdopen(private_descriptor(path, os.O_RDONLY), "rb") as file:
+            with os.fdopen(private_descriptor(path, os.O_RDONLY), "rb", buffering=0) as file:
                 content = file.read(size + 1)
-            is_whole = len(content) == size and Digest.of(content, digest.algorithm) == digest
+                is_whole = len(content) == size and Digest.of(content, digest.algorithm) == digest
+                if is_whole:
+                    with suppress(OSError):
+                        os.utime(file.fileno())
         except FileNotFoundError:
             return None
         except OSError:
             is_whole = False
-        if not is_whole:
-            with suppress(OSError):
-                path.unlink()
-            return None
+        if is_whole:
+            return content
         with suppress(OSError):
-            os.utime(path)
-        return content
+            path.unlink()
+        return None
 
     def keep(self, digest: Digest, content: bytes) -> None:
         """Keep the content of a digest, which the caller has checked."""
-        self._cache.write(self._path(digest), content)
+        self._cache.write(self._folders[digest.algorithm], digest.hex, content)
 
     def has(self, digest: Digest) -> bool:
         """Whether the content of a digest seems to be known."""
-        path = self._path(digest)
-        return self._cache.may_use(path.parent) and path.is_file()
+        return self._cache.may_use(self._folders[digest.algorithm]) and self._path(digest).is_file()
 
     def _path(self, digest: Digest) -> Path:
-        return self._folder / digest.algorithm / digest.hex
+        return self._folders[digest.algorithm] / digest.hex
