@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from regbot.errors import RegbotError
@@ -16,6 +17,7 @@ from regbot.store.layout import layout_in
 from regbot.store.listing import list_repositories
 from regbot.store.ocidir import OciDirStore
 from regbot.store.protocol import Store
+from regbot.store.referrer_tags import Known
 from regbot.store.remote import RemoteStore, Written, ignore_writes
 
 Needed = Callable[[Reference], Collection[Digest]]
@@ -55,6 +57,7 @@ class OpenStores:
         self._lock = threading.Lock()
         self._remote: dict[Reference, RemoteStore] = {}
         self._folders: dict[Reference, OciDirStore] = {}
+        self._referrers: dict[Reference, Known] = {}
 
     def open(self, reference: Reference) -> Store:
         """The store of the reference's repository.
@@ -86,7 +89,8 @@ class OpenStores:
     ) -> OpenStores:
         """The same repositories, to be changed: registries answer for themselves there.
 
-        Layout folders are shared with this one. ``bind`` is RemoteStore's.
+        Layout folders are shared with this one, and what is known of referrers. ``bind`` is
+        RemoteStore's.
         """
         other = OpenStores(
             self._exchange,
@@ -99,6 +103,7 @@ class OpenStores:
             written=written,
         )
         other._folders = self._folders
+        other._referrers = self._referrers
         other._lock = self._lock
         return other
 
@@ -127,6 +132,8 @@ class OpenStores:
         )
 
     def _registry(self, key: Reference) -> RemoteStore:
+        first_name = self._exchange.names(key.registry)[0]
+        same = replace(key, registry=first_name)
         return RemoteStore(
             self._exchange,
             key,
@@ -135,4 +142,5 @@ class OpenStores:
             stop=self._stop,
             bind=self._bind,
             written=self._written,
+            referrers=self._referrers.setdefault(same, Known()),
         )

@@ -19,6 +19,7 @@ from regbot.errors import (
     Malformed,
     NotFound,
     NotSupported,
+    RegbotError,
     RegistryError,
     ServerFault,
     TooManyRequests,
@@ -31,10 +32,12 @@ from regbot.oci.referrers import fallback_tag, with_referrer, without_referrer
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Clock
 from regbot.store.endpoint import Endpoint
-from regbot.store.listing import pages
+from regbot.store.listing import LARGEST_PAGE, pages
 
 LISTED_FOR = 60.0
 """Seconds for which a list of all tags shows what has no fallback tag."""
+_LOOKS_FOR_A_PAGE = 4
+"""A page of a list costs a registry as much as so many looks at fallback tags, about."""
 _TRIES = 3
 _ACCEPT = {"Accept": OCI_INDEX}
 
@@ -46,6 +49,10 @@ class Tags(Protocol):
         """A manifest as the registry itself has it, no mirror."""
         ...
 
+    def original_tags(self, limit: int) -> list[Tag]:
+        """The first tags, all of them where there are fewer; from no mirror."""
+        ...
+
     def write(self, name: Name, manifest: Manifest) -> None:
         """PUT a manifest and nothing else."""
         ...
@@ -55,16 +62,51 @@ class Tags(Protocol):
         ...
 
 
+class Known:
+    """What is known of the referrers of a repository; all stores of a run share it."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self.clock = clock
+        self.has_api: bool | None = None
+        self.was_asked = False
+        self.first = threading.Lock()
+        self.changing = threading.Lock()
+        self._listed: tuple[float, frozenset[Tag]] = (-math.inf, frozenset())
+        self._changed_at = -math.inf
+
+    def listed(self, began: float, tags: Iterable[Tag]) -> None:
+        """All tags of the repository were listed; the list was asked for at ``began``."""
+        if began > self._changed_at:
+            self._listed = (began, frozenset(tag for tag in tags if tag.startswith("sha")))
+
+    def changed(self) -> None:
+        """A fallback tag was or may have been written: older lists tell nothing any more."""
+        self._changed_at = self.clock()
+        self._listed = (-math.inf, frozenset())
+
+    def are_none(self, subject: Digest) -> bool:
+        """Whether it is known that nothing refers to a digest.
+
+        That is so for a minute after ``listed``, where there is no API.
+        """
+        return self.is_listed and fallback_tag(subject) not in self._listed[1]
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether there is no API, and a list of tags that is young enough."""
+        return self.has_api is False and self.clock() - self._listed[0] < LISTED_FOR
+
+
 class Referrers:
     """The referrers in one repository. Threads may share it."""
 
-    def __init__(self, endpoint: Endpoint, tags: Tags, clock: Clock = time.monotonic) -> None:
+    def __init__(self, endpoint: Endpoint, tags: Tags, known: Known) -> None:
         self._endpoint = endpoint
         self._tags = tags
-        self._clock = clock
-        self._has_api: bool | None = None
-        self._listed: tuple[float, frozenset[Tag]] = (-math.inf, frozenset())
-        self._lock = threading.Lock()
+        self._known = known
+        self._looks = 0
+        self._pages = 1
+        self._listing_tags = threading.Lock()
 
     def of(self, subject: Digest, artifact_type: str = "") -> list[Descriptor]:
         """The descriptors of what refers to ``subject``, each once."""
@@ -84,25 +126,41 @@ class Referrers:
 
         An answer that is no index, such as a web page, is not an API.
         """
-        if self._has_api is None:
+        if self._known.has_api is None:
             try:
                 self._by_api(subject, "")
             except ContentError:
-                self._has_api = False
-        return bool(self._has_api)
+                self._known.has_api = False
+        return bool(self._known.has_api)
 
     def are_none(self, subject: Digest) -> bool:
-        """Whether it is known without asking that nothing refers to a digest.
+        """Whether it is known without a question for this digest that nothing refers to it.
 
-        That is so for a minute after ``listed``, where there is no API.
+        Where that is asked often, all tags are listed, as far as that is cheaper than a look
+        at each fallback tag. A list that can't be read tells nothing.
         """
-        at, tags = self._listed
-        is_fresh = self._clock() - at < LISTED_FOR
-        return self._has_api is False and is_fresh and fallback_tag(subject) not in tags
+        if self._known.has_api is False and not self._known.is_listed:
+            self._looks += 1
+            if self._looks > _LOOKS_FOR_A_PAGE * self._pages:
+                self._list_tags()
+        return self._known.are_none(subject)
 
-    def listed(self, tags: Iterable[Tag]) -> None:
-        """All tags of the repository were listed just now."""
-        self._listed = (self._clock(), frozenset(tag for tag in tags if tag.startswith("sha")))
+    def _list_tags(self) -> None:
+        """List the tags, unless another thread does; of a long list a part, and more next time."""
+        if not self._listing_tags.acquire(blocking=False):
+            return
+        try:
+            self._looks = 0
+            began, most = self._known.clock(), self._pages * LARGEST_PAGE
+            tags = self._tags.original_tags(most)
+            if len(tags) < most:
+                self._known.listed(began, tags)
+            else:
+                self._pages *= 2
+        except RegbotError:
+            self._pages *= 2
+        finally:
+            self._listing_tags.release()
 
     def add(self, manifest: Manifest, subject: Digest) -> None:
         """List a manifest on the fallback tag of its subject."""
@@ -116,9 +174,17 @@ class Referrers:
         )
 
     def _by_api(self, subject: Digest, artifact_type: str) -> list[Descriptor] | None:
-        """None where there is no API, which is what a 404 means."""
-        if self._has_api is False:
-            return None
+        """None where there is no API, which is what a 404 means.
+
+        Nobody else asks before the first question is answered.
+        """
+        with self._known.first:
+            if not self._known.was_asked:
+                self._known.was_asked = True
+                return self._ask_api(subject, artifact_type)
+        return None if self._known.has_api is False else self._ask_api(subject, artifact_type)
+
+    def _ask_api(self, subject: Digest, artifact_type: str) -> list[Descriptor] | None:
         query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
         path = self._endpoint.path(f"referrers/{subject}{query}")
         what = f"referrers of {subject} in {self._endpoint.reference}"
@@ -126,13 +192,13 @@ class Referrers:
         try:
             for data, _ in pages(self._send, path, what):
                 referrers += _descriptors(data, what)
-                self._has_api = True
+                self._known.has_api = True
         except (Unauthorized, TooManyRequests, ServerFault):
             raise
         except RegistryError:
-            if self._has_api:
+            if self._known.has_api:
                 raise
-            self._has_api = False
+            self._known.has_api = False
             return None
         return referrers
 
@@ -152,17 +218,20 @@ class Referrers:
 
     def _change(self, tag: Tag, change: Callable[[Manifest | None], Manifest | None]) -> None:
         """Write the tag and read it back: another client may write it at the same time."""
-        with self._lock:
-            self._listed = (-math.inf, frozenset())
-            for _ in range(_TRIES):
-                listing = self._listing(tag)
-                wanted = change(listing)
-                if wanted == listing:
-                    return
-                if wanted is not None:
-                    self._tags.write(tag, wanted)
-                elif listing is not None:
-                    self._empty(tag, listing)
+        with self._known.changing:
+            self._known.changed()
+            try:
+                for _ in range(_TRIES):
+                    listing = self._listing(tag)
+                    wanted = change(listing)
+                    if wanted == listing:
+                        return
+                    if wanted is not None:
+                        self._tags.write(tag, wanted)
+                    elif listing is not None:
+                        self._empty(tag, listing)
+            finally:
+                self._known.changed()
 
     def _empty(self, tag: Tag, listing: Manifest) -> None:
         """Leave an empty index on the tag, and delete the tag where that can be done."""

@@ -41,7 +41,7 @@ from regbot.store.endpoint import Endpoint, fetch, location_of
 from regbot.store.listing import list_names
 from regbot.store.presence import Presence
 from regbot.store.protocol import Chunks, read_config
-from regbot.store.referrer_tags import Referrers
+from regbot.store.referrer_tags import Known, Referrers
 from regbot.store.registries import Kind, kind_of
 from regbot.store.tag_removal import TagRemoval
 from regbot.store.upload import Upload, cancel
@@ -64,7 +64,8 @@ class RemoteStore:
     ``mirrors``: manifests and blobs may come from the host's mirrors.
     ``stop`` ends what waits. ``bind`` gives an exchange with another Stop, for the one
     step that must not be left half done; such a step is ``urgent``. ``written`` is told
-    after each write of a tag or manifest.
+    after each write of a tag or manifest. ``referrers`` is what other stores of the same
+    repository share with this one.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class RemoteStore:
         bind: Callable[[Stop], Exchange] | None = None,
         urgent: bool = False,
         written: Written = ignore_writes,
+        referrers: Known | None = None,
     ) -> None:
         self.repository = reference.without_name
         self._written = written
@@ -86,7 +88,8 @@ class RemoteStore:
         self._endpoint = Endpoint(exchange, self.repository, urgent=urgent)
         self._emit = emit
         self._mirrors = mirrors
-        self._referrers = Referrers(self._endpoint, self)
+        self._known_referrers = referrers or Known()
+        self._referrers = Referrers(self._endpoint, self, self._known_referrers)
         self._seen: dict[Tag, tuple[float, Manifest]] = {}
         self._presence = Presence(self, self._stop.wait)
         self._removal = TagRemoval(
@@ -108,6 +111,7 @@ class RemoteStore:
             stop=stop,
             urgent=True,
             written=self._written,
+            referrers=self._known_referrers,
         )
         return Presence(store, stop.wait)
 
@@ -154,18 +158,23 @@ class RemoteStore:
                 Request("GET", url, scopes=self._endpoint.pull, mirror=mirror)
             )
 
+        began = self._known_referrers.clock()
         names = list_names(get, path, "tags", limit=limit, last=last)
         try:
             tags = [Tag.parse(name) for name in names]
         except InvalidValue as error:
             raise Malformed(f"the list of tags of {self.repository}: {error}") from None
         if limit is None and not (last or mirror):
-            self._referrers.listed(tags)
+            self._known_referrers.listed(began, tags)
         return tags
 
     def head(self, name: Name) -> Head:
         """HEAD of a manifest; a GET where the host or its answer asks for one."""
         return self._head(name, mirrors=self._mirrors)
+
+    def original_tags(self, limit: int) -> list[Tag]:
+        """The first tags, never from a mirror."""
+        return self._tags(limit, "")
 
     def glance(self, name: Name) -> Head | None:
         """What a HEAD alone tells of a manifest; None where those of the host tell too little."""

@@ -13,7 +13,9 @@ from support.registry import DISTRIBUTION_2, GHCR, TestRegistry
 from regbot.errors import Forbidden, Malformed, RegbotError, ServerFault
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX
+from regbot.oci.reference import Reference
 from regbot.oci.referrers import fallback_tag
+from regbot.store.opener import OpenStores
 
 APP = "team/app"
 SBOM = "application/vnd.example.sbom"
@@ -237,3 +239,32 @@ def test_a_list_of_tags_shows_what_has_no_referrers(api: bool) -> None:
         assert not store.lacks_referrers(IMAGE.digest), "the list is older than the referrer"
         store.tags()
         assert not store.lacks_referrers(IMAGE.digest)
+
+
+class TestWhatTheStoresOfARunShare:
+    """A script lists by one store, and its deletes go through another."""
+
+    @pytest.fixture
+    def opened(self):
+        with (
+            TestRegistry(referrers_api=False) as registry,
+            Client(registry.host) as client,
+        ):
+            reading = OpenStores(client.exchange)
+            reference = Reference("registry", client.host, APP)
+            writing = reading.for_writing(client.bound).open(reference)
+            push(writing, IMAGE, "v1")
+            writing.referrers(IMAGE.digest)
+            yield registry, reading.open(reference), writing
+
+    def test_a_list_by_the_one_tells_the_other(self, opened) -> None:
+        _, reading, writing = opened
+        assert not writing.lacks_referrers(IMAGE.digest)
+        reading.tags()
+        assert writing.lacks_referrers(IMAGE.digest)
+
+    def test_a_list_that_began_before_a_referrer_was_put_tells_nothing(self, opened) -> None:
+        registry, reading, writing = opened
+        registry.before("GET", "/tags/list", lambda: push(writing, referrer()))
+        reading.tags()
+        assert not writing.lacks_referrers(make_image(labels={"n": "2"}).digest)
