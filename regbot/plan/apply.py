@@ -76,13 +76,12 @@ class Applier:
     registries: Callable[[str], tuple[str, ...]] = names_of_registry
     turn: Turn = _alone
     planned: OverlayStores | None = None
+    turns: Turns = field(default_factory=Turns)
     book: TagBook = field(init=False)
-    turns: Turns = field(init=False)
     _names: dict[Reference, tuple[Reference, ...]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.book = TagBook(self.stop, self.names)
-        self.turns = Turns(self.stop)
 
     def names(self, reference: Reference) -> tuple[Reference, ...]:
         """All names of a repository, tag and digest left out; to compare by, the first."""

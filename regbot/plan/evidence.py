@@ -61,7 +61,8 @@ def gather(
     as the store still has them. That is needed once a repository, and None counts none.
     What can't be read is said in ``problem``; only Stopped and ScriptTimeout are raised.
     """
-    tags = _count(store, unplanned) if unplanned else None
+    listed = tags_in(unplanned, store) if unplanned else None
+    tags = None if listed is None else len(listed)
     if digest is None:
         return Evidence(tags_before=tags)
     try:
@@ -76,13 +77,17 @@ def gather(
     return Evidence(blobs, _created(store, digest, blob_limit), tags)
 
 
-def _count(store: ReadStore, unplanned: ReadStore) -> int | None:
+def tags_in(*views: ReadStore) -> frozenset[Tag] | None:
+    """The tags that all of these views of a repository list; None where one can't be read.
+
+    Raises Stopped and ScriptTimeout.
+    """
     try:
-        return len(set(unplanned.tags()).intersection(store.tags()))
+        return frozenset.intersection(*(frozenset(view.tags()) for view in views))
     except (Stopped, ScriptTimeout):
         raise
     except NotFound:
-        return 0
+        return frozenset()
     except RegbotError:
         return None
 

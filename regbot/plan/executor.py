@@ -43,8 +43,8 @@ class Terms:
 
     ``guard.protect`` holds at the door; in a dry run the plan is judged as a whole
     instead. ``journal`` keeps what was done; without it nothing is kept. ``evidence``:
-    what a delete takes away is gathered for reports and guards; without ``contents`` the
-    tags of each repository alone are counted.
+    what is known of a delete is kept for reports and guards; with ``contents`` what it
+    takes away is read for that, and the tags of each repository are counted.
     """
 
     dry_run: bool = False
@@ -94,6 +94,10 @@ class Executor:
         """The reference's repository as the door sees it, never from a mirror."""
         return self._applier.stores.open(reference)
 
+    def repository_of(self, reference: Reference) -> Reference:
+        """The reference's repository, by the one of its names to compare by."""
+        return self._applier.names(reference)[0]
+
     def execute(self, action: Action) -> Outcome:
         """Apply an action, when it is its turn. Threads may do so at once.
 
@@ -107,7 +111,8 @@ class Executor:
             return self._do(action)
 
     def _turn(self, reference: Reference, change: Change) -> AbstractContextManager[None]:
-        return self._applier.turns.at(self._applier.names(reference)[0], change)
+        repository = self.repository_of(reference)
+        return self._applier.turns.at(repository, change, self._applier.stop)
 
     def _do(self, action: Action) -> Outcome:
         self._finish_begun()
@@ -141,7 +146,7 @@ class Executor:
         if self._terms.dry_run or action.removal:
             self.execute(action)
             return
-        repository = self._applier.names(action.reference)[0]
+        repository = self.repository_of(action.reference)
         with (
             self._turn(action.reference, "deletes"),
             self._behind.beginning(repository, action.tag),
@@ -210,7 +215,7 @@ class Executor:
 
         Without a tag, a read of all tags of the repository.
         """
-        if self._behind.holds(self._applier.names(reference)[0], tag):
+        if self._behind.holds(self.repository_of(reference), tag):
             self._behind.settle()
 
     def close(self) -> None:
@@ -228,7 +233,7 @@ class Executor:
         What is kept is read where the deletes will go, never from a mirror. Raises what
         ``image.removal.plan_removal`` and ``execute`` raise.
         """
-        with self._turn(reference, "removal"):
+        with self._turn(reference, "alone"):
             self._finish_begun()
             steps = self._applier.removal(
                 reference, children=children, referrers=referrers, reason=reason
@@ -355,10 +360,12 @@ class Executor:
         if not self._terms.evidence:
             return Evidence(tags=tags, problem="not gathered") if tags else None
         names = self._applier.names(action.reference)
+        if not self._terms.contents:
+            return Evidence(tags=tags, names=names)
         store = reader or self.reading(action.reference)
         digest = None
         if isinstance(seen, Target):
-            store, digest = seen.store, seen.digest if self._terms.contents else None
+            store, digest = seen.store, seen.digest
 
         def gathered(unplanned: ReadStore | None) -> Evidence:
             limit, stop = self._applier.blob_limit, self._applier.stop

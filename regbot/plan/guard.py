@@ -69,6 +69,11 @@ class Guard:
         """Whether there is any rule."""
         return self != Guard()
 
+    @property
+    def counts_tags(self) -> bool:
+        """Whether a rule is about how many tags a repository has."""
+        return (self.max_delete_percent, self.keep_at_least) != (None, None)
+
     def over(self, other: Guard) -> Guard:
         """These rules, with those of ``other`` where there is none; patterns of both."""
 
@@ -109,17 +114,17 @@ class Losses:
     """What a plan deletes of one repository.
 
     ``names`` are all names of the repository, the first the one to compare by; a tag may
-    stand under any of them. ``tags_before`` None is unknown.
+    stand under any of them. ``listed`` are its tags before, None where they are not known.
     """
 
     names: tuple[Reference, ...]
-    tags_before: int | None
+    listed: frozenset[Tag] | None
     doomed: tuple[Doomed, ...]
 
     @property
-    def tags(self) -> int:
-        """How many tags go."""
-        return len({each.reference.tag for each in self.doomed if each.reference.tag})
+    def tags(self) -> frozenset[Tag]:
+        """The tags that go. A registry may not list all of them."""
+        return frozenset(each.reference.tag for each in self.doomed if each.reference.tag)
 
 
 def broken_rules(guard: Guard, plan: Sequence[Losses], now: float) -> list[str]:
@@ -137,18 +142,19 @@ def broken_rules(guard: Guard, plan: Sequence[Losses], now: float) -> list[str]:
 
 
 def _broken_in(guard: Guard, losses: Losses) -> list[str]:
-    lines = []
-    where, gone, before = losses.names[0], losses.tags, losses.tags_before
-    if gone and before is None and (guard.max_delete_percent, guard.keep_at_least) != (None, None):
+    if not losses.tags or not guard.counts_tags:
+        return []
+    lines, where, listed = [], losses.names[0], losses.listed
+    if listed is None:
         return [f"maxDeletePercent and keepAtLeast: the tags of {where} could not be counted"]
-    percent = 100 * gone / max(before or 0, gone) if gone else 0.0
+    gone, before, left = len(losses.tags), len(listed | losses.tags), len(listed - losses.tags)
+    percent = 100 * gone / before
     if guard.max_delete_percent is not None and percent > guard.max_delete_percent:
         lines.append(
             f"maxDeletePercent {guard.max_delete_percent:g}: {gone} of {before} tags of {where}"
             f" are {percent:.1f} %"
         )
-    left = max(0, (before or 0) - gone)
-    if guard.keep_at_least is not None and gone and left < guard.keep_at_least:
+    if guard.keep_at_least is not None and left < guard.keep_at_least:
         missing = guard.keep_at_least - left
         lines.append(
             f"keepAtLeast {guard.keep_at_least}: {where} would keep {left} tags, {missing} too few"

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from regbot.errors import GuardBroken
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.plan.guard import Doomed, Guard, Losses, broken_rules
 from regbot.plan.outcome import Outcome
 
+TagsOf = Callable[[Reference], frozenset[Tag] | None]
+"""The tags of a repository without what is planned; None where they can't be read."""
 
-def judge(guard: Guard, outcomes: Sequence[Outcome], now: float) -> None:
-    """Raise GuardBroken, with every broken rule, unless the planned deletes keep them all."""
-    lines = broken_rules(guard, _losses(outcomes), now)
+
+def judge(guard: Guard, outcomes: Sequence[Outcome], tags_of: TagsOf, now: float) -> None:
+    """Raise GuardBroken, with every broken rule, unless the planned deletes keep them all.
+
+    The tags are counted now: since the script has read them, others may have gone.
+    """
+    lines = broken_rules(guard, _losses(guard, outcomes, tags_of), now)
     if lines:
         raise GuardBroken("; ".join(lines))
 
 
-def _losses(outcomes: Sequence[Outcome]) -> list[Losses]:
+def _losses(guard: Guard, outcomes: Sequence[Outcome], tags_of: TagsOf) -> list[Losses]:
     by_repository: dict[Reference, list[Outcome]] = {}
     for outcome in outcomes:
         if isinstance(outcome.action, DeleteTag | DeleteManifest):
             by_repository.setdefault(_names(outcome)[0], []).append(outcome)
-    return [
-        Losses(_names(deletes[0]), min(_counts(deletes), default=None), tuple(_all_doomed(deletes)))
-        for deletes in by_repository.values()
-    ]
+    plan = []
+    for deletes in by_repository.values():
+        losses = Losses(_names(deletes[0]), None, tuple(_all_doomed(deletes)))
+        if losses.tags and guard.counts_tags:
+            losses = replace(losses, listed=tags_of(deletes[0].action.reference))
+        plan.append(losses)
+    return plan
 
 
 def _names(outcome: Outcome) -> tuple[Reference, ...]:
     """All names of the repository, which a script may call by several."""
     known = outcome.evidence.names if outcome.evidence else ()
     return known or (outcome.action.reference.without_name,)
-
-
-def _counts(outcomes: Sequence[Outcome]) -> Iterator[int]:
-    for outcome in outcomes:
-        if outcome.evidence and outcome.evidence.tags_before is not None:
-            yield outcome.evidence.tags_before
 
 
 def _all_doomed(outcomes: Sequence[Outcome]) -> Iterator[Doomed]:

@@ -10,9 +10,12 @@ from pathlib import Path
 from regbot.events import Emit
 from regbot.http.exchange import Exchange
 from regbot.plan.apply import Applier
+from regbot.plan.evidence import tags_in
 from regbot.plan.executor import Executor, Terms
+from regbot.plan.judgement import TagsOf
 from regbot.plan.outcome import Outcomes
 from regbot.plan.settled import SettledStores
+from regbot.plan.turns import Turns
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
@@ -24,11 +27,14 @@ from regbot.store.views import Reading, Views
 class Session:
     """What one run reads from, and the one door through which it changes anything.
 
-    ``keep`` lets the scripts after it see what it planned; it does nothing in a live run.
+    ``tags_of`` gives the tags of a repository as they are without what the run itself
+    plans. ``keep`` lets the scripts after it see what it planned; it does nothing in a
+    live run.
     """
 
     stores: ReadStores
     executor: Executor
+    tags_of: TagsOf
     keep: Callable[[], None]
 
 
@@ -44,6 +50,7 @@ def open_session(
     after: OverlayStores | None = None,
     work_dir: Path | None = None,
     reading: Reading = Reading(),
+    turns: Turns | None = None,
 ) -> Iterator[Session]:
     """Open the stores of a run called ``name``, and clean up behind it.
 
@@ -52,6 +59,7 @@ def open_session(
     ``work_dir``; None lets them be anywhere. ``reading`` says how registries are read;
     what a write rests on is read from the registry itself, whatever that says. An image
     that is copied is what its tag is on at that moment, never an answer fetched ahead.
+    ``turns`` are taken together with other runs that change something; a dry run has its own.
     """
     exchange = bind(stop)
     needed = terms.journal.needed if terms.journal else None
@@ -61,16 +69,19 @@ def open_session(
     stores: Stores
     planned: OverlayStores | None = None
     keep: Callable[[], None] = _nothing
+    unplanned: list[ReadStores]
     with ExitStack() as ending:
         ending.callback(views.close)
         if terms.dry_run:
             sources = stores = planned = OverlayStores(views, after=after)
             keep = planned.keep
+            unplanned = [opened, after] if after else [opened]
         else:
             sources = Views(opened, exchange, replace(reading, readahead=0), emit=emit)
             writing = opened.for_writing(bind, written=views.written)
             ending.callback(writing.close)
             stores = writing
+            unplanned = [stores]
         applier = Applier(
             stores,
             sources,
@@ -78,17 +89,19 @@ def open_session(
             emit,
             exchange.blob_limit,
             ending,
-            unplanned=opened if terms.dry_run else stores,
+            unplanned=unplanned[0],
             writes_files=not terms.dry_run,
             registries=exchange.names,
             turn=exchange.turn,
             planned=planned,
+            turns=Turns() if terms.dry_run or turns is None else turns,
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)
         yield Session(
             sources if terms.dry_run else SettledStores(views, executor.settle_before),
             executor,
+            lambda reference: tags_in(*(each.open(reference) for each in unplanned)),
             keep,
         )
 

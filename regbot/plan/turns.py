@@ -1,11 +1,11 @@
-"""Who may change a repository when several calls of one script do so at once."""
+"""Who may change a repository when several calls, or several scripts, do so at once."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,8 +20,8 @@ from regbot.plan.action import (
 )
 from regbot.stopping import Stop
 
-Change = Literal["puts", "deletes", "removal"]
-"""``removal`` is all of an image's: it is planned on what is there, so nothing may change."""
+Change = Literal["puts", "deletes", "alone"]
+"""``alone``: what is planned on what is there, so nothing else may change."""
 
 _LOOK_FOR_STOP = 0.2
 
@@ -46,23 +46,22 @@ def change_of(action: Action) -> Change | None:
 
 
 class Turns:
-    """Puts go together, and so do deletes, but not with one another; a removal goes alone.
+    """Puts go together, and so do deletes, but not with one another; ``alone`` is with none.
 
-    A delete rests on a look at what is tagged and used, which a put in the meantime would
-    make wrong. ``stop`` ends who waits.
+    A delete rests on a look at what is tagged and used, and a plan on what a guard has
+    counted, which another change in the meantime would make wrong.
     """
 
-    def __init__(self, stop: Stop) -> None:
-        self._stop = stop
+    def __init__(self) -> None:
         self._changed = threading.Condition()
         self._places: dict[Reference, _Place] = {}
 
     @contextmanager
-    def at(self, repository: Reference, change: Change) -> Iterator[None]:
-        """The turn for a change; waits for it. Raises Stopped and ScriptTimeout."""
+    def at(self, repository: Reference, change: Change, stop: Stop) -> Iterator[None]:
+        """The turn for a change; waits for it until ``stop``. Raises Stopped and ScriptTimeout."""
         with self._changed:
             place = self._places.setdefault(repository, _Place())
-            self._wait(place, change)
+            self._wait(place, change, stop)
             place.change = change
             place.busy += 1
         try:
@@ -72,13 +71,25 @@ class Turns:
                 place.busy -= 1
                 self._changed.notify_all()
 
-    def _wait(self, place: _Place, change: Change) -> None:
+    @contextmanager
+    def alone(self, repositories: Iterable[Reference], stop: Stop) -> Iterator[None]:
+        """Have all these repositories to oneself.
+
+        Everybody waits for them in the same order, so that no two wait for one another.
+        Raises as ``at`` does.
+        """
+        with ExitStack() as turns:
+            for repository in sorted(set(repositories), key=str):
+                turns.enter_context(self.at(repository, "alone", stop))
+            yield
+
+    def _wait(self, place: _Place, change: Change, stop: Stop) -> None:
         """Wait until the change fits, and those that came before have begun."""
         ticket = object()
         place.queue.append(ticket)
         try:
             while place.queue[0] is not ticket or not self._fits(place, change):
-                self._stop.check()
+                stop.check()
                 self._changed.wait(_LOOK_FOR_STOP)
         finally:
             place.queue.remove(ticket)
@@ -86,4 +97,4 @@ class Turns:
 
     @staticmethod
     def _fits(place: _Place, change: Change) -> bool:
-        return not place.busy or place.change == change != "removal"
+        return not place.busy or place.change == change != "alone"

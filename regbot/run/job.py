@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from regbot.config.values import Script
@@ -17,11 +17,12 @@ from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
 from regbot.lua.processes import Process, start
-from regbot.plan.carrying import Planned, carry_out, planned_from
+from regbot.plan.carrying import carry_out, planned_from
 from regbot.plan.executor import Terms
 from regbot.plan.judgement import judge
-from regbot.plan.outcome import Outcomes
+from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import Session, open_session
+from regbot.plan.turns import Turns, change_of
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.views import Reading
@@ -47,9 +48,10 @@ class Services:
     ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
     finds the names a script may ask for; ``blob_limit`` is in bytes. ``evidence``:
     what is deleted is looked at for a report. ``journal`` gives the run's journal.
-    ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
-    script that fails plans nothing, as where it has a guard; else what it planned before
-    counts, since a live run would have done it. ``reading`` says how registries are read.
+    ``turns`` says which script may change a repository. ``overlay`` is what the scripts
+    of a dry run plan together. ``whole``: in a dry run a script that fails plans nothing,
+    as where it has a guard; else what it planned before counts, since a live run would
+    have done it. ``reading`` says how registries are read.
     """
 
     bind: Callable[[Stop], Exchange]
@@ -61,6 +63,7 @@ class Services:
     dry_run: bool = False
     evidence: bool = False
     journal: JournalSlot | None = None
+    turns: Turns = field(default_factory=Turns)
     overlay: OverlayStores | None = None
     whole: bool = False
     reading: Reading = Reading()
@@ -101,18 +104,20 @@ def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
     if services.dry_run or not script.guard.is_set:
         return _execute(script, services, stop)
     trial = services.for_trial()
-    value = _execute(script, trial, stop)
+    value = _execute(script, trial, stop, is_trial=True)
     for outcome in trial.outcomes.all:
         if outcome.status != "planned":
             services.outcomes.add(outcome)
-    _carry_out(script, planned_from(trial.outcomes.all), services, stop)
+    _carry_out(script, trial.outcomes.all, services, stop)
     return value
 
 
-def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
-    """Run a script's text. In a dry run its guard judges what it planned."""
+def _execute(
+    script: Script, services: Services, stop: Stop, *, is_trial: bool = False
+) -> list[Any]:
+    """Run a script's text. In a dry run, but for a trial, its guard judges what it planned."""
     is_kept = not (services.whole or script.guard.is_set)
-    with _session(script, services, stop) as session:
+    with _session(script, services, stop) as session, ExitStack() as turns:
         context = Context(
             script=script.name,
             stores=session.stores,
@@ -132,8 +137,9 @@ def _execute(script: Script, services: Services, stop: Stop) -> list[Any]:
                 program, visible, dispatcher(context), stop, start=services.start_process
             )
             _settle(script, session)
-            if services.dry_run:
-                judge(script.guard, services.outcomes.of(script.name), time.time())
+            if services.dry_run and not is_trial:
+                planned = services.outcomes.of(script.name)
+                turns.enter_context(_judged(script, session, planned, services, stop))
             is_kept = True
         finally:
             session.executor.close()
@@ -154,15 +160,39 @@ def _settle(script: Script, session: Session) -> None:
         raise ScriptError(f"{script.name}: tag.delete: {error}") from error
 
 
-def _carry_out(script: Script, plan: Sequence[Planned], services: Services, stop: Stop) -> None:
-    failures = Outcomes()
-    with _session(script, replace(services, outcomes=failures), stop) as session:
-        try:
+@contextmanager
+def _judged(
+    script: Script, session: Session, outcomes: Sequence[Outcome], services: Services, stop: Stop
+) -> Iterator[None]:
+    """Let no other script change the repositories of a plan from its judgement on.
+
+    Raises GuardBroken.
+    """
+    repositories = [
+        session.executor.repository_of(outcome.action.reference)
+        for outcome in outcomes
+        if outcome.status == "planned" and change_of(outcome.action)
+    ]
+    with services.turns.alone(repositories, stop):
+        judge(script.guard, outcomes, session.tags_of, time.time())
+        yield
+
+
+def _carry_out(script: Script, outcomes: Sequence[Outcome], services: Services, stop: Stop) -> None:
+    """Do what a script's trial planned, once its guard has judged that."""
+    plan = planned_from(outcomes)
+    carried = replace(services, outcomes=Outcomes(), turns=Turns())
+    try:
+        with (
+            _session(script, carried, stop) as session,
+            _judged(script, session, outcomes, services, stop),
+            closing(session.executor),
+        ):
             carry_out(plan, lambda _: session.executor)
-        finally:
-            for outcome in failures.all:
-                services.outcomes.add(outcome)
-    failed = [outcome for outcome in failures.all if outcome.status == "failed"]
+    finally:
+        for outcome in carried.outcomes.all:
+            services.outcomes.add(outcome)
+    failed = [outcome for outcome in carried.outcomes.all if outcome.status == "failed"]
     if failed:
         raise ScriptError(f"{script.name}: {len(failed)} of {len(plan)} actions failed")
 
@@ -184,4 +214,5 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         after=services.overlay,
         work_dir=script.work_dir,
         reading=services.reading,
+        turns=services.turns,
     )

@@ -1,5 +1,7 @@
 """The rules of a guard, each judged on plain facts of a plan."""
 
+from dataclasses import replace
+
 import pytest
 
 from regbot.errors import InvalidValue
@@ -20,7 +22,9 @@ def protect(*texts):
 
 def losses(*tags, before=10, created=None, repository=APP):
     doomed = tuple(Doomed(repository.with_tag(tag), created) for tag in tags)
-    return Losses((repository,), before, doomed)
+    others = [Tag(f"kept{number}") for number in range((before or 0) - len(tags))]
+    listed = None if before is None else frozenset([*map(Tag, tags[:before]), *others])
+    return Losses((repository,), listed, doomed)
 
 
 def broken(guard, *plan):
@@ -80,7 +84,7 @@ def test_max_deletes_counts_the_whole_plan():
 
 def test_a_manifest_counts_as_one_delete():
     doomed = (Doomed(APP.with_digest(Digest.parse(DIGEST))), Doomed(APP.with_tag(Tag("a"))))
-    gone = Losses((APP,), 10, doomed)
+    gone = replace(losses("a"), doomed=doomed)
     assert broken(Guard(max_deletes=1), gone) == ["maxDeletes 1: the plan deletes 2, 1 too many"]
     assert broken(Guard(max_delete_percent=10), gone) == []
 

@@ -38,7 +38,7 @@ class Room:
 
     def __init__(self):
         self.waited = Waited()
-        self.turns = Turns(self.waited)
+        self.turns = Turns()
         self.threads = ThreadPoolExecutor(16)
         self.inside = set()
         self.met = set()
@@ -54,7 +54,7 @@ class Room:
         inside, go = threading.Event(), threading.Event()
 
         def work():
-            with self.turns.at(repository, change):
+            with self.turns.at(repository, change, self.waited):
                 self.inside.add(name)
                 self.met |= {frozenset((name, other)) for other in self.inside - {name}}
                 inside.set()
@@ -78,9 +78,9 @@ def test_changes_of_a_kind_go_together(change):
     [
         ("puts", "deletes"),
         ("deletes", "puts"),
-        ("removal", "removal"),
-        ("removal", "deletes"),
-        ("puts", "removal"),
+        ("alone", "alone"),
+        ("alone", "deletes"),
+        ("puts", "alone"),
     ],
 )
 def test_changes_that_rest_on_one_another_do_not(first, second):
@@ -115,11 +115,46 @@ def test_who_waits_is_not_overtaken():
 
 
 def test_a_stop_ends_who_waits():
-    stop = Stop()
-    turns = Turns(stop)
-    with turns.at(APP, "puts"):
+    turns, stop = Turns(), Stop()
+    with turns.at(APP, "puts", Stop()):
         stop.ask()
-        with pytest.raises(Stopped), turns.at(APP, "deletes"):
+        with pytest.raises(Stopped), turns.at(APP, "deletes", stop):
+            pass
+
+
+def test_several_repositories_are_waited_for_in_one_order():
+    """Who waits for the first of them has none of the others yet."""
+    turns, waited = Turns(), Waited()
+    has_both, go = threading.Event(), threading.Event()
+
+    def take_both():
+        with turns.alone([OTHER, APP], waited):
+            has_both.set()
+            assert go.wait(LONG)
+
+    with ThreadPoolExecutor(1) as threads:
+        with turns.at(APP, "puts", Stop()):
+            plan = threads.submit(take_both)
+            assert waited.seen.wait(LONG)
+            with turns.at(OTHER, "puts", Stop()):
+                assert not has_both.is_set()
+        assert has_both.wait(LONG)
+        stop = Stop()
+        stop.ask()
+        for repository in (APP, OTHER):
+            with pytest.raises(Stopped), turns.at(repository, "puts", stop):
+                pass
+        go.set()
+        plan.result(LONG)
+
+
+def test_a_stop_ends_who_waits_for_several_and_leaves_none_taken():
+    turns, stop = Turns(), Stop()
+    with turns.at(OTHER, "puts", Stop()):
+        stop.ask()
+        with pytest.raises(Stopped), turns.alone([APP, OTHER], stop):
+            pass
+        with turns.at(APP, "puts", Stop()):
             pass
 
 

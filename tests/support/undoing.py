@@ -26,7 +26,7 @@ def door_to(stores, stop):
         with ExitStack() as archives:
             applier = Applier(stores, stores, stop, ignore, LIMIT, archives, stores)
             executor = Executor("undo", applier, Outcomes(), ignore, terms)
-            yield Session(stores, executor, lambda: None)
+            yield Session(stores, executor, lambda _: None, lambda: None)
 
     return open_door
 
