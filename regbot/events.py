@@ -9,10 +9,11 @@ for a level that is off.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from regbot.redaction import redacted
+from regbot.values import dataclass
 
 Level = Literal["trace", "debug", "info", "warn", "error"]
 """The levels of the log, in increasing order."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from regbot.values import dataclass
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _ENOUGH = 64 * 1024

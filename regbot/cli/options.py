@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import click
 
 from regbot.cli.group import hand_down
 from regbot.errors import UsageError
+from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.cli.logs import Format

@@ -7,9 +7,10 @@ The field that it belongs to decides what the text means.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regbot.errors import ConfigError, InvalidValue
+from regbot.values import dataclass
 
 Path = tuple[str | int, ...]
 """Keys and list positions that lead from the root to a node."""

@@ -8,7 +8,6 @@ None, as for a key that is not set. All raise Mistake.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC
 
 from regbot.config.document import Mapping, Mistake, Node, Scalar, Sequence, shown
@@ -18,6 +17,7 @@ from regbot.plan.guard import Protection
 from regbot.run.schedule import Schedule
 from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration, parse_size
+from regbot.values import dataclass
 
 _TRUE = frozenset({"true", "yes", "on", "y"})
 _FALSE = frozenset({"false", "no", "off", "n"})

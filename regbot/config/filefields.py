@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.config.document import Mistake, shown
@@ -10,6 +9,7 @@ from regbot.config.fields import clean_text_of, require_clean, text_of
 from regbot.config.section import Value
 from regbot.config.template import render
 from regbot.files import open_regular
+from regbot.values import dataclass
 
 _MAX_SCRIPT = 16 * 1024 * 1024
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -19,6 +19,7 @@ from regbot.config.document import (
     Sequence,
 )
 from regbot.config.document import Mapping as MappingNode
+from regbot.values import dataclass
 
 _T = TypeVar("_T")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from regbot.errors import ConfigError
 from regbot.http.hosts import ClientSettings
 from regbot.plan.guard import Guard
+from regbot.values import dataclass
 
 DEFAULT_MEMORY = 256 * 1024 * 1024
 DEFAULT_JOURNAL_KEEP = 30 * 86400.0

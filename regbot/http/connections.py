@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -18,6 +17,7 @@ from regbot.http.exchange import Request
 from regbot.http.framing import Connection, SecureConnection
 from regbot.http.proxies import Proxies
 from regbot.http.urls import authority
+from regbot.values import dataclass
 
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/(?!/)[A-Za-z0-9._~/:@!$&'()*+,;=?-]*")
 """A URL that goes over the wire as it is; any other is quoted first."""

@@ -12,13 +12,13 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from regbot.errors import Stopped
 from regbot.http.exchange import in_turn
 from regbot.stopping import Clock, Stop
+from regbot.values import dataclass
 
 GRACE = 3.0
 _POLL = 0.2

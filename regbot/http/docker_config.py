@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from regbot.events import Emit, Message
 from regbot.files import open_regular
 from regbot.http.hosts import HUB_KEY, IDENTITY_USER, HostSettings, Login, Secret
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
+from regbot.values import dataclass
 
 _PROGRAM = "docker-credential-"
 _LARGEST = 4 * 1024 * 1024

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,6 +17,7 @@ from regbot.errors import ConnectionFailed, SizeMismatch
 from regbot.http.hosts import HostSettings
 from regbot.redaction import redacted
 from regbot.units import format_size
+from regbot.values import dataclass
 
 OK = frozenset({200})
 

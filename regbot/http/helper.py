@@ -13,13 +13,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import IO
 
 from regbot.errors import CredentialError
 from regbot.http.hosts import IDENTITY_USER, Login, Secret
 from regbot.stopping import Clock, Stop
 from regbot.units import format_duration
+from regbot.values import dataclass
 
 HELPER_TIMEOUT = 30.0
 _LARGEST = 1024 * 1024

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.oci.reference import DOCKER_HUB
+from regbot.values import dataclass
 
 Tls = Literal["enabled", "insecure", "disabled"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from regbot.errors import (
@@ -19,6 +19,7 @@ from regbot.http.exchange import Request, Response, Scope, Sender
 from regbot.http.hosts import HostSettings
 from regbot.http.peers import Peer
 from regbot.http.urls import authority, origin
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC
 
 from regbot.errors import ConnectionFailed
 from regbot.events import Delayed, Emit
 from regbot.http.exchange import Request, Response, Sender
 from regbot.stopping import Clock, Stop
+from regbot.values import dataclass
 
 OVERLOADED = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that may be gone on the next try."""

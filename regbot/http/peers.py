@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
 from regbot.http.proxies import Proxies
 from regbot.http.tls import context_for
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES, names_of_registry
+from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.http.connections import Connections

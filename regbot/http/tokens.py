@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -20,6 +20,7 @@ from regbot.http.pacing import OVERLOADED
 from regbot.http.redirects import REDIRECTS
 from regbot.http.urls import origin
 from regbot.redaction import printable, redacted
+from regbot.values import dataclass
 
 CLIENT_ID = "regbot"
 _ACCEPT = {"Accept": "application/json"}

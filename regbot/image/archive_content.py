@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from regbot.errors import DigestMismatch, InvalidValue, Malformed, NotFound, SizeMismatch
@@ -21,6 +20,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_CONFIG, OCI_MANIFEST, Manifest, encode, parse_object
 from regbot.stopping import Stop
 from regbot.store.layout_index import REF_NAME, Entry, Index, check_version
+from regbot.values import dataclass
 
 _LAYOUT, _INDEX, _SAVED = "oci-layout", "index.json", "manifest.json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"

@@ -11,7 +11,6 @@ import os
 import tarfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from regbot.oci.tag import Name
 from regbot.stopping import Stop
 from regbot.store.layout_index import REF_NAME
 from regbot.store.protocol import ReadStore
+from regbot.values import dataclass
 
 _BLOCK = 512
 _CONTAINERD_NAME = "io.containerd.image.name"

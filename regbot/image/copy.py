@@ -7,7 +7,6 @@ ends a copy, no tag points at content that is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from regbot.errors import (
     ContentError,
@@ -27,6 +26,7 @@ from regbot.oci.referrers import with_entries
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, Store
+from regbot.values import dataclass
 
 _MEANS_INCOMPLETE = frozenset({400, 404, 412, 422})
 """Statuses by which registries refuse an index whose children they don't have."""

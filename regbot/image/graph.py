@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from regbot.errors import ContentError, DigestMismatch, Malformed, NotFound
@@ -16,6 +16,7 @@ from regbot.oci.referrers import fallback_tag
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
+from regbot.values import dataclass
 
 DEEPEST = 20
 """Levels of indexes within indexes, and of referrers of referrers."""

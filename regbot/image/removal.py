@@ -11,7 +11,6 @@ digest alone protects nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from regbot.errors import NotSupported
 from regbot.image.crew import Crew
@@ -24,6 +23,7 @@ from regbot.oci.referrers import fallback_tag
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

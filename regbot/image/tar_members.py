@@ -11,10 +11,11 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO, Literal
 
 from regbot.errors import Malformed, SizeMismatch, StorageError
+from regbot.values import dataclass
 
 BLOCK = 512
 CHUNK_SIZE = 256 * 1024

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
+from regbot.values import dataclass
 
 EntryStatus = Literal["begun", "done", "skipped", "failed", "stopped"]
 """With ``begun`` and ``stopped``, the action may or may not have been carried out."""

@@ -8,7 +8,6 @@ its garbage.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -24,6 +23,7 @@ from regbot.plan.action import DeleteManifest
 from regbot.stopping import Stop, ended_by
 from regbot.store.placeholder import replaced_by
 from regbot.store.protocol import ReadStore
+from regbot.values import dataclass
 
 UndoStatus = Literal["restored", "planned", "unchanged", "skipped", "stopped", "failed"]
 _SHOWN = 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.events import Emit, Ending
@@ -15,6 +14,7 @@ from regbot.oci.reference import Reference
 from regbot.plan.look import Target
 from regbot.plan.recorder import Beginning, End, Saved
 from regbot.stopping import Stop
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from regbot.errors import InvalidValue, NotFound, RegbotError
 from regbot.events import Emit, Ending, Level, Message, ignore
@@ -21,6 +21,7 @@ from regbot.plan.executor import Executor, Terms
 from regbot.plan.session import Session
 from regbot.stopping import Stop, ended_by
 from regbot.store.layout import absolute
+from regbot.values import dataclass
 
 _DELETES = (DeleteTag.verb, DeleteManifest.verb)
 _LEVELS: dict[UndoStatus, Level] = {"failed": "error", "stopped": "warn", "skipped": "warn"}

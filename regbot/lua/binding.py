@@ -7,11 +7,11 @@ reference page.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from regbot.errors import InvalidValue, RegbotError, ScriptError, ScriptTimeout, Stopped
 from regbot.units import parse_duration
+from regbot.values import dataclass
 
 NAME_LIMIT = 4096
 """Characters of a text that names something: a reference, a version, a duration."""

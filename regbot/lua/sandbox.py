@@ -10,7 +10,7 @@ import os
 import select
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from regbot.errors import RegbotError, ScriptError, ScriptMemory, ScriptTimeout, Stopped
@@ -20,6 +20,7 @@ from regbot.lua.calls import Call
 from regbot.lua.processes import Process
 from regbot.stopping import Stop
 from regbot.units import format_size
+from regbot.values import dataclass
 
 _LOOK_FOR_STOP = 0.2
 _GRACE = 1.0

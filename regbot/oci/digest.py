@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from regbot.errors import DigestMismatch, InvalidValue, SizeMismatch
+from regbot.values import dataclass
 
 ALGORITHMS = ("sha256", "sha384", "sha512")
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from regbot.errors import ContentError, DigestMismatch, InvalidValue, Malformed, NotFound
 from regbot.oci.digest import Digest
 from regbot.oci.platform import Platform
+from regbot.values import dataclass
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

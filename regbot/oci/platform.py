@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from regbot.errors import InvalidValue
 from regbot.machine import Machine, this_machine
+from regbot.values import dataclass
 
 Fit = tuple[int, ...]
 """How well an image fits: the larger the better."""

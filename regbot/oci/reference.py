@@ -8,13 +8,14 @@ repositories and tags.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Literal
 
 from regbot.errors import InvalidValue
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Name, Tag
+from regbot.values import dataclass
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})

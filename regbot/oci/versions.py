@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import semver
 
 from regbot.errors import InvalidValue
+from regbot.values import dataclass
 
 _VERSION = re.compile(r"(?P<prefix>[vV]?)(?P<numbers>\d+(?:\.\d+){0,2})(?P<rest>[-+].*)?", re.ASCII)
 _COMPARATOR = re.compile(

@@ -5,7 +5,6 @@ A binding builds one and hands it to an executor; nothing else changes anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.errors import InvalidValue
@@ -15,6 +14,7 @@ from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.store.protocol import Chunks
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

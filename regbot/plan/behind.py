@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
@@ -20,6 +19,7 @@ from regbot.plan.action import DeleteTag
 from regbot.plan.evidence import Evidence
 from regbot.plan.look import Target
 from regbot.plan.recorder import Saved
+from regbot.values import dataclass
 
 MOST = 4096
 """Deletes that wait at most: who begins one more finishes them."""

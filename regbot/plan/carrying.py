@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from regbot.errors import RegbotError, ScriptTimeout, Stopped
@@ -18,6 +18,7 @@ from regbot.plan.action import (
 )
 from regbot.plan.executor import Executor
 from regbot.plan.outcome import Outcome
+from regbot.values import dataclass
 
 WORKERS = 16
 """Tags deleted at once; each host's own limits hold besides."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from regbot.errors import RegbotError, StorageError
@@ -15,6 +15,7 @@ from regbot.plan.look import Target
 from regbot.plan.outcome import Applied
 from regbot.plan.recorder import Beginning, End, Recorder, Saved
 from regbot.stopping import Clock, Stop, ended_by
+from regbot.values import dataclass
 
 A = TypeVar("A", Applied, Applied | None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regbot.errors import (
     NotFound,
@@ -19,6 +19,7 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
+from regbot.values import dataclass
 
 WORKERS = 4
 

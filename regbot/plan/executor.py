@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -31,6 +31,7 @@ from regbot.plan.turns import Change, change_of
 from regbot.stopping import ended_by
 from regbot.store.overlay import Overlay
 from regbot.store.protocol import ReadStore
+from regbot.values import dataclass
 
 A = TypeVar("A", Applied, Applied | None)
 

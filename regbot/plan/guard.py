@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import translate
 
 from regbot.errors import InvalidValue
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.units import format_duration
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from regbot.errors import ContentError, GuardBroken, NotFound, NotSupported
@@ -28,6 +28,7 @@ from regbot.store.placeholder import original_of, replaced_by
 from regbot.store.presence import LOOK_HOLDS
 from regbot.store.protocol import ReadStore, Store, Stores
 from regbot.store.remembering import Remembering
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

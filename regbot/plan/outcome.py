@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from regbot.events import Event
 from regbot.oci.digest import Digest
 from regbot.plan.action import Action
 from regbot.plan.evidence import Evidence
+from regbot.values import dataclass
 
 Status = Literal["done", "planned", "unchanged", "skipped", "failed", "stopped"]
 """``unchanged``: everything was as wanted already. ``stopped``: cut off by a signal

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +18,7 @@ from regbot.files import write_out, writing
 from regbot.plan.carrying import Planned
 from regbot.plan.planentries import AnyEntry, BlobOf, action_of, entry_of
 from regbot.units import format_moment
+from regbot.values import dataclass
 
 SCHEMA = 2
 

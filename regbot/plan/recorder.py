@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from regbot.events import Emit
@@ -14,6 +13,7 @@ from regbot.oci.tag import Tag
 from regbot.plan.action import Action
 from regbot.plan.look import Target
 from regbot.stopping import Stop
+from regbot.values import dataclass
 
 Ended = Literal["done", "unchanged", "skipped", "failed", "stopped"]
 

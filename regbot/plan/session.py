@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from regbot.events import Emit
@@ -21,6 +21,7 @@ from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores, Stores
 from regbot.store.views import Reading, Views
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ kept, unless each child has a tag of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regbot.errors import NotFound, RegbotError
 from regbot.image.crew import Crew
@@ -24,6 +24,7 @@ from regbot.oci.tag import Tag
 from regbot.plan.evidence import WORKERS, Evidence
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, ReadStores
+from regbot.values import dataclass
 
 UNTAGGED = (
     "untagged manifests can't be listed; the layers they use stay until the manifests are deleted"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
 from importlib.resources import files
 
 from regbot.report import shown
 from regbot.report.model import STATUSES, Report
+from regbot.values import dataclass
 
 _BARS = 20
 

@@ -7,11 +7,11 @@ means unknown; ``unknown`` of a repository says why.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from regbot.events import Ending
 from regbot.plan.outcome import Status
+from regbot.values import dataclass
 
 Kind = Literal["once", "plan", "apply", "run"]
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
@@ -40,6 +40,7 @@ from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores
 from regbot.store.views import Reading
+from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.journal.restore import Undone

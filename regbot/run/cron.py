@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regbot.errors import InvalidValue
+from regbot.values import dataclass
 
 _PART = re.compile(
     r"(?:(?P<star>[*?])|(?P<first>[0-9]{1,4}|[a-z]{3})(?:-(?P<last>[0-9]{1,4}|[a-z]{3}))?)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from regbot.config.values import Script
@@ -26,6 +26,7 @@ from regbot.plan.turns import Turns, change_of
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.views import Reading
+from regbot.values import dataclass
 
 WITHDRAWN = "its script failed or was stopped, so none of its actions is carried out"
 

@@ -10,7 +10,6 @@ hour follows real time.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from regbot.errors import InvalidValue
 from regbot.run.cron import plain_fields
 from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration
+from regbot.values import dataclass
 
 _PREFIX = re.compile(r"(?:CRON_)?TZ=(\S+)\s+")
 _NAMED = {

@@ -8,7 +8,6 @@ then nothing is removed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.errors import InvalidValue, Malformed, NotFound, SizeMismatch
@@ -17,6 +16,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, parse_object
 from regbot.stopping import Stop
 from regbot.store.layout import Layout
+from regbot.values import dataclass
 
 WallClock = Callable[[], float]
 """Seconds since 1970."""

@@ -8,7 +8,6 @@ each change, so every entry carries its JSON text and only new ones are encoded.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +15,7 @@ from regbot.errors import InvalidValue, Malformed, NotSupported
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Descriptor, encode, parse_object
 from regbot.oci.tag import Tag
+from regbot.values import dataclass
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _BARE = frozenset({"mediaType", "digest", "size"})

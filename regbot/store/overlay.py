@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
 from heapq import merge
 from typing import TypeVar
 
@@ -36,6 +35,7 @@ from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer
 from regbot.oci.tag import Name, Tag
 from regbot.store.protocol import Chunks, ReadStore, read_config
+from regbot.values import dataclass
 
 CHECKED_AT_ONCE = MEBIBYTE
 """Bytes up to which a planned blob is read and checked when it is put.

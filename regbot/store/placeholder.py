@@ -10,7 +10,6 @@ import gzip
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from regbot.errors import ContentError, InvalidValue, NotFound
@@ -26,6 +25,7 @@ from regbot.oci.manifest import (
 )
 from regbot.oci.tag import Name
 from regbot.store.protocol import ReadStore, read_blob
+from regbot.values import dataclass
 
 _OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"

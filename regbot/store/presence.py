@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from regbot.errors import ConnectionFailed, NotFound, RegbotError, ServerFault
@@ -12,6 +11,7 @@ from regbot.oci.manifest import Head, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.store.protocol import Chunks
+from regbot.values import dataclass
 
 LOOK_HOLDS = 0.1
 """Seconds after which a look at a tag is repeated before the tag is changed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.tag import Name, Tag
 from regbot.store.protocol import ReadStore
+from regbot.values import dataclass
 
 _REMEMBERED = 24
 """Tags whose questions are remembered: several threads may be at as many."""

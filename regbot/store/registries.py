@@ -7,9 +7,9 @@ A registry is known by its name, or by the challenge that asks for a login
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from regbot.http.exchange import Exchange
+from regbot.values import dataclass
 
 _USUAL_SECONDS = 3.5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from regbot.events import Emit, ignore
 from regbot.http.exchange import Exchange
@@ -17,6 +17,7 @@ from regbot.store.cache_folder import CacheFolder
 from regbot.store.opener import OpenStores
 from regbot.store.protocol import ReadStore
 from regbot.store.readahead import Host, Readahead
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

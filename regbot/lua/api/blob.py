@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from regbot.errors import InvalidValue
 from regbot.lua.api.context import Context
 from regbot.lua.api.names import REFERENCE, REPOSITORY
@@ -14,6 +12,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import PutBlob
 from regbot.store.protocol import Chunks, read_blob
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from regbot.errors import InvalidValue
@@ -14,6 +13,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit, encode
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
+from regbot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
