@@ -17,13 +17,11 @@ __all__ = ["dataclass"]
 _T = TypeVar("_T")
 
 
-def _dataclass(
-    *, frozen: bool = False, slots: bool = False, order: bool = False
-) -> Callable[[type[_T]], type[_T]]:
-    """As ``dataclasses.dataclass``, which does all that is not frozen and slotted."""
-    if frozen and slots and not order:
+def _dataclass(*, frozen: bool = False, slots: bool = False) -> Callable[[type[_T]], type[_T]]:
+    """As ``dataclasses.dataclass``, which makes those that are not frozen and slotted."""
+    if frozen and slots:
         return _frozen
-    return dataclasses.dataclass(frozen=frozen, slots=slots, order=order)
+    return dataclasses.dataclass(frozen=frozen, slots=slots)
 
 
 if TYPE_CHECKING:

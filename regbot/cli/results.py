@@ -23,10 +23,10 @@ def write_reports(bot: Bot, kind: Kind, ended: Ended, paths: Sequence[Path]) -> 
 
     Call it before anything is printed, so that a closed pipe doesn't prevent it.
     """
-    from regbot.report import files, terminal
-
     if not paths:
         return
+    from regbot.report import files, terminal
+
     report = bot.report(kind, ended.results)
     files.write_reports(report, paths)
     if sys.stdout and sys.stdout.isatty():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field
+from typing import NamedTuple
 
 from regbot.errors import ConfigError, InvalidValue
 from regbot.values import dataclass
@@ -21,16 +22,14 @@ Place = tuple[str, ...]
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in the file. Lines and columns are counted from 1."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """A problem at a place. The text says what is wrong, and in brackets what to do."""
 
     mark: Mark

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,16 @@ from regbot.http.helper import Helper
 from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
 from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
 from regbot.http.proxies import Proxies
-from regbot.http.tls import context_for
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES, names_of_registry
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from regbot.http.connections import Connections
+
+CERTIFICATES = Path("/etc/docker/certs.d")
+"""Docker's folder of the certificates for each host."""
 
 DOWN_FOR = 60.0
 """Seconds that a mirror which failed is asked last."""
@@ -89,13 +92,18 @@ class Peer:
         with self._lock:
             if self._connections is None:
                 self._connections = Connections(
-                    partial(context_for, self.settings, self._certificates),
+                    self._tls_context,
                     proxies=self._proxies,
                     user_agent=self._options.user_agent,
                     size=self._size,
                     cutter=self.cutter,
                 )
             return self._connections
+
+    def _tls_context(self) -> SSLContext:
+        from regbot.http.tls import context_for
+
+        return context_for(self.settings, self._certificates)
 
     @property
     def is_down(self) -> bool:

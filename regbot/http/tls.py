@@ -15,8 +15,6 @@ from regbot.errors import CredentialError
 from regbot.files import open_regular
 from regbot.http.hosts import HostSettings
 
-CERTIFICATES = Path("/etc/docker/certs.d")
-
 
 def context_for(settings: HostSettings, certificates: Path | None) -> ssl.SSLContext:
     """A context for one host; with TLS disabled, for the places it redirects to.

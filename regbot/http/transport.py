@@ -20,10 +20,9 @@ from regbot.http.hosts import ClientSettings, HostSettings
 from regbot.http.login import LoginSender
 from regbot.http.mirrors import MirrorSender, Route
 from regbot.http.pacing import Pace, PacedSender, Patience, Slots, Surroundings, Wait
-from regbot.http.peers import Options, Peer, Peers
+from regbot.http.peers import CERTIFICATES, Options, Peer, Peers
 from regbot.http.redirects import RedirectSender
 from regbot.http.retry import RetrySender
-from regbot.http.tls import CERTIFICATES
 from regbot.http.urls import origin
 from regbot.stopping import Clock, Stop
 from regbot.version import __version__

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regbot.events import Emit, Ending
-from regbot.journal.journal import Journal, RunJournal, default_state
-from regbot.journal.saving import save
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.look import Target
 from regbot.plan.recorder import Beginning, End, Saved
 from regbot.stopping import Stop
+
+if TYPE_CHECKING:
+    from regbot.journal.journal import Journal, RunJournal
 from regbot.values import dataclass
 
 
@@ -50,6 +52,8 @@ class JournalSlot:
 
     def save(self, target: Target, *, stop: Stop, emit: Emit) -> Saved:
         """What a delete takes away, to be noted with it."""
+        from regbot.journal.saving import save
+
         return save(target, stop=stop, emit=emit)
 
     def begin(self, actions: Sequence[Beginning]) -> list[int]:
@@ -81,6 +85,8 @@ class JournalSlot:
                     self._journal.close()
 
     def _begun(self) -> RunJournal:
+        from regbot.journal.journal import Journal, default_state
+
         with self._lock:
             if self._run is None:
                 settings = self._settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from regbot.errors import InvalidValue
 from regbot.files import open_regular
@@ -19,6 +18,8 @@ def parse_timezone(text: str) -> tzinfo:
     """The zone of a name such as Europe/Paris. Raises InvalidValue."""
     if text == "UTC":
         return UTC
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(text)
     except (OSError, ValueError, KeyError):
@@ -47,6 +48,8 @@ def local_timezone(environ: Mapping[str, str], local_time: Path = LOCAL_TIME) ->
 
 
 def _from_file(path: Path) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
     try:
         place = str(path.resolve())
         with open_regular(path) as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regbot.errors import InvalidValue
 from regbot.lua.binding import (
@@ -17,7 +17,9 @@ from regbot.lua.binding import (
     describe,
     plain,
 )
-from regbot.oci.versions import TagVersion
+
+if TYPE_CHECKING:
+    from regbot.oci.versions import TagVersion
 
 
 def _read_strings(passed: Passed) -> list[str]:
@@ -42,8 +44,15 @@ _VARIANT = Parameter(
 )
 
 
+def _tag_version(text: str, *, variant: bool) -> TagVersion:
+    """The version in a tag. What reads it is loaded when a script has one."""
+    from regbot.oci.versions import TagVersion
+
+    return TagVersion.parse(text, variant=variant)
+
+
 def _version(_context: LocalContext, text: str, *, variant: bool) -> Passed:
-    parsed = TagVersion.parse(text, variant=variant)
+    parsed = _tag_version(text, variant=variant)
     version = parsed.version
     return plain(
         {
@@ -67,7 +76,7 @@ def _parse(context: LocalContext, text: str, *, variant: bool) -> Passed:
 
 
 def _compare(_context: LocalContext, a: str, b: str, *, variant: bool) -> Passed:
-    left, right = (TagVersion.parse(text, variant=variant) for text in (a, b))
+    left, right = (_tag_version(text, variant=variant) for text in (a, b))
     difference = left.version.compare(right.version)
     if difference == 0:
         difference = (left.variant > right.variant) - (left.variant < right.variant)
@@ -75,13 +84,13 @@ def _compare(_context: LocalContext, a: str, b: str, *, variant: bool) -> Passed
 
 
 def _sort(_context: LocalContext, texts: list[str], *, variant: bool, newest_first: bool) -> Passed:
-    versions = [TagVersion.parse(text, variant=variant) for text in texts]
+    versions = [_tag_version(text, variant=variant) for text in texts]
     versions.sort(key=lambda version: version.order, reverse=newest_first)
     return plain([version.text for version in versions])
 
 
 def _satisfies(_context: LocalContext, text: str, wanted: str, *, variant: bool) -> Passed:
-    return plain(TagVersion.parse(text, variant=variant).satisfies(wanted))
+    return plain(_tag_version(text, variant=variant).satisfies(wanted))
 
 
 BINDINGS = (
