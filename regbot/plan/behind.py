@@ -3,7 +3,8 @@
 A script that deletes one tag after the other waits for what may be refused, and for
 nothing else: a registry's tags are read back together, and those of a layout folder go
 with one change of its index. What is not finished yet is finished before anything is
-done or read that depends on it, and before the run ends.
+done or read that depends on it, and before the run ends. Until then a delete keeps its
+turn at the repository, so that no other script puts the tag again.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Begun:
     saved: Saved | None = None
 
 
+GiveBack = Callable[[], None]
+"""Gives back the turn that a delete has."""
+
 Finish = Callable[[Sequence[Begun]], None]
 """Finishes deletes of one repository, and says how each ended. Raises nothing."""
 
@@ -60,11 +64,12 @@ class Behind:
         self._clock = clock
         self._changed = threading.Condition()
         self._turn = threading.Lock()
-        self._waiting: dict[_Place, tuple[Finish, Begun]] = {}
+        self._waiting: dict[_Place, tuple[Finish, Begun, GiveBack]] = {}
         self._in_hand: set[_Place] = set()
         self._beginning: set[_Place] = set()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._hurried = False
         self._broke: list[Exception] = []
 
     @contextmanager
@@ -89,12 +94,12 @@ class Behind:
             self._beginning.add(place)
             return True
 
-    def put(self, repository: Reference, begun: Begun, finish: Finish) -> None:
+    def put(self, repository: Reference, begun: Begun, finish: Finish, give_back: GiveBack) -> None:
         """Leave a delete to be finished by ``finish``; see ``beginning``."""
         with self._changed:
             if not self._waiting:
                 self._changed.notify_all()
-            self._waiting[repository, begun.action.tag] = (finish, begun)
+            self._waiting[repository, begun.action.tag] = (finish, begun, give_back)
             is_full = len(self._waiting) >= MOST
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -103,6 +108,12 @@ class Behind:
                 self._thread.start()
         if is_full:
             self.settle()
+
+    def hurry(self) -> None:
+        """Have what waits finished soon, by the thread."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
 
     def holds(self, repository: Reference, tag: Tag | None = None) -> bool:
         """Whether a delete of this tag, or without one of any tag there, is not finished."""
@@ -122,8 +133,9 @@ class Behind:
             with self._changed:
                 waiting, self._waiting = self._waiting, {}
                 self._in_hand = set(waiting)
+                self._hurried = False
             together: dict[tuple[Reference, Finish], list[Begun]] = {}
-            for (repository, _), (finish, begun) in waiting.items():
+            for (repository, _), (finish, begun, _) in waiting.items():
                 together.setdefault((repository, finish), []).append(begun)
             try:
                 for (_, finish), deletes in together.items():
@@ -134,6 +146,8 @@ class Behind:
             finally:
                 with self._changed:
                     self._in_hand = set()
+                for _, _, give_back in waiting.values():
+                    give_back()
 
     def close(self) -> None:
         """Finish all that waits, and end the thread. Raises what a ``Finish`` raised."""
@@ -153,7 +167,7 @@ class Behind:
         while not self._closed:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._waiting)
-                self._changed.wait_for(lambda: self._closed, pause)
+                self._changed.wait_for(lambda: self._closed or self._hurried, pause)
             began = self._clock()
             self.settle()
             pause = max(_PAUSE, _REST * (self._clock() - began))

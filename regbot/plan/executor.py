@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -108,12 +108,13 @@ class Executor:
         change = change_of(action)
         if change is None:
             return self._do(action)
+        self._finish_begun()
         with self._turn(action.reference, change):
             return self._do(action)
 
     def _turn(self, reference: Reference, change: Change) -> AbstractContextManager[None]:
-        repository = self.repository_of(reference)
-        return self._applier.turns.at(repository, change, self._applier.stop)
+        repository, turns = self.repository_of(reference), self._applier.turns
+        return turns.at(repository, change, self._applier.stop, self._behind.hurry)
 
     def _do(self, action: Action) -> Outcome:
         self._finish_begun()
@@ -148,11 +149,10 @@ class Executor:
             self.execute(action)
             return
         repository = self.repository_of(action.reference)
-        with (
-            self._turn(action.reference, "deletes"),
-            self._behind.beginning(repository, action.tag),
-        ):
-            self._leave_behind(repository, action)
+        with ExitStack() as turn:
+            turn.enter_context(self._turn(action.reference, "deletes"))
+            with self._behind.beginning(repository, action.tag):
+                self._leave_behind(repository, action, turn)
 
     def _foresee(self, action: DeleteTag) -> bool:
         """Plan the delete of a tag that the script has listed, and look at the tag behind it.
@@ -189,7 +189,7 @@ class Executor:
         self._failures.append(error)
         self._record_failure(action, error, evidence)
 
-    def _leave_behind(self, repository: Reference, action: DeleteTag) -> None:
+    def _leave_behind(self, repository: Reference, action: DeleteTag, turn: ExitStack) -> None:
         evidence: Evidence | None = None
         try:
             seen = self._looks.before(action, closely=self._closely)
@@ -197,7 +197,7 @@ class Executor:
             if isinstance(seen, Applied):
                 applied: Applied | None = seen
             else:
-                applied = self._begin(repository, Begun(action, seen, evidence))
+                applied = self._begin(repository, Begun(action, seen, evidence), turn)
         except RegbotError as error:
             self._record_failure(action, error, evidence)
             raise
@@ -234,6 +234,7 @@ class Executor:
         What is kept is read where the deletes will go, never from a mirror. Raises what
         ``image.removal.plan_removal`` and ``execute`` raise.
         """
+        self._finish_begun()
         with self._turn(reference, "alone"):
             self._finish_begun()
             steps = self._applier.removal(
@@ -260,8 +261,8 @@ class Executor:
         saved = self._entries.save(target)
         return self._with_referrer(action, target, self._entries.around(action, saved, delete))
 
-    def _begin(self, repository: Reference, begun: Begun) -> Applied | None:
-        """Begin a delete; None where it is left behind."""
+    def _begin(self, repository: Reference, begun: Begun, turn: ExitStack) -> Applied | None:
+        """Begin a delete; None where it is left behind, with its turn."""
         action, target = begun.action, begun.target
         saved = self._entries.save(target)
 
@@ -281,7 +282,7 @@ class Executor:
             begun = replace(begun, entry=entry)
         if applied is not None:
             return self._with_referrer(action, target, applied)
-        self._behind.put(repository, begun, self._finish)
+        self._behind.put(repository, begun, self._finish, turn.pop_all().close)
         return None
 
     def _finish(self, deletes: Sequence[Begun]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,15 +23,22 @@ from regbot.stopping import Stop
 Change = Literal["puts", "deletes", "alone"]
 """``alone``: what is planned on what is there, so nothing else may change."""
 
+Hurry = Callable[[], None]
+"""Asks who has a turn not to keep it longer than needed. Returns at once."""
+
 _LOOK_FOR_STOP = 0.2
+
+
+def _in_no_hurry() -> None:
+    """Who has a turn for one call alone gives it back as soon as can be."""
 
 
 @dataclass(slots=True)
 class _Place:
-    """What goes on in one repository, how many do it, and who waits, in order."""
+    """What goes on in one repository, how to hurry those who do it, and who waits, in order."""
 
     change: Change = "puts"
-    busy: int = 0
+    busy: list[Hurry] = field(default_factory=list)
     queue: deque[object] = field(default_factory=deque)
 
 
@@ -57,18 +64,23 @@ class Turns:
         self._places: dict[Reference, _Place] = {}
 
     @contextmanager
-    def at(self, repository: Reference, change: Change, stop: Stop) -> Iterator[None]:
-        """The turn for a change; waits for it until ``stop``. Raises Stopped and ScriptTimeout."""
+    def at(
+        self, repository: Reference, change: Change, stop: Stop, hurry: Hurry = _in_no_hurry
+    ) -> Iterator[None]:
+        """The turn for a change; waits for it until ``stop``. Raises Stopped and ScriptTimeout.
+
+        ``hurry`` is called when somebody waits for the turn to end.
+        """
         with self._changed:
             place = self._places.setdefault(repository, _Place())
             self._wait(place, change, stop)
             place.change = change
-            place.busy += 1
+            place.busy.append(hurry)
         try:
             yield
         finally:
             with self._changed:
-                place.busy -= 1
+                place.busy.remove(hurry)
                 self._changed.notify_all()
 
     @contextmanager
@@ -90,6 +102,8 @@ class Turns:
         try:
             while place.queue[0] is not ticket or not self._fits(place, change):
                 stop.check()
+                for hurry in set(place.busy):
+                    hurry()
                 self._changed.wait(_LOOK_FOR_STOP)
         finally:
             place.queue.remove(ticket)

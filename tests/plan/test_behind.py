@@ -384,7 +384,8 @@ def test_a_defect_keeps_no_other_delete_from_its_end():
 
     for name, finish in (("odd", breaks), ("app", finished.extend)):
         place = Reference.parse(f"registry.example.org/team/{name}:v1")
-        behind.put(place.without_name, Begun(DeleteTag(place), target=None, evidence=None), finish)
+        begun = Begun(DeleteTag(place), target=None, evidence=None)
+        behind.put(place.without_name, begun, finish, lambda: None)
     with pytest.raises(KeyError, match="odd"):
         behind.close()
     assert len(finished) == 1

@@ -8,19 +8,25 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from support.applying import APP, bot_in
+from support.images import make_image, push
 from support.registry import DISTRIBUTION_3
 
 from regbot.config.load import read_config
 from regbot.events import Event, Printed, ScriptEnded
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.run.bot import Bot, Options, assemble
 from regbot.run.job import RunResult
+from regbot.store.ocidir import OciDirStore
 
 LONG = 20.0
 OTHER = f"{APP}-other"
 KEEP = {"keepAtLeast": 5}
+NO_GUARD: dict[str, Any] = {}
 MEETING = f"{APP}-meeting"
 WAIT = " tag.ls(meeting) "
 """Asks for something that a test answers when it is time."""
@@ -74,12 +80,14 @@ def bot(tmp_path):
         yield bot
 
 
-def configure(bot: Any, scripts: dict[str, str], **settings: dict[str, Any]) -> None:
+def configure(
+    bot: Any, scripts: dict[str, str], guard: dict[str, Any] = KEEP, **settings: dict[str, Any]
+) -> None:
     """Two scripts at a time; ``settings`` are those of a script, by its name."""
     begin = 'local other, meeting = app .. "-other", app .. "-meeting" '
     bot.configure_all(
         {
-            name: {"script": begin + text, "guard": KEEP, **settings.get(name, {})}
+            name: {"script": begin + text, "guard": guard, **settings.get(name, {})}
             for name, text in scripts.items()
         },
         parallel=2,
@@ -147,5 +155,59 @@ class TestGuards:
         assert ended.is_set()
         late = "ran longer than its timeout of 2s"
         first, second = ("done", late) if timeout == "2s" else ("stopped", "stopped")
-        assert (results["first"].status, results["second"].error) == (first, second)
+        assert results["first"].status == first
+        assert results["second"].error.endswith(second)
         assert {f"new{number}" for number in range(5)} <= set(bot.registry.tags(APP))
+
+
+class TestAPutOnATagThatIsBeingDeleted:
+    """The first script begins the delete of a tag; the second one puts the tag meanwhile."""
+
+    @pytest.fixture
+    def meeting(self, bot):
+        """The first script goes on, after its delete, once the second one has put the tag."""
+        deleted, put = threading.Event(), threading.Event()
+        bot.registry.before("HEAD", f"{MEETING}/manifests/any", lambda: put.wait(LONG))
+        bot.registry.before("GET", f"{MEETING}/tags", lambda: deleted.wait(LONG))
+
+        def hear(_bot, event):
+            if isinstance(event, Printed):
+                {"deleted": deleted, "put": put}[event.text].set()
+
+        with patch("regbot.plan.behind._PAUSE", 10 * LONG):
+            yield hear
+
+    @pytest.mark.parametrize(("place", "source"), [("registry", "same"), ("layout", "new0")])
+    def test_both_are_done_one_after_the_other(self, bot, meeting, monkeypatch, place, source):
+        monkeypatch.chdir(bot.folder)
+        bot.registry.tag(APP, "same", bot.registry.tags(APP)["old0"])
+        store = OciDirStore(Reference.parse("ocidir://layout"))
+        push(store, make_image(), "old0")
+        where = "app" if place == "registry" else '"ocidir://layout"'
+        begin = f'local tagged = {where} .. ":old0" '
+        first = f'{begin} tag.delete(tagged) print("deleted") manifest.head(meeting .. ":any")'
+        second = f'{begin} {WAIT} image.copy(app .. ":{source}", tagged) print("put")'
+        configure(bot, {"first": first, "second": second}, NO_GUARD, second={"timeout": "20s"})
+        results, program = run_all(bot.folder, hear=meeting)
+        assert {result.error for result in results.values()} == {""}
+        assert [outcome.status for outcome in program.outcomes] == ["done", "done"]
+        tags = bot.registry.tags(APP)
+        now = tags["old0"] if place == "registry" else str(store.head(Tag("old0")).digest)
+        assert now == tags[source]
+
+    def test_a_put_that_waits_ends_at_its_timeout(self, bot, meeting):
+        ended = threading.Event()
+        bot.registry.before("HEAD", f"{APP}/manifests/old0", lambda: ended.wait(LONG))
+        first = 'tag.delete(app .. ":old0") print("deleted")'
+        second = f'{WAIT} manifest.put(manifest.get(app .. ":new0"), app .. ":old0")'
+        configure(bot, {"first": first, "second": second}, NO_GUARD, second={"timeout": "2s"})
+
+        def hear(program, event):
+            meeting(program, event)
+            if isinstance(event, ScriptEnded) and event.script == "second":
+                ended.set()
+
+        results, _ = run_all(bot.folder, hear=hear)
+        assert results["second"].error.endswith("ran longer than its timeout of 2s")
+        assert results["first"].status == "done"
+        assert "old0" not in bot.registry.tags(APP)
