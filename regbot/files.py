@@ -145,7 +145,7 @@ def obstacle(path: Path) -> str:
             return f"there is no folder {path.parent}"
         if target.exists() and not target.is_file():
             return "" if os.access(target, os.W_OK) else os.strerror(errno.EACCES)
-        descriptor, temporary = _create_beside(target)
+        descriptor, temporary = create_beside(target)
         os.close(descriptor)
         temporary.unlink()
     except (OSError, ValueError) as error:
@@ -157,7 +157,7 @@ def obstacle(path: Path) -> str:
 def temporary_file(path: Path) -> Iterator[tuple[int, Path]]:
     """A new file beside ``path``, removed at the end unless it was renamed."""
     with writing(path):
-        descriptor, temporary = _create_beside(path)
+        descriptor, temporary = create_beside(path)
     try:
         yield descriptor, temporary
     finally:
@@ -166,7 +166,8 @@ def temporary_file(path: Path) -> Iterator[tuple[int, Path]]:
             temporary.unlink(missing_ok=True)
 
 
-def _create_beside(path: Path) -> tuple[int, Path]:
+def create_beside(path: Path) -> tuple[int, Path]:
+    """A new file beside ``path``, open for writing, and where it is. Raises OSError."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
     return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), temporary
 

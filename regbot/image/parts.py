@@ -48,11 +48,12 @@ def blobs_of(manifest: Manifest) -> tuple[Descriptor, ...]:
         return ()
     if manifest.is_index:
         return tuple(entry for entry in manifest.manifests if kind_of(entry) == "blob")
-    config = (manifest.config,) if manifest.config else ()
+    config = manifest.config
     others = manifest.data.get("blobs") or ()
     if not isinstance(others, list | tuple):
         raise Malformed(f"'blobs' of manifest {manifest.digest} is not an array")
-    return (*config, *manifest.layers, *(Descriptor.from_json(entry) for entry in others))
+    listed = (*manifest.layers, *(Descriptor.from_json(entry) for entry in others))
+    return (config, *listed) if config else listed
 
 
 def children_of(manifest: Manifest) -> tuple[Descriptor, ...]:

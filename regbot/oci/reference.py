@@ -8,7 +8,6 @@ repositories and tags.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Literal
 
@@ -97,7 +96,7 @@ class Reference:
     @property
     def without_name(self) -> Reference:
         """The repository alone, without tag and digest."""
-        return replace(self, tag=None, digest=None)
+        return Reference(self.scheme, self.registry, self.repository)
 
     def with_name(self, name: Name) -> Reference:
         """The same repository with a tag or a digest."""
@@ -105,11 +104,11 @@ class Reference:
 
     def with_tag(self, tag: Tag) -> Reference:
         """The same repository with a tag, without digest."""
-        return replace(self, tag=tag, digest=None)
+        return Reference(self.scheme, self.registry, self.repository, tag)
 
     def with_digest(self, digest: Digest) -> Reference:
         """The same repository with a digest, without tag."""
-        return replace(self, tag=None, digest=digest)
+        return Reference(self.scheme, self.registry, self.repository, None, digest)
 
     def __str__(self) -> str:
         base = (

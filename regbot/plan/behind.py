@@ -62,7 +62,9 @@ class Behind:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._placed = threading.Condition(self._lock)
+        self._to_finish = threading.Condition(self._lock)
         self._turn = threading.Lock()
         self._waiting: dict[_Place, tuple[Finish, Begun, GiveBack]] = {}
         self._in_hand: set[_Place] = set()
@@ -81,14 +83,14 @@ class Behind:
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._beginning.discard(place)
-                self._changed.notify_all()
+                self._placed.notify_all()
 
     def _has_taken(self, place: _Place) -> bool:
         """Take a place that no other thread begins at; False where a delete is not finished."""
-        with self._changed:
-            self._changed.wait_for(lambda: place not in self._beginning)
+        with self._lock:
+            self._placed.wait_for(lambda: place not in self._beginning)
             if place in self._waiting or place in self._in_hand:
                 return False
             self._beginning.add(place)
@@ -96,9 +98,9 @@ class Behind:
 
     def put(self, repository: Reference, begun: Begun, finish: Finish, give_back: GiveBack) -> None:
         """Leave a delete to be finished by ``finish``; see ``beginning``."""
-        with self._changed:
+        with self._lock:
             if not self._waiting:
-                self._changed.notify_all()
+                self._to_finish.notify_all()
             self._waiting[repository, begun.action.tag] = (finish, begun, give_back)
             is_full = len(self._waiting) >= MOST
             if self._thread is None:
@@ -111,13 +113,13 @@ class Behind:
 
     def hurry(self) -> None:
         """Have what waits finished soon, by the thread."""
-        with self._changed:
+        with self._lock:
             self._hurried = True
-            self._changed.notify_all()
+            self._to_finish.notify_all()
 
     def holds(self, repository: Reference, tag: Tag | None = None) -> bool:
         """Whether a delete of this tag, or without one of any tag there, is not finished."""
-        with self._changed:
+        with self._lock:
             if tag is not None:
                 place = (repository, tag)
                 return place in self._waiting or place in self._in_hand
@@ -130,7 +132,7 @@ class Behind:
         A defect in a ``Finish`` keeps no other from its turn; ``close`` raises it.
         """
         with self._turn:
-            with self._changed:
+            with self._lock:
                 waiting, self._waiting = self._waiting, {}
                 self._in_hand = set(waiting)
                 self._hurried = False
@@ -144,17 +146,17 @@ class Behind:
                     except Exception as error:  # noqa: BLE001 - raised by close
                         self._broke.append(error)
             finally:
-                with self._changed:
+                with self._lock:
                     self._in_hand = set()
                 for _, _, give_back in waiting.values():
                     give_back()
 
     def close(self) -> None:
         """Finish all that waits, and end the thread. Raises what a ``Finish`` raised."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             thread = self._thread
-            self._changed.notify_all()
+            self._to_finish.notify_all()
         if thread is not None:
             thread.join()
         self.settle()
@@ -165,9 +167,9 @@ class Behind:
     def _finish_now_and_then(self) -> None:
         pause = _PAUSE
         while not self._closed:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._waiting)
-                self._changed.wait_for(lambda: self._closed or self._hurried, pause)
+            with self._to_finish:
+                self._to_finish.wait_for(lambda: self._closed or self._waiting)
+                self._to_finish.wait_for(lambda: self._closed or self._hurried, pause)
             began = self._clock()
             self.settle()
             pause = max(_PAUSE, _REST * (self._clock() - began))

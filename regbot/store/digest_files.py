@@ -8,15 +8,16 @@ there. Bytes are not checked here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from regbot.errors import InvalidValue, NotFound, SizeMismatch
 from regbot.files import (
     TEMPORARY_PREFIX,
+    create_beside,
     open_regular,
     reading,
     sync_folder,
@@ -63,7 +64,8 @@ class DigestFiles:
     def read(self, digest: Digest, limit: int) -> bytes:
         """A small file as a whole. Raises SizeMismatch when it has more than ``limit`` bytes."""
         with self._open(digest) as file, reading(self.path(digest)):
-            content = file.read(limit + 1)
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(min(limit, size) + 1)
         if len(content) > limit:
             raise SizeMismatch(f"{digest} of {self}: more than the limit of {limit} bytes")
         return content
@@ -92,25 +94,36 @@ class DigestFiles:
             [(digest, content)] = waiting
             self.write(digest, [content])
             return
+        for algorithm in {digest.algorithm for digest in contents}:
+            self._make(self._folder / algorithm)
         with ThreadPoolExecutor(_SYNCED_AT_ONCE, "sync") as pool:
             while waiting:
                 some, waiting = waiting[:_OPEN_AT_ONCE], waiting[_OPEN_AT_ONCE:]
                 self._write_some(some, pool)
 
     def _write_some(self, contents: Iterable[tuple[Digest, bytes]], pool: Executor) -> None:
-        with ExitStack() as ending:
-            written = []
+        """Write files whose folders are there, and leave nothing else behind."""
+        written: list[tuple[int, Path, Path]] = []
+        renamed = 0
+        try:
             for digest, content in contents:
                 path = self.path(digest)
-                self._make(path.parent)
-                descriptor, temporary = ending.enter_context(temporary_file(path))
                 with writing(path):
+                    descriptor, temporary = create_beside(path)
+                    written.append((descriptor, temporary, path))
                     write_all(descriptor, content)
-                written.append((descriptor, temporary, path))
+            descriptors = [descriptor for descriptor, _, _ in written]
             with writing(self._folder):
-                list(pool.map(os.fsync, [descriptor for descriptor, _, _ in written]))
+                _sync_all(descriptors, pool)
                 for _, temporary, path in written:
                     temporary.rename(path)
+                    renamed += 1
+        finally:
+            for descriptor, _, _ in written:
+                os.close(descriptor)
+            for _, temporary, _ in written[renamed:]:
+                with suppress(OSError):
+                    temporary.unlink()
 
     def sync(self, algorithm: str) -> None:
         """Make what was written under an algorithm outlast a power cut."""
@@ -190,3 +203,17 @@ class DigestFiles:
     def _touch(self, path: Path) -> None:
         with suppress(PermissionError), writing(path):
             os.utime(path)
+
+
+def _sync_all(descriptors: Sequence[int], pool: Executor) -> None:
+    """Sync files, each thread a share of them. Raises OSError when no thread uses them more."""
+    shares = [descriptors[start::_SYNCED_AT_ONCE] for start in range(_SYNCED_AT_ONCE)]
+    syncing = [pool.submit(_sync, share) for share in shares if share]
+    wait(syncing)
+    for each in syncing:
+        each.result()
+
+
+def _sync(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.fsync(descriptor)
