@@ -12,6 +12,7 @@ from regbot.values import dataclass
 ALGORITHMS = ("sha256", "sha384", "sha512")
 
 _HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
+_BY_BYTES = {length // 2: algorithm for algorithm, length in _HEX_LENGTH.items()}
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -40,6 +41,16 @@ class Digest:
     def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:
         """The digest of bytes."""
         return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
+
+    @classmethod
+    def unpacked(cls, content: bytes) -> Digest:
+        """The digest of which ``packed`` gave these bytes: their number tells the algorithm."""
+        return cls(_BY_BYTES[len(content)], content.hex())
+
+    @property
+    def packed(self) -> bytes:
+        """The same in a third of the memory, for those who keep many."""
+        return bytes.fromhex(self.hex)
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"

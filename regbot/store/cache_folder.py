@@ -19,6 +19,7 @@ import secrets
 import stat
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -44,6 +45,8 @@ _OURS_FOR = 1.0
 """Seconds for which a folder that was ours is not looked at again: only its owner, who is
 this user, can have opened it to others since."""
 _MOST_OURS = 1_000
+_SECOND = 1_000_000_000
+"""Nanoseconds."""
 _ABANDONED_AFTER = 3600.0
 """Seconds after which a half-written file belongs to nobody any more."""
 _WRITTEN = ".written"
@@ -193,16 +196,33 @@ class CacheFolder:
                     fcntl.flock(self._written, fcntl.LOCK_UN)
 
     def _trim(self) -> None:
-        """Remove what was used least recently, until there is room for the next eighth."""
-        files = sorted(self._files())
-        excess = sum(taken for _, taken, _ in files) - self._size + self._size // _TRIMMED_AFTER
-        for _, taken, path in files:
+        """Remove what was used least recently, until there is room for the next eighth.
+
+        The folder may have a quarter of a million files, so they are not held in memory:
+        they are counted by the second of their last use, and then looked through again.
+        """
+        taken: Counter[int] = Counter()
+        for used, size, _ in self._files():
+            taken[used // _SECOND] += size
+        excess = taken.total() - self._size + self._size // _TRIMMED_AFTER
+        if excess <= 0:
+            return
+        last = 0
+        going = 0
+        for last in sorted(taken):
+            going += taken[last]
+            if going >= excess:
+                break
+        of_last: list[tuple[int, int, Path]] = []
+        for used, size, path in self._files():
+            if used // _SECOND < last:
+                excess -= _removed(path, size)
+            elif used // _SECOND == last:
+                of_last.append((used, size, path))
+        for _, size, path in sorted(of_last):
             if excess <= 0:
                 break
-            with suppress(OSError):
-                path.unlink()
-                excess -= taken
-                path.parent.rmdir()  # if that was the last of it
+            excess -= _removed(path, size)
 
     def _files(self) -> Iterator[tuple[int, int, Path]]:
         """When each file was used last (nanoseconds), the bytes it takes, and its path.
@@ -234,6 +254,17 @@ class CacheFolder:
                 with os.scandir(folder) as entries:
                     names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
                 waiting.extend((folder / name, depth + 1) for name in names)
+
+
+def _removed(path: Path, size: int) -> int:
+    """Remove a file, and its folder if it was the last there. Gives the bytes that are free now."""
+    try:
+        path.unlink()
+    except OSError:
+        return 0
+    with suppress(OSError):
+        path.parent.rmdir()
+    return size
 
 
 def _is_digest(algorithm: str, value: str) -> bool:

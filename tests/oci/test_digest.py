@@ -67,3 +67,9 @@ def test_surplus_is_not_passed_on() -> None:
     assert next(stream) == b"good"
     with pytest.raises(SizeMismatch, match="layer: more than the expected 4 bytes"):
         next(stream)
+
+
+@given(st.binary(), st.sampled_from(["sha256", "sha384", "sha512"]))
+def test_a_packed_digest_is_unpacked_to_the_same(content: bytes, algorithm: str) -> None:
+    digest = Digest.of(content, algorithm)
+    assert Digest.unpacked(digest.packed) == digest

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -49,6 +50,21 @@ class TestFolder:
             assert cache.shelf(PLACE).read(first, len(content_number(0))) == content_number(0)
         kept = [n for n in range(300) if cache.shelf(PLACE).has(Digest.of(content_number(n)))]
         assert kept == [0, *range(300 - len(kept) + 1, 300)]
+
+    def test_looking_through_many_files_takes_no_memory_for_each(self, tmp_path: Path) -> None:
+        files = 2000
+        cache = CacheFolder(tmp_path, 8 * files * 4096)
+        for number in range(files - 1):
+            keep(cache, number)
+        tracemalloc.start()
+        try:
+            for number in range(files - 1, files + 2):
+                keep(cache, number)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert (cache._folder / ".written").stat().st_size < files
+        assert peak < 100 * files
 
     def test_half_written_files_go_in_the_end(self, tmp_path: Path) -> None:
         cache = CacheFolder(tmp_path, 40 * 4096)

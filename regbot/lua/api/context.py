@@ -17,7 +17,7 @@ from regbot.store.protocol import ReadStores
 
 
 class Seen:
-    """What a script has seen of the registries: tags, and the digests on them.
+    """What a script has seen of the registries: tags, and the digests on them, packed.
 
     A delete is decided on what was seen, so it is compared with it. A body of parallel.map
     has its own, for it rests on what it saw itself, whatever others have seen since; what
@@ -26,7 +26,7 @@ class Seen:
 
     def __init__(self, outer: Seen | None = None) -> None:
         self._outer = outer
-        self._digests: dict[Reference, dict[Tag, Digest | None]] = {}
+        self._digests: dict[Reference, dict[Tag, bytes | None]] = {}
 
     def tags(self, repository: Reference, tags: Collection[Tag]) -> None:
         """The script listed these tags."""
@@ -39,7 +39,7 @@ class Seen:
     def digest(self, reference: Reference, digest: Digest) -> None:
         """The script saw this digest on the reference's tag."""
         if reference.tag:
-            self._digests.setdefault(reference.without_name, {})[reference.tag] = digest
+            self._digests.setdefault(reference.without_name, {})[reference.tag] = digest.packed
             if self._outer:
                 self._outer.digest(reference, digest)
 
@@ -60,8 +60,10 @@ class Seen:
     def digest_of(self, reference: Reference) -> Digest | None:
         """The digest last seen on the reference's tag."""
         known = self._digests.get(reference.without_name, {})
-        digest = known.get(reference.tag) if reference.tag else None
-        return self._outer.digest_of(reference) if digest is None and self._outer else digest
+        packed = known.get(reference.tag) if reference.tag else None
+        if packed is not None:
+            return Digest.unpacked(packed)
+        return self._outer.digest_of(reference) if self._outer else None
 
 
 class Warned:

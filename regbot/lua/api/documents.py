@@ -8,7 +8,7 @@ from typing import Any
 
 from regbot.lua.binding import Passed
 
-_MOST_BYTES = 8 * 1024 * 1024
+_MOST_BYTES = 1024 * 1024
 
 _Key = tuple[str, str, str]
 
