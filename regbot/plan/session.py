@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from regbot.events import Emit
@@ -57,16 +56,16 @@ def open_session(
 
     In a dry run nothing that can write is opened: reads and planned writes meet in
     an overlay, with what ``after`` has planned before. Layout folders have to be in
-    ``work_dir``; None lets them be anywhere. ``reading`` says how registries are read;
-    what a write rests on is read from the registry itself, whatever that says. An image
-    that is copied is what its tag is on at that moment, never an answer fetched ahead.
-    ``turns`` are taken together with other runs that change something; a dry run has its own.
+    ``work_dir``; None lets them be anywhere. ``reading`` says how registries are read by
+    the script; nothing else rests on answers that were fetched ahead. What a write changes
+    is read from the registry itself, and an image that is copied is what its tag is on at
+    that moment. ``turns`` are taken together with other runs that change something; a dry
+    run has its own.
     """
     exchange = bind(stop)
     needed = terms.journal.needed if terms.journal else None
     opened = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
     views = Views(opened, exchange, reading, emit=emit)
-    sources: ReadStores
     stores: Stores
     planned: OverlayStores | None = None
     keep: Callable[[], None] = _nothing
@@ -74,18 +73,17 @@ def open_session(
     with ExitStack() as ending:
         ending.callback(views.close)
         if terms.dry_run:
-            sources = stores = planned = OverlayStores(views, after=after)
+            stores = planned = OverlayStores(views.direct, after=after)
             keep = planned.keep
             unplanned = [opened, after] if after else [opened]
         else:
-            sources = Views(opened, exchange, replace(reading, readahead=0), emit=emit)
             writing = opened.for_writing(bind, written=views.written)
             ending.callback(writing.close)
             stores = writing
             unplanned = [stores]
         applier = Applier(
             stores,
-            sources,
+            planned or views.direct,
             stop,
             emit,
             exchange.blob_limit,
@@ -99,8 +97,11 @@ def open_session(
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)
+        read: ReadStores = (
+            planned.through(views) if planned else SettledStores(views, executor.settle_before)
+        )
         yield Session(
-            sources if terms.dry_run else SettledStores(views, executor.settle_before),
+            read,
             executor,
             lambda reference: tags_in(*(each.open(reference) for each in unplanned)),
             keep,

@@ -21,7 +21,7 @@ from regbot.image.usage import held_by, tagged
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
-from regbot.plan.evidence import WORKERS, Evidence
+from regbot.plan.evidence import Evidence
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, ReadStores
 from regbot.values import dataclass
@@ -30,6 +30,8 @@ UNTAGGED = (
     "untagged manifests can't be listed; the layers they use stay until the manifests are deleted"
 )
 ELSEWHERE = "repositories that this run did not look at may use the same layers"
+_WORKERS = 16
+"""Manifests read at once, as far as the host's limit allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def read_kept(stores: ReadStores, repository: Reference, stop: Stop) -> Kept:
     except RegbotError as error:
         return Kept(problem=f"the remaining tags can't be listed: {error}")
     try:
-        crew = Crew(WORKERS, stop)
+        crew = Crew(_WORKERS, stop)
         roots = tagged(store, tags, crew).values()
         return Kept(len(tags), frozenset(held_by(store, roots, crew)))
     except RegbotError as error:

@@ -39,7 +39,7 @@ from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores
-from regbot.store.views import Reading
+from regbot.store.views import CachedStores, Reading
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
@@ -222,12 +222,13 @@ class Bot:
 
     def stores(self) -> ReadStores:
         """The real stores, or in a dry run the stores with the planned changes."""
-        real = OpenStores(
+        opened = OpenStores(
             self._services.bind(self.stop),
             stop=self.stop,
             mirrors=False,
             work_dir=self.config.defaults.work_dir,
         )
+        real = CachedStores(opened, self._services.reading.cache, emit=self._services.emit)
         overlay = self._services.overlay
         return OverlayStores(real, after=overlay) if overlay else real
 

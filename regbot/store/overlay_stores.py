@@ -30,11 +30,13 @@ class OverlayStores:
         key = Path(repository.repository).resolve() if is_folder else repository
         with self._lock:
             if key not in self._overlays:
-                base: ReadStore = self._base.open(repository)
-                if self._after:
-                    base = self._after.open(repository).on(base)
-                self._overlays[key] = Overlay(base, others=self.open)
+                below = self._below(repository, self._base)
+                self._overlays[key] = Overlay(below, others=self.open)
             return self._overlays[key]
+
+    def through(self, base: ReadStores) -> ReadStores:
+        """The same plan, seen over another way to read the repositories."""
+        return _Through(self, base)
 
     def keep(self) -> None:
         """Let those that come after the same plan see what is planned here."""
@@ -46,8 +48,16 @@ class OverlayStores:
 
     def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
         """The base's repositories and those that planned manifests would make."""
+        return self._listed(self._base, registry, limit, last)
+
+    def _below(self, repository: Reference, base: ReadStores) -> ReadStore:
+        """A repository of the base, with what was planned before."""
+        store = base.open(repository)
+        return self._after.open(repository).on(store) if self._after else store
+
+    def _listed(self, base: ReadStores, registry: str, limit: int | None, last: str) -> list[str]:
         new = {made.repository for made in self._made() if made.registry == registry}
-        page = self._base.repositories(registry, limit=limit, last=last)
+        page = base.repositories(registry, limit=limit, last=last)
         more = limit is not None and 0 < len(page) >= limit
         return with_new(page, new, last, page[-1] if more else None)[:limit]
 
@@ -55,3 +65,20 @@ class OverlayStores:
         with self._lock:
             here = [overlay.repository for overlay in self._overlays.values() if overlay.made]
         return here + (self._after._made() if self._after else [])  # noqa: SLF001
+
+
+class _Through:
+    """What is planned in ``planned``, over ``base``."""
+
+    def __init__(self, planned: OverlayStores, base: ReadStores) -> None:
+        self._planned = planned
+        self._base = base
+
+    def open(self, reference: Reference) -> ReadStore:
+        """The overlay of the reference's repository."""
+        below = self._planned._below(reference.without_name, self._base)  # noqa: SLF001
+        return self._planned.open(reference).on(below)
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The base's repositories and those that planned manifests would make."""
+        return self._planned._listed(self._base, registry, limit, last)  # noqa: SLF001

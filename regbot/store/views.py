@@ -28,11 +28,53 @@ class Reading:
     cache: CacheFolder | None = None
 
 
-class Views:
-    """Opens repositories for reading, each once; threads may share it.
+class CachedStores:
+    """Opens repositories for reading through the cache, if there is one, each once.
 
-    Layout folders are read as they are. ``background`` makes what fetches ahead, with so
-    many threads.
+    Layout folders are read as they are. Threads may share it.
+    """
+
+    def __init__(
+        self,
+        base: OpenStores,
+        cache: CacheFolder | None,
+        *,
+        emit: Emit = ignore,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._base = base
+        self._cache = cache
+        self._emit = emit
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stores: dict[Reference, Cache] = {}
+
+    def open(self, reference: Reference) -> ReadStore:
+        """The view of the reference's repository. Nothing is asked of it yet."""
+        key = reference.without_name
+        if self._cache is None or key.scheme == "ocidir":
+            return self._base.open(key)
+        with self._lock:
+            if key not in self._stores:
+                self._stores[key] = Cache(
+                    self._base.registry(key),
+                    self._cache.shelf(key),
+                    emit=self._emit,
+                    clock=self._clock,
+                )
+            return self._stores[key]
+
+    def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
+        """The names of a registry's repositories, asked for each time."""
+        return self._base.repositories(registry, limit=limit, last=last)
+
+
+class Views:
+    """Opens repositories for reading as a script does, each once; threads may share it.
+
+    Layout folders are read as they are. ``direct`` reads the same without read-ahead: what
+    isn't a script's own question would disturb what is learned from those. ``background``
+    makes what fetches ahead, with so many threads.
     """
 
     def __init__(
@@ -45,15 +87,14 @@ class Views:
         clock: Clock = time.monotonic,
         background: Callable[[int], Background] = Threads,
     ) -> None:
-        self._base = base
+        self.direct = CachedStores(base, reading.cache, emit=emit, clock=clock)
         self._exchange = exchange
-        self._reading = reading
+        self._most = reading.readahead
         self._emit = emit
         self._clock = clock
         self._background = background
         self._lock = threading.RLock()
         self._stores: dict[Reference, ReadStore] = {}
-        self._below: dict[Reference, ReadStore] = {}
         self._hosts: dict[str, Host] = {}
 
     def open(self, reference: Reference) -> ReadStore:
@@ -66,8 +107,8 @@ class Views:
 
     def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:
         """The names of a registry's repositories, asked for each time."""
-        names = self._base.repositories(registry, limit=limit, last=last)
-        if self._reading.readahead:
+        names = self.direct.repositories(registry, limit=limit, last=last)
+        if self._most:
             with self._lock:
                 self._host(registry).expect(names)
         return names
@@ -93,35 +134,20 @@ class Views:
             host.background.close()
 
     def _view(self, key: Reference) -> ReadStore:
-        if key.scheme == "ocidir":
-            return self._base.open(key)
-        below = self._cached(key)
-        if not self._reading.readahead:
+        below = self.direct.open(key)
+        if key.scheme == "ocidir" or not self._most:
             return below
         known = below.known if isinstance(below, Cache) else None
         return Readahead(below, self._host(key.registry), known)
 
-    def _cached(self, key: Reference) -> ReadStore:
-        """A repository of a registry without read-ahead."""
-        with self._lock:
-            if key not in self._below:
-                remote = self._base.registry(key)
-                cache = self._reading.cache
-                self._below[key] = (
-                    Cache(remote, cache.shelf(key), emit=self._emit, clock=self._clock)
-                    if cache
-                    else remote
-                )
-            return self._below[key]
-
     def _host(self, registry: str) -> Host:
         if registry not in self._hosts:
-            most, settings = self._reading.readahead, self._exchange.host(registry)
+            most, settings = self._most, self._exchange.host(registry)
             threads = min(most, settings.concurrency)
             if settings.requests_per_second:  # so that nobody waits long for his turn
                 threads = min(threads, max(1, int(settings.requests_per_second)))
             self._hosts[registry] = Host(
-                lambda name: self._cached(Reference("registry", registry, name)),
+                lambda name: self.direct.open(Reference("registry", registry, name)),
                 background=self._background(threads),
                 most=most,
                 emit=self._emit,
