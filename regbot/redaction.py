@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
-
 
 def printable(text: str, limit: int = 300) -> str:
     """A text from outside as one line of visible characters, ``limit`` at most."""
@@ -17,6 +15,8 @@ def redacted(url: str) -> str:
 
     A query may hold a signature that opens a storage, or a token.
     """
+    from urllib.parse import urlsplit, urlunsplit  # a script's process does without
+
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]

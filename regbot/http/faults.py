@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from html import unescape
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -60,6 +59,8 @@ def summary(body: bytes) -> str:
         return ""
     text = body.lstrip()[:1000].decode("utf-8", "replace")
     if text.startswith("<"):
+        from html import unescape
+
         title = _TITLE.search(text)
         titled = f": {printable(unescape(title[1]))}" if title and title[1].strip() else ""
         return f"the response is an HTML page, not a registry's answer{titled}"

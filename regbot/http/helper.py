@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -41,7 +40,9 @@ class Helper:
 
         Raises CredentialError that names the helper, or what the Stop says.
         """
-        path = shutil.which(self.program, path=self.environ.get("PATH"))
+        from shutil import which
+
+        path = which(self.program, path=self.environ.get("PATH"))
         if path is None:
             raise CredentialError(
                 f"credential helper {self.program} is not installed: no such program in PATH"

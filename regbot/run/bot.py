@@ -22,7 +22,6 @@ from regbot.events import (
     fan_out,
 )
 from regbot.http.transport import Transport
-from regbot.journal.journal import Journal
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
@@ -43,6 +42,7 @@ from regbot.store.views import CachedStores, Reading
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
+    from regbot.journal.journal import Journal
     from regbot.journal.restore import Undone
     from regbot.report.model import Kind, Report
 

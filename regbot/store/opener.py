@@ -1,4 +1,7 @@
-"""Opens repositories, each once a run: registries and layout folders."""
+"""Opens repositories, each once a run: registries and layout folders.
+
+What reads and writes either is loaded with the first one, since a run may have neither.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regbot.errors import RegbotError
 from regbot.events import Emit, Message, ignore
@@ -13,12 +17,13 @@ from regbot.http.exchange import Exchange
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
-from regbot.store.layout import layout_in
 from regbot.store.listing import list_repositories
-from regbot.store.ocidir import OciDirStore
-from regbot.store.protocol import Store
+from regbot.store.protocol import Store, Written, ignore_writes
 from regbot.store.referrer_tags import Known
-from regbot.store.remote import RemoteStore, Written, ignore_writes
+
+if TYPE_CHECKING:
+    from regbot.store.ocidir import OciDirStore
+    from regbot.store.remote import RemoteStore
 
 Needed = Callable[[Reference], Collection[Digest]]
 """What the clean-up of a layout folder has to spare besides what it still lists."""
@@ -122,6 +127,9 @@ class OpenStores:
                 self._emit(Message("warn", text))
 
     def _folder(self, key: Reference) -> OciDirStore:
+        from regbot.store.layout import layout_in
+        from regbot.store.ocidir import OciDirStore
+
         needed, folder = self._needed, Path(key.repository)
         return OciDirStore(
             key,
@@ -132,6 +140,8 @@ class OpenStores:
         )
 
     def _registry(self, key: Reference) -> RemoteStore:
+        from regbot.store.remote import RemoteStore
+
         first_name = self._exchange.names(key.registry)[0]
         same = replace(key, registry=first_name)
         return RemoteStore(

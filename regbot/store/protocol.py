@@ -23,6 +23,13 @@ from regbot.oci.tag import Name, Tag
 Chunks = Callable[[], Iterable[bytes]]
 """Content that can be read from its start more than once, for a second try."""
 
+Written = Callable[[Reference], object]
+"""Is told of each repository whose tags or manifests were written to, or may have been."""
+
+
+def ignore_writes(_repository: Reference) -> None:
+    """Nobody wants to know."""
+
 
 class ReadStore(Protocol):
     """The content of one repository, for reading."""

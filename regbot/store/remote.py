@@ -40,7 +40,7 @@ from regbot.store.download import download
 from regbot.store.endpoint import Endpoint, fetch, location_of
 from regbot.store.listing import list_names
 from regbot.store.presence import Presence
-from regbot.store.protocol import Chunks, read_config
+from regbot.store.protocol import Chunks, Written, ignore_writes, read_config
 from regbot.store.referrer_tags import Known, Referrers
 from regbot.store.registries import Kind, kind_of
 from regbot.store.tag_removal import TagRemoval
@@ -49,13 +49,6 @@ from regbot.store.upload import Upload, cancel
 _SEEN = 64
 """Tags whose last look is remembered."""
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
-
-Written = Callable[[Reference], object]
-"""Is told of each repository whose tags or manifests were written to, or may have been."""
-
-
-def ignore_writes(_repository: Reference) -> None:
-    """Nobody wants to know."""
 
 
 class RemoteStore:

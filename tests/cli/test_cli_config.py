@@ -4,8 +4,6 @@ import errno
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -184,14 +182,3 @@ def test_a_disabled_script_does_not_run(write, tmp_path):
     done = regbot("once", "-c", write(config), home=tmp_path)
     assert done.returncode == 0
     assert "ran" not in done.stderr
-
-
-def test_heavy_parts_are_imported_late(tmp_path):
-    """What makes `regbot version` answer at once: none of these is loaded for it."""
-    code = (
-        "import sys, regbot.cli.commands\n"
-        "heavy = {'requests', 'pydantic', 'lupa', 'rich', 'yaml', 'croniter'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "[]\n"

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from support.command import REGBOT, environment
 
-NOT_NEEDED = {"croniter", "jinja2", "pydantic", "requests", "rich"}
-"""Libraries that a script which calls nothing has no use for."""
+LIBRARIES = {
+    *("certifi", "croniter", "httptools", "jinja2", "platformdirs", "pydantic", "requests"),
+    *("rich", "semver", "sqlite3", "ssl", "urllib3", "zoneinfo", "zstandard"),
+}
+ROOMS = {
+    *("regbot.http.connections", "regbot.http.tls"),
+    *("regbot.image.archive_read", "regbot.image.archive_write", "regbot.journal.journal"),
+    *("regbot.journal.undo", "regbot.oci.versions", "regbot.plan.planfile"),
+    *("regbot.report.build", "regbot.report.terminal", "regbot.store.ocidir"),
+    "regbot.store.remote",
+}
+"""What a script that calls nothing has no use for."""
 
 
 def loaded(home: Path, *arguments: str) -> set[str]:
@@ -28,7 +39,20 @@ def config(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_a_script_that_calls_nothing_needs_few_libraries(tmp_path, config):
+def test_a_script_that_calls_nothing_loads_neither_libraries_nor_rooms(tmp_path, config):
     modules = loaded(tmp_path, "once", "-c", config)
     assert "regbot.run.bot" in modules
-    assert modules & NOT_NEEDED == set()
+    assert modules & (LIBRARIES | ROOMS) == set()
+
+
+def test_the_rooms_are_there():
+    """A room that was renamed would never be loaded under its old name."""
+    assert [room for room in ROOMS if find_spec(room) is None] == []
+
+
+@pytest.mark.parametrize("arguments", [("version",), ("--help",), ("once", "--help")])
+def test_what_needs_no_config_loads_hardly_anything(tmp_path, arguments):
+    modules = loaded(tmp_path, *arguments)
+    rooms = {module.split(".")[1] for module in modules if module.startswith("regbot.")}
+    assert rooms <= {"cli", "errors", "lua", "redaction", "units", "values", "version"}
+    assert modules & (LIBRARIES | {"lupa", "yaml"}) == set()
