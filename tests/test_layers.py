@@ -130,6 +130,8 @@ def imports_of(source: str, module: str, *, is_package: bool) -> Iterator[Import
 
 
 def problem_with(target: str, module: str) -> str | None:
+    if target == "dataclasses.dataclass" and module != "values":
+        return "only values may import it: its own is quicker to make"
     top, _, inner = target.partition(".")
     if top in LIBRARIES and module not in LIBRARIES[top]:
         return f"only {', '.join(LIBRARIES[top])} may import {top}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 
 import yaml
@@ -25,6 +25,7 @@ from regbot.config.document import (
     shown,
 )
 from regbot.errors import ConfigError
+from regbot.values import dataclass
 
 MAX_DEPTH = 50
 MAX_VALUES = 100_000

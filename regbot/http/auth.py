@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from regbot.http.challenges import Challenge
 from regbot.http.exchange import Scope
@@ -22,6 +22,7 @@ from regbot.http.tokens import (
     united,
 )
 from regbot.stopping import Clock
+from regbot.values import dataclass
 
 REFUSED_FOR = 300.0
 MOST_SCOPES = 16

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regbot.errors import Forbidden, NotFound, NotSupported
 from regbot.events import Emit, Message, ignore
 from regbot.image.crew import Crew
 from regbot.oci.manifest import Descriptor
 from regbot.store.protocol import ReadStore, Store
+from regbot.values import dataclass
 
 NOT_SEEN = (NotFound, NotSupported, Forbidden)
 """Answers of a target after which content is sent: if it may not be, that says so."""

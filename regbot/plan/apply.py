@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal
@@ -39,6 +39,7 @@ from regbot.plan.turns import Turns
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores, Store, Stores
+from regbot.values import dataclass
 
 MayPut = Callable[[Reference, Digest], None]
 """Raises where a tag must not be put on a digest."""

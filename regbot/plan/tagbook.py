@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from regbot.errors import NotFound
 from regbot.image.crew import Crew
@@ -17,6 +17,7 @@ from regbot.oci.tag import Tag
 from regbot.plan.action import Action, DeleteManifest, DeleteTag
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
+from regbot.values import dataclass
 
 FRESH_FOR = 60.0
 """Seconds after which all tags of a repository are looked at again, where nobody asks sooner."""

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from regbot.oci.reference import Reference
@@ -19,6 +19,7 @@ from regbot.plan.action import (
     PutManifest,
 )
 from regbot.stopping import Stop
+from regbot.values import dataclass
 
 Change = Literal["puts", "deletes", "alone"]
 """``alone``: what is planned on what is there, so nothing else may change."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from regbot.config.values import Script
@@ -13,6 +12,7 @@ from regbot.events import Emit, Level, Message
 from regbot.run.job import RunResult
 from regbot.run.schedule import Due
 from regbot.stopping import Stop
+from regbot.values import dataclass
 
 RunScript = Callable[[Script], RunResult]
 Now = Callable[[], datetime]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,6 +49,18 @@ def test_a_script_that_calls_nothing_loads_neither_libraries_nor_rooms(tmp_path,
 def test_the_rooms_are_there():
     """A room that was renamed would never be loaded under its old name."""
     assert [room for room in ROOMS if find_spec(room) is None] == []
+
+
+def test_a_scripts_process_loads_the_runtime_alone(tmp_path):
+    code = "import regbot.lua.worker, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    modules = set(done.stdout.split())
+    rooms = {module for module in modules if module.startswith("regbot.")}
+    assert {room for room in rooms if not room.startswith("regbot.lua")} <= {
+        "regbot.errors",
+        "regbot.redaction",
+    }
+    assert modules & {"dataclasses", "inspect", "subprocess", "urllib.parse"} == set()
 
 
 @pytest.mark.parametrize("arguments", [("version",), ("--help",), ("once", "--help")])

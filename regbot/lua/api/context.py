@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from regbot.events import Emit
@@ -14,6 +14,7 @@ from regbot.oci.tag import Tag
 from regbot.plan.executor import Executor
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
+from regbot.values import dataclass
 
 
 class Seen:
