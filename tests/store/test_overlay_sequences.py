@@ -77,7 +77,14 @@ def _has(store: Store, name: Digest) -> bool:
 
 
 def delete_tag(tag: str) -> Named:
-    return Named(f"delete {tag}", lambda store: tagged.delete_tag(store, tag))
+    """An index whose children are gone is left: some registries would not take it back."""
+
+    def run(store: Store) -> None:
+        manifest = store.manifest(Tag(tag))
+        if all(_has(store, child.digest) for child in manifest.manifests):
+            tagged.delete_tag(store, tag)
+
+    return Named(f"delete {tag}", run)
 
 
 def delete(image: Image) -> Named:
