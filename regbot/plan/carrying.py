@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
-from regbot.errors import RegbotError, ScriptTimeout, Stopped
+from regbot.errors import NotFound, RegbotError, ScriptTimeout, Stopped
+from regbot.oci.reference import Reference
 from regbot.plan.action import (
     Action,
     CopyImage,
@@ -17,11 +20,15 @@ from regbot.plan.action import (
     ImportTar,
 )
 from regbot.plan.executor import Executor
+from regbot.plan.order import Links, Order
 from regbot.plan.outcome import Outcome
 from regbot.values import dataclass
 
 WORKERS = 16
-"""Tags deleted at once; each host's own limits hold besides."""
+"""Tags and manifests deleted at once; each host's own limits hold besides."""
+TOGETHER = 2 * WORKERS
+"""Manifests that share a look at all tags of their repository."""
+_SEVERAL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def _pinned(outcome: Outcome) -> Action:
 
 
 def carry_out(plan: Sequence[Planned], executor_of: Callable[[str], Executor]) -> None:
-    """Carry out a plan, in its order but for tags, which are deleted many at once.
+    """Carry out a plan, in its order but for tags and removals, which go many at once.
 
     What fails is among the executors' outcomes. After a copy or put that failed nothing
     further of that script is done, since its later deletes may rest on it; after a step
@@ -80,10 +87,11 @@ def carry_out(plan: Sequence[Planned], executor_of: Callable[[str], Executor]) -
     """
     work = _Carrying(executor_of)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool:
-        for together in _stages(plan):
-            for _ in pool.map(work.do, together):
-                continue
-            work.settle()
+        for mixes, group in groupby(plan, _mixes):
+            together = list(group)
+            stages = work.stages(together, pool) if mixes else [[planned] for planned in together]
+            for stage in stages:
+                work.do_all(stage, pool)
 
 
 class _Carrying:
@@ -94,9 +102,51 @@ class _Carrying:
         self._broken: set[str] = set()
         self._executors: dict[str, Executor] = {}
 
-    def do(self, planned: Planned) -> None:
-        """Do an action, or skip it and say why."""
-        executor = self._executors.setdefault(planned.script, self._executor_of(planned.script))
+    def stages(self, deletes: Sequence[Planned], pool: ThreadPoolExecutor) -> list[list[Planned]]:
+        """The deletes that may go at once, and those that have to come after them."""
+        door = self._executor(deletes[0])
+        links = self._all_links(deletes, pool)
+        order = Order(
+            door.repository_of,
+            links.__getitem__,
+            lambda reference: door.reading(reference).last_tag_takes_manifest,
+        )
+        stages: dict[int, list[Planned]] = {}
+        for planned in deletes:
+            if isinstance(planned.action, DeleteTag | DeleteManifest):
+                stages.setdefault(order.stage_of(planned.action), []).append(planned)
+        return [stages[number] for number in sorted(stages)]
+
+    def _all_links(
+        self, deletes: Sequence[Planned], pool: ThreadPoolExecutor
+    ) -> dict[Reference, Links]:
+        """What the manifests list and refer to; of a single removal that need not be known."""
+        actions = [each.action for each in deletes if isinstance(each.action, DeleteManifest)]
+        references = [action.reference for action in actions]
+        if len({action.removal for action in actions}) < _SEVERAL:
+            return dict.fromkeys(references, ())
+        door = self._executor(deletes[0])
+        return dict(zip(references, pool.map(partial(_links, door), references), strict=True))
+
+    def do_all(self, stage: Sequence[Planned], pool: ThreadPoolExecutor) -> None:
+        """Do what may go at once. Some manifests after another share a look at all tags."""
+        tags = [planned for planned in stage if isinstance(planned.action, DeleteTag)]
+        others = [planned for planned in stage if not isinstance(planned.action, DeleteTag)]
+        parts = [others[start : start + TOGETHER] for start in range(0, len(others), TOGETHER)]
+        for part in (tags, *parts):
+            since = time.monotonic() if len(part) > 1 else None
+            for _ in pool.map(partial(self.do, since=since), part):
+                continue
+        self.settle()
+
+    def _executor(self, planned: Planned) -> Executor:
+        if planned.script not in self._executors:
+            self._executors[planned.script] = self._executor_of(planned.script)
+        return self._executors[planned.script]
+
+    def do(self, planned: Planned, since: float | None) -> None:
+        """Do an action, or skip it and say why. ``since`` is Executor's."""
+        executor = self._executor(planned)
         if planned.script in self._broken:
             executor.skip(planned.action, "an earlier copy or put of the script failed")
             return
@@ -104,7 +154,7 @@ class _Carrying:
             if isinstance(planned.action, DeleteTag):
                 executor.begin(planned.action)
             else:
-                executor.execute(planned.action)
+                executor.execute(planned.action, since)
         except (Stopped, ScriptTimeout):
             raise
         except RegbotError:
@@ -122,17 +172,26 @@ class _Carrying:
                 continue
 
 
-def _stages(plan: Sequence[Planned]) -> Iterator[list[Planned]]:
-    """Deletes of tags that follow one another together, anything else alone.
+def _mixes(planned: Planned) -> bool:
+    """Whether an action may go together with those before and after it.
 
-    A step of a removal may have to be skipped, which the step before it decides.
+    Before a manifest that a script deletes by its digest all tags are looked at anew.
     """
+    action = planned.action
+    return isinstance(action, DeleteTag) or (
+        isinstance(action, DeleteManifest) and bool(action.removal)
+    )
 
-    def is_free(planned: Planned) -> bool:
-        return isinstance(planned.action, DeleteTag) and not planned.action.removal
 
-    for together, group in groupby(plan, is_free):
-        if together:
-            yield list(group)
-        else:
-            yield from ([planned] for planned in group)
+def _links(door: Executor, reference: Reference) -> Links:
+    """What a manifest lists and refers to; one that is gone does neither."""
+    try:
+        manifest = door.reading(reference).manifest(reference.name)
+        below = {child.digest for child in manifest.manifests}
+        return below | {manifest.subject.digest} if manifest.subject else below
+    except (Stopped, ScriptTimeout):
+        raise
+    except NotFound:
+        return ()
+    except RegbotError:
+        return None

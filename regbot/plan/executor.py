@@ -99,24 +99,25 @@ class Executor:
         """The reference's repository, by the one of its names to compare by."""
         return self._applier.names(reference)[0]
 
-    def execute(self, action: Action) -> Outcome:
+    def execute(self, action: Action, since: float | None = None) -> Outcome:
         """Apply an action, when it is its turn. Threads may do so at once.
 
         What fails or is stopped is recorded as that, and raised. After a step of a removal
-        that was not done, the later ones are skipped.
+        that was not done, the later ones are skipped. ``since``: steps of removals share a
+        look at all tags that began then or later, by the monotonic clock.
         """
         change = change_of(action)
         if change is None:
-            return self._do(action)
+            return self._do(action, since)
         self._finish_begun()
         with self._turn(action.reference, change):
-            return self._do(action)
+            return self._do(action, since)
 
     def _turn(self, reference: Reference, change: Change) -> AbstractContextManager[None]:
         repository, turns = self.repository_of(reference), self._applier.turns
         return turns.at(repository, change, self._applier.stop, self._behind.hurry)
 
-    def _do(self, action: Action) -> Outcome:
+    def _do(self, action: Action, since: float | None = None) -> Outcome:
         self._finish_begun()
         removal = action.removal if isinstance(action, DeleteTag | DeleteManifest) else ""
         if removal in self._unfinished:
@@ -124,7 +125,7 @@ class Executor:
         evidence: Evidence | None = None
         try:
             if isinstance(action, DeleteTag | DeleteManifest):
-                seen = self._looks.before(action, closely=self._closely)
+                seen = self._looks.before(action, closely=self._closely, since=since)
                 evidence = self._evidence(action, seen)
                 applied = seen if isinstance(seen, Applied) else self._delete(action, seen)
             else:

@@ -10,6 +10,7 @@ finds that what was seen moved or is gone, another look tells what is there now.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -137,10 +138,12 @@ class Looks:
         self._guard = guard
         self._dry_run = dry_run
         self._clock = clock
-        self._used: tuple[str, set[Digest]] = ("", set())
+        self._used: tuple[str, Collection[Digest]] = ("", ())
 
-    def before(self, action: Delete, *, closely: bool) -> Target | Applied:
-        """What goes, or why nothing is to be done.
+    def before(
+        self, action: Delete, *, closely: bool, since: float | None = None
+    ) -> Target | Applied:
+        """What goes, or why nothing is to be done. ``since`` is Executor's.
 
         Raises GuardBroken for a protected tag, NotSupported for a manifest that has to be
         untagged and is not, NotFound for what has to be there, and what the store raises.
@@ -153,7 +156,7 @@ class Looks:
         if tags and action.unless_tagged:
             raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
         self._refuse_protected(action, tags)
-        kept = self._why_kept(store, action, tags)
+        kept = self._why_kept(store, action, tags, since)
         return kept or look_at_manifest(store, action, tags, closely=closely)
 
     def _before_tag(self, store: Store, action: DeleteTag, *, closely: bool) -> Target | Applied:
@@ -233,7 +236,11 @@ class Looks:
                 raise GuardBroken(f"protect {protection.text}: {reference} is protected")
 
     def _why_kept(
-        self, store: ReadStore, action: DeleteManifest, tags: tuple[Tag, ...]
+        self,
+        store: ReadStore,
+        action: DeleteManifest,
+        tags: tuple[Tag, ...],
+        since: float | None,
     ) -> Applied | None:
         """Why a manifest is left alone, where something uses it that was not there before."""
         allowed = tags if action.allowed_tags is None else action.allowed_tags
@@ -241,12 +248,21 @@ class Looks:
         if others:
             detail = f"now also tagged: {', '.join(others)}"
             return Applied(action.digest, detail, "skipped")
-        if action.removal and not self._dry_run and action.digest in self._in_use(store, action):
+        if not action.removal or self._dry_run:
+            return None
+        if action.digest in self._in_use(store, action, since):
             return Applied(action.digest, "something that is kept uses it now", "skipped")
         return None
 
-    def _in_use(self, store: ReadStore, action: DeleteManifest) -> set[Digest]:
-        """What the repository's tags lead to, read once for the manifests of a removal."""
+    def _in_use(
+        self, store: ReadStore, action: DeleteManifest, since: float | None
+    ) -> Collection[Digest]:
+        """What the repository's tags lead to, read once for the manifests of a removal.
+
+        With ``since``, once for all that are deleted at the same time.
+        """
+        if since is not None:
+            return self._book.in_use(store, since=since)
         removal, used = self._used
         if removal != action.removal:
             used = self._book.in_use(store)

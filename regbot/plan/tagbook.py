@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -42,12 +43,15 @@ class _Page:
     """What is known of a repository's tags, and when the look at all of them began.
 
     ``asking`` is held by who asks the registry; ``since`` are the actions done meanwhile.
+    ``used`` are the tags of the last question what they lead to, and the answer.
     """
 
     read: float = 0.0
     tags: dict[Tag, Descriptor] = field(default_factory=dict)
     asking: threading.Lock = field(default_factory=threading.Lock)
     since: list[Action] = field(default_factory=list)
+    following: threading.Lock = field(default_factory=threading.Lock)
+    used: tuple[dict[Tag, Descriptor], frozenset[Digest]] | None = None
 
 
 class TagBook:
@@ -84,12 +88,19 @@ class TagBook:
         tags = self._tags(store, sure=sure, fresh_for=fresh_for)
         return tuple(sorted(tag for tag, head in tags.items() if head.digest == digest))
 
-    def in_use(self, store: ReadStore) -> set[Digest]:
-        """The manifests that the repository's tags lead to, all of them looked at now.
+    def in_use(self, store: ReadStore, *, since: float = math.inf) -> frozenset[Digest]:
+        """The manifests that the repository's tags lead to.
 
-        Raises Malformed for an index that can't be read.
+        All tags are looked at now, or were by a look that began at ``since`` or later. Raises
+        Malformed for an index that can't be read.
         """
-        return Usage(store, self._crew()).of(self._tags(store, fresh_for=NOW).values())
+        tags = self._tags(store, fresh_for=NOW, since=since)
+        page = self._page(store.repository)
+        with page.following:
+            if page.used is None or page.used[0] != tags:
+                used = Usage(store, self._crew()).of(tags.values())
+                page.used = (tags, frozenset(used))
+            return page.used[1]
 
     def is_last_and_listed(self, store: ReadStore, tag: Tag, digest: Digest) -> bool:
         """Whether a tag is the only one on a digest, and an index at another tag lists that.
@@ -111,14 +122,19 @@ class TagBook:
         return Crew(_WORKERS, self._stop)
 
     def _tags(
-        self, store: ReadStore, *, sure: Sure = never, fresh_for: float = FRESH_FOR
+        self,
+        store: ReadStore,
+        *,
+        sure: Sure = never,
+        fresh_for: float = FRESH_FOR,
+        since: float = math.inf,
     ) -> dict[Tag, Descriptor]:
         page = self._page(store.repository)
         asked = self._clock()
         with page.asking:
             with self._lock:
                 read, known, page.since = page.read, dict(page.tags), []
-            if asked - read > fresh_for or not known:
+            if (asked - read > fresh_for and read < since) or not known:
                 read, known = self._clock(), {}
             tags = self._asked(store, known, sure)
             with self._lock:
