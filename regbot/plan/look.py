@@ -22,8 +22,7 @@ from regbot.oci.tag import Name, Tag
 from regbot.plan.action import Delete, DeleteManifest, DeleteTag
 from regbot.plan.guard import Guard, Protection
 from regbot.plan.outcome import Applied
-from regbot.plan.tagbook import FRESH_FOR as TAGS_FRESH_FOR
-from regbot.plan.tagbook import NOW, Names, TagBook
+from regbot.plan.tagbook import NOW, TAGS_FRESH_FOR, Names, TagBook
 from regbot.stopping import Clock
 from regbot.store.placeholder import original_of, replaced_by
 from regbot.store.presence import LOOK_HOLDS

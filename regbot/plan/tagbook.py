@@ -20,7 +20,7 @@ from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 from regbot.values import dataclass
 
-FRESH_FOR = 60.0
+TAGS_FRESH_FOR = 60.0
 """Seconds after which all tags of a repository are looked at again, where nobody asks sooner."""
 NOW = 0.0
 """Of a look that must not have begun before the question. Those who wait together share one."""
@@ -82,7 +82,7 @@ class TagBook:
         digest: Digest,
         *,
         sure: Sure = never,
-        fresh_for: float = FRESH_FOR,
+        fresh_for: float = TAGS_FRESH_FOR,
     ) -> tuple[Tag, ...]:
         """The tags on a digest, sorted. Raises what the store raises."""
         tags = self._tags(store, sure=sure, fresh_for=fresh_for)
@@ -126,7 +126,7 @@ class TagBook:
         store: ReadStore,
         *,
         sure: Sure = never,
-        fresh_for: float = FRESH_FOR,
+        fresh_for: float = TAGS_FRESH_FOR,
         since: float = math.inf,
     ) -> dict[Tag, Descriptor]:
         page = self._page(store.repository)

@@ -15,10 +15,9 @@ from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from regbot.stopping import Clock
+from regbot.store.protocol import FRESH_FOR
 from regbot.store.walk import Walk
 
-FRESH_FOR = 30.0
-"""Seconds after which an answer that was fetched ahead is not used any more."""
 _OUT_OF_TURN = 16
 """How many places a name may be late: several threads ask in no exact order."""
 

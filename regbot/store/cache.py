@@ -19,11 +19,9 @@ from regbot.oci.manifest import SCHEMA1, Head, ImageConfig, Manifest
 from regbot.oci.tag import Name
 from regbot.stopping import Clock
 from regbot.store.cache_folder import Shelf
-from regbot.store.protocol import ReadStore
+from regbot.store.protocol import FRESH_FOR, ReadStore
 from regbot.store.view import View
 
-FRESH_FOR = 30.0
-"""Seconds for which what the registry has shown counts as there."""
 _MOST_SHOWN = 128
 
 

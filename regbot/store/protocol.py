@@ -20,14 +20,20 @@ from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 
+FRESH_FOR = 30.0
+"""Seconds for which a view may take an answer of the registry for what is there."""
+
 Chunks = Callable[[], Iterable[bytes]]
 """Content that can be read from its start more than once, for a second try."""
 
-Written = Callable[[Reference], object]
-"""Is told of each repository whose tags or manifests were written to, or may have been."""
+Written = Callable[[Reference, Tag | None], object]
+"""Is told of each repository whose tags or manifests were written to, or may have been.
+
+With a tag where nothing but that tag was deleted, by its name.
+"""
 
 
-def ignore_writes(_repository: Reference) -> None:
+def ignore_writes(_repository: Reference, _tag: Tag | None) -> None:
     """Nobody wants to know."""
 
 

@@ -1,8 +1,8 @@
 """A repository of which the next tags are read before a script asks for them.
 
 It never changes a result. What was fetched ahead is an answer of the registry, given
-seconds ago: it is used once, while it is fresh and nothing was written to the repository
-since. An error is thrown away, and the question asked again when the script comes to it.
+seconds ago: it is used once, while it is fresh and nothing was written since that could
+change it. An error is thrown away, and the question asked again when the script comes to it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Clock
-from regbot.store.ahead import FRESH_FOR, Ahead, Background
-from regbot.store.protocol import ReadStore
+from regbot.store.ahead import Ahead, Background
+from regbot.store.protocol import FRESH_FOR, ReadStore
 from regbot.store.recipe import Answers, Habit, Question, Read, Recipe
 from regbot.store.view import View
 from regbot.store.walk import Walk
@@ -131,7 +131,8 @@ class Readahead(View):
         self._listed: list[Tag] = []
         self._ahead: Ahead[Tag, Answers] | None = None
         self._ready: dict[Question, tuple[float, object]] = {}
-        self._writes = 0
+        self._turning: set[Tag] = set()
+        self._asks_referrers = False
 
     def tags(self, *, limit: int | None = None, last: str = "") -> list[Tag]:
         """The tags, which are asked for each time, and likely to be walked then."""
@@ -160,13 +161,24 @@ class Readahead(View):
         question = Question("referrers", digest, artifact_type)
         return self._answer(question, partial(self._base.referrers, digest, artifact_type))
 
-    def forget(self) -> None:
-        """Something was written to the repository: what was fetched before counts no more."""
+    def forget(self, tag: Tag | None = None) -> None:
+        """Something was written to the repository: what was fetched before counts no more.
+
+        Where nothing but a tag was deleted, the answers about other tags still count, unless
+        it takes manifests with it, or they tell of referrers: a registry may list those
+        that have a tag alone, or the tag itself may be their list.
+        """
+        takes_more = self.last_tag_takes_manifest
         with self._lock:
-            self._writes += 1
             self._ready.clear()
+            if tag is None or takes_more or self._asks_referrers:
+                self._turning.clear()
+                if self._ahead is not None:
+                    self._ahead.drop()
+                return
+            self._turning.discard(tag)
             if self._ahead is not None:
-                self._ahead.drop()
+                self._ahead.drop(tag)
 
     def let_go(self) -> None:
         """Forget the list, and how it was walked."""
@@ -201,6 +213,7 @@ class Readahead(View):
             read = self._known
         if read is None or not recipe.steps:
             return None
+        self._asks_referrers |= recipe.asks_referrers
         return partial(recipe.ask, self._base, read)
 
     def _along(self, walk: Walk[Tag]) -> Ahead[Tag, Answers]:
@@ -232,23 +245,25 @@ class Readahead(View):
         with self._lock:
             if self._ahead is None:
                 self._ahead = self._along(Walk(self._listed))
-            ahead, writes = self._ahead, self._writes
+            ahead = self._ahead
             if not (ahead.lists(tag) and self._habit.is_new(question)):
                 return
             self._habit.turn_to(tag)
+            self._turning.add(tag)
             recipe = self._habit.recipe
         fetched = ahead.move_to(tag, self._asking(recipe))
         host.hand_on(ahead.way, recipe)
-        if fetched is None:
-            if ahead.is_lost:
-                with self._lock:
-                    self._habit.begin()
-            return
-        began, answers = fetched
-        if question not in answers:
-            ahead.regret()
         with self._lock:
-            if writes == self._writes:
+            holds = tag in self._turning
+            self._turning.discard(tag)
+            if fetched is None:
+                if ahead.is_lost:
+                    self._habit.begin()
+                return
+            began, answers = fetched
+            if holds:
                 self._ready.update({given: (began, answers[given]) for given in answers})
             while len(self._ready) > _MOST_READY:
                 del self._ready[next(iter(self._ready))]
+        if question not in answers:
+            ahead.regret()

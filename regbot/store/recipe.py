@@ -56,6 +56,11 @@ class Recipe:
         """Whether it has nothing but a HEAD of the tag."""
         return self.steps == {("head", False)}
 
+    @property
+    def asks_referrers(self) -> bool:
+        """Whether it asks what refers to a manifest."""
+        return any(call == "referrers" for call, _ in self.steps)
+
     def ask(self, store: ReadStore, read: Read, tag: Tag) -> Answers:
         """Ask all of it, manifests by ``read``, as far as it goes without an error."""
         asking = _Asking(store, read)

@@ -266,7 +266,7 @@ class RemoteStore:
         try:
             self._endpoint.send(request).close()
         finally:
-            self._written(self.repository)
+            self._written(self.repository, None if isinstance(name, Digest) else name)
 
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
         """Upload a blob. False, with nothing sent, when it is there already."""
@@ -376,7 +376,7 @@ class RemoteStore:
                 _check(manifest, digest_said(response.headers), what)
                 return "OCI-Subject" in response.headers
         finally:
-            self._written(self.repository)
+            self._written(self.repository, None)
 
     def _subject_listed_by_tag(self, digest: Digest) -> Digest | None:
         """The subject of a manifest, where a fallback tag lists what refers to it."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from regbot.events import Emit, ignore
 from regbot.http.exchange import Exchange
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
 from regbot.stopping import Clock
 from regbot.store.ahead import Background, Threads
 from regbot.store.cache import Cache
@@ -113,8 +114,8 @@ class Views:
                 self._host(registry).expect(names)
         return names
 
-    def written(self, repository: Reference) -> None:
-        """Something was written to a repository, by whichever of its names."""
+    def written(self, repository: Reference, tag: Tag | None) -> None:
+        """Something was written to a repository, by whichever of its names; see ``Written``."""
         names = self._exchange.names(repository.registry)
         with self._lock:
             hosts = [self._hosts[name] for name in names if name in self._hosts]
@@ -124,7 +125,7 @@ class Views:
             host.forget(repository.repository)
         for store in stores:
             if isinstance(store, Readahead):
-                store.forget()
+                store.forget(tag)
 
     def close(self) -> None:
         """Fetch nothing more."""

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 from support.clients import Client
-from support.images import Image, make_image, make_index
+from support.images import Image, make_image, make_index, make_referrer, push
 from support.inprocess import Memory
-from support.registry import DISTRIBUTION_3, Quirks, TestRegistry
+from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, GITEA, Quirks, TestRegistry
 from support.viewing import AtOnce, Clock, Run, run_on
 
 from regbot.errors import Forbidden, NotFound
 from regbot.events import Event, Spared
 from regbot.image.resolve import image_of
 from regbot.oci.platform import Platform
+from regbot.oci.referrers import fallback_tag
 from regbot.oci.tag import Tag
 from regbot.oci.versions import TagVersion
 from regbot.store.protocol import ReadStore
@@ -35,8 +36,8 @@ def image_number(number: int) -> Image:
 class World:
     """A registry in memory with one image a tag."""
 
-    def __init__(self, tags: Iterable[str]) -> None:
-        self.memory = Memory(DISTRIBUTION_3)
+    def __init__(self, tags: Iterable[str], preset: Quirks = DISTRIBUTION_3) -> None:
+        self.memory = Memory(preset)
         self.registry = self.memory.registry
         self.images = {tag: image_number(n) for n, tag in enumerate(tags)}
         for tag, image in self.images.items():
@@ -231,6 +232,57 @@ class TestAnswers:
                 store.delete_manifest(images["v006"].digest)
             with pytest.raises(NotFound):
                 config(view, "v006")
+
+    def test_a_tag_that_goes_takes_no_answer_about_others_with_it(self) -> None:
+        world = World(numbered(60))
+        early = 0
+        with world.run() as run:
+            view, store = run.view(), run.store()
+            for number, tag in enumerate(view.tags()):
+                world.registry.forget()
+                assert config(view, tag) == {"n": str(number)}
+                early += tag not in world.asked("GET", "/manifests/")
+                store.delete_tag(tag, world.images[tag].digest)
+                with pytest.raises(NotFound):
+                    view.head(tag)
+            assert view.tags() == []
+        assert early >= 60 - 6
+
+    @pytest.mark.parametrize("preset", [GITEA, DISTRIBUTION_2])
+    def test_a_tag_that_goes_may_take_a_child_of_an_index_with_it(self, preset: Quirks) -> None:
+        world = World([], preset)
+        children = [image_number(number) for number in range(10)]
+        for number, child in enumerate(children):
+            index = make_index({"linux/amd64": child})
+            world.registry.put(REPOSITORY, f"child{number}", child)
+            world.registry.put(REPOSITORY, f"v{number}", index)
+        with world.run() as run:
+            view = run.view()
+            tags = [tag for tag in view.tags() if tag.startswith("v")]
+            for tag in tags[:5]:
+                config(view, tag)
+            run.store().delete_tag(Tag("child5"), children[5].digest)
+            is_there = str(children[5].digest) in world.registry.manifests(REPOSITORY)
+            assert is_there == (preset is DISTRIBUTION_2)
+            if is_there:
+                assert config(view, tags[5]) == {"n": "5"}
+            else:
+                with pytest.raises(NotFound):
+                    config(view, tags[5])
+
+    def test_a_tag_that_goes_may_be_a_list_of_referrers(self) -> None:
+        world = World(numbered(20))
+        images = list(world.images.values())
+        with world.run() as run:
+            view = run.view()
+            for image in images:
+                push(run.store(), make_referrer(image.manifest))
+            tags = [tag for tag in view.tags() if tag.startswith("v")]
+            for tag in tags[:8]:
+                assert len(view.referrers(view.manifest(tag).digest)) == 1
+            gone = fallback_tag(images[8].digest)
+            run.store().delete_tag(gone, view.head(gone).digest)
+            assert view.referrers(view.manifest(tags[8]).digest) == []
 
     def test_a_write_to_another_repository_matters_there_alone(self) -> None:
         world = World(numbered(30))

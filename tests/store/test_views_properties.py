@@ -1,7 +1,8 @@
 """Whatever a script does, in whatever order, on whatever registry: views change no answer.
 
-An answer has to be one that the registry would have given at some moment since the last
-write of the run, and within the last 30 seconds.
+An answer has to be one that the registry would have given at some moment within the last
+30 seconds, and since the last write of the run that could change it: deleting a tag changes
+that tag alone.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class World:
     history: dict[Tag, list[tuple[float, int, Digest | None]]] = field(default_factory=dict)
     moment: int = 0
     written: int = 0
+    deleted: dict[Tag, int] = field(default_factory=dict)
     is_broken: bool = False
 
     @property
@@ -67,19 +69,23 @@ class World:
         self.history.setdefault(tag, []).append((self.clock.now, self.moment, digest))
 
     def possible(self, tag: Tag) -> set[Digest | None]:
-        """What the tag was on since the last write, in the last 30 seconds."""
+        """What the tag was on since the last write that matters, in the last 30 seconds."""
+        written = max(self.written, self.deleted.get(tag, 0))
         entries = self.history.get(tag, [(0.0, 0, None)])
         found = set()
         for (_, _, digest), following in zip(entries, [*entries[1:], None], strict=True):
             ended, last = following[:2] if following else (float("inf"), self.moment + 1)
-            if last > self.written and ended > self.clock.now - FRESH:
+            if last > written and ended > self.clock.now - FRESH:
                 found.add(digest)
         return found
 
     def wrote(self, tag: Tag, digest: Digest | None) -> None:
-        """The run itself changed a tag."""
+        """The run itself put a tag, or deleted it."""
         self.note(tag, digest)
-        self.written = self.moment
+        if digest is None:
+            self.deleted[tag] = self.moment
+        else:
+            self.written = self.moment
 
     def told(self, ask: Callable[[], Digest]) -> Digest | None:
         """The digest of an answer; None where nothing is there."""
