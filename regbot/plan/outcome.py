@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from regbot.events import Event
+from regbot.errors import RegbotError
+from regbot.events import Emit, Event
 from regbot.oci.digest import Digest
 from regbot.plan.action import Action
 from regbot.plan.evidence import Evidence
+from regbot.stopping import ended_by
 from regbot.values import dataclass
 
 Status = Literal["done", "planned", "unchanged", "skipped", "failed", "stopped"]
@@ -74,6 +77,50 @@ class Outcomes:
     def of(self, script: str) -> tuple[Outcome, ...]:
         """All outcomes of a script so far."""
         return tuple(outcome for outcome in self.all if outcome.script == script)
+
+
+class Record:
+    """Keeps what became of one script's actions, and tells it.
+
+    ``done`` is told of each action that was done, or in a dry run planned.
+    """
+
+    def __init__(
+        self,
+        script: str,
+        outcomes: Outcomes,
+        emit: Emit,
+        done: Callable[[Action], None],
+        *,
+        dry_run: bool,
+    ) -> None:
+        self._script = script
+        self._outcomes = outcomes
+        self._emit = emit
+        self._done = done
+        self.dry_run = dry_run
+
+    def end(self, action: Action, applied: Applied, evidence: Evidence | None = None) -> Outcome:
+        """An action did what was asked, or there was nothing to do."""
+        status: Status = applied.status
+        if status == "done":
+            self._done(action)
+            status = "planned" if self.dry_run else "done"
+        return self._keep(
+            Outcome(self._script, action, status, applied.digest, applied.detail, evidence)
+        )
+
+    def failure(
+        self, action: Action, error: RegbotError, evidence: Evidence | None = None
+    ) -> Outcome:
+        """An action failed or was stopped."""
+        ended = ended_by(error)
+        return self._keep(Outcome(self._script, action, ended, action.digest, str(error), evidence))
+
+    def _keep(self, outcome: Outcome) -> Outcome:
+        self._outcomes.add(outcome)
+        self._emit(ActionDone(outcome, self.dry_run))
+        return outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from regbot.events import Emit
 from regbot.http.exchange import Exchange
 from regbot.plan.apply import Applier
-from regbot.plan.evidence import tags_in
 from regbot.plan.executor import Executor, Terms
+from regbot.plan.gathering import tags_in
 from regbot.plan.judgement import TagsOf
 from regbot.plan.outcome import Outcomes
 from regbot.plan.settled import SettledStores

@@ -17,7 +17,7 @@ from regbot.oci.manifest import DOCKER_SCHEMA1
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import CopyImage, DeleteTag
-from regbot.plan.evidence import gather
+from regbot.plan.gathering import gather
 from regbot.plan.outcome import Outcome
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores

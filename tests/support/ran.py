@@ -9,7 +9,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
-from regbot.plan.evidence import gather
+from regbot.plan.gathering import gather
 from regbot.plan.outcome import Outcome
 from regbot.report.build import build_report
 from regbot.report.model import Report
