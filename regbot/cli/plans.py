@@ -124,11 +124,13 @@ class _Progress:
     @contextmanager
     def shown(self, total: int) -> Iterator[None]:
         """Show the bar on standard error, where that is a terminal."""
+        if not (sys.stderr and sys.stderr.isatty()):
+            yield
+            return
         from rich.console import Console
         from rich.progress import Progress
 
-        console = Console(stderr=True)
-        with Progress(console=console, disable=not console.is_terminal) as bar:
+        with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("applying", total=total)
             self._advance = lambda: bar.advance(task)
             yield

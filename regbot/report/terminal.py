@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from regbot.plan.outcome import Outcome
 from regbot.report import shown
 from regbot.report.model import Ran, Report
 from regbot.report.shown import visible
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 _COLUMNS = ("script", "action", "reference", "digest", "reason")
-_PIPE_WIDTH = 10_000
 _DIGEST_SHOWN = 19
 
 
@@ -25,49 +21,57 @@ def print_table(outcomes: Sequence[Outcome], runs: Sequence[Ran], stream: TextIO
     On a terminal, digests are shortened to their first digits. In a pipe or a file,
     every row is one complete line.
     """
-    console = _console(stream)
-    rows = [_cells(outcome, short=console.is_terminal) for outcome in outcomes]
+    rows = [_cells(outcome, short=stream.isatty()) for outcome in outcomes]
     if rows:
-        _print(console, _COLUMNS, rows)
+        print_rows(_COLUMNS, rows, stream)
     counts = Counter(outcome.status for outcome in outcomes)
-    console.print(shown.totals(counts, runs), markup=False)
+    _print_line(shown.totals(counts, runs), stream)
 
 
 def print_summary(report: Report, stream: TextIO) -> None:
     """Print a table of repositories, the bytes that could be freed, and what is unknown."""
-    console = _console(stream)
     if report.repositories:
         lines = [shown.line_cells(line) for line in report.repositories]
-        _print(console, shown.LINE_COLUMNS, lines, right_from=2)
+        print_rows(shown.LINE_COLUMNS, lines, stream, right_from=2)
     for run in report.troubled_runs:
-        error = visible(run.error)
-        console.print(f"{visible(run.script)} {run.status}: {error}", style="bold", markup=False)
-    console.print(f"{shown.statuses(report)}. {shown.freed(report)}", markup=False)
+        _print_line(f"{run.script} {run.status}: {run.error}", stream, style="bold")
+    _print_line(f"{shown.statuses(report)}. {shown.freed(report)}", stream)
     for text, names in report.unknowns.items():
-        console.print(f"unknown: {visible(text)} ({shown.about(names)})", markup=False)
+        _print_line(f"unknown: {text} ({shown.about(names)})", stream)
 
 
-def print_rows(columns: Sequence[str], rows: Sequence[tuple[str, ...]], stream: TextIO) -> None:
-    """Print a plain table: on a terminal folded to its width, else one line for each row."""
-    _print(_console(stream), columns, [tuple(map(visible, row)) for row in rows])
-
-
-def _console(stream: TextIO) -> Console:
-    from rich.console import Console
-
-    console = Console(file=stream, highlight=False)
-    if not console.is_terminal:
-        console = Console(file=stream, highlight=False, width=_PIPE_WIDTH)
-    return console
-
-
-def _print(
-    console: Console,
+def print_rows(
     columns: Sequence[str],
     rows: Sequence[tuple[str, ...]],
+    stream: TextIO,
     *,
     right_from: int | None = None,
 ) -> None:
+    """Print a plain table: on a terminal folded to its width, else one line for each row.
+
+    The columns from ``right_from`` on are numbers.
+    """
+    cells = [tuple(map(visible, row)) for row in rows]
+    if stream.isatty():
+        _print_folded(columns, cells, stream, right_from)
+        return
+    lines = [tuple(columns), *cells]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        aligned = [
+            text.ljust(width) if right_from is None or place < right_from else text.rjust(width)
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        print("  ".join(aligned).rstrip(), file=stream)
+
+
+def _print_folded(
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, ...]],
+    stream: TextIO,
+    right_from: int | None,
+) -> None:
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -77,7 +81,16 @@ def _print(
         table.add_column(column, overflow="fold", justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    Console(file=stream, highlight=False).print(table)
+
+
+def _print_line(text: str, stream: TextIO, *, style: str = "") -> None:
+    if not stream.isatty():
+        print(visible(text), file=stream)
+        return
+    from rich.console import Console
+
+    Console(file=stream, highlight=False).print(visible(text), style=style, markup=False)
 
 
 def _cells(outcome: Outcome, *, short: bool) -> tuple[str, ...]:
@@ -88,9 +101,9 @@ def _cells(outcome: Outcome, *, short: bool) -> tuple[str, ...]:
     digest = str(outcome.digest or "")
     why = "; ".join(part for part in (action.reason, outcome.detail) if part)
     return (
-        visible(outcome.script),
+        outcome.script,
         verb,
         str(action.reference),
         digest[:_DIGEST_SHOWN] if short else digest,
-        visible(why),
+        why,
     )

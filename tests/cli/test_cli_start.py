@@ -12,7 +12,7 @@ import pytest
 from support.command import REGBOT, environment
 
 LIBRARIES = {
-    *("certifi", "croniter", "httptools", "jinja2", "platformdirs", "pydantic", "requests"),
+    *("certifi", "croniter", "httptools", "jinja2", "platformdirs", "requests"),
     *("rich", "semver", "sqlite3", "ssl", "urllib3", "zoneinfo", "zstandard"),
 }
 ROOMS = {
@@ -44,6 +44,15 @@ def test_a_script_that_calls_nothing_loads_neither_libraries_nor_rooms(tmp_path,
     modules = loaded(tmp_path, "once", "-c", config)
     assert "regbot.run.bot" in modules
     assert modules & (LIBRARIES | ROOMS) == set()
+
+
+def test_an_empty_plan_that_is_made_and_applied_loads_no_libraries(tmp_path, config):
+    plan = str(tmp_path / "plan.json")
+    needed = loaded(tmp_path, "plan", "-c", config, "-o", plan) | loaded(
+        tmp_path, "apply", plan, "-c", config
+    )
+    assert {"regbot.plan.planfile", "regbot.report.terminal"} <= needed
+    assert needed & LIBRARIES == set()
 
 
 def test_the_rooms_are_there():

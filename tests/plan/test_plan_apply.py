@@ -203,6 +203,21 @@ def test_a_plan_that_is_not_there(tmp_path):
         (0, {"size": "big"}, ": size: "),
         (6, {"bytes": float("inf")}, ": bytes: "),
         (0, {"tag": "v2"}, ": tag: "),
+        (0, {"reason": None}, ": reason: "),
+        (0, {"size": True}, ": size: "),
+        (0, {"size": -1}, ": size: "),
+        (0, {"size": 1.5}, ": size: "),
+        (0, {"created_seconds": "1"}, ": created_seconds: "),
+        (0, {"created_seconds": 1e300}, ": created_seconds: "),
+        (2, {"tags": ["a", 7]}, ": tags: "),
+        (2, {"tags": ["a b"]}, ": tags: "),
+        (3, {"manifest": "?"}, ": manifest: "),
+        (3, {"media_type": 7}, ": media_type: "),
+        (5, {"content": None}, "source or content is missing"),
+        (6, {"bytes": -1}, ": bytes: "),
+        (6, {"source": "a\nb"}, ": source: "),
+        (7, {"referrers": 1}, ": referrers: "),
+        (7, {"platforms": None}, ": platforms: "),
     ],
 )
 def test_an_edited_action_that_makes_no_sense(tmp_path, number, change, said):
@@ -214,6 +229,31 @@ def test_an_edited_action_that_makes_no_sense(tmp_path, number, change, said):
         read(path)
     assert f"action {number + 1} can't be read" in str(caught.value)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "key"),
+    [
+        *((0, key) for key in ("script", "action", "reference", "digest")),
+        *((1, "tags"), (3, "media_type"), (3, "manifest"), (5, "bytes"), (5, "content")),
+        *((7, "source"), (9, "file")),
+    ],
+)
+def test_an_action_without_a_key_that_it_needs(tmp_path, number, key):
+    data = plan_data(tmp_path)
+    del data["actions"][number][key]
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(UsageError, match=f"action {number + 1} can't be read: .*{key}.* missing"):
+        read(path)
+
+
+@pytest.mark.parametrize("change", [{"note": "mine"}, {"config": None}, {"made": 0}])
+def test_a_plan_is_read_as_a_whole_or_not_at_all(tmp_path, change):
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan_data(tmp_path) | change))
+    with pytest.raises(UsageError, match=f"not a whole plan: {next(iter(change))}: "):
+        read(path)
 
 
 def test_a_deleted_digest_is_the_one_that_is_named(tmp_path):
