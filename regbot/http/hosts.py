@@ -19,7 +19,7 @@ HUB_KEY = "https://index.docker.io/v1/"
 IDENTITY_USER = "<token>"
 """The user whose password is an identity token, for docker and its helpers."""
 
-DEFAULT_CONCURRENCY = 16
+DEFAULT_CONCURRENCY = 32
 
 
 class Secret:

@@ -70,8 +70,8 @@ def test_runs_take_turns_at_a_repository_by_all_names_of_its_registry(other: str
             assert pool.submit(take, "app").exception() is None
 
 
-def test_sixteen_requests_at_once_by_default() -> None:
-    """Config: ``reqConcurrent`` is 16 a host where nothing is said."""
+def test_thirty_two_requests_at_once_by_default() -> None:
+    """Config: ``reqConcurrent`` is 32 a host where nothing is said."""
     door = threading.Condition()
     inside, most = 0, 0
 
@@ -81,23 +81,23 @@ def test_sixteen_requests_at_once_by_default() -> None:
             inside += 1
             most = max(most, inside)
             door.notify_all()
-            door.wait_for(lambda: most >= 16, timeout=20)
+            door.wait_for(lambda: most >= 32, timeout=20)
             # Those that are one too many get time to come in.
-            door.wait_for(lambda: most > 16, timeout=0.2)
+            door.wait_for(lambda: most > 32, timeout=0.2)
             inside -= 1
         return Said(200)
 
     with scripted(answers) as server, web(plain(server.host)) as own:
         threads = [
             threading.Thread(target=lambda: own.send(server.host, "/v2/").close())
-            for _ in range(24)
+            for _ in range(40)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert len(server.asked) == 24
-    assert most == 16
+    assert len(server.asked) == 40
+    assert most == 32
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET", "PUT", "DELETE"])
