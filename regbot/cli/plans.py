@@ -16,6 +16,7 @@ from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import OutputPath, config_option, report_option, settings_options
 from regbot.cli.output import show
 from regbot.cli.results import show_outcomes, tell, tell_way_back, write_reports
+from regbot.lua.processes import started_ahead
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
@@ -41,31 +42,33 @@ def plan(
     Nothing is changed; `regbot apply` carries the plan out. With -o, the plan is written
     to a file and a table to standard output.
     """
-    from regbot.plan.carrying import planned_from
-    from regbot.plan.planfile import Plan, plan_text, write_plan
+    with started_ahead() as take_process:
+        from regbot.plan.carrying import planned_from
+        from regbot.plan.planfile import Plan, plan_text, write_plan
 
-    config = read_config(config_path)
-    work_dir = config.defaults.work_dir
-    with open_bot(
-        config,
-        config_path,
-        settings,
-        dry_run=True,
-        evidence=True,
-        whole=True,
-        prints=None if output else sys.stderr,
-    ) as bot:
-        ended = bot.plan()
-        actions = tuple(planned_from(bot.outcomes))
-        content = Plan(time.time(), config.fingerprint, actions)
-        if output:
-            write_plan(content, output, work_dir)
-        write_reports(bot, "plan", ended, reports)
-        if output:
-            show_outcomes(bot, ended)
-        else:
-            text = plan_text(content, work_dir)
-            show(lambda stream: print(text, end="", file=stream))
+        config = read_config(config_path)
+        work_dir = config.defaults.work_dir
+        with open_bot(
+            config,
+            config_path,
+            settings,
+            dry_run=True,
+            evidence=True,
+            whole=True,
+            prints=None if output else sys.stderr,
+            start_process=take_process,
+        ) as bot:
+            ended = bot.plan()
+            actions = tuple(planned_from(bot.outcomes))
+            content = Plan(time.time(), config.fingerprint, actions)
+            if output:
+                write_plan(content, output, work_dir)
+            write_reports(bot, "plan", ended, reports)
+            if output:
+                show_outcomes(bot, ended)
+            else:
+                text = plan_text(content, work_dir)
+                show(lambda stream: print(text, end="", file=stream))
     return EXIT_CODES[ended.status]
 
 

@@ -34,8 +34,7 @@ class Gathering:
         self._applier = applier
         self._wanted = wanted
         self._contents = contents
-        self._counted: set[Reference] = set()
-        self._counting: dict[Reference, threading.Lock] = {}
+        self._counted: dict[Reference, threading.Event] = {}
 
     def of(
         self, action: Delete, seen: Target | Applied, reader: ReadStore | None = None
@@ -52,49 +51,49 @@ class Gathering:
         if isinstance(seen, Target):
             store, digest = seen.store, seen.digest
 
-        def gathered(unplanned: ReadStore | None) -> Evidence:
-            limit, stop = self._applier.blob_limit, self._applier.stop
-            return gather(store, digest, blob_limit=limit, stop=stop, unplanned=unplanned)
+        limit, stop = self._applier.blob_limit, self._applier.stop
+        evidence = gather(store, digest, blob_limit=limit, stop=stop)
+        unplanned = self._applier.unplanned.open(action.reference)
+        before = self._tags_before(names[0], unplanned, store, waits=reader is None)
+        return replace(evidence, tags=tags, names=names, tags_before=before)
 
-        # No delete of a repository goes on before its tags are counted.
-        with self._counting.setdefault(names[0], threading.Lock()):
-            first = names[0] not in self._counted
-            if first:
-                evidence = gathered(self._applier.unplanned.open(action.reference))
-                self._counted.add(names[0])
-        if not first:
-            evidence = gathered(None)
-        return replace(evidence, tags=tags, names=names)
+    def _tags_before(
+        self, repository: Reference, unplanned: ReadStore, store: ReadStore, *, waits: bool
+    ) -> int | None:
+        """How many tags a repository has, for the first delete there; None for the others.
+
+        A delete that changes the repository ``waits`` until they are counted.
+        """
+        counted = threading.Event()
+        by_first = self._counted.setdefault(repository, counted)
+        if by_first is not counted:
+            if waits:
+                by_first.wait()
+            return None
+        try:
+            listed = tags_in(unplanned, store)
+        finally:
+            counted.set()
+        return None if listed is None else len(listed)
 
 
-def gather(
-    store: ReadStore,
-    digest: Digest | None,
-    *,
-    blob_limit: int,
-    stop: Stop,
-    unplanned: ReadStore | None,
-) -> Evidence:
+def gather(store: ReadStore, digest: Digest | None, *, blob_limit: int, stop: Stop) -> Evidence:
     """Read what a digest leads to; None is nothing. ``blob_limit`` is in bytes.
 
-    ``unplanned`` is the repository without what is planned; its tags are counted as far
-    as the store still has them. That is needed once a repository, and None counts none.
     What can't be read is said in ``problem``; only Stopped and ScriptTimeout are raised.
     """
-    listed = tags_in(unplanned, store) if unplanned else None
-    tags = None if listed is None else len(listed)
     if digest is None:
-        return Evidence(tags_before=tags)
+        return Evidence()
     try:
         root = store.head(digest).descriptor
         blobs = held_by(store, [root], Crew(_WORKERS, stop))
     except (Stopped, ScriptTimeout):
         raise
     except NotFound:
-        return Evidence(tags_before=tags)
+        return Evidence()
     except RegbotError as error:
-        return Evidence(tags_before=tags, problem=str(error))
-    return Evidence(blobs, _created(store, digest, blob_limit), tags)
+        return Evidence(problem=str(error))
+    return Evidence(blobs, _created(store, digest, blob_limit))
 
 
 def tags_in(*views: ReadStore) -> frozenset[Tag] | None:

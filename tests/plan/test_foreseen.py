@@ -41,6 +41,18 @@ def test_tags_are_looked_at_at_the_same_time(bot, command):
     assert set(bot.registry.tags(APP)) == left
 
 
+def test_no_look_waits_until_the_tags_are_counted(bot):
+    configs, together = threading.Semaphore(0), []
+    bot.registry.before("", "/blobs/", configs.release, times=TAGS)
+
+    def wait():
+        together.extend(configs.acquire(timeout=10) for _ in range(TAGS))
+
+    bot.registry.before("", "/tags/list", wait, after=1)  # the first list is the script's
+    assert len(bot.make_plan()["actions"]) == TAGS
+    assert together == [True] * TAGS
+
+
 def list_of(count):
     return [f"old{number}" for number in range(count)]
 

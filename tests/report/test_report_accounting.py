@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from support.clients import Client
 from support.images import make_image, make_index, make_layer, push
-from support.ran import LIMIT, NOW, delete_manifest, delete_tags, reported
+from support.ran import LIMIT, NOW, delete_manifest, delete_tags, evidence_of, reported
 from support.registry import DISTRIBUTION_3, TestRegistry
 from support.tagged import delete_tag
 
@@ -155,9 +155,7 @@ def test_skipped_and_failed_deletes_free_nothing(place):
     place.push("a", "a")
     place.push("b", "b")
     store = place.stores.open(place.repository())
-    evidence = gather(
-        store, store.head(Tag("a")).digest, blob_limit=LIMIT, stop=Stop(), unplanned=store
-    )
+    evidence = evidence_of(store, store.head(Tag("a")).digest)
     outcomes = [
         Outcome(
             "clean", DeleteTag(place.repository().with_tag(Tag("a"))), status, None, "why", evidence
@@ -216,7 +214,7 @@ def test_what_was_not_read_before_it_went_is_not_guessed(place):
 def test_a_tag_that_was_gone_already_held_nothing(place):
     place.push("keep", "keep")
     store = place.stores.open(place.repository())
-    evidence = gather(store, None, blob_limit=LIMIT, stop=Stop(), unplanned=store)
+    evidence = evidence_of(store, None)
     action = DeleteTag(place.repository().with_tag(Tag("gone")), may_be_gone=True)
     outcome = Outcome("clean", action, "done", None, "already gone", evidence)
     found = reported([outcome], place.stores)
@@ -243,7 +241,7 @@ def test_a_stop_ends_the_reading_of_what_an_image_holds(place):
     stop = Stop()
     stop.ask()
     with pytest.raises(Stopped):
-        gather(store, digest, blob_limit=LIMIT, stop=stop, unplanned=store)
+        gather(store, digest, blob_limit=LIMIT, stop=stop)
 
 
 def test_the_age_is_that_of_the_image(place):
