@@ -10,6 +10,7 @@ RegbotError
 ├── GuardBroken           a plan breaks a rule of the config's guard; nothing was done
 ├── Stopped               SIGTERM or Ctrl-C asked the run to end
 ├── CredentialError       credentials can't be had, or a helper failed
+├── ProgramFailed         a program that the user named could not be run to its end
 ├── ContentError          bytes that are not what their descriptor says
 │   ├── DigestMismatch
 │   ├── SizeMismatch
@@ -87,6 +88,10 @@ class Stopped(RegbotError):
 
 class CredentialError(RegbotError):
     """Credentials are not available: a helper failed, or Docker's config is broken."""
+
+
+class ProgramFailed(RegbotError):
+    """A program could not be run, took too long, or printed too much."""
 
 
 class ContentError(RegbotError):
