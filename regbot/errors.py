@@ -11,6 +11,7 @@ RegbotError
 ├── Stopped               SIGTERM or Ctrl-C asked the run to end
 ├── CredentialError       credentials can't be had, or a helper failed
 ├── ProgramFailed         a program that the user named could not be run to its end
+├── UseUnknown            what is in use can't be known, so nothing may be deleted
 ├── ContentError          bytes that are not what their descriptor says
 │   ├── DigestMismatch
 │   ├── SizeMismatch
@@ -92,6 +93,10 @@ class CredentialError(RegbotError):
 
 class ProgramFailed(RegbotError):
     """A program could not be run, took too long, or printed too much."""
+
+
+class UseUnknown(RegbotError):
+    """A source of images in use can't be read, so nothing may be deleted."""
 
 
 class ContentError(RegbotError):

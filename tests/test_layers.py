@@ -34,7 +34,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "store": ("http", "workdir"),
     "image": ("store",),
     "plan.guard": ("oci",),
-    "plan": ("image", "plan.guard"),
+    "plan.uses": ("oci",),
+    "plan": ("image", "plan.guard", "plan.uses"),
     "journal": ("plan",),
     "report": ("plan",),
     "lua": ("units", "stopping", "events"),
@@ -54,9 +55,13 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "run.cron": ("errors",),
     "run.zones": ("files",),
     "run.schedule": ("units", "run.cron", "run.zones"),
-    "config": ("http.hosts", "run.schedule", "plan.guard", "files"),
-    "run": ("lua.api", "journal", "report", "config"),
-    "client": ("journal", "config"),
+    "rules.in_use.json_path": ("errors",),
+    "rules.in_use.mention": ("plan.uses",),
+    "rules.in_use.settings": ("rules.in_use.json_path", "rules.in_use.mention"),
+    "rules.in_use": ("rules.in_use.settings", "files", "programs"),
+    "config": ("http.hosts", "run.schedule", "plan.guard", "rules.in_use.settings", "files"),
+    "run": ("lua.api", "journal", "report", "rules.in_use", "config"),
+    "client": ("journal", "rules.in_use", "config"),
     "cli": ("run",),
 }
 
@@ -65,6 +70,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "urllib3": ("http.connections", "http.framing", "http.wire"),
     "zstandard": ("image.compression",),
     "lupa": ("lua.runtime", "lua.worker"),
+    "lightkube": ("rules.in_use.cluster_api", "rules.in_use.cluster_login"),
+    "httpx2": ("rules.in_use.cluster_api",),
 }
 
 PACKAGE = Path(__file__).parents[1] / "regbot"

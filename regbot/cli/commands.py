@@ -11,6 +11,7 @@ import click
 from regbot.cli.check import check
 from regbot.cli.group import Commands
 from regbot.cli.history import history, undo
+from regbot.cli.in_use import in_use
 from regbot.cli.lua_api import lua_api
 from regbot.cli.options import options_before
 from regbot.cli.plans import apply, plan
@@ -48,6 +49,7 @@ for command in (
     history,
     undo,
     check,
+    in_use,
     lua_api,
     version,
     completion,

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
+from regbot.config.inusefields import InUseSection
 from regbot.config.schema import CacheSection, Creds, File, GuardSection, ScriptSection
 from regbot.config.section import Reading
 from regbot.config.values import CacheSettings, Config, Script
 from regbot.http.hosts import ClientSettings, HostSettings, Login
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
+from regbot.rules.in_use.settings import InUseSettings
 
 
 def build(reading: Reading, file: File) -> Config:
@@ -69,6 +71,7 @@ def _host(settings: Mapping[str, Any]) -> HostSettings:
 def _defaults(settings: Mapping[str, Any], folder: Path) -> Script:
     values = _fields_of(Script, settings)
     values["guard"] = _guard(settings.get("guard"))
+    values["in_use"] = _in_use(settings.get("in_use"))
     values.setdefault("lua_path", (folder,))
     return _schedule_first(Script(**values))
 
@@ -86,6 +89,7 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
         values |= {"text": text, "chunk_name": section.name, "line": line}
     values["env"] = tuple(dict.fromkeys((*defaults.env, *values.get("env", ()))))
     values["guard"] = _guard(section.guard).over(defaults.guard)
+    values["in_use"] = _in_use(section.in_use).over(defaults.in_use)
     values["place"] = document.where(document.find(("scripts", number, "name"))[0])
     return _schedule_first(replace(defaults, **values))
 
@@ -96,6 +100,10 @@ def _cache(section: CacheSection | None) -> CacheSettings:
 
 def _guard(section: GuardSection | None) -> Guard:
     return Guard(**section.values) if section else Guard()
+
+
+def _in_use(section: InUseSection | None) -> InUseSettings:
+    return section.settings() if section else InUseSettings()
 
 
 def _schedule_first(script: Script) -> Script:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,13 +39,24 @@ def read_config(path: str, *, environ: Mapping[str, str], stdin: IO[bytes]) -> C
         if stat.S_ISDIR(file.stat().st_mode):
             raise ConfigError([f"{path}: this is a folder (name the YAML file in it)"])
         with file.open("rb") as stream:
+            is_own = is_private(os.fstat(stream.fileno()))
             data = _limited(stream, path)
     except FileNotFoundError:
         raise ConfigError([f"{path}: there is no such file (check the name after -c)"]) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "its name is not valid"
         raise ConfigError([f"{path}: can't read the file: {why}"]) from None
-    return load_config(data, filename=path, environ=environ, base=file.parent)
+    config = load_config(data, filename=path, environ=environ, base=file.parent)
+    if config.names_command and not is_own:
+        what = f"{path}: it names a command under inUse, and others can write to the file"
+        raise ConfigError([f"{what} (make it your own, and: chmod go-w {path})"])
+    return config
+
+
+def is_private(status: os.stat_result) -> bool:
+    """Whether nobody but this user and root can write to a file."""
+    is_own = status.st_uid in (0, os.geteuid())
+    return is_own and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def load_config(

@@ -48,6 +48,7 @@ from regbot.config.hostfields import (
     secret_pem_of,
     tls_of,
 )
+from regbot.config.inusefields import InUseSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
 
 
@@ -126,6 +127,7 @@ class DefaultsSection(Section):
     lua_path = Key(Listing(module_folder_of, unique=True))
     work_dir = Key(work_folder_of)
     guard = Key(GuardSection.read)
+    in_use = Key(InUseSection.read)
     state = Key(own_folder_of)
     journal_keep = Key(duration_of)
     readahead = Key(count_of)
@@ -147,6 +149,7 @@ class ScriptSection(Section):
     enabled = Key(flag_of)
     env = Key(Listing(variable_of, unique=True))
     guard = Key(GuardSection.read)
+    in_use = Key(InUseSection.read)
 
 
 class File(Section):

@@ -9,6 +9,7 @@ from pathlib import Path
 from regbot.errors import ConfigError
 from regbot.http.hosts import ClientSettings
 from regbot.plan.guard import Guard
+from regbot.rules.in_use.settings import Command, InUseSettings
 from regbot.values import dataclass
 
 DEFAULT_MEMORY = 256 * 1024 * 1024
@@ -56,6 +57,7 @@ class Script:
     work_dir: Path = Path()
     timezone: str = ""
     guard: Guard = Guard()
+    in_use: InUseSettings = InUseSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,19 @@ class Config:
     cache: CacheSettings = CacheSettings()
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
+
+    @property
+    def in_use(self) -> InUseSettings:
+        """Where images run by the defaults and all scripts together."""
+        settings = self.defaults.in_use
+        for script in self.scripts:
+            settings = script.in_use.over(settings)
+        return settings
+
+    @property
+    def names_command(self) -> bool:
+        """Whether it names a program to be run."""
+        return any(isinstance(source, Command) for source in self.in_use.sources)
 
     def one_off(self, name: str, text: bytes, arguments: Mapping[str, object]) -> Script:
         """A script that is not in the config, with the config's defaults and no schedule."""

@@ -97,11 +97,9 @@ def open_session(
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)
-        read: ReadStores = (
-            planned.through(views) if planned else SettledStores(views, executor.settle_before)
-        )
+        seen: ReadStores = planned.through(views) if planned else views
         yield Session(
-            read,
+            SettledStores(seen, executor.settle_before),
             executor,
             lambda reference: tags_in(*(each.open(reference) for each in unplanned)),
             keep,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regbot.config.values import Script
 from regbot.errors import RegbotError, ScriptError, ScriptTimeout, Stopped
@@ -23,10 +23,15 @@ from regbot.plan.judgement import judge
 from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
+from regbot.plan.uses import InUse
+from regbot.rules.in_use.settings import InUseSettings
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.views import Reading
 from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from regbot.rules.in_use.answers import Answers
 
 WITHDRAWN = "its script failed or was stopped, so none of its actions is carried out"
 
@@ -48,11 +53,11 @@ class Services:
 
     ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
     finds the names a script may ask for; ``blob_limit`` is in bytes. ``evidence``:
-    what is deleted is looked at for a report. ``journal`` gives the run's journal.
-    ``turns`` says which script may change a repository. ``overlay`` is what the scripts
-    of a dry run plan together. ``whole``: in a dry run a script that fails plans nothing,
-    as where it has a guard; else what it planned before counts, since a live run would
-    have done it. ``reading`` says how registries are read.
+    what is deleted is looked at for a report. ``journal`` gives the run's journal, and
+    ``answers`` what is in use. ``turns`` says which script may change a repository.
+    ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
+    script that fails plans nothing, as where it has a guard; else what it planned before
+    counts, since a live run would have done it. ``reading`` says how registries are read.
     """
 
     bind: Callable[[Stop], Exchange]
@@ -65,10 +70,15 @@ class Services:
     evidence: bool = False
     journal: JournalSlot | None = None
     turns: Turns = field(default_factory=Turns)
+    answers: Answers | None = None
     overlay: OverlayStores | None = None
     whole: bool = False
     reading: Reading = Reading()
     start_process: Callable[[], Process] = start
+
+    def in_use(self, settings: InUseSettings, stop: Stop) -> InUse | None:
+        """What is in use by a script's settings."""
+        return self.answers.of(settings, stop) if self.answers else None
 
     def for_trial(self) -> Services:
         """The same for a dry run whose outcomes are kept private."""
@@ -208,6 +218,7 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         terms=Terms(
             dry_run=services.dry_run,
             guard=script.guard,
+            in_use=services.in_use(script.in_use, stop),
             journal=None if services.dry_run else services.journal,
             evidence=services.evidence or (services.dry_run and script.guard.is_set),
             contents=services.evidence or script.guard.min_age is not None,

@@ -34,7 +34,7 @@ MISTAKES = {
     script("parallel: 2"): "4:5: unknown key 'parallel' (it belongs under defaults)",
     script("1: 2"): (
         "4:5: unknown key '1' (the keys here are name, script, file, schedule, interval, timeout,"
-        " args, enabled, env, guard; keys of your own begin with x-)"
+        " args, enabled, env, guard, inUse; keys of your own begin with x-)"
     ),
     creds("password: hunter2"): "3:5: unknown key 'password' (did you mean pass?)",
     creds("username: me"): "3:5: unknown key 'username' (did you mean user?)",

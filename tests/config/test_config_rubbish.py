@@ -85,7 +85,7 @@ def test_any_structure(tree):
 def test_an_unknown_key_is_a_mistake_in_every_section(place):
     inside: object = {"frequenzy": 1}
     for key in reversed(place):
-        inside = {key: [inside] if key in ("creds", "scripts") else inside}
+        inside = {key: [inside] if key in ("creds", "scripts", "kinds") else inside}
     with pytest.raises(ConfigError) as caught:
         load(json.dumps(inside))
     assert any("unknown key 'frequenzy' (" in line for line in caught.value.problems)
