@@ -72,6 +72,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "lupa": ("lua.runtime", "lua.worker"),
     "lightkube": ("rules.in_use.cluster_api", "rules.in_use.cluster_login"),
     "httpx2": ("rules.in_use.cluster_api",),
+    "regex": ("oci.patterns",),
 }
 
 PACKAGE = Path(__file__).parents[1] / "regbot"
