@@ -173,6 +173,7 @@ parallel = {}
 reference = {}
 referrer = {}
 repo = {}
+retention = {}
 semver = {}
 tag = {}
 time = {}
@@ -466,6 +467,12 @@ function blob_object:put(content) end
 ---@param options? {artifactType?: string}
 ---@return regbot.DescriptorFields[]
 function referrer.ls(ref, options) end
+
+---What retention rules say of each tag of a repository, in the order of its list: tables with tag, digest (nil where it had not to be read), keep, reason, and rule, the number of the rule that keeps the tag. Nothing is deleted. The rules are those under retention in the config, as a table: {keep = {{tags = {"v*"}}, {newest = {count = 5}}}}. A tag that moves after this is not deleted by tag.delete.
+---@param repo string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository; a tag in it is ignored
+---@param rules table the rules
+---@return table[]
+function retention.decide(repo, rules) end
 
 ---The current time, in seconds since 1970.
 ---@return number

@@ -80,7 +80,9 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
     values = _fields_of(Script, section.values)
     if section.schedule or section.interval:
         defaults = replace(defaults, schedule=None, interval=None)
-    if section.file:
+    if section.retention:
+        values |= {"retention": section.retention.policy, "chunk_name": section.name}
+    elif section.file:
         values |= {"text": section.file.content, "chunk_name": section.file.name}
     else:
         _, node = document.find(("scripts", number, "script"))

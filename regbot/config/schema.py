@@ -49,6 +49,8 @@ from regbot.config.hostfields import (
     tls_of,
 )
 from regbot.config.inusefields import InUseSection
+from regbot.config.repositories import RepositoriesSection
+from regbot.config.retention import RetentionSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
 
 
@@ -142,6 +144,8 @@ class ScriptSection(Section):
     name = RequiredKey(name_of)
     script = Key(clean_text_of)
     file = Key(script_file_of)
+    retention = Key(RetentionSection.read)
+    repositories = Key(RepositoriesSection.read_all)
     schedule = Key(schedule_of)
     interval = Key(duration_of)
     timeout = Key(duration_of)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from regbot.errors import ConfigError
 from regbot.http.hosts import ClientSettings
+from regbot.oci.patterns import Pattern
 from regbot.plan.guard import Guard
 from regbot.rules.in_use.settings import Command, InUseSettings
+from regbot.rules.policy import Policy
 from regbot.values import dataclass
 
 DEFAULT_MEMORY = 256 * 1024 * 1024
@@ -31,6 +33,31 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Repositories:
+    """Repositories of a registry: those that a pattern of ``match`` fits, without it all.
+
+    Those that a pattern of ``but`` fits are left out.
+    """
+
+    registry: str
+    match: tuple[Pattern, ...] = ()
+    but: tuple[Pattern, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names, where the registry need not be asked for them."""
+        if not self.match or not all(pattern.is_plain for pattern in self.match):
+            return None
+        return tuple(filter(self.takes, (pattern.text for pattern in self.match)))
+
+    def takes(self, name: str) -> bool:
+        """Whether a repository is among them, by its name in the registry."""
+        if any(pattern.fits(name) for pattern in self.but):
+            return False
+        return not self.match or any(pattern.fits(name) for pattern in self.match)
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A script and its settings, with the defaults filled in.
 
@@ -38,11 +65,13 @@ class Script:
     line of the YAML where it begins (1 for a file of its own). ``place`` is the
     ``file:line:column`` of the script in the config. It has a schedule or an interval,
     never both; times are in seconds, ``memory`` in bytes. An empty ``timezone`` is the
-    machine's.
+    machine's. With a ``retention`` policy it has no text, and is about ``repositories``.
     """
 
     name: str = ""
     text: bytes = b""
+    retention: Policy | None = None
+    repositories: tuple[Repositories, ...] = ()
     chunk_name: str = ""
     line: int = 1
     place: str = ""

@@ -45,6 +45,11 @@ class Pattern:
             what = repr(text or expression)
             raise InvalidValue(f"{what} is not a regular expression: {error}") from None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a name itself, and fits no other."""
+        return not self.text.startswith(_REGEX) and not set(self.text) & set("*?[")
+
     def fits(self, name: str) -> bool:
         """Whether it fits a whole name. Raises as ``groups`` does."""
         return self.groups(name) is not None

@@ -1,1 +1,1 @@
-"""What decides from data which images are kept."""
+"""What decides from data which images stay: retention rules, and images in use."""

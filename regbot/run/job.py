@@ -111,42 +111,35 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
     return RunResult(script.name, status, error, seconds, value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """What a script returned; ``failures`` are of repositories that others don't rest on."""
+
+    value: list[Any] = field(default_factory=list)
+    failures: Sequence[str] = ()
+
+
 def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
     if services.dry_run or not script.guard.is_set:
-        return _execute(script, services, stop)
-    trial = services.for_trial()
-    value = _execute(script, trial, stop, is_trial=True)
-    for outcome in trial.outcomes.all:
-        if outcome.status != "planned":
-            services.outcomes.add(outcome)
-    _carry_out(script, trial.outcomes.all, services, stop)
-    return value
+        worked = _execute(script, services, stop)
+    else:
+        trial = services.for_trial()
+        worked = _execute(script, trial, stop, is_trial=True)
+        for outcome in trial.outcomes.all:
+            if outcome.status != "planned":
+                services.outcomes.add(outcome)
+        _carry_out(script, trial.outcomes.all, services, stop)
+    if worked.failures:
+        raise ScriptError(f"{script.name}: {'; '.join(worked.failures)}")
+    return worked.value
 
 
-def _execute(
-    script: Script, services: Services, stop: Stop, *, is_trial: bool = False
-) -> list[Any]:
-    """Run a script's text. In a dry run, but for a trial, its guard judges what it planned."""
+def _execute(script: Script, services: Services, stop: Stop, *, is_trial: bool = False) -> _Worked:
+    """Do what a script says. In a dry run, but for a trial, its guard judges what it planned."""
     is_kept = not (services.whole or script.guard.is_set)
     with _session(script, services, stop) as session, ExitStack() as turns:
-        context = Context(
-            script=script.name,
-            stores=session.stores,
-            executor=session.executor,
-            emit=services.emit,
-            stop=stop,
-            blob_limit=services.blob_limit,
-            lua_path=script.lua_path,
-            work_dir=script.work_dir,
-            env=script.env,
-            environment=services.environment,
-        )
-        program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
-        visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
         try:
-            value = sandbox.run(
-                program, visible, dispatcher(context), stop, start=services.start_process
-            )
+            worked = _work(script, services, stop, session)
             _settle(script, session)
             if services.dry_run and not is_trial:
                 planned = services.outcomes.of(script.name)
@@ -158,7 +151,45 @@ def _execute(
                 session.keep()
             else:
                 services.outcomes.withdraw(script.name, WITHDRAWN)
-        return value
+        return worked
+
+
+def _work(script: Script, services: Services, stop: Stop, session: Session) -> _Worked:
+    """Keep to a retention policy, or run a script's text."""
+    if script.retention is None:
+        return _Worked(_run_text(script, services, stop, session))
+    from regbot.run.retention import Retention
+
+    failures = Retention(
+        script,
+        script.retention,
+        session,
+        stop=stop,
+        emit=services.emit,
+        now=time.time(),
+        blob_limit=services.blob_limit,
+    ).run()
+    outcomes = services.outcomes.of(script.name)
+    count = sum(outcome.status == "failed" for outcome in outcomes)
+    return _Worked([], [*failures, *([f"{count} deletes failed"] if count else [])])
+
+
+def _run_text(script: Script, services: Services, stop: Stop, session: Session) -> list[Any]:
+    context = Context(
+        script=script.name,
+        stores=session.stores,
+        executor=session.executor,
+        emit=services.emit,
+        stop=stop,
+        blob_limit=services.blob_limit,
+        lua_path=script.lua_path,
+        work_dir=script.work_dir,
+        env=script.env,
+        environment=services.environment,
+    )
+    program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
+    visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
+    return sandbox.run(program, visible, dispatcher(context), stop, start=services.start_process)
 
 
 def _settle(script: Script, session: Session) -> None:
@@ -225,6 +256,6 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         ),
         after=services.overlay,
         work_dir=script.work_dir,
-        reading=services.reading,
+        reading=replace(services.reading, readahead=0) if script.retention else services.reading,
         turns=services.turns,
     )

@@ -23,6 +23,16 @@ def test_a_pattern_fits_whole_names(text, fitting, others):
     assert [name for name in (*fitting, *others) if pattern.fits(name)] == fitting
 
 
+@pytest.mark.parametrize("text", ["v1", "team/app", "1.2.3-rc_1"])
+def test_a_name_is_a_pattern_of_itself(text):
+    assert Pattern.parse(text).is_plain
+
+
+@pytest.mark.parametrize("text", ["v*", "v?", "[v]1", "regex:v1"])
+def test_what_may_fit_other_names_is_not_plain(text):
+    assert not Pattern.parse(text).is_plain
+
+
 @pytest.mark.parametrize("text", ["", "regex:", "regex:(", "regex:a{2,1}", "regex:*"])
 def test_a_broken_pattern_is_refused(text):
     with pytest.raises(InvalidValue):
