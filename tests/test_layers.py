@@ -33,7 +33,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "http": ("http.hosts", "files", "programs"),
     "store": ("http", "workdir"),
     "image": ("store",),
-    "rules": ("image", "rules.policy"),
+    "rules": ("image", "rules.policy", "plan.uses"),
     "plan.guard": ("oci",),
     "plan.uses": ("oci",),
     "plan": ("image", "plan.guard", "plan.uses"),

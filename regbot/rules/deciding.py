@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from regbot.errors import GuardBroken
 from regbot.image.parts import is_digest_tag
 from regbot.oci.tag import Tag
+from regbot.plan.uses import InUse
 from regbot.rules.content import Content, Facts
-from regbot.rules.decision import Decision, Decisions, InUse
+from regbot.rules.decision import Decision, Decisions
 from regbot.rules.judging import Judge, Verdict
 from regbot.rules.policy import Depth, Policy, Rule
 from regbot.rules.relations import Attached, attached_to, kept_by_child

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Protocol
-
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
@@ -39,14 +36,3 @@ class Decisions:
     def deleted(self) -> tuple[Decision, ...]:
         """Those on the tags that go."""
         return tuple(decision for decision in self.all if not decision.keep)
-
-
-class InUse(Protocol):
-    """What is known to run somewhere."""
-
-    def holds(self, reference: Reference, digests: Collection[Digest]) -> str | None:
-        """Where an image is in use, by its reference or any of its digests; None is nowhere.
-
-        Raises RegbotError where that can't be known.
-        """
-        ...

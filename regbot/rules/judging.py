@@ -14,8 +14,8 @@ from regbot.errors import InvalidValue
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
 from regbot.oci.versions import TagVersion
+from regbot.plan.uses import InUse
 from regbot.rules.content import Content, Facts
-from regbot.rules.decision import InUse
 from regbot.rules.policy import Newest, Rule, age_text
 from regbot.values import dataclass
 
@@ -89,9 +89,11 @@ class Judge:
             return
         if self._in_use is None:
             raise InvalidValue("inUse: nothing is configured that tells which images are in use")
+        uses = self._in_use.uses()
         digests = {*facts.below, *({facts.digest} if facts.digest else ())}
-        where = self._in_use.holds(self._content.repository.with_tag(tag), digests)
-        yield Verdict("yes", f"in use: {where}") if where else Verdict("no", "not in use")
+        users = [uses.of_tag(tag, [self._content.repository]), *map(uses.of_digest, digests)]
+        user = next(filter(None, users), "")
+        yield Verdict("yes", f"in use by {user}") if user else Verdict("no", "not in use")
 
 
 def _ranked(

@@ -168,6 +168,7 @@ def _work(script: Script, services: Services, stop: Stop, session: Session) -> _
         emit=services.emit,
         now=time.time(),
         blob_limit=services.blob_limit,
+        in_use=services.in_use(script.in_use, stop),
     ).run()
     outcomes = services.outcomes.of(script.name)
     count = sum(outcome.status == "failed" for outcome in outcomes)
@@ -186,6 +187,7 @@ def _run_text(script: Script, services: Services, stop: Stop, session: Session) 
         work_dir=script.work_dir,
         env=script.env,
         environment=services.environment,
+        in_use=services.in_use(script.in_use, stop),
     )
     program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
     visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)

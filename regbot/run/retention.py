@@ -14,9 +14,10 @@ from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 from regbot.plan.carrying import Planned, carry_out
 from regbot.plan.session import Session
+from regbot.plan.uses import InUse
 from regbot.rules.content import StoreContent
 from regbot.rules.deciding import decide
-from regbot.rules.decision import Decision, Decisions, InUse
+from regbot.rules.decision import Decision, Decisions
 from regbot.rules.policy import Policy
 from regbot.run.repositories import expanded
 from regbot.stopping import Stop

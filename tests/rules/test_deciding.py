@@ -126,7 +126,7 @@ def test_what_is_in_use_is_kept_by_tag_by_digest_and_by_a_child():
     used = Used(tags=["a"], digests=[digest(2), digest("child")])
     assert kept(images, {"inUse": True}, used=used) == {"a", "b", "c"}
     decisions = decided(images, policy({"inUse": True}), used)
-    assert decisions["a"].reason == "kept by rule 1: in use: pod web"
+    assert decisions["a"].reason == "kept by rule 1: in use by pod web"
 
 
 def test_in_use_needs_somebody_who_knows():

@@ -11,6 +11,7 @@ from regbot.config.tables import policy_of_table
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
+from regbot.plan.uses import Use, Uses
 from regbot.rules.content import Facts
 from regbot.rules.deciding import decide
 from regbot.rules.decision import Decision
@@ -78,17 +79,17 @@ class Repository:
         return Facts(facts.digest, facts.is_index)
 
 
-@dataclass(frozen=True)
 class Used:
-    """Images that are in use, by tag or digest."""
+    """Images of the repository that a pod uses, by tag or digest."""
 
-    tags: Collection[str] = ()
-    digests: Collection[Digest] = ()
+    def __init__(self, tags: Collection[str] = (), digests: Collection[Digest] = ()) -> None:
+        by_tag = tuple(REPOSITORY.with_tag(Tag(tag)) for tag in tags)
+        by_digest = (Use("pod web", digest=digest) for digest in digests)
+        self._uses = Uses([Use("pod web", by_tag), *by_digest])
 
-    def holds(self, reference: Reference, digests: Collection[Digest]) -> str | None:
-        if reference.tag in self.tags:
-            return "pod web"
-        return "pod web" if set(self.digests) & set(digests) else None
+    def uses(self) -> Uses:
+        """All of them."""
+        return self._uses
 
 
 def policy(*keep: Mapping[str, Any], in_use: bool = True, **more: Any) -> Policy:

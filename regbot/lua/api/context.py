@@ -13,7 +13,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.executor import Executor
-from regbot.rules.decision import InUse
+from regbot.plan.uses import InUse
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
 from regbot.values import dataclass
