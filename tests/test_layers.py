@@ -39,7 +39,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "plan": ("image", "plan.guard", "plan.uses"),
     "journal": ("plan",),
     "report": ("plan",),
-    "lua": ("units", "stopping", "events"),
+    "lua.finding": ("values",),
+    "lua": ("units", "stopping", "events", "lua.finding"),
     "lua.api.names": ("lua", "oci"),
     "lua.api.objects": ("lua.api.names",),
     "lua.api.reference": ("lua.api.names",),
@@ -68,6 +69,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         "rules.policy",
         "rules.in_use.settings",
         "files",
+        "lua.finding",
     ),
     "run": ("rules", "rules.in_use", "lua.api", "journal", "report", "config"),
     "client": ("journal", "rules.in_use", "config"),
@@ -82,6 +84,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "lightkube": ("rules.in_use.cluster_api", "rules.in_use.cluster_login"),
     "httpx2": ("rules.in_use.cluster_api",),
     "regex": ("oci.patterns",),
+    "tree_sitter": ("lua.check.tree",),
+    "tree_sitter_lua": ("lua.check.tree",),
 }
 
 PACKAGE = Path(__file__).parents[1] / "regbot"

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from regbot.cli.options import Settings
     from regbot.config.values import Config
     from regbot.events import Emit
+    from regbot.lua.finding import Reader
     from regbot.run.bot import Bot
 
 
-def read_config(path: str | None) -> Config:
-    """Read a config and show its warnings. Without a path, use the defaults."""
+def read_config(path: str | None, reader: Reader | None = None) -> Config:
+    """Read a config and show its warnings. Without a path, use the defaults.
+
+    ``reader`` reads the scripts in it too.
+    """
     from regbot.config import load
 
     if path is None:
@@ -33,7 +37,8 @@ def read_config(path: str | None) -> Config:
     if path == "-" and not sys.stdin:
         raise UsageError("standard input is closed (name a file after -c)")
     stdin = sys.stdin.buffer if sys.stdin else BytesIO()
-    config = load.read_config(path, environ=os.environ, stdin=stdin)
+    more = {"reader": reader} if reader else {}
+    config = load.read_config(path, environ=os.environ, stdin=stdin, **more)
     for warning in config.warnings:
         note(f"warning: {warning}")
     return config

@@ -81,19 +81,31 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
     if section.schedule or section.interval:
         defaults = replace(defaults, schedule=None, interval=None)
     if section.retention:
-        values |= {"retention": section.retention.policy, "chunk_name": section.name}
+        values["retention"] = section.retention.policy
     elif section.file:
-        values |= {"text": section.file.content, "chunk_name": section.file.name}
+        values |= {"text": section.file.content, "chunk_name": str(section.file.path)}
     else:
         _, node = document.find(("scripts", number, "script"))
-        line = node.first_line if isinstance(node, Scalar) else 1
-        text = (section.script or "").encode()
-        values |= {"text": text, "chunk_name": section.name, "line": line}
+        values["text"] = (section.script or "").encode()
+        values |= _lines(document, node) if isinstance(node, Scalar) else {}
     values["env"] = tuple(dict.fromkeys((*defaults.env, *values.get("env", ()))))
     values["guard"] = _guard(section.guard).over(defaults.guard)
     values["in_use"] = _in_use(section.in_use).over(defaults.in_use)
     values["place"] = document.where(document.find(("scripts", number, "name"))[0])
     return _schedule_first(replace(defaults, **values))
+
+
+def _lines(document: Document, script: Scalar) -> dict[str, Any]:
+    """The file that Lua's errors name, and its line where a script begins.
+
+    Not for a text that is folded: its lines are others than the file's, so its errors name
+    the script and count its own lines.
+    """
+    if script.style == "|":
+        return {"chunk_name": document.filename, "line": script.first_line}
+    if "\n" in script.text.rstrip("\n"):
+        return {}
+    return {"chunk_name": document.filename, "line": document.place(script, 0).line}
 
 
 def _cache(section: CacheSection | None) -> CacheSettings:

@@ -61,8 +61,8 @@ class Repositories:
 class Script:
     """A script and its settings, with the defaults filled in.
 
-    ``text`` is Lua source; ``chunk_name`` is its name in Lua's errors and ``line`` the
-    line of the YAML where it begins (1 for a file of its own). ``place`` is the
+    ``text`` is Lua source. Lua's errors name the file that it is in, ``chunk_name`` (or the
+    script, if empty), and count its lines from ``line``. ``place`` is the
     ``file:line:column`` of the script in the config. It has a schedule or an interval,
     never both; times are in seconds, ``memory`` in bytes. An empty ``timezone`` is the
     machine's. With a ``retention`` policy it has no text, and is about ``repositories``.

@@ -93,7 +93,7 @@ class Runtime:
         self._tick = tick
         self._memory = memory
         self._collect_at = memory // 2
-        self._run, self._fail, self._inside = self._chunk("sandbox")(self._ticked)
+        self._run, self._compile, self._fail, self._inside = self._chunk("sandbox")(self._ticked)
 
     def _chunk(self, name: str) -> Any:  # noqa: ANN401
         return self._load(_source(name), f"@regbot:{name}".encode())
@@ -137,13 +137,34 @@ class Runtime:
         )
         self._lua.globals()[b"args"] = to_lua(interface["arguments"] or {})
 
-    def run(self, source: bytes, name: str) -> tuple[str, Any]:
+    def members(self) -> dict[str, list[str] | None]:
+        """The names of all globals, with the members of those that are tables."""
+        return {
+            to_text(name): self._members_of(value) if name not in (b"_G", b"args") else None
+            for name, value in self._lua.globals().items()
+        }
+
+    def _members_of(self, value: Any) -> list[str] | None:  # noqa: ANN401
+        if self._lupa.lua_type(value) != "table":
+            return None
+        return [to_text(key) for key in value]
+
+    def compile(self, source: bytes, name: str) -> str | None:
+        """What Lua's compiler has against a source; None if it compiles. Nothing is run."""
+        try:
+            compiled = self._compile(source, to_bytes(name), 1)
+        except self._lupa.LuaError as error:
+            return str(error)
+        return to_text(compiled[1]) if isinstance(compiled, tuple) else None
+
+    def run(self, source: bytes, name: str, line: int = 1) -> tuple[str, Any]:
         """Run a script: ``("ok", results)``, or what failed and its text.
 
-        What failed is ``syntax``, ``script``, ``memory`` or ``stopped`` (by tick).
+        Its lines are counted from ``line``. What failed is ``syntax``, ``script``, ``memory``
+        or ``stopped`` (by tick).
         """
         try:
-            outcome = self._run(source, to_bytes(name))
+            outcome = self._run(source, to_bytes(name), line)
             ok, *results = outcome if isinstance(outcome, tuple) else (outcome,)
             self._lua.set_max_memory(0)
             if ok:

@@ -67,7 +67,7 @@ def _run(start: dict[str, Any], incoming: BinaryIO, outgoing: BinaryIO) -> dict[
         answers=_Answers(calls, local),
     )
     runtime.install(interface)
-    outcome, value = runtime.run(wire.to_bytes(start["source"]), start["name"])
+    outcome, value = runtime.run(wire.to_bytes(start["source"]), start["name"], start["line"])
     return {"outcome": outcome, "value": value}
 
 

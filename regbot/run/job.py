@@ -189,7 +189,14 @@ def _run_text(script: Script, services: Services, stop: Stop, session: Session) 
         environment=services.environment,
         in_use=services.in_use(script.in_use, stop),
     )
-    program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
+    program = sandbox.Program(
+        script.name,
+        script.text,
+        script.memory,
+        services.flavour,
+        file=script.chunk_name,
+        line=script.line,
+    )
     visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
     return sandbox.run(program, visible, dispatcher(context), stop, start=services.start_process)
 

@@ -1,10 +1,12 @@
 -- Leaves a script what it may have, with a hook that ends it for good.
 --
 -- tick() gives the reason why the script must end, or nil.
--- Gives run(source, name), which gives true and results, or false and a message;
--- fail(text), which raises an error at the script's line; and inside, which regbot's own
--- chunks share: watch(thread) sets the hook, outers has the coroutine that resumed each,
--- bodies the body of parallel.map that each runs in, final what ends the script.
+-- Gives run(source, name, line), which gives true and results, or false and a message;
+-- compile(source, name, line), which gives a function, or nil and a message, for a source
+-- that begins at a line of the file that has the name; fail(text), which raises an error at
+-- the script's line; and inside, which regbot's own chunks share: watch(thread) sets the hook,
+-- outers has the coroutine that resumed each, bodies the body of parallel.map that each runs
+-- in, final what ends the script.
 
 local tick = ...
 
@@ -12,7 +14,7 @@ local sethook, getinfo, loadstring, pcall, error =
   debug.sethook, debug.getinfo, loadstring, pcall, error
 local select, type, tostring, unpack, pairs, setmetatable =
   select, type, tostring, unpack, pairs, setmetatable
-local concat, byte, sub = table.concat, string.byte, string.sub
+local concat, byte, sub, rep = table.concat, string.byte, string.sub, string.rep
 local running = coroutine.running
 local count_memory = collectgarbage
 
@@ -130,6 +132,12 @@ local function load_text(chunk, name)
   return loadstring(text, type(name) == "string" and name or "=(load)")
 end
 
+-- Lua counts lines from 1, so as many empty ones go before.
+local function compile(source, name, line)
+  local padding = byte(source, 1) == 27 and "" or rep("\n", line - 1)
+  return load_text(padding .. source, "=" .. name)
+end
+
 _G.loadstring = load_text
 _G.load = load_text
 
@@ -139,9 +147,9 @@ function collectgarbage(what)
   fail("collectgarbage: " .. tostring(what) .. " is not allowed")
 end
 
-local function run(source, name)
+local function run(source, name, line)
   script_name = name
-  local chunk, problem = load_text(source, "=" .. name)
+  local chunk, problem = compile(source, name, line)
   if not chunk then return false, "syntax", problem end
   sethook(hook, "", TICK)
   local results = pack(pcall(chunk))
@@ -152,4 +160,4 @@ local function run(source, name)
   return false, "script", text
 end
 
-return run, fail, inside
+return run, compile, fail, inside
