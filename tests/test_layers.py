@@ -73,7 +73,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     ),
     "run": ("rules", "rules.in_use", "lua.api", "journal", "report", "config"),
     "client": ("journal", "rules.in_use", "config"),
-    "cli": ("run",),
+    "testing": ("run",),
+    "cli": ("run", "testing"),
 }
 
 LIBRARIES: dict[str, tuple[str, ...]] = {

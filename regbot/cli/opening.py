@@ -70,7 +70,7 @@ def open_bot(
     emit = fan_out(make_log(settings.level, settings.log_format), printing, *listeners)
     options = Options(dry_run, settings.user_agent, evidence, whole, start_process)
     with assemble(config, options, _absolute(config_path), emit) as bot:
-        _ask_on_signals(bot.stop.ask)
+        ask_on_signals(bot.stop.ask)
         yield bot
     printing.check()
 
@@ -80,7 +80,7 @@ def _absolute(path: str | None) -> str:
     return str(Path(path).absolute()) if path and path != "-" else path or ""
 
 
-def _ask_on_signals(ask: Callable[[], None]) -> None:
+def ask_on_signals(ask: Callable[[], None]) -> None:
     """Stop gracefully on the first signal, and immediately on a second Ctrl-C.
 
     After SIGHUP the terminal is gone, so nothing is written to it any more. SIGHUP is

@@ -13,6 +13,8 @@ from typing import IO
 from regbot.config.build import build
 from regbot.config.checks import check
 from regbot.config.compose import compose
+from regbot.config.document import Document
+from regbot.config.document import Mapping as Node
 from regbot.config.lua import read_texts, texts_in, texts_of
 from regbot.config.schema import File
 from regbot.config.section import Reading
@@ -31,12 +33,18 @@ def _unread(_text: LuaText) -> Iterable[Finding]:
 
 
 def read_config(
-    path: str, *, environ: Mapping[str, str], stdin: IO[bytes], reader: Reader = _unread
+    path: str,
+    *,
+    environ: Mapping[str, str],
+    stdin: IO[bytes],
+    reader: Reader = _unread,
+    offline: bool = False,
 ) -> Config:
     """Load a config file, or standard input for ``-``; ``reader`` reads its scripts.
 
     Names of scripts, modules and the journal are relative to the file's folder, or to
     the current folder for standard input; ``workDir`` always is to the current folder.
+    ``offline``: no registry will be asked, so credentials are not looked at.
     Raises ConfigError, with a single line if the file can't be read at all.
     """
     if path == "-":
@@ -59,7 +67,9 @@ def read_config(
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "its name is not valid"
         raise ConfigError([f"{path}: can't read the file: {why}"]) from None
-    config = load_config(data, filename=path, environ=environ, base=file.parent, reader=reader)
+    config = load_config(
+        data, filename=path, environ=environ, base=file.parent, reader=reader, offline=offline
+    )
     if config.names_command and not is_own:
         what = f"{path}: it names a command under inUse, and others can write to the file"
         raise ConfigError([f"{what} (make it your own, and: chmod go-w {path})"])
@@ -79,6 +89,7 @@ def load_config(
     environ: Mapping[str, str],
     base: Path,
     reader: Reader = _unread,
+    offline: bool = False,
 ) -> Config:
     """Read and check a config. ``filename`` is for messages, relative names start at ``base``.
 
@@ -87,6 +98,8 @@ def load_config(
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     document = compose(data, filename)
+    if offline:
+        document = _without_credentials(document)
     reading = Reading(document, environ, base, File)
     file = reading.read(File.read)
     problems = [*document.problems, *check(document), *reading.problems]
@@ -102,6 +115,14 @@ def load_config(
         fingerprint=_fingerprint(data, config),
         warnings=(*config.warnings, *findings.warnings),
     )
+
+
+def _without_credentials(document: Document) -> Document:
+    root = document.root
+    if not isinstance(root, Node):
+        return document
+    entries = {key: entry for key, entry in root.entries.items() if key != "creds"}
+    return replace(document, root=replace(root, entries=entries))
 
 
 def _fingerprint(data: bytes, config: Config) -> str:

@@ -68,8 +68,21 @@ def _no_attributes(_object: object, _name: object, _setting: bool) -> str:  # no
 class Runtime:
     """One Lua state for one script."""
 
-    def __init__(self, *, flavour: str, memory: int, tick: Tick, answers: Answers) -> None:
-        """``memory`` is in bytes. Raises ImportError for a flavour lupa lacks."""
+    def __init__(
+        self,
+        *,
+        flavour: str,
+        memory: int,
+        tick: Tick,
+        answers: Answers,
+        now: float | None = None,
+        covers: bool = False,
+    ) -> None:
+        """``memory`` is in bytes. Raises ImportError for a flavour lupa lacks.
+
+        ``now`` is what the clock of ``os.time`` stands at, None for the real one.
+        ``covers``: which lines run is noted for ``coverage``.
+        """
         lupa = importlib.import_module(f"lupa.{flavour}")
         self._lupa = lupa
         self._answers = answers
@@ -93,7 +106,14 @@ class Runtime:
         self._tick = tick
         self._memory = memory
         self._collect_at = memory // 2
-        self._run, self._compile, self._fail, self._inside = self._chunk("sandbox")(self._ticked)
+        self._covered, self._lines_of = None, None
+        if covers:
+            from regbot.lua.coverage import finder_of_lines
+
+            self._covered, self._lines_of = self._lua.table(), finder_of_lines(self._lua)
+        self._run, self._compile, self._fail, self._inside = self._chunk("sandbox")(
+            self._ticked, None if now is None else int(now), self._covered
+        )
 
     def _chunk(self, name: str) -> Any:  # noqa: ANN401
         return self._load(_source(name), f"@regbot:{name}".encode())
@@ -181,6 +201,18 @@ class Runtime:
         elif text.endswith(_NO_MEMORY):
             kind, text = "memory", f"{name}: {_NO_MEMORY}"
         return kind, text if len(text) <= ERROR_LIMIT else f"{text[:ERROR_LIMIT]} [cut]"
+
+    def coverage(self) -> dict[str, Any]:
+        """The lines of each chunk of the script that ran, and those that can; ask at the end."""
+        if self._covered is None or self._lines_of is None or self._tick() is not None:
+            return {}
+        self._lua.set_max_memory(0)
+        coverage = {}
+        for name, chunk in self._covered.items():
+            can = self._lines_of(chunk[b"chunk"])
+            ran = can.intersection(chunk[b"lines"])
+            coverage[to_text(name).removeprefix("=")] = {"ran": sorted(ran), "can": sorted(can)}
+        return coverage
 
     def _ticked(self) -> bytes | None:
         self._collect_garbage()

@@ -36,12 +36,17 @@ Dispatch = Callable[[Call], tuple[str, Any]]
 a Lua error. It is called from several threads at once, for each body from one at a time."""
 
 
+Covered = Callable[[Mapping[str, Any]], None]
+"""Is told, at the end of a script, the lines of each chunk that ``ran`` and that ``can`` run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """A script and its limits. ``memory`` is in bytes.
 
     ``file`` is what Lua's errors name, by default the script; the source begins at its
     ``line``.
+    ``now`` is what its clock stands at, in seconds since 1970; None for the real one.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Program:
     flavour: str
     file: str = ""
     line: int = 1
+    now: float | None = None
+    covered: Covered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,8 @@ class _Conversation:
             "seconds": self._stop.remaining,
             "late": self._stop.late,
             "interface": asdict(interface),
+            "now": program.now,
+            "covers": program.covered is not None,
         }
         try:
             return wire.encode(start)
@@ -211,6 +220,8 @@ class _Conversation:
 
     def _ended(self, message: dict[str, Any]) -> list[Any]:
         outcome, value = message["outcome"], message["value"]
+        if self._program.covered:
+            self._program.covered(message["covered"])
         if outcome == "ok":
             return list(value)
         if outcome == "memory":

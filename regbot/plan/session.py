@@ -51,6 +51,7 @@ def open_session(
     work_dir: Path | None = None,
     reading: Reading = Reading(),
     turns: Turns | None = None,
+    fixture: ReadStores | None = None,
 ) -> Iterator[Session]:
     """Open the stores of a run called ``name``, and clean up behind it.
 
@@ -60,8 +61,11 @@ def open_session(
     the script; nothing else rests on answers that were fetched ahead. What a write changes
     is read from the registry itself, and an image that is copied is what its tag is on at
     that moment. ``turns`` are taken together with other runs that change something; a dry
-    run has its own.
+    run has its own. ``fixture`` is what a dry run reads in place of registries and layout
+    folders; then one thing is done after the other, so that every run asks in the same order.
     """
+    if fixture and not terms.dry_run:
+        raise ValueError("a fixture is for dry runs alone")
     exchange = bind(stop)
     needed = terms.journal.needed if terms.journal else None
     opened = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
@@ -73,9 +77,9 @@ def open_session(
     with ExitStack() as ending:
         ending.callback(views.close)
         if terms.dry_run:
-            stores = planned = OverlayStores(views.direct, after=after)
+            stores = planned = OverlayStores(fixture or views.direct, after=after)
             keep = planned.keep
-            unplanned = [opened, after] if after else [opened]
+            unplanned = [fixture or opened, after] if after else [fixture or opened]
         else:
             writing = opened.for_writing(bind, written=views.written)
             ending.callback(writing.close)
@@ -92,12 +96,12 @@ def open_session(
             writes_files=not terms.dry_run,
             registries=exchange.names,
             turn=exchange.turn,
-            planned=planned,
+            planned=None if fixture else planned,
             turns=Turns() if terms.dry_run or turns is None else turns,
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)
-        seen: ReadStores = planned.through(views) if planned else views
+        seen: ReadStores = planned.through(fixture or views) if planned else views
         yield Session(
             SettledStores(seen, executor.settle_before),
             executor,

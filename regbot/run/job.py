@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from regbot.config.values import Script
-from regbot.errors import RegbotError, ScriptError, ScriptTimeout, Stopped
+from regbot.errors import GuardBroken, RegbotError, ScriptError, ScriptTimeout, Stopped
 from regbot.events import Emit, Ending, ScriptEnded, ScriptStarted
 from regbot.http.exchange import Exchange
 from regbot.journal.slot import JournalSlot
@@ -27,6 +27,7 @@ from regbot.plan.uses import InUse
 from regbot.rules.in_use.settings import InUseSettings
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
+from regbot.store.protocol import ReadStores
 from regbot.store.views import Reading
 from regbot.values import dataclass
 
@@ -38,13 +39,30 @@ WITHDRAWN = "its script failed or was stopped, so none of its actions is carried
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run. ``value`` is what the script returned."""
+    """The result of a run. ``value`` is what the script returned.
+
+    ``guarded``: it failed because its guard stopped it.
+    """
 
     script: str
     status: Ending
     error: str = ""
     seconds: float = 0.0
     value: tuple[Any, ...] = ()
+    guarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """What a test puts in the place of the world, for dry runs.
+
+    ``stores`` are read in place of registries and layout folders, ``now`` is what the
+    clocks of the script and of its guard stand at, in seconds since 1970.
+    """
+
+    stores: ReadStores
+    now: float
+    covered: sandbox.Covered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +93,15 @@ class Services:
     whole: bool = False
     reading: Reading = Reading()
     start_process: Callable[[], Process] = start
+    fixture: Fixture | None = None
 
     def in_use(self, settings: InUseSettings, stop: Stop) -> InUse | None:
         """What is in use by a script's settings."""
         return self.answers.of(settings, stop) if self.answers else None
+
+    def now(self) -> float:
+        """The time for scripts, rules and guards, in seconds since 1970."""
+        return self.fixture.now if self.fixture else time.time()
 
     def for_trial(self) -> Services:
         """The same for a dry run whose outcomes are kept private."""
@@ -94,13 +117,14 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
     services.emit(ScriptStarted(script.name, services.dry_run))
     timed = stop if script.timeout is None else stop.within(script.timeout)
     status: Ending = "done"
-    error, value = "", ()
+    error, value, guarded = "", (), False
     try:
         value = tuple(_run(script, services, timed))
     except Stopped as reason:
         status, error = "stopped", str(reason)
     except RegbotError as reason:
         status, error = "failed", str(reason)
+        guarded = isinstance(reason, GuardBroken)
     except Exception as reason:  # noqa: BLE001 - a fault of regbot's own must not end the others
         status, error = (
             "failed",
@@ -108,7 +132,7 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
         )
     seconds = time.monotonic() - started
     services.emit(ScriptEnded(script.name, status, seconds, error, services.dry_run))
-    return RunResult(script.name, status, error, seconds, value)
+    return RunResult(script.name, status, error, seconds, value, guarded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +190,7 @@ def _work(script: Script, services: Services, stop: Stop, session: Session) -> _
         session,
         stop=stop,
         emit=services.emit,
-        now=time.time(),
+        now=services.now(),
         blob_limit=services.blob_limit,
         in_use=services.in_use(script.in_use, stop),
     ).run()
@@ -188,7 +212,9 @@ def _run_text(script: Script, services: Services, stop: Stop, session: Session) 
         env=script.env,
         environment=services.environment,
         in_use=services.in_use(script.in_use, stop),
+        now=services.now,
     )
+    fixture = services.fixture
     program = sandbox.Program(
         script.name,
         script.text,
@@ -196,6 +222,8 @@ def _run_text(script: Script, services: Services, stop: Stop, session: Session) 
         services.flavour,
         file=script.chunk_name,
         line=script.line,
+        now=fixture.now if fixture else None,
+        covered=fixture.covered if fixture else None,
     )
     visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
     return sandbox.run(program, visible, dispatcher(context), stop, start=services.start_process)
@@ -225,7 +253,7 @@ def _judged(
         if outcome.status == "planned" and change_of(outcome.action)
     ]
     with services.turns.alone(repositories, stop):
-        judge(script.guard, outcomes, session.tags_of, time.time())
+        judge(script.guard, outcomes, session.tags_of, services.now())
         yield
 
 
@@ -267,4 +295,5 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         work_dir=script.work_dir,
         reading=replace(services.reading, readahead=0) if script.retention else services.reading,
         turns=services.turns,
+        fixture=services.fixture.stores if services.fixture else None,
     )
