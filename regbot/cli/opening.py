@@ -37,8 +37,7 @@ def read_config(path: str | None, reader: Reader | None = None) -> Config:
     if path == "-" and not sys.stdin:
         raise UsageError("standard input is closed (name a file after -c)")
     stdin = sys.stdin.buffer if sys.stdin else BytesIO()
-    more = {"reader": reader} if reader else {}
-    config = load.read_config(path, environ=os.environ, stdin=stdin, **more)
+    config = load.read_config(path, environ=os.environ, stdin=stdin, reader=reader or load.unread)
     for warning in config.warnings:
         note(f"warning: {warning}")
     return config

@@ -87,7 +87,7 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
     else:
         _, node = document.find(("scripts", number, "script"))
         values["text"] = (section.script or "").encode()
-        values |= _lines(document, node) if isinstance(node, Scalar) else {}
+        values |= lines_of(document, node) if isinstance(node, Scalar) else {}
     values["env"] = tuple(dict.fromkeys((*defaults.env, *values.get("env", ()))))
     values["guard"] = _guard(section.guard).over(defaults.guard)
     values["in_use"] = _in_use(section.in_use).over(defaults.in_use)
@@ -95,7 +95,7 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
     return _schedule_first(replace(defaults, **values))
 
 
-def _lines(document: Document, script: Scalar) -> dict[str, Any]:
+def lines_of(document: Document, script: Scalar) -> dict[str, Any]:
     """The file that Lua's errors name, and its line where a script begins.
 
     Not for a text that is folded: its lines are others than the file's, so its errors name

@@ -44,9 +44,7 @@ def _retention(root: Mapping, script: Mapping) -> Iterator[Problem]:
     """What a policy needs beside itself, and what makes it one that keeps all or nothing."""
     policy = script.get("retention")
     if not isinstance(policy, Mapping):
-        if script.get("repositories") is not None:
-            mark = script.entries["repositories"].key_mark
-            yield Problem(mark, "repositories is for retention (name them in args)")
+        yield from _own_repo(script)
         return
     mark = script.entries["retention"].key_mark
     if script.get("repositories") is None:
@@ -60,6 +58,14 @@ def _retention(root: Mapping, script: Mapping) -> Iterator[Problem]:
         yield Problem(mark, text)
     for rule in rules:
         yield from _rule(root, script, rule)
+
+
+def _own_repo(script: Mapping) -> Iterator[Problem]:
+    """``args.repo`` is set for each of the repositories."""
+    args = script.get("args")
+    if script.get("repositories") is not None and isinstance(args, Mapping) and args.get("repo"):
+        mark = args.entries["repo"].key_mark
+        yield Problem(mark, "args.repo is set for each of repositories (remove it here)")
 
 
 def _rule(root: Mapping, script: Mapping, rule: Mapping) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ MAX_BYTES = 16 * 1024 * 1024
 _STDIN_NAME = "(standard input)"
 
 
-def _unread(_text: LuaText) -> Iterable[Finding]:
+def unread(_text: LuaText) -> Iterable[Finding]:
     """A reader that finds nothing."""
     return ()
 
@@ -37,7 +37,7 @@ def read_config(
     *,
     environ: Mapping[str, str],
     stdin: IO[bytes],
-    reader: Reader = _unread,
+    reader: Reader = unread,
     offline: bool = False,
 ) -> Config:
     """Load a config file, or standard input for ``-``; ``reader`` reads its scripts.
@@ -88,7 +88,7 @@ def load_config(
     filename: str,
     environ: Mapping[str, str],
     base: Path,
-    reader: Reader = _unread,
+    reader: Reader = unread,
     offline: bool = False,
 ) -> Config:
     """Read and check a config. ``filename`` is for messages, relative names start at ``base``.

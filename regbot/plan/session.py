@@ -28,14 +28,18 @@ class Session:
     """What one run reads from, and the one door through which it changes anything.
 
     ``tags_of`` gives the tags of a repository as they are without what the run itself
-    plans. ``keep`` lets the scripts after it see what it planned; it does nothing in a
-    live run.
+    plans. ``planned`` has what a dry run plans.
     """
 
     stores: ReadStores
     executor: Executor
     tags_of: TagsOf
-    keep: Callable[[], None]
+    planned: OverlayStores | None
+
+    def keep(self) -> None:
+        """Let the scripts after it see what it planned; a live run has no plan to keep."""
+        if self.planned:
+            self.planned.keep()
 
 
 @contextmanager
@@ -72,13 +76,11 @@ def open_session(
     views = Views(opened, exchange, reading, emit=emit)
     stores: Stores
     planned: OverlayStores | None = None
-    keep: Callable[[], None] = _nothing
     unplanned: list[ReadStores]
     with ExitStack() as ending:
         ending.callback(views.close)
         if terms.dry_run:
             stores = planned = OverlayStores(fixture or views.direct, after=after)
-            keep = planned.keep
             unplanned = [fixture or opened, after] if after else [fixture or opened]
         else:
             writing = opened.for_writing(bind, written=views.written)
@@ -106,9 +108,5 @@ def open_session(
             SettledStores(seen, executor.settle_before),
             executor,
             lambda reference: tags_in(*(each.open(reference) for each in unplanned)),
-            keep,
+            planned,
         )
-
-
-def _nothing() -> None:
-    """A live run has no plan to keep."""

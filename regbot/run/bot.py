@@ -325,6 +325,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         environment=os.environ,
         flavour=preferred_flavour(),
         blob_limit=client.blob_limit,
+        parallel=config.parallel,
         dry_run=options.dry_run,
         evidence=options.evidence,
         whole=options.whole,

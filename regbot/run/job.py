@@ -25,6 +25,7 @@ from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
 from regbot.plan.uses import InUse
 from regbot.rules.in_use.settings import InUseSettings
+from regbot.run.repositories import EachRepository, Place, told_with
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores
@@ -69,6 +70,7 @@ class Fixture:
 class Services:
     """What the runs of a process share.
 
+    ``parallel`` is how many repositories of a script are worked on at once.
     ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
     finds the names a script may ask for; ``blob_limit`` is in bytes. ``evidence``:
     what is deleted is looked at for a report. ``journal`` gives the run's journal, and
@@ -84,6 +86,7 @@ class Services:
     environment: Mapping[str, str]
     flavour: str
     blob_limit: int
+    parallel: int = 1
     dry_run: bool = False
     evidence: bool = False
     journal: JournalSlot | None = None
@@ -158,14 +161,25 @@ def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
     return worked.value
 
 
-def _execute(script: Script, services: Services, stop: Stop, *, is_trial: bool = False) -> _Worked:
-    """Do what a script says. In a dry run, but for a trial, its guard judges what it planned."""
+def _execute(
+    script: Script,
+    services: Services,
+    stop: Stop,
+    *,
+    place: Place | None = None,
+    is_trial: bool = False,
+) -> _Worked:
+    """Do what a script says, at one of its repositories or at all it has to do with.
+
+    In a dry run, but for a trial, its guard judges what it planned. At a repository it
+    does not, since a guard judges all of them together.
+    """
     is_kept = not (services.whole or script.guard.is_set)
     with _session(script, services, stop) as session, ExitStack() as turns:
         try:
-            worked = _work(script, services, stop, session)
+            worked = _work(script, services, stop, session, place)
             _settle(script, session)
-            if services.dry_run and not is_trial:
+            if services.dry_run and not (is_trial or place):
                 planned = services.outcomes.of(script.name)
                 turns.enter_context(_judged(script, session, planned, services, stop))
             is_kept = True
@@ -178,25 +192,54 @@ def _execute(script: Script, services: Services, stop: Stop, *, is_trial: bool =
         return worked
 
 
-def _work(script: Script, services: Services, stop: Stop, session: Session) -> _Worked:
-    """Keep to a retention policy, or run a script's text."""
-    if script.retention is None:
-        return _Worked(_run_text(script, services, stop, session))
-    from regbot.run.retention import Retention
+def _work(
+    script: Script, services: Services, stop: Stop, session: Session, place: Place | None
+) -> _Worked:
+    if script.repositories and place is None:
+        return _Worked(failures=_each_repository(script, services, stop, session))
+    if script.retention and place:
+        from regbot.rules.content import StoreContent
+        from regbot.run.retention import keep_to
 
-    failures = Retention(
-        script,
-        script.retention,
-        session,
-        stop=stop,
-        emit=services.emit,
-        now=services.now(),
-        blob_limit=services.blob_limit,
-        in_use=services.in_use(script.in_use, stop),
-    ).run()
-    outcomes = services.outcomes.of(script.name)
-    count = sum(outcome.status == "failed" for outcome in outcomes)
-    return _Worked([], [*failures, *([f"{count} deletes failed"] if count else [])])
+        store = session.stores.open(place.repository)
+        keep_to(
+            script.retention,
+            place,
+            StoreContent(store, stop, blob_limit=services.blob_limit),
+            session.executor,
+            script=script.name,
+            now=services.now(),
+            in_use=services.in_use(script.in_use, stop),
+            emit=services.emit,
+        )
+        _raise_for_failed(services.outcomes.of(script.name))
+        return _Worked()
+    return _Worked(_run_text(script, services, stop, session))
+
+
+def _raise_for_failed(outcomes: Sequence[Outcome]) -> None:
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise ScriptError(f"{len(failed)} of {len(outcomes)} actions failed")
+
+
+def _each_repository(
+    script: Script, services: Services, stop: Stop, session: Session
+) -> Sequence[str]:
+    """Run a script for each of its repositories. Gives why, for each where it failed."""
+
+    def run(place: Place) -> None:
+        args = {**script.args, "repo": str(place.repository)}
+        emit = told_with(services.emit, {"repository": str(place.repository)})
+        own = replace(services, outcomes=Outcomes(), overlay=session.planned, emit=emit)
+        try:
+            _execute(replace(script, args=args), own, stop, place=place)
+        finally:
+            for outcome in own.outcomes.all:
+                services.outcomes.add(outcome)
+
+    runs = EachRepository(script.name, services.emit, parallel=services.parallel)
+    return runs.run(script.repositories, session.stores, run)
 
 
 def _run_text(script: Script, services: Services, stop: Stop, session: Session) -> list[Any]:
@@ -271,9 +314,7 @@ def _carry_out(script: Script, outcomes: Sequence[Outcome], services: Services, 
     finally:
         for outcome in carried.outcomes.all:
             services.outcomes.add(outcome)
-    failed = [outcome for outcome in carried.outcomes.all if outcome.status == "failed"]
-    if failed:
-        raise ScriptError(f"{script.name}: {len(failed)} of {len(plan)} actions failed")
+    _raise_for_failed(carried.outcomes.all)
 
 
 def _session(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:

@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from io import BytesIO
 from pathlib import Path
 
+from regbot.config.build import lines_of
 from regbot.config.compose import compose
 from regbot.config.document import Document, Problem, Scalar, shown
 from regbot.config.document import Path as Steps
@@ -184,15 +185,13 @@ class _Reader:
     ) -> tuple[Script, str]:
         """The script that a test file holds or names, and the file its text is in."""
         if section.file:
-            text, chunk = section.file.content, section.file.name
-            source = os.path.normpath(self._path.parent / chunk)
-            return replace(defaults, text=text, chunk_name=chunk, line=1), source
+            text, source = section.file.content, os.path.normpath(section.file.path)
+            return replace(defaults, text=text, chunk_name=source, line=1), source
         mark, node = self._document.find((*where, "script"))
         defaults = replace(defaults, place=self._document.where(mark))
-        line = node.first_line if isinstance(node, Scalar) else 1
         text = (section.script or "").encode()
-        script = replace(defaults, text=text, chunk_name=defaults.name, line=line)
-        return script, str(self._path)
+        lines = lines_of(self._document, node) if isinstance(node, Scalar) else {}
+        return replace(defaults, text=text, **lines), str(self._path)
 
     def _script_of(
         self, config: Config, file: str, wanted: str | None, steps: Steps
@@ -205,8 +204,7 @@ class _Reader:
             self.problem(steps, f"run: {file} has {has} (write run: and one of {names})")
             return None
         script, path = scripts[0], self._path.parent / file
-        is_inline = script.chunk_name == script.name
-        return script, os.path.normpath(path if is_inline else path.parent / script.chunk_name)
+        return script, os.path.normpath(script.chunk_name or path)
 
     def _config(self, section: CaseSection, place: Steps, name: str) -> Config | None:
         if name not in self._configs:

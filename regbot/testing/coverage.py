@@ -33,12 +33,11 @@ def coverage_of(results: Sequence[Result]) -> dict[str, FileCoverage]:
     for result in results:
         script = result.case.script
         for chunk, lines in (result.happened.lines or {}).items():
-            is_script = chunk == script.chunk_name
+            is_script = chunk == (script.chunk_name or script.name)
             name = result.case.source if is_script else chunk
-            before = script.line - 1 if is_script else 0
             file = files.setdefault(name, FileCoverage())
-            file.can |= {line + before for line in lines["can"]}
-            file.ran |= {line + before for line in lines["ran"]}
+            file.can |= set(lines["can"])
+            file.ran |= set(lines["ran"])
     return dict(sorted(files.items()))
 
 
