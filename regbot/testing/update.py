@@ -15,6 +15,7 @@ from pathlib import Path
 from regbot.config.compose import compose
 from regbot.config.document import Document, Mapping, Node, Scalar
 from regbot.config.document import Sequence as Items
+from regbot.config.values import Script
 from regbot.errors import ConfigError, UsageError
 from regbot.files import write_out
 from regbot.testing.judging import fits
@@ -145,9 +146,16 @@ def _values(result: Result) -> Iterator[tuple[str, object]]:
         ("guard", expect.guard, happened.guard),
     ):
         if (wanted is None) != (not text) or (wanted or "") not in text:
-            yield key, text or None
+            yield key, _without_place(text, result.case.script) or None
     if expect.requests is not None and happened.requests > expect.requests:
         yield "requests", happened.requests
+
+
+def _without_place(text: str, script: Script) -> str:
+    """An error without the file and line, which change when the script does."""
+    name = re.escape(Path(script.chunk_name).name)
+    placed = re.match(rf"[^\n]*{name}:\d+: (.+)", text, re.DOTALL)
+    return placed[1] if placed and name else text
 
 
 def _same(patterns: Sequence[str], names: Collection[Named], actual: set[Named]) -> bool:

@@ -141,7 +141,7 @@ def test_a_text_of_a_script_can_t_break_the_lines_of_the_output(folder):
     (folder / "odd_test.yml").write_text(suite('error("two\\nlines \\27[31m")', "[a]"))
     first, second, *rest = run(folder, "odd_test.yml").stdout.splitlines()
     assert first == "FAIL  odd_test.yml: it"
-    assert second.startswith("      error: expected none, but got: it:1: two")
+    assert second.startswith("      error: expected none, but got: odd_test.yml:7: two")
     assert "\x1b" not in second
     assert rest == ["", "0 passed, 1 failed"]
 

@@ -98,8 +98,8 @@ MISTAKES = {
         "2:26: a script can't have both script and retention (remove one)",
         "2:26: retention needs repositories (add repositories: and a list)",
     ],
-    "scripts:\n  - {name: a, script: x, repositories: [r.example]}\n": (
-        "2:26: repositories is for retention (name them in args)"
+    "scripts:\n  - {name: a, script: x, repositories: [r.example], args: {repo: b}}\n": (
+        "2:60: args.repo is set for each of repositories (remove it here)"
     ),
     "scripts:\n  - {name: a}\n": (
         "2:5: a script needs script, file or retention (add script: | and the Lua text)"

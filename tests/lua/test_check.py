@@ -297,9 +297,9 @@ def scripts_of(page: str) -> list[str]:
     """The scripts that a page shows, in Lua or in YAML."""
     lua = re.findall(r"^```lua\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     for text in re.findall(r"^```ya?ml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
-        config = yaml.safe_load(text)
-        scripts = config.get("scripts") if isinstance(config, dict) else None
-        lua += [script["script"] for script in scripts or () if "script" in script]
+        for config in yaml.safe_load_all(text):
+            scripts = config.get("scripts") if isinstance(config, dict) else None
+            lua += [script["script"] for script in scripts or () if "script" in script]
     return lua
 
 
@@ -321,8 +321,9 @@ def test_nothing_is_found_in_scripts_that_work(path):
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yml")), ids=lambda path: path.name)
 def test_nothing_is_found_in_examples(path):
     for script in yaml.safe_load(path.read_text())["scripts"]:
-        source = script.get("script") or (EXAMPLES / script["file"]).read_text()
-        assert found(source) == []
+        if "retention" not in script:
+            source = script.get("script") or (EXAMPLES / script["file"]).read_text()
+            assert found(source) == []
 
 
 CALLABLE = [(name, binding) for binding in BINDINGS for name in binding.all_names]

@@ -65,7 +65,7 @@ def updated(folder, tests):
             ),
             (
                 "  - name: a\n    script: \"error('no: #1')\"\n    expect:\n      kept: [old]\n"
-                "      error: \"a:1: no: #1\"\n  - {name: b, expect: {deleted: ['o*']}}\n"
+                "      error: \"no: #1\"\n  - {name: b, expect: {deleted: ['o*']}}\n"
             ),
         ),
     ],

@@ -152,8 +152,9 @@ local function load_text(chunk, name)
   if byte(text, 1) == 27 then return nil, "load: bytecode is not allowed" end
   name = type(name) == "string" and name or "=(load)"
   local loaded, problem = loadstring(text, name)
-  if covered and loaded then covered[name] = covered[name] or { chunk = loaded, lines = {} } end
-  return loaded, problem
+  if not loaded then return nil, problem end
+  if covered then covered[name] = covered[name] or { chunk = loaded, lines = {} } end
+  return loaded
 end
 
 -- Lua counts lines from 1, so as many empty ones go before.
