@@ -58,11 +58,13 @@ class Fixture:
     """What a test puts in the place of the world, for dry runs.
 
     ``stores`` are read in place of registries and layout folders, ``now`` is what the
-    clocks of the script and of its guard stand at, in seconds since 1970.
+    clocks of the script and of its guard stand at, in seconds since 1970. ``in_use`` says
+    what is in use.
     """
 
     stores: ReadStores
     now: float
+    in_use: InUse
     covered: sandbox.Covered | None = None
 
 
@@ -99,7 +101,9 @@ class Services:
     fixture: Fixture | None = None
 
     def in_use(self, settings: InUseSettings, stop: Stop) -> InUse | None:
-        """What is in use by a script's settings."""
+        """What is in use by a script's settings, or by a test."""
+        if self.fixture:
+            return self.fixture.in_use
         return self.answers.of(settings, stop) if self.answers else None
 
     def now(self) -> float:

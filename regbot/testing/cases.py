@@ -52,6 +52,7 @@ class Case:
     repositories: tuple[Repository, ...]
     now: float
     expect: Expectation
+    in_use: tuple[Reference, ...] = ()
     faults: tuple[Fault, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     has_variants: bool = True
@@ -136,6 +137,7 @@ class _Reader:
             repositories=repositories,
             now=DEFAULT_NOW if now is None else now,
             expect=section.expect or Expectation({}),
+            in_use=(*(self._file.in_use or ()), *(section.in_use or ())),
             faults=faults,
             environment=self._environment(section),
             has_variants=(file.variants is not False) if variants is None else variants,

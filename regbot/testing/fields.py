@@ -11,6 +11,7 @@ from regbot.config.section import Listing, Value
 from regbot.errors import InvalidValue
 from regbot.oci.digest import Digest
 from regbot.oci.platform import Platform
+from regbot.oci.reference import Reference
 from regbot.units import parse_duration, parse_moment
 from regbot.values import dataclass
 
@@ -54,6 +55,18 @@ def when_of(value: Value) -> When:
         return When.parse(text)
     except InvalidValue:
         raise unexpected(text, DATE) from None
+
+
+def image_of(value: Value) -> Reference:
+    """An image, by its registry, repository, and tag or digest."""
+    text = clean_text_of(value)
+    try:
+        reference = Reference.parse(text, default_tag=None)
+    except InvalidValue as error:
+        raise Mistake(f"{error} (write one such as registry.example.org/team/app:v1)") from None
+    if reference.tag is None and reference.digest is None:
+        raise Mistake(f"{text} names no tag (write one such as {text}:v1)")
+    return reference
 
 
 def moment_of(value: Value) -> float:

@@ -17,6 +17,7 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.plan.action import DeleteManifest, DeleteTag, ExportTar
 from regbot.plan.outcome import Outcome, Outcomes
+from regbot.plan.uses import Use, Uses
 from regbot.run.job import Fixture, Services, run_script
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
@@ -74,6 +75,17 @@ class Happened:
         return {name for name, digest in self.after.items() if self.before.get(name) != digest}
 
 
+class InUseOf:
+    """Says that these images are in use, and nothing else."""
+
+    def __init__(self, images: Sequence[Reference]) -> None:
+        self._uses = Uses(Use("the test", (image,), image.digest) for image in images)
+
+    def uses(self) -> Uses:
+        """All of them."""
+        return self._uses
+
+
 def run_case(
     case: Case,
     stop: Stop,
@@ -97,7 +109,7 @@ def run_case(
         blob_limit=DEFAULT_BLOB_LIMIT,
         dry_run=True,
         overlay=planned,
-        fixture=Fixture(fixture, case.now, lines.update if covers else None),
+        fixture=Fixture(fixture, case.now, InUseOf(case.in_use), lines.update if covers else None),
     )
     began = time.monotonic()
     result = run_script(case.script, services, stop)

@@ -20,6 +20,7 @@ from regbot.testing.fields import (
     NAMES,
     Names,
     digest_of,
+    image_of,
     moment_of,
     platform_of,
     platforms_of,
@@ -117,6 +118,7 @@ class SetupSection(Section):
     environment = Key(texts_of)
     now = Key(moment_of)
     repositories = Key(Table(RepositorySection.read))
+    in_use = Key(Listing(image_of), "inUse")
     faults = Key(Listing(FaultSection.read))
     variants = Key(flag_of)
 
