@@ -173,6 +173,7 @@ parallel = {}
 reference = {}
 referrer = {}
 repo = {}
+retention = {}
 semver = {}
 tag = {}
 time = {}
@@ -252,7 +253,7 @@ function repo.ls(host, options) end
 ---@return string[]
 function tag.ls(repo, options) end
 
----Delete one tag. Other tags of the digest stay. A tag that moved since the script looked at it, or copied or exported it, is skipped with a warning. When the registry refuses, the tag stays as it was, and an error is raised.
+---Delete one tag. Other tags of the digest stay. A tag that moved since the script looked at it, or copied or exported it, is skipped with a warning, and so is one in use. When the registry refuses, the tag stays as it was, and an error is raised.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag, which must be given
 ---@param options? {reason?: string}
 function tag.delete(ref, options) end
@@ -312,12 +313,12 @@ function manifest.descriptor(ref) end
 ---@return regbot.DescriptorFields
 function manifest_object:descriptor() end
 
----Delete a manifest by digest, with every tag that points to it. To delete one tag alone, use tag.delete.
+---Delete a manifest by digest, with every tag that points to it. To delete one tag alone, use tag.delete. One in use is skipped with a warning.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
 ---@param options? {unlessTagged?: boolean, reason?: string}
 function manifest.delete(ref, options) end
 
----Delete a manifest by digest, with every tag that points to it. To delete one tag alone, use tag.delete.
+---Delete a manifest by digest, with every tag that points to it. To delete one tag alone, use tag.delete. One in use is skipped with a warning.
 ---@param options? {unlessTagged?: boolean, reason?: string}
 function manifest_object:delete(options) end
 
@@ -393,7 +394,7 @@ function image.exportTar(ref, file) end
 ---@param file string the archive, a file in workDir
 function image.importTar(ref, file) end
 
----Delete a tag, then its manifest unless another tag points to it, then its children and referrers where the options say so. What is used by something that is kept stays, and an interruption leaves no image broken. Every manifest of the repository is read for this; when one can't be read, nothing is deleted.
+---Delete a tag, then its manifest unless another tag points to it, then its children and referrers where the options say so. What is used by something that is kept stays, and an interruption leaves no image broken. Every manifest of the repository is read for this; when one can't be read, nothing is deleted. An image in use is skipped with a warning.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag, which must be given
 ---@param options? {children?: boolean, referrers?: boolean, reason?: string}
 function image.delete(ref, options) end
@@ -466,6 +467,12 @@ function blob_object:put(content) end
 ---@param options? {artifactType?: string}
 ---@return regbot.DescriptorFields[]
 function referrer.ls(ref, options) end
+
+---What retention rules say of each tag of a repository, in the order of its list: tables with tag, digest (nil where it had not to be read), keep, reason, and rule, the number of the rule that keeps the tag. Nothing is deleted. The rules are those under retention in the config, as a table: {keep = {{tags = {"v*"}}, {newest = {count = 5}}}}. A tag that moves after this is not deleted by tag.delete.
+---@param repo string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository; a tag in it is ignored
+---@param rules table the rules
+---@return table[]
+function retention.decide(repo, rules) end
 
 ---The current time, in seconds since 1970.
 ---@return number

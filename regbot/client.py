@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -31,6 +32,7 @@ from regbot.http.transport import Transport
 from regbot.image.copy import CopyOptions
 from regbot.image.facts import created, image_size
 from regbot.image.resolve import image_of
+from regbot.journal.journal import default_state
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
@@ -42,6 +44,8 @@ from regbot.plan.executor import Terms
 from regbot.plan.guard import Guard
 from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import open_session
+from regbot.rules.in_use.answers import Answers
+from regbot.rules.in_use.sightings import Sightings
 from regbot.stopping import Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.protocol import ReadStore
@@ -70,10 +74,11 @@ class Client:
     ) -> None:
         """Nothing is asked of a registry yet.
 
-        ``config`` is a YAML file whose ``creds`` and ``defaults`` count, and of its guard
-        ``protect``; ``hosts`` are added to it, and win. ``docker_config`` False leaves
-        docker's files alone. ``dry_run`` records changes and shows them to later reads, and
-        makes none. ``journal`` is a folder in which is saved what deletes take away, for
+        ``config`` is a YAML file whose ``creds`` and ``defaults`` count, of its guard
+        ``protect`` alone; its sources of images in use are read once, at the first delete.
+        ``hosts`` are added to it, and win. ``docker_config`` False leaves docker's files
+        alone. ``dry_run`` records changes and shows them to later reads, and makes none.
+        ``journal`` is a folder in which is saved what deletes take away, for
         ``regbot undo``. ``timeout`` is in seconds and for all calls together.
         ``emit`` hears what happens. Raises ConfigError.
         """
@@ -93,7 +98,13 @@ class Client:
         if slot:
             self._ending.callback(slot.finish, "done")
         guard = read.defaults.guard if read else Guard()
-        terms = Terms(dry_run=dry_run, guard=guard, journal=slot)
+        in_use = None
+        if read and read.defaults.in_use.sources:
+            sightings = Sightings(read.state or default_state(), time.time)
+            answers = Answers(environment, sightings, emit, self._stop, record=not dry_run)
+            self._ending.callback(answers.close)
+            in_use = answers.of(read.defaults.in_use, self._stop)
+        terms = Terms(dry_run=dry_run, guard=guard, in_use=in_use, journal=slot)
         cache = open_cache(read.cache.folder, read.cache.size, emit) if read else None
         if cache:
             self._ending.callback(cache.close)

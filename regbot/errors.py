@@ -7,9 +7,11 @@ RegbotError
 ├── ScriptError           a script failed; the message carries its name and line
 │   ├── ScriptTimeout     it ran longer than its timeout
 │   └── ScriptMemory      it wanted more memory than its limit
-├── GuardBroken           a plan breaks a rule of the config's guard; nothing was done
+├── GuardBroken           what is to be deleted is more than may be; nothing was done
 ├── Stopped               SIGTERM or Ctrl-C asked the run to end
 ├── CredentialError       credentials can't be had, or a helper failed
+├── ProgramFailed         a program that the user named could not be run to its end
+├── UseUnknown            what is in use can't be known, so nothing may be deleted
 ├── ContentError          bytes that are not what their descriptor says
 │   ├── DigestMismatch
 │   ├── SizeMismatch
@@ -78,7 +80,7 @@ class ScriptMemory(ScriptError):
 
 
 class GuardBroken(RegbotError):
-    """The actions of a script exceed the limits of its guard."""
+    """What is to be deleted breaks the script's guard, or is all that a repository has."""
 
 
 class Stopped(RegbotError):
@@ -87,6 +89,14 @@ class Stopped(RegbotError):
 
 class CredentialError(RegbotError):
     """Credentials are not available: a helper failed, or Docker's config is broken."""
+
+
+class ProgramFailed(RegbotError):
+    """A program could not be run, took too long, or printed too much."""
+
+
+class UseUnknown(RegbotError):
+    """A source of images in use can't be read, so nothing may be deleted."""
 
 
 class ContentError(RegbotError):

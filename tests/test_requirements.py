@@ -30,6 +30,8 @@ def locked(file: str) -> dict[str, str]:
 def asked_for(file: str) -> Iterator[Requirement]:
     if file != "build":
         yield from map(Requirement, PYPROJECT["project"]["dependencies"])
+        for extra in PYPROJECT["project"]["optional-dependencies"].values():
+            yield from map(Requirement, extra)
     if file != "run":
         yield from group(file)
 

@@ -1,4 +1,4 @@
-"""check: finds the mistakes in a config."""
+"""check: finds the mistakes in a config and its scripts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,25 @@ import click
 from regbot.cli.opening import read_config
 from regbot.cli.options import config_option
 from regbot.cli.output import show_text
+from regbot.cli.reading import script_reader
 
 
 @click.command()
 @config_option
 def check(config_path: str) -> None:
-    """List every mistake in a config, with its place and what to do."""
-    count = len(read_config(config_path).scripts)
-    show_text(f"{config_path}: no mistakes, {count} script{'' if count == 1 else 's'}")
+    """List every mistake in a config and its scripts, with its place and what to do.
+
+    Scripts are read, with the modules they require, and not run: syntax, names that are not
+    defined, calls with too few arguments, unknown options. Warnings, on standard error, are
+    no mistakes: a label that may be nil is compared, or all tags are deleted without a
+    condition or a guard. No registry is asked.
+    """
+    config = read_config(config_path, script_reader())
+    counts = [_counted(len(config.scripts), "script")]
+    if config.warnings:
+        counts.insert(0, _counted(len(config.warnings), "warning"))
+    show_text(f"{config_path}: no mistakes, {', '.join(counts)}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -11,10 +11,13 @@ import click
 from regbot.cli.check import check
 from regbot.cli.group import Commands
 from regbot.cli.history import history, undo
+from regbot.cli.in_use import in_use
 from regbot.cli.lua_api import lua_api
 from regbot.cli.options import options_before
 from regbot.cli.plans import apply, plan
+from regbot.cli.record import record
 from regbot.cli.scripts import once, run, server
+from regbot.cli.test import test
 from regbot.cli.version import completion, version
 from regbot.version import __version__
 
@@ -22,7 +25,8 @@ from regbot.version import __version__
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 success, 1 a script failed, 2 wrong usage or config, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 a script or test failed, 2 wrong usage or config,"
+    " 130 interrupted.",
 )
 @options_before
 @click.version_option(__version__, message="regbot %(version)s")
@@ -32,7 +36,8 @@ def regbot() -> None:
     Start with `regbot check -c FILE` and `regbot once -c FILE --dry-run`; then run the
     scripts on their schedules with `regbot server -c FILE`. To review changes before
     they are made, write them to a file with `regbot plan` and carry them out with
-    `regbot apply`. `regbot undo` puts back what a run deleted.
+    `regbot apply`. `regbot undo` puts back what a run deleted. `regbot test` tests scripts
+    without a registry.
 
     The options -c, -v, --logopt, --user-agent and --dry-run may also precede the
     command.
@@ -48,6 +53,9 @@ for command in (
     history,
     undo,
     check,
+    in_use,
+    test,
+    record,
     lua_api,
     version,
     completion,

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from regbot.cli.options import Settings
     from regbot.config.values import Config
     from regbot.events import Emit
+    from regbot.lua.finding import Reader
     from regbot.run.bot import Bot
 
 
-def read_config(path: str | None) -> Config:
-    """Read a config and show its warnings. Without a path, use the defaults."""
+def read_config(path: str | None, reader: Reader | None = None) -> Config:
+    """Read a config and show its warnings. Without a path, use the defaults.
+
+    ``reader`` reads the scripts in it too.
+    """
     from regbot.config import load
 
     if path is None:
@@ -33,7 +37,7 @@ def read_config(path: str | None) -> Config:
     if path == "-" and not sys.stdin:
         raise UsageError("standard input is closed (name a file after -c)")
     stdin = sys.stdin.buffer if sys.stdin else BytesIO()
-    config = load.read_config(path, environ=os.environ, stdin=stdin)
+    config = load.read_config(path, environ=os.environ, stdin=stdin, reader=reader or load.unread)
     for warning in config.warnings:
         note(f"warning: {warning}")
     return config
@@ -65,7 +69,7 @@ def open_bot(
     emit = fan_out(make_log(settings.level, settings.log_format), printing, *listeners)
     options = Options(dry_run, settings.user_agent, evidence, whole, start_process)
     with assemble(config, options, _absolute(config_path), emit) as bot:
-        _ask_on_signals(bot.stop.ask)
+        ask_on_signals(bot.stop.ask)
         yield bot
     printing.check()
 
@@ -75,7 +79,7 @@ def _absolute(path: str | None) -> str:
     return str(Path(path).absolute()) if path and path != "-" else path or ""
 
 
-def _ask_on_signals(ask: Callable[[], None]) -> None:
+def ask_on_signals(ask: Callable[[], None]) -> None:
     """Stop gracefully on the first signal, and immediately on a second Ctrl-C.
 
     After SIGHUP the terminal is gone, so nothing is written to it any more. SIGHUP is

@@ -15,6 +15,7 @@ from regbot.cli.group import EXIT_CODES
 from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import OutputPath, config_option, report_option, settings_options
 from regbot.cli.output import show
+from regbot.cli.reading import compiler
 from regbot.cli.results import show_outcomes, tell, tell_way_back, write_reports
 from regbot.lua.processes import started_ahead
 
@@ -46,7 +47,7 @@ def plan(
         from regbot.plan.carrying import planned_from
         from regbot.plan.planfile import Plan, plan_text, write_plan
 
-        config = read_config(config_path)
+        config = read_config(config_path, compiler())
         work_dir = config.defaults.work_dir
         with open_bot(
             config,

@@ -20,6 +20,7 @@ from regbot.cli.options import (
     settings_options,
 )
 from regbot.cli.output import show_text
+from regbot.cli.reading import compiler
 from regbot.cli.results import show_outcomes, tell_left_behind, tell_way_back, write_reports
 from regbot.errors import UsageError
 from regbot.lua.processes import started_ahead
@@ -57,7 +58,7 @@ def once(
     from regbot.cli.profile import profiled
 
     with started_ahead() as take_process, profiled(wanted=with_profile) as profile:
-        config = read_config(config_path)
+        config = read_config(config_path, compiler())
         with open_bot(
             config,
             config_path,
@@ -84,7 +85,7 @@ def server(config_path: str, settings: Settings, *, dry_run: bool) -> None:
 
     SIGTERM and Ctrl-C end the running scripts and then the server.
     """
-    config = read_config(config_path)
+    config = read_config(config_path, compiler())
     config.require_schedules()
     with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
         bot.serve(lambda run: tell_left_behind(bot, run, settings))

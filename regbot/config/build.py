@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
+from regbot.config.inusefields import InUseSection
 from regbot.config.schema import CacheSection, Creds, File, GuardSection, ScriptSection
 from regbot.config.section import Reading
 from regbot.config.values import CacheSettings, Config, Script
 from regbot.http.hosts import ClientSettings, HostSettings, Login
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
+from regbot.rules.in_use.settings import InUseSettings
 
 
 def build(reading: Reading, file: File) -> Config:
@@ -69,6 +71,7 @@ def _host(settings: Mapping[str, Any]) -> HostSettings:
 def _defaults(settings: Mapping[str, Any], folder: Path) -> Script:
     values = _fields_of(Script, settings)
     values["guard"] = _guard(settings.get("guard"))
+    values["in_use"] = _in_use(settings.get("in_use"))
     values.setdefault("lua_path", (folder,))
     return _schedule_first(Script(**values))
 
@@ -77,17 +80,32 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
     values = _fields_of(Script, section.values)
     if section.schedule or section.interval:
         defaults = replace(defaults, schedule=None, interval=None)
-    if section.file:
-        values |= {"text": section.file.content, "chunk_name": section.file.name}
+    if section.retention:
+        values["retention"] = section.retention.policy
+    elif section.file:
+        values |= {"text": section.file.content, "chunk_name": str(section.file.path)}
     else:
         _, node = document.find(("scripts", number, "script"))
-        line = node.first_line if isinstance(node, Scalar) else 1
-        text = (section.script or "").encode()
-        values |= {"text": text, "chunk_name": section.name, "line": line}
+        values["text"] = (section.script or "").encode()
+        values |= lines_of(document, node) if isinstance(node, Scalar) else {}
     values["env"] = tuple(dict.fromkeys((*defaults.env, *values.get("env", ()))))
     values["guard"] = _guard(section.guard).over(defaults.guard)
+    values["in_use"] = _in_use(section.in_use).over(defaults.in_use)
     values["place"] = document.where(document.find(("scripts", number, "name"))[0])
     return _schedule_first(replace(defaults, **values))
+
+
+def lines_of(document: Document, script: Scalar) -> dict[str, Any]:
+    """The file that Lua's errors name, and its line where a script begins.
+
+    Not for a text that is folded: its lines are others than the file's, so its errors name
+    the script and count its own lines.
+    """
+    if script.style == "|":
+        return {"chunk_name": document.filename, "line": script.first_line}
+    if "\n" in script.text.rstrip("\n"):
+        return {}
+    return {"chunk_name": document.filename, "line": document.place(script, 0).line}
 
 
 def _cache(section: CacheSection | None) -> CacheSettings:
@@ -96,6 +114,10 @@ def _cache(section: CacheSection | None) -> CacheSettings:
 
 def _guard(section: GuardSection | None) -> Guard:
     return Guard(**section.values) if section else Guard()
+
+
+def _in_use(section: InUseSection | None) -> InUseSettings:
+    return section.settings() if section else InUseSettings()
 
 
 def _schedule_first(script: Script) -> Script:

@@ -18,6 +18,7 @@ def check(document: Document) -> Iterator[Problem]:
     first: dict[str, Mark] = {}
     for script in _mappings(document.root.get("scripts")):
         yield from _one_source(script)
+        yield from _retention(document.root, script)
         yield from _unique_name(script, first)
 
 
@@ -28,11 +29,53 @@ def _certificate_pair(creds: Mapping) -> Iterator[Problem]:
 
 
 def _one_source(script: Mapping) -> Iterator[Problem]:
-    if script.get("script") is not None and script.get("file") is not None:
-        mark = max(script.entries[key].key_mark for key in ("script", "file"))
-        yield Problem(mark, "a script can't have both script and file (remove one)")
-    elif not (_is_set(script, "script") or _is_set(script, "file")):
-        yield Problem(script.mark, "a script needs script or file (add script: | and the Lua text)")
+    given = [key for key in ("script", "file", "retention") if script.get(key) is not None]
+    if len(given) > 1:
+        mark = max(script.entries[key].key_mark for key in given)
+        yield Problem(mark, f"a script can't have both {' and '.join(given)} (remove one)")
+    elif not any(_is_set(script, key) for key in given):
+        yield Problem(
+            script.mark,
+            "a script needs script, file or retention (add script: | and the Lua text)",
+        )
+
+
+def _retention(root: Mapping, script: Mapping) -> Iterator[Problem]:
+    """What a policy needs beside itself, and what makes it one that keeps all or nothing."""
+    policy = script.get("retention")
+    if not isinstance(policy, Mapping):
+        yield from _own_repo(script)
+        return
+    mark = script.entries["retention"].key_mark
+    if script.get("repositories") is None:
+        yield Problem(mark, "retention needs repositories (add repositories: and a list)")
+    rules = list(_mappings(policy.get("keep")))
+    if "delete" in policy.entries and not list(_mappings(policy.get("delete"))):
+        text = "delete names no tags, so every tag could go (add - tags: [...], or remove it)"
+        yield Problem(policy.entries["delete"].key_mark, text)
+    elif not rules and "delete" not in policy.entries:
+        text = "retention without keep and delete would delete every tag (add rules under keep)"
+        yield Problem(mark, text)
+    for rule in rules:
+        yield from _rule(root, script, rule)
+
+
+def _own_repo(script: Mapping) -> Iterator[Problem]:
+    """``args.repo`` is set for each of the repositories."""
+    args = script.get("args")
+    if script.get("repositories") is not None and isinstance(args, Mapping) and args.get("repo"):
+        mark = args.entries["repo"].key_mark
+        yield Problem(mark, "args.repo is set for each of repositories (remove it here)")
+
+
+def _rule(root: Mapping, script: Mapping, rule: Mapping) -> Iterator[Problem]:
+    if not any(rule.get(key) is not None for key in rule.entries if not key.startswith("x-")):
+        yield Problem(rule.mark, "a rule without conditions keeps every tag (add tags: [...])")
+    defaults = root.get("defaults")
+    places = (script, defaults) if isinstance(defaults, Mapping) else (script,)
+    if rule.get("inUse") is not None and not any(place.get("inUse") for place in places):
+        mark = rule.entries["inUse"].key_mark
+        yield Problem(mark, "inUse needs a list of where images run (remove the condition)")
 
 
 def _is_set(script: Mapping, key: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import field
 from typing import NamedTuple
 
+from regbot.config.places import place_of
 from regbot.errors import ConfigError, InvalidValue
 from regbot.values import dataclass
 
@@ -141,16 +142,11 @@ class Document:
 
     def place(self, scalar: Scalar, offset: int) -> Mark:
         """The mark of a character in a scalar, or that of the scalar if it can't be located."""
-        before = scalar.text[:offset]
-        row, column = before.count("\n"), offset - (before.rfind("\n") + 1)
-        number = scalar.first_line + row
-        if number > len(self.lines):
-            return scalar.mark
-        start = 0 if scalar.style == "|" else scalar.mark.column - 1
-        begin = self.lines[number - 1].find(scalar.text.split("\n")[row], start)
-        if begin < 0 or (row and scalar.style != "|"):
-            return scalar.mark
-        return Mark(number, begin + column + 1)
+        line, column = scalar.mark
+        place = place_of(
+            scalar.text, offset, style=scalar.style, lines=self.lines, line=line, column=column
+        )
+        return Mark(*place) if place else scalar.mark
 
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         """All problems, each once and in the order of the file."""

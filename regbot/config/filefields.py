@@ -16,9 +16,9 @@ _MAX_SCRIPT = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ScriptFile:
-    """A Lua file: its name as the config writes it, and its bytes."""
+    """A Lua file: its path, and its bytes."""
 
-    name: str
+    path: Path
     content: bytes
 
 
@@ -59,8 +59,9 @@ def own_folder_of(value: Value) -> Path:
 def script_file_of(value: Value) -> ScriptFile:
     """A Lua file that the config names."""
     name = clean_text_of(value)
+    path = value.reading.folder / name
     try:
-        with open_regular(value.reading.folder / name) as stream:
+        with open_regular(path) as stream:
             content = stream.read(_MAX_SCRIPT + 1)
     except FileNotFoundError:
         what = f"there is no file {shown(name)}"
@@ -69,4 +70,4 @@ def script_file_of(value: Value) -> ScriptFile:
         raise Mistake(f"can't read {shown(name)}: {error.strerror} (name a Lua file)") from None
     if len(content) > _MAX_SCRIPT:
         raise Mistake(f"{shown(name)} is larger than 16MiB (is it the right file?)")
-    return ScriptFile(name, content)
+    return ScriptFile(path, content)

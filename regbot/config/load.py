@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,57 +13,116 @@ from typing import IO
 from regbot.config.build import build
 from regbot.config.checks import check
 from regbot.config.compose import compose
+from regbot.config.document import Document
+from regbot.config.document import Mapping as Node
+from regbot.config.lua import read_texts, texts_in, texts_of
 from regbot.config.schema import File
 from regbot.config.section import Reading
 from regbot.config.values import Config
 from regbot.errors import ConfigError
+from regbot.lua.finding import Finding, LuaText, Reader
 
 MAX_BYTES = 16 * 1024 * 1024
 
 _STDIN_NAME = "(standard input)"
 
 
-def read_config(path: str, *, environ: Mapping[str, str], stdin: IO[bytes]) -> Config:
-    """Load a config file, or standard input for ``-``.
+def unread(_text: LuaText) -> Iterable[Finding]:
+    """A reader that finds nothing."""
+    return ()
+
+
+def read_config(
+    path: str,
+    *,
+    environ: Mapping[str, str],
+    stdin: IO[bytes],
+    reader: Reader = unread,
+    offline: bool = False,
+) -> Config:
+    """Load a config file, or standard input for ``-``; ``reader`` reads its scripts.
 
     Names of scripts, modules and the journal are relative to the file's folder, or to
     the current folder for standard input; ``workDir`` always is to the current folder.
+    ``offline``: no registry will be asked, so credentials are not looked at.
     Raises ConfigError, with a single line if the file can't be read at all.
     """
     if path == "-":
         return load_config(
-            _limited(stdin, _STDIN_NAME), filename=_STDIN_NAME, environ=environ, base=Path.cwd()
+            _limited(stdin, _STDIN_NAME),
+            filename=_STDIN_NAME,
+            environ=environ,
+            base=Path.cwd(),
+            reader=reader,
         )
     try:
         file = Path(path)
         if stat.S_ISDIR(file.stat().st_mode):
             raise ConfigError([f"{path}: this is a folder (name the YAML file in it)"])
         with file.open("rb") as stream:
+            is_own = is_private(os.fstat(stream.fileno()))
             data = _limited(stream, path)
     except FileNotFoundError:
         raise ConfigError([f"{path}: there is no such file (check the name after -c)"]) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "its name is not valid"
         raise ConfigError([f"{path}: can't read the file: {why}"]) from None
-    return load_config(data, filename=path, environ=environ, base=file.parent)
+    config = load_config(
+        data, filename=path, environ=environ, base=file.parent, reader=reader, offline=offline
+    )
+    if config.names_command and not is_own:
+        what = f"{path}: it names a command under inUse, and others can write to the file"
+        raise ConfigError([f"{what} (make it your own, and: chmod go-w {path})"])
+    return config
+
+
+def is_private(status: os.stat_result) -> bool:
+    """Whether nobody but this user and root can write to a file."""
+    is_own = status.st_uid in (0, os.geteuid())
+    return is_own and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def load_config(
-    text: bytes | str, *, filename: str, environ: Mapping[str, str], base: Path
+    text: bytes | str,
+    *,
+    filename: str,
+    environ: Mapping[str, str],
+    base: Path,
+    reader: Reader = unread,
+    offline: bool = False,
 ) -> Config:
     """Read and check a config. ``filename`` is for messages, relative names start at ``base``.
 
+    What ``reader`` finds in the scripts counts as the config's: mistakes and warnings.
     Raises ConfigError with all problems, each ``file:line:column: what (what to do)``.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     document = compose(data, filename)
+    if offline:
+        document = _without_credentials(document)
     reading = Reading(document, environ, base, File)
     file = reading.read(File.read)
     problems = [*document.problems, *check(document), *reading.problems]
     if problems or not file:
-        raise document.error(problems)
+        findings = read_texts(document, texts_in(document), reader)
+        raise findings.error(document, problems)
     config = build(reading, file)
-    return replace(config, fingerprint=_fingerprint(data, config))
+    findings = read_texts(document, texts_of(document, config.scripts), reader)
+    if findings.problems or findings.elsewhere:
+        raise findings.error(document, ())
+    return replace(
+        config,
+        fingerprint=_fingerprint(data, config),
+        warnings=(*config.warnings, *findings.warnings),
+    )
+
+
+def _without_credentials(document: Document) -> Document:
+    root = document.root
+    if not isinstance(root, Node):
+        return document
+    entries = {key: entry for key, entry in root.entries.items() if key != "creds"}
+    return replace(document, root=replace(root, entries=entries))
 
 
 def _fingerprint(data: bytes, config: Config) -> str:

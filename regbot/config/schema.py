@@ -48,6 +48,9 @@ from regbot.config.hostfields import (
     secret_pem_of,
     tls_of,
 )
+from regbot.config.inusefields import InUseSection
+from regbot.config.repositories import RepositoriesSection
+from regbot.config.retention import RetentionSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
 
 
@@ -126,6 +129,7 @@ class DefaultsSection(Section):
     lua_path = Key(Listing(module_folder_of, unique=True))
     work_dir = Key(work_folder_of)
     guard = Key(GuardSection.read)
+    in_use = Key(InUseSection.read)
     state = Key(own_folder_of)
     journal_keep = Key(duration_of)
     readahead = Key(count_of)
@@ -140,6 +144,8 @@ class ScriptSection(Section):
     name = RequiredKey(name_of)
     script = Key(clean_text_of)
     file = Key(script_file_of)
+    retention = Key(RetentionSection.read)
+    repositories = Key(RepositoriesSection.read_all)
     schedule = Key(schedule_of)
     interval = Key(duration_of)
     timeout = Key(duration_of)
@@ -147,6 +153,7 @@ class ScriptSection(Section):
     enabled = Key(flag_of)
     env = Key(Listing(variable_of, unique=True))
     guard = Key(GuardSection.read)
+    in_use = Key(InUseSection.read)
 
 
 class File(Section):

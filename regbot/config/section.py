@@ -96,6 +96,24 @@ class Listing(Generic[_T]):
         return tuple(dict.fromkeys(valid)) if self._unique else tuple(valid)
 
 
+class Table(Generic[_T]):
+    """The kind of a mapping whose keys are names of the user's, and its values of one kind."""
+
+    def __init__(self, item: Kind[_T]) -> None:
+        self.item = item
+
+    def __call__(self, value: Value) -> dict[str, _T]:
+        """Read a mapping, all of its values."""
+        if not isinstance(value.node, MappingNode):
+            what = f"a mapping of names{_not_a_string(value)}"
+            raise Mistake(f"expected {what} (write name: value)")
+        items = {
+            name: value.of_key(name, entry).read(self.item)
+            for name, entry in value.node.entries.items()
+        }
+        return {name: item for name, item in items.items() if item is not None}
+
+
 class Key(Generic[_T]):
     """A key that a section may have. It gives its value, or None where the file sets none.
 
@@ -123,8 +141,8 @@ class Key(Generic[_T]):
 
     @property
     def section(self) -> type[Section] | None:
-        """The section, or section of a list, that is the key's value."""
-        kind = self.kind.item if isinstance(self.kind, Listing) else self.kind
+        """The section, or section of a list or table, that is the key's value."""
+        kind = self.kind.item if isinstance(self.kind, Listing | Table) else self.kind
         owner = getattr(kind, "__self__", None)
         return owner if isinstance(owner, type) and issubclass(owner, Section) else None
 
@@ -156,7 +174,8 @@ class Section:
         self.values = values
 
     def __init_subclass__(cls) -> None:
-        cls.keys = {key.alias: key for key in vars(cls).values() if isinstance(key, Key)}
+        keys = {key.alias: key for key in vars(cls).values() if isinstance(key, Key)}
+        cls.keys = {**cls.keys, **keys}
 
     @classmethod
     def read(cls, value: Value) -> Self:
@@ -180,11 +199,12 @@ class Section:
 
 
 def sections(section: type[Section], place: Place = ()) -> dict[Place, type[Section]]:
-    """A section and all within it, by the keys that lead to each."""
+    """A section and all within it, by the keys that lead to each; ``*`` is any name."""
     places = {place: section}
     for key in section.keys.values():
         if key.section:
-            places |= sections(key.section, (*place, key.alias))
+            names = ("*",) if isinstance(key.kind, Table) else ()
+            places |= sections(key.section, (*place, key.alias, *names))
     return places
 
 
@@ -192,7 +212,15 @@ def _unknown(key: str, value: Value) -> str:
     from regbot.config.explain import unknown_key
 
     known = {place: list(each.keys) for place, each in sections(value.reading.root).items()}
-    return unknown_key(key, value.place, known)
+    place = next(each for each in known if _leads_to(each, value.place))
+    return unknown_key(key, place, known)
+
+
+def _leads_to(keys: Place, place: Place) -> bool:
+    """Whether a place is the one that these keys lead to."""
+    return len(keys) == len(place) and all(
+        key in ("*", step) for key, step in zip(keys, place, strict=True)
+    )
 
 
 def _is_null(node: Node) -> bool:

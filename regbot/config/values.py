@@ -8,7 +8,10 @@ from pathlib import Path
 
 from regbot.errors import ConfigError
 from regbot.http.hosts import ClientSettings
+from regbot.oci.patterns import Pattern
 from regbot.plan.guard import Guard
+from regbot.rules.in_use.settings import Command, InUseSettings
+from regbot.rules.policy import Policy
 from regbot.values import dataclass
 
 DEFAULT_MEMORY = 256 * 1024 * 1024
@@ -30,18 +33,45 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Repositories:
+    """Repositories of a registry: those that a pattern of ``match`` fits, without it all.
+
+    Those that a pattern of ``but`` fits are left out.
+    """
+
+    registry: str
+    match: tuple[Pattern, ...] = ()
+    but: tuple[Pattern, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names, where the registry need not be asked for them."""
+        if not self.match or not all(pattern.is_plain for pattern in self.match):
+            return None
+        return tuple(filter(self.takes, (pattern.text for pattern in self.match)))
+
+    def takes(self, name: str) -> bool:
+        """Whether a repository is among them, by its name in the registry."""
+        if any(pattern.fits(name) for pattern in self.but):
+            return False
+        return not self.match or any(pattern.fits(name) for pattern in self.match)
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A script and its settings, with the defaults filled in.
 
-    ``text`` is Lua source; ``chunk_name`` is its name in Lua's errors and ``line`` the
-    line of the YAML where it begins (1 for a file of its own). ``place`` is the
+    ``text`` is Lua source. Lua's errors name the file that it is in, ``chunk_name`` (or the
+    script, if empty), and count its lines from ``line``. ``place`` is the
     ``file:line:column`` of the script in the config. It has a schedule or an interval,
     never both; times are in seconds, ``memory`` in bytes. An empty ``timezone`` is the
-    machine's.
+    machine's. With a ``retention`` policy it has no text, and is about ``repositories``.
     """
 
     name: str = ""
     text: bytes = b""
+    retention: Policy | None = None
+    repositories: tuple[Repositories, ...] = ()
     chunk_name: str = ""
     line: int = 1
     place: str = ""
@@ -56,6 +86,7 @@ class Script:
     work_dir: Path = Path()
     timezone: str = ""
     guard: Guard = Guard()
+    in_use: InUseSettings = InUseSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +111,19 @@ class Config:
     cache: CacheSettings = CacheSettings()
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
+
+    @property
+    def in_use(self) -> InUseSettings:
+        """Where images run by the defaults and all scripts together."""
+        settings = self.defaults.in_use
+        for script in self.scripts:
+            settings = script.in_use.over(settings)
+        return settings
+
+    @property
+    def names_command(self) -> bool:
+        """Whether it names a program to be run."""
+        return any(isinstance(source, Command) for source in self.in_use.sources)
 
     def one_off(self, name: str, text: bytes, arguments: Mapping[str, object]) -> Script:
         """A script that is not in the config, with the config's defaults and no schedule."""

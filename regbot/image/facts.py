@@ -1,9 +1,11 @@
-"""What can be told of an image from its manifests and configs: size, date."""
+"""What can be told of an image from its manifests and configs: size, date, labels."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from regbot.errors import NotFound
 from regbot.image.graph import DEEPEST, walk
@@ -67,6 +69,16 @@ def created_of(
     return _created(store, manifest, platform, blob_limit, DEEPEST)
 
 
+def labels_of(
+    store: ReadStore, manifest: Manifest, blob_limit: int = DEFAULT_BLOB_LIMIT
+) -> dict[str, str]:
+    """The labels of a single image; those of an index are its images'.
+
+    Raises what the store raises.
+    """
+    return _labels(_config_of(store, manifest, blob_limit))
+
+
 def parse_date(text: object) -> datetime | None:
     """An RFC 3339 date in UTC; None for anything else and for what is no real date."""
     match = _DATE.fullmatch(text.strip()) if isinstance(text, str) else None
@@ -114,11 +126,21 @@ def _dates_of_config(
     store: ReadStore, manifest: Manifest, limit: int
 ) -> tuple[datetime | None, datetime | None]:
     """``created`` and the label of an image's config; an artifact's tells nothing."""
+    config = _config_of(store, manifest, limit)
+    return parse_date(config.get("created")), parse_date(_labels(config).get(CREATED))
+
+
+def _config_of(store: ReadStore, manifest: Manifest, limit: int) -> Mapping[str, Any]:
+    """What the config of an image holds; nothing of an index or artifact."""
     descriptor = manifest.config
     if descriptor is None or descriptor.media_type not in (OCI_CONFIG, DOCKER_CONFIG):
-        return None, None
-    config = store.config(manifest, limit=limit).data
+        return {}
+    return store.config(manifest, limit=limit).data
+
+
+def _labels(config: Mapping[str, Any]) -> dict[str, str]:
     inner = config.get("config")
     labels = inner.get("Labels") if isinstance(inner, dict) else None
-    label = labels.get(CREATED) if isinstance(labels, dict) else None
-    return parse_date(config.get("created")), parse_date(label)
+    if not isinstance(labels, dict):
+        return {}
+    return {name: value for name, value in labels.items() if isinstance(value, str)}

@@ -6,6 +6,7 @@ shape. An index may list blobs too, as build caches do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -15,6 +16,7 @@ from regbot.oci.referrers import fallback_tag
 
 Kind = Literal["index", "image", "blob", "unknown"]
 
+_DIGEST_TAG = re.compile(r"sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{64,128})(?:\..+)?")
 _OF_A_BLOB = (".layer.", "rootfs", "config")
 _EXTERNAL = (".foreign.", ".nondistributable.")
 
@@ -70,6 +72,11 @@ def is_referrer_list(tag: str, manifest: Manifest, members: Sequence[Manifest]) 
         return False
     subjects = [member.subject for member in members]
     return all(subject and fallback_tag(subject.digest) == tag for subject in subjects)
+
+
+def is_digest_tag(tag: str) -> bool:
+    """Whether a tag is made of a digest: ``sha256-<hex>``, or that with an ending as cosign's."""
+    return _DIGEST_TAG.fullmatch(tag) is not None
 
 
 def subject_of_tag(tag: str) -> str:

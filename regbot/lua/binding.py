@@ -92,9 +92,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class LocalContext:
-    """What local bindings are told: how many bytes a document may have."""
+    """What local bindings are told.
+
+    ``document_limit`` is how many bytes a document may have, ``now`` what the clock
+    stands at, in seconds since 1970; None for the real one.
+    """
 
     document_limit: int
+    now: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

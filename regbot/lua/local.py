@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 class LocalBindings:
     """The local bindings among ``functions``, which are those of ``sandbox.Interface``.
 
-    ``document_limit`` is how many bytes a document may have.
+    ``document_limit`` is how many bytes a document may have, ``now`` LocalContext's.
     """
 
-    def __init__(self, functions: Mapping[str, Any], document_limit: int) -> None:
+    def __init__(
+        self, functions: Mapping[str, Any], document_limit: int, now: float | None = None
+    ) -> None:
         self._modules = {
             name: function["module"] for name, function in functions.items() if function["module"]
         }
         self._document_limit = document_limit
+        self._now = now
         self._bindings: dict[str, Binding] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -43,7 +46,7 @@ class LocalBindings:
             }
         passed = [Passed(kind, value) for kind, value in arguments]
         try:
-            context = LocalContext(self._document_limit)
+            context = LocalContext(self._document_limit, self._now)
             result = self._bindings[name].call(name, context, passed)
         except RegbotError as error:
             return {"error": str(error)}

@@ -19,8 +19,8 @@ processes or the network except the functions below. `args` holds the script's `
 config.
 
 A function that fails raises a Lua error that `pcall` catches. Its text has the line of the
-script, the function, the reference it was about, and what went wrong:
-`clean-up:7: tag.delete: registry.example.org/team/app:v1: ...`. As everywhere in Lua, arguments
+config or Lua file, the function, the reference it was about, and what went wrong:
+`regbot.yml:7: tag.delete: registry.example.org/team/app:v1: ...`. As everywhere in Lua, arguments
 that a function has no parameter for are ignored; an unknown name in a table of options is an
 error.
 
@@ -107,6 +107,13 @@ def meta(bindings: Iterable[Binding], shapes: Shapes) -> str:
     return "\n".join(lines) + "\n"
 
 
+def signature(binding: Binding, name: str, parameters: Sequence[Parameter] | None = None) -> str:
+    """How a call is written, under a name of the binding; a method has fewer parameters."""
+    given = binding.parameters if parameters is None else parameters
+    names = [f"[{p.name}]" if p.optional else p.name for p in given]
+    return f"{name}({', '.join([*names, *(['[options]'] if binding.options else [])])})"
+
+
 def _namespace(binding: Binding) -> str:
     return binding.name.partition(".")[0]
 
@@ -119,7 +126,8 @@ def _entry(binding: Binding, *, plain: bool = False) -> Iterator[str]:
     mark = "" if plain else "`"
     result = f" -> {binding.result}" if binding.result else ""
     changes = ", changes" if plain else ", *changes*"
-    head = f"{mark}{_signature(binding)}{result}{mark}{changes if binding.changes else ''}"
+    head = f"{mark}{signature(binding, binding.name)}{result}{mark}"
+    head += changes if binding.changes else ""
     yield head if plain else f"### {head}"
     yield ""
     yield binding.doc
@@ -134,11 +142,6 @@ def _entry(binding: Binding, *, plain: bool = False) -> Iterator[str]:
     if binding.options:
         yield f"- {mark}options{mark}: table, optional"
         yield from ("  " + _bullet(option, mark) for option in binding.options)
-
-
-def _signature(binding: Binding) -> str:
-    names = [f"[{p.name}]" if p.optional else p.name for p in binding.parameters]
-    return f"{binding.name}({', '.join([*names, *(['[options]'] if binding.options else [])])})"
 
 
 def _bullet(parameter: Parameter, mark: str) -> str:

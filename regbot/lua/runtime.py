@@ -68,8 +68,21 @@ def _no_attributes(_object: object, _name: object, _setting: bool) -> str:  # no
 class Runtime:
     """One Lua state for one script."""
 
-    def __init__(self, *, flavour: str, memory: int, tick: Tick, answers: Answers) -> None:
-        """``memory`` is in bytes. Raises ImportError for a flavour lupa lacks."""
+    def __init__(
+        self,
+        *,
+        flavour: str,
+        memory: int,
+        tick: Tick,
+        answers: Answers,
+        now: float | None = None,
+        covers: bool = False,
+    ) -> None:
+        """``memory`` is in bytes. Raises ImportError for a flavour lupa lacks.
+
+        ``now`` is what the clock of ``os.time`` stands at, None for the real one.
+        ``covers``: which lines run is noted for ``coverage``.
+        """
         lupa = importlib.import_module(f"lupa.{flavour}")
         self._lupa = lupa
         self._answers = answers
@@ -93,7 +106,14 @@ class Runtime:
         self._tick = tick
         self._memory = memory
         self._collect_at = memory // 2
-        self._run, self._fail, self._inside = self._chunk("sandbox")(self._ticked)
+        self._covered, self._lines_of = None, None
+        if covers:
+            from regbot.lua.coverage import finder_of_lines
+
+            self._covered, self._lines_of = self._lua.table(), finder_of_lines(self._lua)
+        self._run, self._compile, self._fail, self._inside = self._chunk("sandbox")(
+            self._ticked, None if now is None else int(now), self._covered
+        )
 
     def _chunk(self, name: str) -> Any:  # noqa: ANN401
         return self._load(_source(name), f"@regbot:{name}".encode())
@@ -137,13 +157,34 @@ class Runtime:
         )
         self._lua.globals()[b"args"] = to_lua(interface["arguments"] or {})
 
-    def run(self, source: bytes, name: str) -> tuple[str, Any]:
+    def members(self) -> dict[str, list[str] | None]:
+        """The names of all globals, with the members of those that are tables."""
+        return {
+            to_text(name): self._members_of(value) if name not in (b"_G", b"args") else None
+            for name, value in self._lua.globals().items()
+        }
+
+    def _members_of(self, value: Any) -> list[str] | None:  # noqa: ANN401
+        if self._lupa.lua_type(value) != "table":
+            return None
+        return [to_text(key) for key in value]
+
+    def compile(self, source: bytes, name: str) -> str | None:
+        """What Lua's compiler has against a source; None if it compiles. Nothing is run."""
+        try:
+            compiled = self._compile(source, to_bytes(name), 1)
+        except self._lupa.LuaError as error:
+            return str(error)
+        return to_text(compiled[1]) if isinstance(compiled, tuple) else None
+
+    def run(self, source: bytes, name: str, line: int = 1) -> tuple[str, Any]:
         """Run a script: ``("ok", results)``, or what failed and its text.
 
-        What failed is ``syntax``, ``script``, ``memory`` or ``stopped`` (by tick).
+        Its lines are counted from ``line``. What failed is ``syntax``, ``script``, ``memory``
+        or ``stopped`` (by tick).
         """
         try:
-            outcome = self._run(source, to_bytes(name))
+            outcome = self._run(source, to_bytes(name), line)
             ok, *results = outcome if isinstance(outcome, tuple) else (outcome,)
             self._lua.set_max_memory(0)
             if ok:
@@ -160,6 +201,18 @@ class Runtime:
         elif text.endswith(_NO_MEMORY):
             kind, text = "memory", f"{name}: {_NO_MEMORY}"
         return kind, text if len(text) <= ERROR_LIMIT else f"{text[:ERROR_LIMIT]} [cut]"
+
+    def coverage(self) -> dict[str, Any]:
+        """The lines of each chunk of the script that ran, and those that can; ask at the end."""
+        if self._covered is None or self._lines_of is None or self._tick() is not None:
+            return {}
+        self._lua.set_max_memory(0)
+        coverage = {}
+        for name, chunk in self._covered.items():
+            can = self._lines_of(chunk[b"chunk"])
+            ran = can.intersection(chunk[b"lines"])
+            coverage[to_text(name).removeprefix("=")] = {"ran": sorted(ran), "can": sorted(can)}
+        return coverage
 
     def _ticked(self) -> bytes | None:
         self._collect_garbage()

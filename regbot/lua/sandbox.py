@@ -17,6 +17,7 @@ from regbot.errors import RegbotError, ScriptError, ScriptMemory, ScriptTimeout,
 from regbot.lua import processes, wire
 from regbot.lua.answering import Answering
 from regbot.lua.calls import Call
+from regbot.lua.hints import with_hint
 from regbot.lua.processes import Process
 from regbot.stopping import Stop
 from regbot.units import format_size
@@ -27,20 +28,35 @@ _GRACE = 1.0
 _READ_AT_ONCE = 64 * 1024
 _STDERR_READ = 65536
 _STDERR_SHOWN = 300
+_LONGEST_NAME = 59
+"""Bytes of a chunk's name that Lua shows (LUA_IDSIZE)."""
 
 Dispatch = Callable[[Call], tuple[str, Any]]
 """A call to its result, ``(kind, value)``. Raises RegbotError for what the script gets as
 a Lua error. It is called from several threads at once, for each body from one at a time."""
 
 
+Covered = Callable[[Mapping[str, Any]], None]
+"""Is told, at the end of a script, the lines of each chunk that ``ran`` and that ``can`` run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A script and its limits. ``memory`` is in bytes."""
+    """A script and its limits. ``memory`` is in bytes.
+
+    ``file`` is what Lua's errors name, by default the script; the source begins at its
+    ``line``.
+    ``now`` is what its clock stands at, in seconds since 1970; None for the real one.
+    """
 
     name: str
     source: bytes
     memory: int
     flavour: str
+    file: str = ""
+    line: int = 1
+    now: float | None = None
+    covered: Covered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +144,16 @@ class _Conversation:
         program = self._program
         start = {
             "source": wire.to_text(program.source),
-            "name": program.name,
+            "name": _shown_in_errors(program.file or program.name),
+            "line": program.line,
             "memory": program.memory,
             "flavour": program.flavour,
             "parent": os.getpid(),
             "seconds": self._stop.remaining,
             "late": self._stop.late,
             "interface": asdict(interface),
+            "now": program.now,
+            "covers": program.covered is not None,
         }
         try:
             return wire.encode(start)
@@ -201,13 +220,15 @@ class _Conversation:
 
     def _ended(self, message: dict[str, Any]) -> list[Any]:
         outcome, value = message["outcome"], message["value"]
+        if self._program.covered:
+            self._program.covered(message["covered"])
         if outcome == "ok":
             return list(value)
         if outcome == "memory":
             raise self._out_of_memory()
         if outcome == "stopped":
             raise (Stopped if self._stop.asked else ScriptTimeout)(value)
-        raise ScriptError(value)
+        raise ScriptError(with_hint(value) if outcome == "script" else value)
 
     def _out_of_memory(self) -> ScriptMemory:
         limit = format_size(self._program.memory)
@@ -222,6 +243,14 @@ class _Conversation:
         last = output.decode("utf-8", "replace").strip().rpartition("\n")[2][:_STDERR_SHOWN]
         why = _ending(status) + (f": {last}" if last else "")
         return ScriptError(f"{self._program.name}: {why}")
+
+
+def _shown_in_errors(name: str) -> str:
+    """A name as long as Lua's errors show one; the end of a path says more than its begin."""
+    text = name.encode("utf-8", "replace")
+    if len(text) > _LONGEST_NAME:
+        text = b"..." + text[3 - _LONGEST_NAME :]
+    return text.decode("utf-8", "ignore")
 
 
 def _ending(status: int) -> str:

@@ -59,16 +59,18 @@ def _run(start: dict[str, Any], incoming: BinaryIO, outgoing: BinaryIO) -> dict[
 
     interface = start["interface"]
     calls = Calls(incoming, outgoing, largest=_largest(interface["functions"]), ended=ending.append)
-    local = LocalBindings(interface["functions"], interface["document_limit"])
+    local = LocalBindings(interface["functions"], interface["document_limit"], start["now"])
     runtime = Runtime(
         flavour=start["flavour"],
         memory=start["memory"],
         tick=tick,
         answers=_Answers(calls, local),
+        now=start["now"],
+        covers=start["covers"],
     )
     runtime.install(interface)
-    outcome, value = runtime.run(wire.to_bytes(start["source"]), start["name"])
-    return {"outcome": outcome, "value": value}
+    outcome, value = runtime.run(wire.to_bytes(start["source"]), start["name"], start["line"])
+    return {"outcome": outcome, "value": value, "covered": runtime.coverage()}
 
 
 class _Answers:

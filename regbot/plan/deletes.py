@@ -109,6 +109,8 @@ class Deletes:
 
     def settle_before(self, repository: Reference, tag: Tag | None) -> None:
         """Finish the deletes that were begun, where one is of this tag; None is any tag there."""
+        if self._foreseen.holds(repository, tag):
+            self._foreseen.settle()
         if self._behind.holds(repository, tag):
             self._behind.settle()
 
@@ -123,6 +125,8 @@ class Deletes:
         False where what is planned already, or the registry, asks for a look first.
         """
         if self._applier.planned is None or not action.may_be_gone or action.removal:
+            return False
+        if not self._looks.may_foresee(action):
             return False
         overlay = self._applier.planned.open(action.reference)
         store = None if overlay.last_tag_takes_manifest else overlay.foresee_delete(action.tag)
@@ -142,7 +146,7 @@ class Deletes:
                 overlay.take_back(action.tag)
             return partial(self._record.end, action, seen, evidence)
 
-        self._foreseen.add(look)
+        self._foreseen.add(self._applier.names(action.reference)[0], action.tag, look)
         return True
 
     def _failed_unseen(

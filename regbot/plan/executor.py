@@ -20,10 +20,12 @@ from regbot.plan.deletes import Deletes
 from regbot.plan.entries import Entries
 from regbot.plan.gathering import Gathering
 from regbot.plan.guard import Guard
+from regbot.plan.keeping import Keeping
 from regbot.plan.look import Looks
 from regbot.plan.outcome import Applied, Outcome, Outcomes, Record
 from regbot.plan.recorder import Recorder
 from regbot.plan.turns import Change, change_of
+from regbot.plan.uses import InUse
 from regbot.store.protocol import ReadStore
 from regbot.values import dataclass
 
@@ -35,13 +37,15 @@ class Terms:
     """How actions are carried out.
 
     ``guard.protect`` holds at the door; in a dry run the plan is judged as a whole
-    instead. ``journal`` keeps what was done; without it nothing is kept. ``evidence``:
-    what is known of a delete is kept for reports and guards; with ``contents`` what it
-    takes away is read for that, and the tags of each repository are counted.
+    instead. What is ``in_use`` is skipped, in a dry run too. ``journal`` keeps what was
+    done; without it nothing is kept. ``evidence``: what is known of a delete is kept for
+    reports and guards; with ``contents`` what it takes away is read for that, and the tags
+    of each repository are counted.
     """
 
     dry_run: bool = False
     guard: Guard = Guard()
+    in_use: InUse | None = None
     journal: Recorder | None = None
     evidence: bool = False
     contents: bool = True
@@ -67,9 +71,8 @@ class Executor:
         self._emit = emit
         self._terms = terms
         self._behind = behind or Behind()
-        self._looks = Looks(
-            applier.stores, applier.book, applier.names, terms.guard, dry_run=terms.dry_run
-        )
+        keeping = Keeping(terms.guard, terms.in_use, applier.book, applier.names, applier.stop)
+        self._looks = Looks(applier.stores, applier.book, keeping, dry_run=terms.dry_run)
         self._entries = Entries(script, terms.journal, emit, applier.stop)
         self._record = Record(script, outcomes, emit, applier.book.note, dry_run=terms.dry_run)
         gathering = Gathering(applier, wanted=terms.evidence, contents=terms.contents)
@@ -84,9 +87,9 @@ class Executor:
         )
         self._unfinished: set[str] = set()
 
-    def acting_for(self, script: str, guard: Guard) -> Executor:
+    def acting_for(self, script: str, guard: Guard, in_use: InUse | None) -> Executor:
         """The same door for the actions of another script, with its guard."""
-        terms = replace(self._terms, guard=guard)
+        terms = replace(self._terms, guard=guard, in_use=in_use)
         return Executor(script, self._applier, self._outcomes, self._emit, terms, self._behind)
 
     def reading(self, reference: Reference) -> ReadStore:

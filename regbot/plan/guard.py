@@ -6,12 +6,9 @@ so this room knows neither stores nor actions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import field
-from fnmatch import translate
 
-from regbot.errors import InvalidValue
+from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.units import format_duration
@@ -22,24 +19,20 @@ from regbot.values import dataclass
 class Protection:
     """A pattern of tags that are never deleted.
 
-    A glob, or ``regex:`` and a regular expression. It has to fit a tag as a whole,
-    or ``repository:tag``, or ``registry/repository:tag``.
+    It has to fit a tag as a whole, or ``repository:tag``, or ``registry/repository:tag``.
     """
 
-    text: str
-    pattern: re.Pattern[str] = field(compare=False, repr=False)
+    pattern: Pattern
 
     @classmethod
     def parse(cls, text: str) -> Protection:
         """Read a pattern. Raises InvalidValue for a broken one, and for an empty one."""
-        expression = text.removeprefix("regex:")
-        if not expression:
-            raise InvalidValue("an empty pattern protects nothing")
-        source = expression if text.startswith("regex:") else translate(expression)
-        try:
-            return cls(text, re.compile(source))
-        except re.error as error:
-            raise InvalidValue(f"{text!r} is not a regular expression: {error}") from None
+        return cls(Pattern.parse(text))
+
+    @property
+    def text(self) -> str:
+        """The pattern as it was written."""
+        return self.pattern.text
 
     def fits(self, reference: Reference) -> bool:
         """Whether the reference's tag is protected. A digest alone never is."""
@@ -47,7 +40,7 @@ class Protection:
             return False
         tagged = reference.with_tag(reference.tag)
         names = (reference.tag, f"{reference.repository}:{reference.tag}", str(tagged))
-        return any(self.pattern.fullmatch(name) for name in names)
+        return any(map(self.pattern.fits, names))
 
 
 @dataclass(frozen=True, slots=True)

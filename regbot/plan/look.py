@@ -10,19 +10,20 @@ finds that what was seen moved or is gone, another look tells what is there now.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from regbot.errors import ContentError, GuardBroken, NotFound, NotSupported
+from regbot.errors import ContentError, GuardBroken, NotFound, NotSupported, RegbotError
 from regbot.oci.digest import Digest
+from regbot.oci.manifest import Descriptor
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.plan.action import Delete, DeleteManifest, DeleteTag
-from regbot.plan.guard import Guard, Protection
+from regbot.plan.keeping import Keeping
 from regbot.plan.outcome import Applied
-from regbot.plan.tagbook import NOW, TAGS_FRESH_FOR, Names, TagBook
+from regbot.plan.tagbook import NOW, TAGS_FRESH_FOR, TagBook
 from regbot.stopping import Clock
 from regbot.store.placeholder import original_of, replaced_by
 from regbot.store.presence import LOOK_HOLDS
@@ -38,7 +39,8 @@ class Target:
     ``digest`` is what goes, and ``tags`` are the tags that go. A tag is ``on`` that
     digest, or on the placeholder of a delete that was broken off. ``store`` reads
     the repository, each manifest once. ``may_be_missing``: the tag led nowhere.
-    ``seen_at`` is when a tag was seen there, by the clock of the looks.
+    ``seen_at`` is when a tag was seen there, by the clock of the looks. ``content``
+    describes what was seen, None where it was not asked for.
     """
 
     store: ReadStore
@@ -47,6 +49,7 @@ class Target:
     tags: tuple[Tag, ...]
     may_be_missing: bool = False
     seen_at: float = 0.0
+    content: Descriptor | None = None
 
 
 def look_at_tag(
@@ -59,13 +62,21 @@ def look_at_tag(
     tag that is not there and has to be.
     """
     try:
-        current = _digest_at(reader, action.tag, closely=closely)
+        content = _content_at(reader, action.tag, closely=closely)
     except NotFound:
         if not action.may_be_gone:
             raise
         return Applied(action.digest, "already gone")
-    tags = (action.tag,)
-    target = Target(reader, current, current, tags, may_be_missing=True, seen_at=clock())
+    current = content.digest
+    target = Target(
+        reader,
+        current,
+        current,
+        (action.tag,),
+        may_be_missing=True,
+        seen_at=clock(),
+        content=content,
+    )
     if action.digest in (None, current):
         broken_off = _broken_off(reader, current) if closely else None
         return replace(target, digest=broken_off) if broken_off else target
@@ -86,22 +97,22 @@ def look_at_manifest(
         return Target(store, action.digest, action.digest, tags)
     reader = Remembering(store)
     try:
-        _digest_at(reader, action.digest, closely=True)
+        content = _content_at(reader, action.digest, closely=True)
     except NotFound:
         if not action.may_be_gone:
             raise
         return Applied(action.digest, "already gone")
-    return Target(reader, action.digest, action.digest, tags)
+    return Target(reader, action.digest, action.digest, tags, content=content)
 
 
-def _digest_at(store: ReadStore, name: Name, *, closely: bool) -> Digest:
-    """The digest that a name leads to, by HEAD or, ``closely``, by GET; then by the other."""
+def _content_at(store: ReadStore, name: Name, *, closely: bool) -> Descriptor:
+    """What a name leads to, by HEAD or, ``closely``, by GET; then by the other."""
 
-    def by_head() -> Digest:
-        return store.head(name).digest
+    def by_head() -> Descriptor:
+        return store.head(name).descriptor
 
-    def by_get() -> Digest:
-        return store.manifest(name).digest
+    def by_get() -> Descriptor:
+        return store.manifest(name).descriptor
 
     first, second = (by_get, by_head) if closely else (by_head, by_get)
     try:
@@ -125,19 +136,17 @@ class Looks:
         self,
         stores: Stores,
         book: TagBook,
-        names: Names,
-        guard: Guard,
+        keeping: Keeping,
         *,
         dry_run: bool,
         clock: Clock = time.monotonic,
     ) -> None:
         self._stores = stores
-        self._names = names
         self._book = book
-        self._guard = guard
+        self._keeping = keeping
         self._dry_run = dry_run
         self._clock = clock
-        self._used: tuple[str, Collection[Digest]] = ("", ())
+        self._needed_by_tags: tuple[str, Collection[Digest]] = ("", ())
 
     def before(
         self, action: Delete, *, closely: bool, since: float | None = None
@@ -145,18 +154,43 @@ class Looks:
         """What goes, or why nothing is to be done. ``since`` is Executor's.
 
         Raises GuardBroken for a protected tag, NotSupported for a manifest that has to be
-        untagged and is not, NotFound for what has to be there, and what the store raises.
+        untagged and is not, NotFound for what has to be there, UseUnknown where it can't be
+        known what is in use, and what the store raises.
         """
         store = self._stores.open(action.reference)
-        if isinstance(action, DeleteTag):
-            self._refuse_protected(action, (action.tag,))
-            return self._before_tag(store, action, closely=closely)
-        tags = self._tags_on(store, action)
-        if tags and action.unless_tagged:
+        tags = self._tags_of(store, action)
+        if isinstance(action, DeleteManifest) and tags and action.unless_tagged:
             raise NotSupported(f"{action.reference} is still tagged: {', '.join(tags)}")
         self._refuse_protected(action, tags)
-        kept = self._why_kept(store, action, tags, since)
-        return kept or look_at_manifest(store, action, tags, closely=closely)
+        kept = self.kept_by_name(action, tags) or self._why_kept(store, action, tags, since)
+        if kept:
+            return kept
+        if isinstance(action, DeleteTag):
+            seen = self._before_tag(store, action, closely=closely)
+        else:
+            seen = look_at_manifest(store, action, tags, closely=closely)
+        return self._unless_in_use(store, action, seen)
+
+    def kept_by_name(self, action: Delete, tags: Sequence[Tag]) -> Applied | None:
+        """That nothing is done where one of the tags that go is in use; else None."""
+        for tag in tags:
+            why = self._keeping.by_tag(action.reference, tag)
+            if why:
+                where = "" if isinstance(action, DeleteTag) else f"its tag {tag} is "
+                return Applied(action.digest, f"{where}{why}", "skipped")
+        return None
+
+    def _unless_in_use(
+        self, store: ReadStore, action: Delete, seen: Target | Applied
+    ) -> Target | Applied:
+        """What was seen, unless it is in use, or listed by an index that is."""
+        if not isinstance(seen, Target) or not self._keeping.has_uses:
+            return seen
+        why = ""
+        if isinstance(action, DeleteManifest) or store.last_tag_takes_manifest:
+            why = self._keeping.by_index(store, action.reference, seen.digest)
+        why = why or self._keeping.by_content(seen.store, seen.digest, seen.content)
+        return Applied(seen.digest, why, "skipped") if why else seen
 
     def _before_tag(self, store: Store, action: DeleteTag, *, closely: bool) -> Target | Applied:
         """What a tag is on. What refers to the digest expected there is asked at the same time."""
@@ -180,10 +214,18 @@ class Looks:
         """Whether a tag was seen so short a time ago that no other look is due."""
         return self._clock() - target.seen_at < LOOK_HOLDS
 
+    def may_foresee(self, action: DeleteTag) -> bool:
+        """Whether a tag may go as far as its name tells."""
+        try:
+            return self.kept_by_name(action, (action.tag,)) is None
+        except RegbotError:
+            return False
+
     def foreseen(self, store: ReadStore, action: DeleteTag, *, closely: bool) -> Target | Applied:
         """What a tag is on in ``store``, where it is planned to be gone already."""
         reader = Remembering(store) if closely else store
-        return look_at_tag(reader, action, closely=closely, clock=self._clock)
+        seen = look_at_tag(reader, action, closely=closely, clock=self._clock)
+        return self._unless_in_use(store, action, seen)
 
     def again(self, action: Delete, target: Target) -> Target | Applied:
         """What goes of what was seen, by another look: it may have moved or gone since."""
@@ -195,7 +237,7 @@ class Looks:
 
     def refuse_overwrite(self, reference: Reference, digest: Digest) -> None:
         """Raise GuardBroken for a protected tag that is on anything but the digest."""
-        protection = reference.tag and self._protection(reference, reference.tag)
+        protection = reference.tag and self._keeping.protection(reference, reference.tag)
         if not protection:
             return
         try:
@@ -206,42 +248,42 @@ class Looks:
             text = f"protect {protection.text}: {reference} is protected and stays on {current}"
             raise GuardBroken(text)
 
-    def _protection(self, reference: Reference, tag: Tag) -> Protection | None:
-        """The pattern that protects a tag, by any name of its repository."""
-        return self._guard.protection_of(tag, (reference, *self._names(reference)))
-
-    def _tags_on(self, store: ReadStore, action: DeleteManifest) -> tuple[Tag, ...]:
-        """The tags that would go with a manifest.
+    def _tags_of(self, store: ReadStore, action: Delete) -> tuple[Tag, ...]:
+        """The tags that would go: the one of a tag's delete, or all on a manifest.
 
         All tags are looked at now, for one may have been moved onto the digest, and would
         go unsaved. It is enough to look at those that could forbid the delete in a dry run,
         and in a removal, which looks at all tags itself before its first manifest goes.
         """
+        if isinstance(action, DeleteTag):
+            return (action.tag,)
         may_be_known = (self._dry_run or action.removal) and not action.unless_tagged
         return self._book.tags_on(
             store,
             action.digest,
-            sure=lambda tag: self._protection(action.reference, tag) is not None,
+            sure=lambda tag: self._is_kept(action.reference, tag),
             fresh_for=TAGS_FRESH_FOR if may_be_known else NOW,
         )
+
+    def _is_kept(self, reference: Reference, tag: Tag) -> bool:
+        protection = self._keeping.protection(reference, tag)
+        return protection is not None or self._keeping.by_tag(reference, tag) != ""
 
     def _refuse_protected(self, action: Delete, tags: tuple[Tag, ...]) -> None:
         if self._dry_run:
             return  # all broken rules are told at once, by the judgement of the whole plan
         for tag in tags:
-            protection = self._protection(action.reference, tag)
+            protection = self._keeping.protection(action.reference, tag)
             if protection:
                 reference = action.reference.with_tag(tag)
                 raise GuardBroken(f"protect {protection.text}: {reference} is protected")
 
     def _why_kept(
-        self,
-        store: ReadStore,
-        action: DeleteManifest,
-        tags: tuple[Tag, ...],
-        since: float | None,
+        self, store: ReadStore, action: Delete, tags: tuple[Tag, ...], since: float | None
     ) -> Applied | None:
-        """Why a manifest is left alone, where something uses it that was not there before."""
+        """Why a manifest is left alone, where something needs it that was not there before."""
+        if isinstance(action, DeleteTag):
+            return None
         allowed = tags if action.allowed_tags is None else action.allowed_tags
         others = sorted(set(tags) - set(allowed))
         if others:
@@ -249,11 +291,11 @@ class Looks:
             return Applied(action.digest, detail, "skipped")
         if not action.removal or self._dry_run:
             return None
-        if action.digest in self._in_use(store, action, since):
+        if action.digest in self._needed(store, action, since):
             return Applied(action.digest, "something that is kept uses it now", "skipped")
         return None
 
-    def _in_use(
+    def _needed(
         self, store: ReadStore, action: DeleteManifest, since: float | None
     ) -> Collection[Digest]:
         """What the repository's tags lead to, read once for the manifests of a removal.
@@ -261,9 +303,9 @@ class Looks:
         With ``since``, once for all that are deleted at the same time.
         """
         if since is not None:
-            return self._book.in_use(store, since=since)
-        removal, used = self._used
+            return self._book.needed(store, since=since)
+        removal, needed = self._needed_by_tags
         if removal != action.removal:
-            used = self._book.in_use(store)
-            self._used = (action.removal, used)
-        return used
+            needed = self._book.needed(store)
+            self._needed_by_tags = (action.removal, needed)
+        return needed

@@ -28,14 +28,18 @@ class Session:
     """What one run reads from, and the one door through which it changes anything.
 
     ``tags_of`` gives the tags of a repository as they are without what the run itself
-    plans. ``keep`` lets the scripts after it see what it planned; it does nothing in a
-    live run.
+    plans. ``planned`` has what a dry run plans.
     """
 
     stores: ReadStores
     executor: Executor
     tags_of: TagsOf
-    keep: Callable[[], None]
+    planned: OverlayStores | None
+
+    def keep(self) -> None:
+        """Let the scripts after it see what it planned; a live run has no plan to keep."""
+        if self.planned:
+            self.planned.keep()
 
 
 @contextmanager
@@ -51,6 +55,7 @@ def open_session(
     work_dir: Path | None = None,
     reading: Reading = Reading(),
     turns: Turns | None = None,
+    fixture: ReadStores | None = None,
 ) -> Iterator[Session]:
     """Open the stores of a run called ``name``, and clean up behind it.
 
@@ -60,22 +65,23 @@ def open_session(
     the script; nothing else rests on answers that were fetched ahead. What a write changes
     is read from the registry itself, and an image that is copied is what its tag is on at
     that moment. ``turns`` are taken together with other runs that change something; a dry
-    run has its own.
+    run has its own. ``fixture`` is what a dry run reads in place of registries and layout
+    folders; then one thing is done after the other, so that every run asks in the same order.
     """
+    if fixture and not terms.dry_run:
+        raise ValueError("a fixture is for dry runs alone")
     exchange = bind(stop)
     needed = terms.journal.needed if terms.journal else None
     opened = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
     views = Views(opened, exchange, reading, emit=emit)
     stores: Stores
     planned: OverlayStores | None = None
-    keep: Callable[[], None] = _nothing
     unplanned: list[ReadStores]
     with ExitStack() as ending:
         ending.callback(views.close)
         if terms.dry_run:
-            stores = planned = OverlayStores(views.direct, after=after)
-            keep = planned.keep
-            unplanned = [opened, after] if after else [opened]
+            stores = planned = OverlayStores(fixture or views.direct, after=after)
+            unplanned = [fixture or opened, after] if after else [fixture or opened]
         else:
             writing = opened.for_writing(bind, written=views.written)
             ending.callback(writing.close)
@@ -92,21 +98,15 @@ def open_session(
             writes_files=not terms.dry_run,
             registries=exchange.names,
             turn=exchange.turn,
-            planned=planned,
+            planned=None if fixture else planned,
             turns=Turns() if terms.dry_run or turns is None else turns,
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)
-        read: ReadStores = (
-            planned.through(views) if planned else SettledStores(views, executor.settle_before)
-        )
+        seen: ReadStores = planned.through(fixture or views) if planned else views
         yield Session(
-            read,
+            SettledStores(seen, executor.settle_before),
             executor,
             lambda reference: tags_in(*(each.open(reference) for each in unplanned)),
-            keep,
+            planned,
         )
-
-
-def _nothing() -> None:
-    """A live run has no plan to keep."""

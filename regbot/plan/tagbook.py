@@ -88,7 +88,11 @@ class TagBook:
         tags = self._tags(store, sure=sure, fresh_for=fresh_for)
         return tuple(sorted(tag for tag, head in tags.items() if head.digest == digest))
 
-    def in_use(self, store: ReadStore, *, since: float = math.inf) -> frozenset[Digest]:
+    def heads(self, store: ReadStore) -> dict[Tag, Descriptor]:
+        """What each tag of a repository is on. Raises what the store raises."""
+        return self._tags(store)
+
+    def needed(self, store: ReadStore, *, since: float = math.inf) -> frozenset[Digest]:
         """The manifests that the repository's tags lead to.
 
         All tags are looked at now, or were by a look that began at ``since`` or later. Raises

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from regbot.journal.journal import Journal
     from regbot.journal.restore import Undone
     from regbot.report.model import Kind, Report
+    from regbot.rules.in_use.answers import Answer, Answers
+    from regbot.rules.in_use.mention import Mention
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +168,15 @@ class Bot:
             work_dir=self.config.defaults.work_dir,
             reading=services.reading,
         ) as session:
-            guards = {script.name: script.guard for script in self.config.scripts}
+            scripts = {script.name: script for script in self.config.scripts}
             executors: dict[str, Executor] = {}
 
-            def executor_of(script: str) -> Executor:
-                if script not in executors:
-                    guard = guards.get(script, self.config.defaults.guard)
-                    executors[script] = session.executor.acting_for(script, guard)
-                return executors[script]
+            def executor_of(name: str) -> Executor:
+                if name not in executors:
+                    script = scripts.get(name, self.config.defaults)
+                    in_use = services.in_use(script.in_use, self.stop)
+                    executors[name] = session.executor.acting_for(name, script.guard, in_use)
+                return executors[name]
 
             for planned in plan:
                 executor_of(planned.script)
@@ -243,13 +246,17 @@ class Bot:
                 left_behind.append(event)
 
         services.emit(RunStarted(kind, services.dry_run))
-        heard = replace(services, journal=slot, emit=fan_out(services.emit, hear))
+        emit = fan_out(services.emit, hear)
+        answers = self._answers(emit) if self.config.in_use.sources else None
+        heard = replace(services, journal=slot, answers=answers, emit=emit)
         status: Ending = "failed"
         results: Sequence[RunResult] = ()
         try:
             results = work(heard)
             status = self._ending(results)
         finally:
+            if answers:
+                answers.close()
             if slot:
                 self._finish(slot, status)
             ended = RunEnded(
@@ -262,6 +269,27 @@ class Bot:
             )
             services.emit(ended)
         return Ended(ended, tuple(results))
+
+    def images_in_use(self) -> tuple[list[Answer], list[Mention]]:
+        """What every source of the config says now, and what was seen before.
+
+        Raises UseUnknown where the latter can't be read or noted.
+        """
+        answers = self._answers(self._services.emit)
+        try:
+            return answers.told(self.config.in_use, self.stop)
+        finally:
+            answers.close()
+
+    def _answers(self, emit: Emit) -> Answers:
+        """The sources of one run, none of them read yet."""
+        from regbot.journal.journal import default_state
+        from regbot.rules.in_use.answers import Answers
+        from regbot.rules.in_use.sightings import Sightings
+
+        sightings = Sightings(self._journal.folder or default_state(), time.time)
+        record = not self._services.dry_run
+        return Answers(self._services.environment, sightings, emit, self.stop, record=record)
 
     def _ending(self, results: Sequence[RunResult]) -> Ending:
         """The status of a run: failed if a script has or, when applying a plan, an action."""
@@ -297,6 +325,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         environment=os.environ,
         flavour=preferred_flavour(),
         blob_limit=client.blob_limit,
+        parallel=config.parallel,
         dry_run=options.dry_run,
         evidence=options.evidence,
         whole=options.whole,

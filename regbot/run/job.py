@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regbot.config.values import Script
-from regbot.errors import RegbotError, ScriptError, ScriptTimeout, Stopped
+from regbot.errors import GuardBroken, RegbotError, ScriptError, ScriptTimeout, Stopped
 from regbot.events import Emit, Ending, ScriptEnded, ScriptStarted
 from regbot.http.exchange import Exchange
 from regbot.journal.slot import JournalSlot
@@ -23,36 +23,63 @@ from regbot.plan.judgement import judge
 from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
+from regbot.plan.uses import InUse
+from regbot.rules.in_use.settings import InUseSettings
+from regbot.run.repositories import EachRepository, Place, told_with
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
+from regbot.store.protocol import ReadStores
 from regbot.store.views import Reading
 from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from regbot.rules.in_use.answers import Answers
 
 WITHDRAWN = "its script failed or was stopped, so none of its actions is carried out"
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run. ``value`` is what the script returned."""
+    """The result of a run. ``value`` is what the script returned.
+
+    ``guarded``: it failed because its guard stopped it.
+    """
 
     script: str
     status: Ending
     error: str = ""
     seconds: float = 0.0
     value: tuple[Any, ...] = ()
+    guarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """What a test puts in the place of the world, for dry runs.
+
+    ``stores`` are read in place of registries and layout folders, ``now`` is what the
+    clocks of the script and of its guard stand at, in seconds since 1970. ``in_use`` says
+    what is in use.
+    """
+
+    stores: ReadStores
+    now: float
+    in_use: InUse
+    covered: sandbox.Covered | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the runs of a process share.
 
+    ``parallel`` is how many repositories of a script are worked on at once.
     ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
     finds the names a script may ask for; ``blob_limit`` is in bytes. ``evidence``:
-    what is deleted is looked at for a report. ``journal`` gives the run's journal.
-    ``turns`` says which script may change a repository. ``overlay`` is what the scripts
-    of a dry run plan together. ``whole``: in a dry run a script that fails plans nothing,
-    as where it has a guard; else what it planned before counts, since a live run would
-    have done it. ``reading`` says how registries are read.
+    what is deleted is looked at for a report. ``journal`` gives the run's journal, and
+    ``answers`` what is in use. ``turns`` says which script may change a repository.
+    ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
+    script that fails plans nothing, as where it has a guard; else what it planned before
+    counts, since a live run would have done it. ``reading`` says how registries are read.
     """
 
     bind: Callable[[Stop], Exchange]
@@ -61,14 +88,27 @@ class Services:
     environment: Mapping[str, str]
     flavour: str
     blob_limit: int
+    parallel: int = 1
     dry_run: bool = False
     evidence: bool = False
     journal: JournalSlot | None = None
     turns: Turns = field(default_factory=Turns)
+    answers: Answers | None = None
     overlay: OverlayStores | None = None
     whole: bool = False
     reading: Reading = Reading()
     start_process: Callable[[], Process] = start
+    fixture: Fixture | None = None
+
+    def in_use(self, settings: InUseSettings, stop: Stop) -> InUse | None:
+        """What is in use by a script's settings, or by a test."""
+        if self.fixture:
+            return self.fixture.in_use
+        return self.answers.of(settings, stop) if self.answers else None
+
+    def now(self) -> float:
+        """The time for scripts, rules and guards, in seconds since 1970."""
+        return self.fixture.now if self.fixture else time.time()
 
     def for_trial(self) -> Services:
         """The same for a dry run whose outcomes are kept private."""
@@ -84,13 +124,14 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
     services.emit(ScriptStarted(script.name, services.dry_run))
     timed = stop if script.timeout is None else stop.within(script.timeout)
     status: Ending = "done"
-    error, value = "", ()
+    error, value, guarded = "", (), False
     try:
         value = tuple(_run(script, services, timed))
     except Stopped as reason:
         status, error = "stopped", str(reason)
     except RegbotError as reason:
         status, error = "failed", str(reason)
+        guarded = isinstance(reason, GuardBroken)
     except Exception as reason:  # noqa: BLE001 - a fault of regbot's own must not end the others
         status, error = (
             "failed",
@@ -98,47 +139,51 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
         )
     seconds = time.monotonic() - started
     services.emit(ScriptEnded(script.name, status, seconds, error, services.dry_run))
-    return RunResult(script.name, status, error, seconds, value)
+    return RunResult(script.name, status, error, seconds, value, guarded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """What a script returned; ``failures`` are of repositories that others don't rest on."""
+
+    value: list[Any] = field(default_factory=list)
+    failures: Sequence[str] = ()
 
 
 def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
     if services.dry_run or not script.guard.is_set:
-        return _execute(script, services, stop)
-    trial = services.for_trial()
-    value = _execute(script, trial, stop, is_trial=True)
-    for outcome in trial.outcomes.all:
-        if outcome.status != "planned":
-            services.outcomes.add(outcome)
-    _carry_out(script, trial.outcomes.all, services, stop)
-    return value
+        worked = _execute(script, services, stop)
+    else:
+        trial = services.for_trial()
+        worked = _execute(script, trial, stop, is_trial=True)
+        for outcome in trial.outcomes.all:
+            if outcome.status != "planned":
+                services.outcomes.add(outcome)
+        _carry_out(script, trial.outcomes.all, services, stop)
+    if worked.failures:
+        raise ScriptError(f"{script.name}: {'; '.join(worked.failures)}")
+    return worked.value
 
 
 def _execute(
-    script: Script, services: Services, stop: Stop, *, is_trial: bool = False
-) -> list[Any]:
-    """Run a script's text. In a dry run, but for a trial, its guard judges what it planned."""
+    script: Script,
+    services: Services,
+    stop: Stop,
+    *,
+    place: Place | None = None,
+    is_trial: bool = False,
+) -> _Worked:
+    """Do what a script says, at one of its repositories or at all it has to do with.
+
+    In a dry run, but for a trial, its guard judges what it planned. At a repository it
+    does not, since a guard judges all of them together.
+    """
     is_kept = not (services.whole or script.guard.is_set)
     with _session(script, services, stop) as session, ExitStack() as turns:
-        context = Context(
-            script=script.name,
-            stores=session.stores,
-            executor=session.executor,
-            emit=services.emit,
-            stop=stop,
-            blob_limit=services.blob_limit,
-            lua_path=script.lua_path,
-            work_dir=script.work_dir,
-            env=script.env,
-            environment=services.environment,
-        )
-        program = sandbox.Program(script.chunk_name, script.text, script.memory, services.flavour)
-        visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
         try:
-            value = sandbox.run(
-                program, visible, dispatcher(context), stop, start=services.start_process
-            )
+            worked = _work(script, services, stop, session, place)
             _settle(script, session)
-            if services.dry_run and not is_trial:
+            if services.dry_run and not (is_trial or place):
                 planned = services.outcomes.of(script.name)
                 turns.enter_context(_judged(script, session, planned, services, stop))
             is_kept = True
@@ -148,7 +193,87 @@ def _execute(
                 session.keep()
             else:
                 services.outcomes.withdraw(script.name, WITHDRAWN)
-        return value
+        return worked
+
+
+def _work(
+    script: Script, services: Services, stop: Stop, session: Session, place: Place | None
+) -> _Worked:
+    if script.repositories and place is None:
+        return _Worked(failures=_each_repository(script, services, stop, session))
+    if script.retention and place:
+        from regbot.rules.content import StoreContent
+        from regbot.run.retention import keep_to
+
+        store = session.stores.open(place.repository)
+        keep_to(
+            script.retention,
+            place,
+            StoreContent(store, stop, blob_limit=services.blob_limit),
+            session.executor,
+            script=script.name,
+            now=services.now(),
+            in_use=services.in_use(script.in_use, stop),
+            emit=services.emit,
+        )
+        _raise_for_failed(services.outcomes.of(script.name))
+        return _Worked()
+    return _Worked(_run_text(script, services, stop, session))
+
+
+def _raise_for_failed(outcomes: Sequence[Outcome]) -> None:
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise ScriptError(f"{len(failed)} of {len(outcomes)} actions failed")
+
+
+def _each_repository(
+    script: Script, services: Services, stop: Stop, session: Session
+) -> Sequence[str]:
+    """Run a script for each of its repositories. Gives why, for each where it failed."""
+
+    def run(place: Place) -> None:
+        args = {**script.args, "repo": str(place.repository)}
+        emit = told_with(services.emit, {"repository": str(place.repository)})
+        own = replace(services, outcomes=Outcomes(), overlay=session.planned, emit=emit)
+        try:
+            _execute(replace(script, args=args), own, stop, place=place)
+        finally:
+            for outcome in own.outcomes.all:
+                services.outcomes.add(outcome)
+
+    runs = EachRepository(script.name, services.emit, parallel=services.parallel)
+    return runs.run(script.repositories, session.stores, run)
+
+
+def _run_text(script: Script, services: Services, stop: Stop, session: Session) -> list[Any]:
+    context = Context(
+        script=script.name,
+        stores=session.stores,
+        executor=session.executor,
+        emit=services.emit,
+        stop=stop,
+        blob_limit=services.blob_limit,
+        lua_path=script.lua_path,
+        work_dir=script.work_dir,
+        env=script.env,
+        environment=services.environment,
+        in_use=services.in_use(script.in_use, stop),
+        now=services.now,
+    )
+    fixture = services.fixture
+    program = sandbox.Program(
+        script.name,
+        script.text,
+        script.memory,
+        services.flavour,
+        file=script.chunk_name,
+        line=script.line,
+        now=fixture.now if fixture else None,
+        covered=fixture.covered if fixture else None,
+    )
+    visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
+    return sandbox.run(program, visible, dispatcher(context), stop, start=services.start_process)
 
 
 def _settle(script: Script, session: Session) -> None:
@@ -175,7 +300,7 @@ def _judged(
         if outcome.status == "planned" and change_of(outcome.action)
     ]
     with services.turns.alone(repositories, stop):
-        judge(script.guard, outcomes, session.tags_of, time.time())
+        judge(script.guard, outcomes, session.tags_of, services.now())
         yield
 
 
@@ -193,9 +318,7 @@ def _carry_out(script: Script, outcomes: Sequence[Outcome], services: Services, 
     finally:
         for outcome in carried.outcomes.all:
             services.outcomes.add(outcome)
-    failed = [outcome for outcome in carried.outcomes.all if outcome.status == "failed"]
-    if failed:
-        raise ScriptError(f"{script.name}: {len(failed)} of {len(plan)} actions failed")
+    _raise_for_failed(carried.outcomes.all)
 
 
 def _session(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:
@@ -208,12 +331,14 @@ def _session(script: Script, services: Services, stop: Stop) -> AbstractContextM
         terms=Terms(
             dry_run=services.dry_run,
             guard=script.guard,
+            in_use=services.in_use(script.in_use, stop),
             journal=None if services.dry_run else services.journal,
             evidence=services.evidence or (services.dry_run and script.guard.is_set),
             contents=services.evidence or script.guard.min_age is not None,
         ),
         after=services.overlay,
         work_dir=script.work_dir,
-        reading=services.reading,
+        reading=replace(services.reading, readahead=0) if script.retention else services.reading,
         turns=services.turns,
+        fixture=services.fixture.stores if services.fixture else None,
     )

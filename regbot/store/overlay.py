@@ -191,7 +191,8 @@ class Overlay:
         if manifest.media_type in SCHEMA1:
             raise NotSupported(f"{what}: manifests of schema 1 are not written")
         digest = name if isinstance(name, Digest) else self._own_digest(manifest)
-        digest.check(manifest.raw, what)
+        if digest != manifest.digest:
+            digest.check(manifest.raw, what)
         with self._lock:
             self._put.add(manifest.digest)
             self._manifests[digest] = Manifest(
@@ -353,7 +354,8 @@ class Overlay:
     def _own_digest(self, manifest: Manifest) -> Digest:
         """What a manifest is stored under when it is put on a tag."""
         is_folder = self.repository.scheme == "ocidir"
-        return manifest.digest if is_folder else Digest.of(manifest.raw)
+        is_usual = manifest.digest.algorithm == "sha256"
+        return manifest.digest if is_folder or is_usual else Digest.of(manifest.raw)
 
     def _what(self, digest: Digest) -> str:
         return f"blob {digest} of {self.repository}"

@@ -1,22 +1,23 @@
-"""A repository read for one decision: no manifest is asked for twice."""
+"""A repository read for one decision: no manifest and no config is asked for twice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import Descriptor, Head, Manifest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.tag import Name
 from regbot.store.protocol import ReadStore
 from regbot.store.view import View
 
 
 class Remembering(View):
-    """A store to read that keeps the manifests it has read. Threads may share it."""
+    """A store to read that keeps the manifests and configs it has read. Threads may share it."""
 
     def __init__(self, base: ReadStore) -> None:
         super().__init__(base)
         self._manifests: dict[Digest, Manifest] = {}
+        self._configs: dict[Digest, ImageConfig] = {}
         self._referrers: dict[Digest, Callable[[], list[Descriptor]]] = {}
 
     def expect_referrers(self, digest: Digest, answer: Callable[[], list[Descriptor]]) -> None:
@@ -36,6 +37,13 @@ class Remembering(View):
         if known is None:
             known = self._base.manifest(name)
             self._manifests[known.digest] = known
+        return known
+
+    def config(self, image: Manifest, *, limit: int) -> ImageConfig:
+        """The config of an image, asked for once."""
+        known = self._configs.get(image.digest)
+        if known is None:
+            known = self._configs[image.digest] = self._base.config(image, limit=limit)
         return known
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:

@@ -151,7 +151,6 @@ def test_a_log_line_can_not_be_forged(write, tmp_path):
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("local = 1", "a:1:"),
         ("error('no luck')", "no luck"),
         ("tag.ls('example.org/a b')", "is not allowed in a repository"),
         ("tag.ls('127.0.0.1:1/app')", "127.0.0.1:1"),

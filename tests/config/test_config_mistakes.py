@@ -33,8 +33,9 @@ MISTAKES = {
     script("Timeout: 1h"): "4:5: unknown key 'Timeout' (did you mean timeout?)",
     script("parallel: 2"): "4:5: unknown key 'parallel' (it belongs under defaults)",
     script("1: 2"): (
-        "4:5: unknown key '1' (the keys here are name, script, file, schedule, interval, timeout,"
-        " args, enabled, env, guard; keys of your own begin with x-)"
+        "4:5: unknown key '1' (the keys here are name, script, file, retention, repositories,"
+        " schedule, interval, timeout, args, enabled, env, guard, inUse; keys of your own begin"
+        " with x-)"
     ),
     creds("password: hunter2"): "3:5: unknown key 'password' (did you mean pass?)",
     creds("username: me"): "3:5: unknown key 'username' (did you mean user?)",
@@ -62,10 +63,10 @@ MISTAKES = {
     ),
     # scripts
     "scripts:\n  - name: a\n": (
-        "2:5: a script needs script or file (add script: | and the Lua text)"
+        "2:5: a script needs script, file or retention (add script: | and the Lua text)"
     ),
     "scripts:\n  - {name: a, script: '  '}\n": (
-        "2:5: a script needs script or file (add script: | and the Lua text)"
+        "2:5: a script needs script, file or retention (add script: | and the Lua text)"
     ),
     "scripts:\n  - script: x()\n": "2:5: name is missing in a script (add name: ...)",
     "scripts:\n  - name:\n    script: x()\n": "2:5: name is missing in a script (add name: ...)",

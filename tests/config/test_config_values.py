@@ -259,17 +259,28 @@ def test_args_keep_numbers_booleans_and_texts_apart():
 
 
 def test_a_script_knows_the_line_its_text_begins_at():
-    config = load("scripts:\n  - name: a\n    script: |\n      x()\n  - {name: b, script: y()}\n")
-    assert [script.line for script in config.scripts] == [4, 5]
-    assert [script.chunk_name for script in config.scripts] == ["a", "b"]
+    config = load(
+        "scripts:\n  - name: a\n    script: |\n      x()\n  - {name: b, script: y()}\n"
+        "  - name: c\n    script: >\n\n      z()\n"
+    )
+    places = [(script.chunk_name, script.line) for script in config.scripts]
+    assert places[:2] == [("bot.yml", 4), ("bot.yml", 5)]
     assert config.scripts[0].place == "bot.yml:2:11"
+
+
+def test_a_folded_script_counts_its_own_lines():
+    """What Lua calls line 2 is none of the file's."""
+    text = "scripts:\n  - name: a\n    script: >\n      x()\n      y()\n\n      z()\n"
+    script = one_script(text)
+    assert (script.text, script.chunk_name, script.line) == (b"x() y()\nz()\n", "", 1)
 
 
 def test_a_script_file_is_read_beside_the_config(tmp_path):
     (tmp_path / "lua").mkdir()
     (tmp_path / "lua" / "clean.lua").write_bytes(b"-- \xff\nx()\n")
     script = one_script("scripts: [{name: a, file: lua/clean.lua}]", base=tmp_path)
-    assert (script.text, script.chunk_name, script.line) == (b"-- \xff\nx()\n", "lua/clean.lua", 1)
+    assert script.text == b"-- \xff\nx()\n"
+    assert (script.chunk_name, script.line) == (str(tmp_path / "lua" / "clean.lua"), 1)
 
 
 def test_a_switched_off_script_is_there_but_not_enabled():

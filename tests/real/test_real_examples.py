@@ -30,6 +30,7 @@ DELETED = [
     ("keep-newest-none-older.yml", {"age: 90d": "age: 30d"}, BY_CREATED),
     ("delete-pull-request-builds.yml", {}, {"pr-7", "pr-7-fix"}),
     ("delete-untested-images.yml", {}, UNTESTED),
+    ("retention-rules.yml", {}, BY_CREATED | RELEASES),
     ("clean-up-orphaned-signatures.yml", {}, {f"{NOBODY}.sig", f"{NOBODY}.att"}),
 ]
 """Examples, what is changed in them, and the tags that are gone after it."""

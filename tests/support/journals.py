@@ -16,6 +16,7 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action, Delete, DeleteManifest, DeleteTag
 from regbot.plan.guard import Guard
+from regbot.plan.keeping import Keeping
 from regbot.plan.look import Looks, Target
 from regbot.plan.recorder import Beginning, Saved
 from regbot.plan.tagbook import TagBook
@@ -33,13 +34,9 @@ def begin(journal: Journal) -> RunJournal:
 def saved_before(store: Store, action: Delete, *, stop: Stop | None = None) -> Saved:
     """What goes with a delete, by the look that an executor takes."""
     stop = stop or Stop()
-    looks = Looks(
-        Alone(store),
-        TagBook(stop, lambda reference: (reference,)),
-        lambda reference: (reference,),
-        Guard(),
-        dry_run=False,
-    )
+    book = TagBook(stop, lambda reference: (reference,))
+    keeping = Keeping(Guard(), None, book, lambda reference: (reference,), stop)
+    looks = Looks(Alone(store), book, keeping, dry_run=False)
     target = looks.before(action, closely=True)
     assert isinstance(target, Target), target
     return save(target, stop=stop)

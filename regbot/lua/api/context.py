@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.executor import Executor
+from regbot.plan.uses import InUse
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
 from regbot.values import dataclass
@@ -90,7 +92,8 @@ class Context:
     ``blob_limit`` is in bytes, ``lua_path`` where modules are, ``work_dir`` where
     archives are. ``env`` are the names in ``environment`` that the script may ask for.
     ``last_message`` is the latest log line of the script or body, ``warned`` the
-    variables that a warning was given for.
+    variables that a warning was given for. ``in_use`` tells which images are, ``now`` the
+    seconds since 1970.
     """
 
     script: str
@@ -106,6 +109,8 @@ class Context:
     seen: Seen = field(default_factory=Seen)
     last_message: str = ""
     warned: Warned = field(default_factory=Warned)
+    in_use: InUse | None = None
+    now: Callable[[], float] = time.time
 
     def of_body(self) -> Context:
         """The same for a body of parallel.map that begins here."""

@@ -118,7 +118,8 @@ BINDINGS = (
         doc="Delete a tag, then its manifest unless another tag points to it, then its children"
         " and referrers where the options say so. What is used by something that is kept stays,"
         " and an interruption leaves no image broken. Every manifest of the repository is read for"
-        " this; when one can't be read, nothing is deleted.",
+        " this; when one can't be read, nothing is deleted. An image in use is skipped with a"
+        " warning.",
         parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
         options=(
             _switch("children", "also delete the manifests that an index lists"),

@@ -184,7 +184,7 @@ BINDINGS = (
     Binding(
         name="manifest.delete",
         doc="Delete a manifest by digest, with every tag that points to it. To delete one tag"
-        " alone, use tag.delete.",
+        " alone, use tag.delete. One in use is skipped with a warning.",
         parameters=(Parameter("ref", MANIFEST_HEAD, "a manifest, or a reference to one"),),
         options=(
             Parameter("unlessTagged", BOOLEAN, "fail when a tag points to it", default=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from regbot.errors import InvalidValue
@@ -16,23 +17,34 @@ _LONGEST = 4 * 1024 * 1024
 
 
 def _require(context: Context, name: str) -> Passed:
-    if not _NAME.fullmatch(name):
-        raise InvalidValue(
-            f"module name {name!r} is not letters, digits, _ and - with dots between"
-        )
-    for folder in context.lua_path:
-        source = _source(folder, name)
-        if source is not None:
-            return plain({"source": to_text(source), "name": f"{name}.lua"})
+    module = find_module(context.lua_path, name)
+    if module:
+        return plain({"source": to_text(module[1]), "name": f"{name}.lua"})
     folders = ", ".join(str(folder) for folder in context.lua_path)
     searched = f"no {name}.lua in {folders}" if folders else "luaPath names no folder"
     return plain({"problem": f"there is no module {name!r}: {searched}, and none is built in"})
 
 
-def _source(folder: Path, name: str) -> bytes | None:
-    base = folder.resolve()
-    path = base.joinpath(*name.split(".")).with_suffix(".lua")
-    if not path.resolve().is_relative_to(base):
+def find_module(folders: Sequence[Path], name: str) -> tuple[Path, bytes] | None:
+    """The path and source of a module in the first folder that has it.
+
+    Raises InvalidValue for a name that can't be one, or leads out of a folder, and for a
+    file that can't be read.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidValue(
+            f"module name {name!r} is not letters, digits, _ and - with dots between"
+        )
+    for folder in folders:
+        path = folder.joinpath(*name.split(".")).with_suffix(".lua")
+        source = _source(folder, path, name)
+        if source is not None:
+            return path, source
+    return None
+
+
+def _source(folder: Path, path: Path, name: str) -> bytes | None:
+    if not path.resolve().is_relative_to(folder.resolve()):
         raise InvalidValue(f"module {name!r} leads out of {folder}")
     try:
         with open_regular(path) as stream:

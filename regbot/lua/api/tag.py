@@ -40,8 +40,8 @@ BINDINGS = (
     Binding(
         name="tag.delete",
         doc="Delete one tag. Other tags of the digest stay. A tag that moved since the script"
-        " looked at it, or copied or exported it, is skipped with a warning. When the registry"
-        " refuses, the tag stays as it was, and an error is raised.",
+        " looked at it, or copied or exported it, is skipped with a warning, and so is one in"
+        " use. When the registry refuses, the tag stays as it was, and an error is raised.",
         parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
         options=(
             Parameter(

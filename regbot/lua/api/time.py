@@ -19,8 +19,8 @@ from regbot.lua.binding import (
 from regbot.units import format_moment, parse_moment
 
 
-def _now(_context: LocalContext) -> Passed:
-    return plain(time.time())
+def _now(context: LocalContext) -> Passed:
+    return plain(time.time() if context.now is None else context.now)
 
 
 def _parse(_context: LocalContext, text: str) -> Passed:

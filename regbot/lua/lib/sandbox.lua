@@ -1,23 +1,28 @@
 -- Leaves a script what it may have, with a hook that ends it for good.
 --
--- tick() gives the reason why the script must end, or nil.
--- Gives run(source, name), which gives true and results, or false and a message;
--- fail(text), which raises an error at the script's line; and inside, which regbot's own
--- chunks share: watch(thread) sets the hook, outers has the coroutine that resumed each,
--- bodies the body of parallel.map that each runs in, final what ends the script.
+-- tick() gives the reason why the script must end, or nil. now is what the clock of os.time
+-- and os.date stands at, nil for the real one. covered is nil, or a table that gets, by the
+-- name of each chunk of the script, the chunk and the lines of it that ran.
+-- Gives run(source, name, line), which gives true and results, or false and a message;
+-- compile(source, name, line), which gives a function, or nil and a message, for a source
+-- that begins at a line of the file that has the name; fail(text), which raises an error at
+-- the script's line; and inside, which regbot's own chunks share: watch(thread) sets the hook,
+-- outers has the coroutine that resumed each, bodies the body of parallel.map that each runs
+-- in, final what ends the script.
 
-local tick = ...
+local tick, now, covered = ...
 
 local sethook, getinfo, loadstring, pcall, error =
   debug.sethook, debug.getinfo, loadstring, pcall, error
 local select, type, tostring, unpack, pairs, setmetatable =
   select, type, tostring, unpack, pairs, setmetatable
-local concat, byte, sub = table.concat, string.byte, string.sub
+local concat, byte, sub, rep = table.concat, string.byte, string.sub, string.rep
 local running = coroutine.running
 local count_memory = collectgarbage
 
 local script_name
 local TICK = 10000 -- instructions between two looks at the clock
+local EVENTS = covered and "l" or "" -- what the hook is called for beside them: each line
 local LIBRARY = "@regbot:" -- what the names of regbot's own chunks begin with
 
 local kept = {
@@ -75,7 +80,12 @@ end
 
 -- The reason sticks: from then on every instruction raises it again, so that no
 -- pcall and no coroutine carries on.
-local function hook()
+local function hook(event, line)
+  if event == "line" then
+    local chunk = covered[getinfo(2, "S").source]
+    if chunk then chunk.lines[line] = true end
+    return
+  end
   if not inside.final then
     local why = tick()
     if not why then return end
@@ -98,13 +108,26 @@ end
 
 keep_only(_G, kept)
 
+if now then
+  local date, time = os.date, os.time
+
+  function os.time(moment)
+    if moment == nil then return now end
+    return time(moment)
+  end
+
+  function os.date(format, moment)
+    return date(format == nil and "%c" or format, moment == nil and now or moment)
+  end
+end
+
 local function pack(...)
   return { n = select("#", ...), ... }
 end
 
 -- A hook belongs to a thread in Lua 5.1, so each new one gets its own.
 function inside.watch(thread)
-  sethook(thread, hook, "", TICK)
+  sethook(thread, hook, EVENTS, TICK)
 end
 
 inside.getinfo, inside.place_in_script = getinfo, place_in_script
@@ -127,7 +150,17 @@ local function load_text(chunk, name)
     fail("load: expected text or a function that gives text, got a " .. type(text))
   end
   if byte(text, 1) == 27 then return nil, "load: bytecode is not allowed" end
-  return loadstring(text, type(name) == "string" and name or "=(load)")
+  name = type(name) == "string" and name or "=(load)"
+  local loaded, problem = loadstring(text, name)
+  if not loaded then return nil, problem end
+  if covered then covered[name] = covered[name] or { chunk = loaded, lines = {} } end
+  return loaded
+end
+
+-- Lua counts lines from 1, so as many empty ones go before.
+local function compile(source, name, line)
+  local padding = byte(source, 1) == 27 and "" or rep("\n", line - 1)
+  return load_text(padding .. source, "=" .. name)
 end
 
 _G.loadstring = load_text
@@ -139,11 +172,11 @@ function collectgarbage(what)
   fail("collectgarbage: " .. tostring(what) .. " is not allowed")
 end
 
-local function run(source, name)
+local function run(source, name, line)
   script_name = name
-  local chunk, problem = load_text(source, "=" .. name)
+  local chunk, problem = compile(source, name, line)
   if not chunk then return false, "syntax", problem end
-  sethook(hook, "", TICK)
+  sethook(hook, EVENTS, TICK)
   local results = pack(pcall(chunk))
   sethook()
   if results[1] then return true, unpack(results, 2, results.n) end
@@ -152,4 +185,4 @@ local function run(source, name)
   return false, "script", text
 end
 
-return run, fail, inside
+return run, compile, fail, inside

@@ -1,0 +1,68 @@
+"""Has the Lua in a config read, and places what is found in it in the YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from regbot.config.document import Document, Mapping, Problem, Scalar
+from regbot.config.document import Sequence as List
+from regbot.config.values import Script
+from regbot.errors import ConfigError
+from regbot.lua.finding import LuaText, Reader
+from regbot.values import dataclass
+
+Text = tuple[LuaText, Scalar | None, str]
+"""A script, with its place: in the config, or in a file of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found: mistakes in the config's file and in others, and what is warned of."""
+
+    problems: tuple[Problem, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def error(self, document: Document, problems: Iterable[Problem]) -> ConfigError:
+        """All mistakes, with those that were found in the config before."""
+        here = document.error([*problems, *self.problems])
+        return ConfigError([*here.problems, *self.elsewhere])
+
+
+def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:
+    """The scripts of a valid config."""
+    for number, script in enumerate(scripts):
+        _, node = document.find(("scripts", number, "script"))
+        scalar = node if isinstance(node, Scalar) and not node.is_null else None
+        text = LuaText(script.text, script.lua_path, script.guard.is_set, script.enabled)
+        yield text, scalar, script.chunk_name
+
+
+def texts_in(document: Document) -> Iterator[Text]:
+    """The scripts written in a config that has mistakes, for what can be said of them alone."""
+    root = document.root
+    scripts = root.get("scripts") if isinstance(root, Mapping) else None
+    for script in scripts.items if isinstance(scripts, List) else ():
+        scalar = script.get("script") if isinstance(script, Mapping) else None
+        if isinstance(scalar, Scalar):
+            yield LuaText(scalar.text.encode("utf-8", "replace")), scalar, ""
+
+
+def read_texts(document: Document, texts: Iterable[Text], reader: Reader) -> Findings:
+    """Have scripts read."""
+    problems: dict[bool, list[Problem]] = {False: [], True: []}
+    lines: dict[bool, list[str]] = {False: [], True: []}
+    for text, scalar, file in texts:
+        for finding in reader(text):
+            if scalar and not finding.file:
+                mark = document.place(scalar, finding.offset)
+                problems[finding.is_warning].append(Problem(mark, finding.text))
+            else:
+                place = f"{finding.file or file}:{finding.line}:{finding.column}"
+                lines[finding.is_warning].append(f"{place}: {finding.text}")
+    warnings = (document.line(problem) for problem in sorted(set(problems[True])))
+    return Findings(
+        tuple(problems[False]),
+        tuple(dict.fromkeys(lines[False])),
+        (*warnings, *dict.fromkeys(lines[True])),
+    )

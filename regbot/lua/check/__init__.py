@@ -1,0 +1,1 @@
+"""Reads scripts without running them: what would fail, and what is likely a mistake."""

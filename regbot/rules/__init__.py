@@ -1,0 +1,1 @@
+"""What decides from data which images stay: retention rules, and images in use."""

@@ -1,0 +1,1 @@
+"""Where images run: sources that the user names, and what they say."""

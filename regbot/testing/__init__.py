@@ -1,0 +1,1 @@
+"""Tests of scripts without a registry."""
