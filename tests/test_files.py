@@ -13,7 +13,8 @@ from support.hanging import without_hanging
 from support.images import make_image, push
 from support.journals import small
 
-from regbot.config.template import TemplateMistake, render
+from regbot.config.document import Mistake
+from regbot.config.template import render
 from regbot.errors import CredentialError, StorageError
 from regbot.events import Event, Message
 from regbot.files import obstacle, open_regular, reading
@@ -142,7 +143,7 @@ def test_a_script_and_a_template_of_the_config(tmp_path):
     pipe = pipe_at(tmp_path / "pipe")
     (found,) = problems("scripts: [{name: a, file: pipe}]", base=tmp_path)
     assert found == f"bot.yml:1:27: file: can't read 'pipe': {NOT_REGULAR} (name a Lua file)"
-    with pytest.raises(TemplateMistake, match=NOT_REGULAR):
+    with pytest.raises(Mistake, match=NOT_REGULAR):
         render(f'{{{{file "{pipe}"}}}}', {})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,8 +25,6 @@ from regbot.values import dataclass
 
 WORKERS = 16
 """Tags and manifests deleted at once; each host's own limits hold besides."""
-TOGETHER = 2 * WORKERS
-"""Manifests that share a look at all tags of their repository."""
 _SEVERAL = 2
 
 
@@ -129,13 +126,11 @@ class _Carrying:
         return dict(zip(references, pool.map(partial(_links, door), references), strict=True))
 
     def do_all(self, stage: Sequence[Planned], pool: ThreadPoolExecutor) -> None:
-        """Do what may go at once. Some manifests after another share a look at all tags."""
+        """Do what may go at once, tags before manifests."""
         tags = [planned for planned in stage if isinstance(planned.action, DeleteTag)]
         others = [planned for planned in stage if not isinstance(planned.action, DeleteTag)]
-        parts = [others[start : start + TOGETHER] for start in range(0, len(others), TOGETHER)]
-        for part in (tags, *parts):
-            since = time.monotonic() if len(part) > 1 else None
-            for _ in pool.map(partial(self.do, since=since), part):
+        for part in (tags, others):
+            for _ in pool.map(self.do, part):
                 continue
         self.settle()
 
@@ -144,8 +139,8 @@ class _Carrying:
             self._executors[planned.script] = self._executor_of(planned.script)
         return self._executors[planned.script]
 
-    def do(self, planned: Planned, since: float | None) -> None:
-        """Do an action, or skip it and say why. ``since`` is Executor's."""
+    def do(self, planned: Planned) -> None:
+        """Do an action, or skip it and say why."""
         executor = self._executor(planned)
         if planned.script in self._broken:
             executor.skip(planned.action, "an earlier copy or put of the script failed")
@@ -154,7 +149,7 @@ class _Carrying:
             if isinstance(planned.action, DeleteTag):
                 executor.begin(planned.action)
             else:
-                executor.execute(planned.action, since)
+                executor.execute(planned.action)
         except (Stopped, ScriptTimeout):
             raise
         except RegbotError:

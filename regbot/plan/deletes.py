@@ -57,10 +57,10 @@ class Deletes:
         self._foreseen = Foreseen()
         self._failures: list[RegbotError] = []
 
-    def delete(self, action: Delete, since: float | None) -> Outcome:
+    def delete(self, action: Delete, since: float) -> Outcome:
         """Delete a tag or a manifest. What fails is recorded, and raised.
 
-        ``since`` is Executor's.
+        ``since`` is that of ``Executor._do``.
         """
         evidence: Evidence | None = None
         try:

@@ -6,6 +6,8 @@ nothing leads out of, so a dry run can't leak; and later reads see its effect.
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 
@@ -100,19 +102,18 @@ class Executor:
         """The reference's repository, by the one of its names to compare by."""
         return self._applier.names(reference)[0]
 
-    def execute(self, action: Action, since: float | None = None) -> Outcome:
+    def execute(self, action: Action) -> Outcome:
         """Apply an action, when it is its turn. Threads may do so at once.
 
         What fails or is stopped is recorded as that, and raised. After a step of a removal
-        that was not done, the later ones are skipped. ``since``: steps of removals share a
-        look at all tags that began then or later, by the monotonic clock.
+        that was not done, the later ones are skipped.
         """
         change = change_of(action)
         if change is None:
-            return self._do(action, since)
+            return self._do(action)
         self._deletes.finish()
         with self._turn(action.reference, change):
-            return self._do(action, since)
+            return self._do(action)
 
     def begin(self, action: DeleteTag) -> None:
         """Delete a tag, and leave the end of it behind; see ``Deletes.begin``."""
@@ -137,8 +138,9 @@ class Executor:
             steps = self._applier.removal(
                 reference, children=children, referrers=referrers, reason=reason
             )
+            began = time.monotonic()
             for step in steps:
-                self._do(step)
+                self._do(step, began)
 
     def skip(self, action: Action, why: str) -> Outcome:
         """Leave an action undone, and say so."""
@@ -163,7 +165,12 @@ class Executor:
         repository, turns = self.repository_of(reference), self._applier.turns
         return turns.at(repository, change, self._applier.stop, self._behind.hurry)
 
-    def _do(self, action: Action, since: float | None = None) -> Outcome:
+    def _do(self, action: Action, since: float = math.inf) -> Outcome:
+        """Apply an action now.
+
+        A manifest that is a step of a removal rests on a look at all tags that began at
+        ``since`` or later, by the monotonic clock; by default on one of its own.
+        """
         self._deletes.finish()
         if not isinstance(action, DeleteTag | DeleteManifest):
             return self._write(action)

@@ -9,8 +9,9 @@ finds that what was seen moved or is gone, another look tells what is there now.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -146,12 +147,9 @@ class Looks:
         self._keeping = keeping
         self._dry_run = dry_run
         self._clock = clock
-        self._needed_by_tags: tuple[str, Collection[Digest]] = ("", ())
 
-    def before(
-        self, action: Delete, *, closely: bool, since: float | None = None
-    ) -> Target | Applied:
-        """What goes, or why nothing is to be done. ``since`` is Executor's.
+    def before(self, action: Delete, *, closely: bool, since: float = math.inf) -> Target | Applied:
+        """What goes, or why nothing is to be done. ``since`` is that of ``Executor._do``.
 
         Raises GuardBroken for a protected tag, NotSupported for a manifest that has to be
         untagged and is not, NotFound for what has to be there, UseUnknown where it can't be
@@ -253,7 +251,7 @@ class Looks:
 
         All tags are looked at now, for one may have been moved onto the digest, and would
         go unsaved. It is enough to look at those that could forbid the delete in a dry run,
-        and in a removal, which looks at all tags itself before its first manifest goes.
+        and in a removal, whose manifests stay where any tag leads to them (``_why_kept``).
         """
         if isinstance(action, DeleteTag):
             return (action.tag,)
@@ -279,7 +277,7 @@ class Looks:
                 raise GuardBroken(f"protect {protection.text}: {reference} is protected")
 
     def _why_kept(
-        self, store: ReadStore, action: Delete, tags: tuple[Tag, ...], since: float | None
+        self, store: ReadStore, action: Delete, tags: tuple[Tag, ...], since: float
     ) -> Applied | None:
         """Why a manifest is left alone, where something needs it that was not there before."""
         if isinstance(action, DeleteTag):
@@ -291,21 +289,6 @@ class Looks:
             return Applied(action.digest, detail, "skipped")
         if not action.removal or self._dry_run:
             return None
-        if action.digest in self._needed(store, action, since):
+        if action.digest in self._book.needed(store, since=since):
             return Applied(action.digest, "something that is kept uses it now", "skipped")
         return None
-
-    def _needed(
-        self, store: ReadStore, action: DeleteManifest, since: float | None
-    ) -> Collection[Digest]:
-        """What the repository's tags lead to, read once for the manifests of a removal.
-
-        With ``since``, once for all that are deleted at the same time.
-        """
-        if since is not None:
-            return self._book.needed(store, since=since)
-        removal, needed = self._needed_by_tags
-        if removal != action.removal:
-            needed = self._book.needed(store)
-            self._needed_by_tags = (action.removal, needed)
-        return needed

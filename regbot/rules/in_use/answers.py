@@ -54,6 +54,7 @@ class Answer:
         """Wait for its end. Raises what the Stop says."""
         while not self.ended.wait(_POLL):
             stop.check()
+        stop.check()  # which may be why it ended
 
 
 class Answers:
