@@ -24,9 +24,9 @@ from regbot.plan.order import Links, Order
 from regbot.plan.outcome import Outcome
 from regbot.values import dataclass
 
-WORKERS = 16
+WORKERS = 32
 """Tags and manifests deleted at once; each host's own limits hold besides."""
-TOGETHER = 2 * WORKERS
+TOGETHER = 32
 """Manifests that share a look at all tags of their repository."""
 _SEVERAL = 2
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import RLock
 
-WORKERS = 16
+WORKERS = 32
 """Tags looked at at once."""
-MOST = 48
+MOST = 96
 """Looks that wait at most; who adds one more waits for the first of them."""
 
 Finding = Callable[[], object]
