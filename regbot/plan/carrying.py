@@ -23,7 +23,7 @@ from regbot.plan.order import Links, Order
 from regbot.plan.outcome import Outcome
 from regbot.values import dataclass
 
-WORKERS = 16
+WORKERS = 32
 """Tags and manifests deleted at once; each host's own limits hold besides."""
 _SEVERAL = 2
 

@@ -15,9 +15,9 @@ from threading import RLock
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 
-WORKERS = 16
+WORKERS = 32
 """Tags looked at at once."""
-MOST = 48
+MOST = 96
 """Looks that wait at most; who adds one more waits for the first of them."""
 
 Finding = Callable[[], object]

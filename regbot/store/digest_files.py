@@ -52,18 +52,20 @@ class DigestFiles:
 
     def size(self, digest: Digest) -> int:
         """Bytes of a file."""
-        with self._open(digest) as file:
+        with self._open(digest, self.path(digest)) as file:
             return os.fstat(file.fileno()).st_size
 
     def chunks(self, digest: Digest) -> Iterator[bytes]:
         """The bytes of a file."""
-        with self._open(digest) as file, reading(self.path(digest)):
+        path = self.path(digest)
+        with self._open(digest, path) as file, reading(path):
             while chunk := file.read(CHUNK_SIZE):
                 yield chunk
 
     def read(self, digest: Digest, limit: int) -> bytes:
         """A small file as a whole. Raises SizeMismatch when it has more than ``limit`` bytes."""
-        with self._open(digest) as file, reading(self.path(digest)):
+        path = self.path(digest)
+        with self._open(digest, path) as file, reading(path):
             size = os.fstat(file.fileno()).st_size
             content = file.read(min(limit, size) + 1)
         if len(content) > limit:
@@ -167,27 +169,25 @@ class DigestFiles:
         with writing(path):
             path.unlink(missing_ok=True)
 
-    def files(self) -> list[tuple[Digest | None, Path]]:
+    def files(self) -> Iterator[tuple[Digest | None, Path]]:
         """All files with their digests; None for one that is unfinished.
 
         A killed process may have left such a file.
         """
         with reading(self._folder):
             if not self._folder.is_dir():
-                return []
+                return
             folders = [path for path in self._folder.iterdir() if path.is_dir()]
-            paths = [path for folder in folders for path in folder.iterdir()]
-        files: list[tuple[Digest | None, Path]] = []
-        for path in paths:
-            if path.name.startswith(TEMPORARY_PREFIX):
-                files.append((None, path))
-            else:
-                with suppress(InvalidValue):
-                    files.append((Digest.parse(f"{path.parent.name}:{path.name}"), path))
-        return files
+            listed = [(folder, [file.name for file in os.scandir(folder)]) for folder in folders]
+        for folder, names in listed:
+            for name in names:
+                path = folder / name
+                if name.startswith(TEMPORARY_PREFIX):
+                    yield None, path
+                elif digest := _digest(folder.name, name):
+                    yield digest, path
 
-    def _open(self, digest: Digest) -> BinaryIO:
-        path = self.path(digest)
+    def _open(self, digest: Digest, path: Path) -> BinaryIO:
         with reading(path):
             try:
                 return open_regular(path)
@@ -203,6 +203,13 @@ class DigestFiles:
     def _touch(self, path: Path) -> None:
         with suppress(PermissionError), writing(path):
             os.utime(path)
+
+
+def _digest(algorithm: str, name: str) -> Digest | None:
+    try:
+        return Digest.parse(f"{algorithm}:{name}")
+    except InvalidValue:
+        return None
 
 
 def _sync_all(descriptors: Sequence[int], pool: Executor) -> None:

@@ -159,8 +159,9 @@ def _names(data: object, *, listed: bool) -> Iterator[_Named]:
                 yield from _names(value, listed=key == "manifests")
 
 
-def _ours(layout: Layout) -> list[tuple[Digest | None, Path]]:
+def _ours(layout: Layout) -> Iterator[tuple[Digest | None, Path]]:
     """Each blob's digest and file, and each temporary file without a digest."""
     with reading(layout.folder):
         files = [path for path in layout.folder.iterdir() if path.name.startswith(TEMPORARY_PREFIX)]
-    return [*((None, path) for path in files), *layout.blobs.files()]
+    yield from ((None, path) for path in files)
+    yield from layout.blobs.files()

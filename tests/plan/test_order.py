@@ -136,14 +136,14 @@ def test_many_removals_keep_the_order(bot, guarded):
 
 @pytest.mark.parametrize("guarded", [False, True])
 def test_a_tag_that_comes_back_onto_an_index_while_others_go_stays(bot, guarded):
-    """Twenty images go; while the first one does, somebody rolls ``latest`` back to the last."""
+    """Forty images go, 32 at once; while the first one does, somebody rolls ``latest`` back to the last."""
     script = ""
-    for number in range(20):
+    for number in range(40):
         own = make_image(platform="linux/arm64", labels={"n": str(number)})
         bot.registry.put_index(APP, f"old{number:02}", {"linux/arm64": own})
         script += f"image.delete(app .. ':old{number:02}', {{children = true}})\n"
     bot.registry.put_image(APP, "latest")
-    last = bot.registry.tags(APP)["old19"]
+    last = bot.registry.tags(APP)["old39"]
     child = listed_by(bot.registry.manifests(APP)[last])
     bot.registry.before(
         "DELETE", "/manifests/sha256:", lambda: bot.registry.tag(APP, "latest", last)

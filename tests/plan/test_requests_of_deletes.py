@@ -8,12 +8,13 @@ from support.registry import DISTRIBUTION_3
 
 NO_LIMIT = {"maxDeletes": 1000, "maxDeletePercent": 100}
 FALLBACK = "/manifests/sha256-"
+TAGS = 48
 
 
 @pytest.fixture
 def bot(tmp_path):
     with bot_in(tmp_path, DISTRIBUTION_3) as bot:
-        bot.fill(old=24, new=1)
+        bot.fill(old=TAGS, new=1)
         bot.registry.forget()
         yield bot
 
@@ -31,7 +32,7 @@ def test_a_script_that_lists_and_deletes_needs_two_requests_a_tag(bot):
     """The list it made shows that there is no fallback tag to be asked for."""
     bot.configure()
     assert bot.run("once").returncode == 0
-    names = sorted(f"old{number}" for number in range(24))
+    names = sorted(f"old{number}" for number in range(TAGS))
     assert looks_and_deletes(bot) == [
         f"{way} {name}" for name in names for way in ("GET", "DELETE")
     ]
@@ -50,7 +51,7 @@ def test_a_list_is_cheaper_than_many_looks_at_fallback_tags(bot, guard):
         bot.registry.forget()
         assert bot.apply().returncode == 0
     assert sorted(bot.registry.tags(APP)) == ["new0"]
-    assert len(bot.registry.asked(part=FALLBACK)) < 24
+    assert len(bot.registry.asked(part=FALLBACK)) < TAGS
     assert len(bot.registry.asked(part="/referrers/")) == 1
 
 
