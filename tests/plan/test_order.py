@@ -136,7 +136,7 @@ def test_many_removals_keep_the_order(bot, guarded):
 
 @pytest.mark.parametrize("guarded", [False, True])
 def test_a_tag_that_comes_back_onto_an_index_while_others_go_stays(bot, guarded):
-    """Forty images go, 32 at once; while the first one does, somebody rolls ``latest`` back to the last."""
+    """Forty images go, 32 at once. With the first, ``latest`` is rolled back to the last."""
     script = ""
     for number in range(40):
         own = make_image(platform="linux/arm64", labels={"n": str(number)})
