@@ -39,7 +39,7 @@ class Uses:
 
     def _add(self, use: Use) -> None:
         for reference in use.references:
-            repository = _comparable(reference)
+            repository = comparable(reference)
             names = self._in_repository.setdefault(repository, set())
             if reference.tag:
                 names.add(reference.tag)
@@ -68,7 +68,7 @@ class Uses:
 
     def of_tag(self, tag: Tag, names: Sequence[Reference]) -> str:
         """Who uses a tag of a repository, by any of the repository's names; else empty."""
-        places = [_comparable(name).with_tag(tag) for name in names]
+        places = [comparable(name).with_tag(tag) for name in names]
         users = (self._by_tag[place] for place in places if place in self._by_tag)
         return _told(next(users, []))
 
@@ -78,7 +78,7 @@ class Uses:
 
     def within(self, names: Sequence[Reference]) -> set[Name]:
         """The tags and digests that are in use under any name of a repository."""
-        return set().union(*(self._in_repository.get(_comparable(name), ()) for name in names))
+        return set().union(*(self._in_repository.get(comparable(name), ()) for name in names))
 
 
 class InUse(Protocol):
@@ -92,7 +92,7 @@ class InUse(Protocol):
         ...
 
 
-def _comparable(reference: Reference) -> Reference:
+def comparable(reference: Reference) -> Reference:
     """The repository of a reference; hosts are compared without case and default port."""
     registry = reference.registry.lower().removesuffix(":443")
     return replace(reference, registry=registry, tag=None, digest=None)

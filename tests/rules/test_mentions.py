@@ -65,6 +65,9 @@ def is_used(uses: Uses, text: str) -> bool:
         (("docker.io", "mirror.example/hub"), "nginx:1", "mirror.example/hub/library/nginx:1"),
         (("localhost:5000", "reg.example/x"), "localhost:5000/a:1", "reg.example/x/a:1"),
         (("reg.example/a", "reg.example/b"), "reg.example/a:1", "reg.example/b:1"),
+        (("mirror.example", "docker.io"), "Mirror.example/team/a:1", "team/a:1"),
+        (("mirror.example", "docker.io"), "mirror.example:443/team/a:1", "team/a:1"),
+        (("Mirror.example:443/hub", "docker.io"), "mirror.example/hub/team/a:1", "team/a:1"),
     ],
 )
 def test_a_rewritten_image_is_used_by_both_names(rewrite, text, other):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from regbot.errors import InvalidValue
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
-from regbot.plan.uses import Use
+from regbot.plan.uses import Use, comparable
 from regbot.values import dataclass
 
 _RUNTIME = re.compile(r"(?!ocidir:)[a-z][a-z0-9-]*://")
@@ -68,7 +68,8 @@ class Rewrite:
 
         What would be no reference under the other name is none.
         """
-        place = f"{reference.registry}/{reference.repository}"
+        repository = comparable(reference)
+        place = f"{repository.registry}/{repository.repository}"
         if reference.scheme != "registry" or not f"{place}/".startswith(f"{self.prefix}/"):
             return None
         try:
@@ -79,9 +80,9 @@ class Rewrite:
 
 
 def _prefix(text: str) -> str:
-    """A registry with or without a path, in the form that references have."""
+    """A registry with or without a path, in the form in which references are compared."""
     registry, slash, path = text.strip().rstrip("/").partition("/")
     example = Reference.parse(f"{registry}/{path}{slash}x", default_tag=None)
     if example.registry.lower() != registry.lower() and "." not in registry:
         raise InvalidValue(f"{text!r} does not begin with a registry")
-    return f"{example.registry}{slash}{path}"
+    return f"{comparable(example).registry}{slash}{path}"
