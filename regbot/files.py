@@ -72,12 +72,13 @@ def private_descriptor(path: Path, flags: int) -> int:
     return descriptor
 
 
-def require_private_folder(path: Path | str) -> None:
+def require_private_folder(path: Path | str) -> os.stat_result:
     """Raise OSError unless this is a folder as ``private_descriptor`` wants a file."""
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode):
         raise OSError(errno.ENOTDIR, "it is not a folder", str(path))
     _require_private(status, path)
+    return status
 
 
 def _require_private(status: os.stat_result, path: Path | str) -> None:

@@ -3,6 +3,7 @@
 The standard library compiles eight methods of each frozen class, which takes 0.6 ms. A
 command that starts makes some 150 of them, and would spend a fifth of its time on that.
 Here three methods are compiled when the first of them is used, and the others are shared.
+Fields have to be of the plain kind: ``init``, ``kw_only`` and ``hash`` are refused.
 """
 
 from __future__ import annotations
@@ -32,6 +33,13 @@ else:
 
 def _frozen(plain: type[_T]) -> type[_T]:
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(plain)
+    for each in dataclasses.fields(made):
+        if not each.init or each.kw_only or each.hash is not None:
+            raise TypeError(
+                f"{plain.__name__}.{each.name}: init, kw_only and hash are not known here"
+            )
+    if "__eq__" in vars(plain) and not vars(plain).get("__hash__"):
+        raise TypeError(f"{plain.__name__} has an __eq__ and no __hash__ of its own")
     methods = {
         "__init__": _late(made, "__init__"),
         "__eq__": _late(made, "__eq__"),

@@ -101,3 +101,13 @@ def test_a_method_of_the_class_itself_stays():
             return 1
 
     assert (repr(Quiet("a")), Quiet("a") == Quiet("b")) == ("Quiet()", True)
+
+
+def test_what_is_not_supported_is_refused_when_the_class_is_made():
+    for odd in (field(init=False, default=1), field(default=1, kw_only=True), field(hash=False)):
+        with pytest.raises(TypeError, match="odd"):
+            dataclass(frozen=True, slots=True)(
+                type("Odd", (), {"__annotations__": {"odd": int}, "odd": odd})
+            )
+    with pytest.raises(TypeError, match="__hash__"):
+        dataclass(frozen=True, slots=True)(type("Equal", (), {"__eq__": lambda *_: True}))

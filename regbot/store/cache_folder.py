@@ -42,8 +42,8 @@ _BLOCK = 4096
 """Bytes that file systems give out at once: what a small file takes."""
 _TRIMMED_AFTER = 8
 _OURS_FOR = 1.0
-"""Seconds for which a folder that was ours is not looked at again: only its owner, who is
-this user, can have opened it to others since."""
+"""Seconds for which the folders above one that was ours are not looked at again, as long as
+it is still the same folder."""
 _MOST_OURS = 1_000
 _SECOND = 1_000_000_000
 """Nanoseconds."""
@@ -84,7 +84,7 @@ class CacheFolder:
         self._lock = threading.Lock()
         self._writable = True
         self._written: int | None = None
-        self._ours: dict[Path, float] = {}
+        self._ours: dict[Path, tuple[float, int, int]] = {}
 
     @cached_property
     def _folder(self) -> Path:
@@ -124,21 +124,22 @@ class CacheFolder:
 
     def _check(self, folder: Path) -> None:
         """Raise OSError if a folder, or one between it and the cache's own, is not ours."""
+        status: os.stat_result | None = None
+        with suppress(FileNotFoundError):
+            status = require_private_folder(folder)
         now = time.monotonic()
-        if now - self._ours.get(folder, float("-inf")) < _OURS_FOR:
+        began, *same = self._ours.get(folder, (float("-inf"), 0, 0))
+        if status and now - began < _OURS_FOR and same == [status.st_dev, status.st_ino]:
             return
-        is_there = True
-        for place in (folder, *folder.parents):
+        for place in folder.parents:
             if place == self._folder.parent:
                 break
-            try:
+            with suppress(FileNotFoundError):
                 require_private_folder(place)
-            except FileNotFoundError:
-                is_there = False
-        if is_there:
+        if status:
             if len(self._ours) >= _MOST_OURS:
                 self._ours.clear()
-            self._ours[folder] = now
+            self._ours[folder] = (now, status.st_dev, status.st_ino)
 
     def _give_up(self, text: str, error: OSError) -> None:
         """Write nothing more, and say why if that is new."""

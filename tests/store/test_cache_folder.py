@@ -271,3 +271,22 @@ def taken(folder: Path) -> int:
     """Blocks of 4096 bytes that the entries take."""
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
     return len(paths)
+
+
+def test_a_folder_that_was_swapped_for_a_link_is_not_used(tmp_path: Path) -> None:
+    """Also right after it was found to be private."""
+    told: list[Event] = []
+    cache = CacheFolder(tmp_path, 1_000_000, told.append)
+    digest = keep(cache, 0)
+    shelf = cache.shelf(PLACE)
+    folder = shelf._path(digest).parent.parent
+    folder.rename(tmp_path / "moved")
+    other = tmp_path / "other"
+    (other / "sha256").mkdir(parents=True, mode=0o700)
+    folder.symlink_to(other)
+    missing = Digest.of(b"what is expected")
+    (other / "sha256" / missing.hex).write_bytes(b"something else")
+    assert shelf.read(missing, 16) is None
+    shelf.keep(Digest.of(b"new"), b"new")
+    assert [path.name for path in (other / "sha256").iterdir()] == [missing.hex]
+    assert len(told) == 1
