@@ -214,7 +214,7 @@ class CacheFolder:
             going += taken[last]
             if going >= excess:
                 break
-        of_last: list[tuple[int, int, Path]] = []
+        of_last: list[tuple[int, int, str]] = []
         for used, size, path in self._files():
             if used // _SECOND < last:
                 excess -= _removed(path, size)
@@ -225,7 +225,7 @@ class CacheFolder:
                 break
             excess -= _removed(path, size)
 
-    def _files(self) -> Iterator[tuple[int, int, Path]]:
+    def _files(self) -> Iterator[tuple[int, int, str]]:
         """When each file was used last (nanoseconds), the bytes it takes, and its path.
 
         Half-written files that were abandoned are removed on the way.
@@ -239,7 +239,7 @@ class CacheFolder:
                         continue
                     if _is_digest(folder.name, entry.name):
                         blocks = -(-status.st_size // _BLOCK)
-                        yield status.st_mtime_ns, blocks * _BLOCK, folder / entry.name
+                        yield status.st_mtime_ns, blocks * _BLOCK, entry.path
                     elif _TEMPORARY.fullmatch(entry.name) and status.st_mtime_ns < abandoned:
                         (folder / entry.name).unlink()
 
@@ -257,14 +257,15 @@ class CacheFolder:
                 waiting.extend((folder / name, depth + 1) for name in names)
 
 
-def _removed(path: Path, size: int) -> int:
+def _removed(path: str, size: int) -> int:
     """Remove a file, and its folder if it was the last there. Gives the bytes that are free now."""
+    file = Path(path)
     try:
-        path.unlink()
+        file.unlink()
     except OSError:
         return 0
     with suppress(OSError):
-        path.parent.rmdir()
+        file.parent.rmdir()
     return size
 
 
