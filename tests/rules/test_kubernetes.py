@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import ssl
@@ -36,9 +37,9 @@ def cluster(folder, **how):
     with kube_server(**how) as server:
         server.kubeconfig(folder / "kubeconfig", "eu1")
 
-        def read(stop: Stop | None = None, **settings):
+        def read(stop: Stop | None = None, limits=None, **settings):
             given = Cluster("eu1", folder / "kubeconfig", **settings)
-            with open_cluster(given, {}, stop or Stop()) as api:
+            with open_cluster(given, {}, stop or Stop(), **(limits or {})) as api:
                 return read_cluster(given, api)
 
         yield server, read
@@ -205,6 +206,51 @@ def test_a_list_whose_next_page_came_too_late_is_begun_again(tmp_path):
         server.expire = 1000
         with pytest.raises(UseUnknown, match="410"):
             read(Patient())
+
+
+def test_a_list_whose_pages_have_no_end_stops(tmp_path):
+    with cluster(tmp_path, page=7) as (server, read):
+        for number in range(20):
+            server.add("pods", f"web{number}", spec=pod_spec(f"app:{number}"))
+        server.rewrite = lambda page: page["metadata"].update({"continue": "7"})
+        with pytest.raises(UseUnknown, match="its deployments can't be listed: its pages have no"):
+            read()
+        assert len(server.asked) == 2
+
+
+def test_a_cluster_has_a_time(tmp_path):
+    seconds = itertools.count()
+    with cluster(tmp_path, page=1) as (server, read):
+        for number in range(200):
+            server.add("pods", f"web{number}", spec=pod_spec(f"app:{number}"))
+        with pytest.raises(UseUnknown, match="did not answer within 1m"):
+            read(limits={"clock": lambda: float(next(seconds))})
+        assert len(server.asked) < 60
+
+
+def test_an_answer_has_a_largest_size(tmp_path):
+    with cluster(tmp_path) as (server, read):
+        server.add("pods", "web", spec=pod_spec("app:1"), text="x" * 5000)
+        assert list(users(read(limits={"largest": 6000}))) == ["app:1"]
+        with pytest.raises(UseUnknown, match=r"its pods can't be listed: .* limit of 5000 bytes"):
+            read(limits={"largest": 5000})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"items": None},
+        {"items": {}},
+        {"items": ["a"]},
+        {"metadata": ["a"]},
+        {"metadata": {"continue": 7}},
+    ],
+)
+def test_a_list_that_is_not_understood_stops(tmp_path, broken):
+    with cluster(tmp_path) as (server, read):
+        server.rewrite = lambda page: page.update(broken)
+        with pytest.raises(UseUnknown, match="its deployments can't be listed"):
+            read()
 
 
 @pytest.mark.parametrize("resource", KINDS)
@@ -404,9 +450,9 @@ def test_inside_a_cluster_there_has_to_be_a_service_account():
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "lightkube", None)
+    monkeypatch.setitem(sys.modules, "lightkube.config.client_adapter", None)
     with (
-        pytest.raises(UseUnknown, match=r"pip install 'regbot\[kubernetes\]'"),
+        pytest.raises(UseUnknown, match=r"pip install '\.\[kubernetes\]'"),
         open_cluster(Cluster("eu1"), {}, Stop()),
     ):
         pass
@@ -419,7 +465,7 @@ def test_a_run_that_is_stopped_reads_no_further(tmp_path):
         stop.ask()
         with pytest.raises(Stopped):
             read(stop)
-        assert len(server.asked) == 1
+        assert server.asked == []
 
 
 @pytest.mark.parametrize("text", ["", ".", ".a[", ".a[b]", ".a..b", "{.a}x", "{}"])

@@ -11,7 +11,7 @@ import gzip
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,7 +38,7 @@ class KubeServer:
     """A server with ``objects`` by the plural of their kind.
 
     ``refuse`` has a status for kinds that can't be listed, ``expire`` how often a next page
-    comes too late, ``page`` the most objects of an answer.
+    comes too late, ``page`` the most objects of an answer. ``rewrite`` changes each list.
     """
 
     objects: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -46,6 +46,7 @@ class KubeServer:
     kinds: dict[str, str] = field(default_factory=lambda: dict(KINDS))
     expire: int = 0
     page: int = 1000
+    rewrite: Callable[[dict[str, Any]], object] = lambda page: None
     asked: list[str] = field(default_factory=list)
     url: str = ""
     tls: ssl.SSLContext | None = None
@@ -85,8 +86,10 @@ class KubeServer:
         metadata: dict[str, Any] = {"resourceVersion": "7"}
         if end < len(listed):
             metadata |= {"continue": str(end), "remainingItemCount": len(listed) - end}
-        content = {"kind": "List", "apiVersion": "v1", "metadata": metadata}
-        return 200, {**content, "items": listed[start:end]}
+        content: dict[str, Any] = {"kind": "List", "apiVersion": "v1", "metadata": metadata}
+        content["items"] = listed[start:end]
+        self.rewrite(content)
+        return 200, content
 
     def kubeconfig(self, path: Path, *contexts: str, token: str = TOKEN) -> None:
         """Write a kubeconfig whose contexts all lead here."""

@@ -1,35 +1,44 @@
 """The API of a Kubernetes cluster, of which lists alone are asked.
 
-lightkube does the rest: kubeconfig files, service accounts, certificates. It is imported
-when a cluster is asked for.
+lightkube reads kubeconfig files, service accounts and certificates. It is imported when a
+cluster is asked for. The lists are read here, since lightkube has no limit on their size
+and asks on as long as there is another page.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from functools import cache
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from regbot.errors import RegbotError, UseUnknown
 from regbot.rules.in_use.cluster_login import user_by
 from regbot.rules.in_use.settings import Cluster, Kind
-from regbot.stopping import Stop
+from regbot.stopping import Clock, Stop
+from regbot.units import format_duration
 
 if TYPE_CHECKING:
-    from lightkube import Client
+    from httpx2 import Client
     from lightkube.config.kubeconfig import SingleConfig
 
 PAGE = 500
 """Objects asked for at once."""
+TIMEOUT = 60.0
+"""Seconds for all that is read of a cluster, as a command has."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes of one answer."""
 _TRIES = 4
 _PAUSE = 0.2
 """Seconds before a list is asked for again, the first time; then four times as long each."""
 _PASSING = frozenset({410, 429, 500, 502, 503, 504})
 """Statuses that may be others the next time; 410 is for a next page that came too late."""
-_INSTALL = "pip install 'regbot[kubernetes]'"
+_INSTALL = "pip install '.[kubernetes]'"
+
+Value = TypeVar("Value")
 
 
 class ClusterApi(Protocol):
@@ -44,25 +53,45 @@ class ClusterApi(Protocol):
 
 
 @contextmanager
-def open_cluster(cluster: Cluster, environ: Mapping[str, str], stop: Stop) -> Iterator[ClusterApi]:
-    """The API of a cluster. Raises UseUnknown where it can't be reached or understood."""
+def open_cluster(
+    cluster: Cluster,
+    environ: Mapping[str, str],
+    stop: Stop,
+    *,
+    timeout: float = TIMEOUT,
+    largest: int = LARGEST,
+    clock: Clock = time.monotonic,
+) -> Iterator[ClusterApi]:
+    """The API of a cluster. Raises UseUnknown where it can't be reached or understood.
+
+    All that is read has ``timeout`` seconds, and one answer has at most ``largest`` bytes.
+    """
+    deadline = clock() + timeout
+
+    def check() -> None:
+        stop.check()
+        if clock() >= deadline:
+            raise UseUnknown(f"it did not answer within {format_duration(timeout)}")
+
     try:
-        from lightkube import Client
+        from lightkube.config.client_adapter import Client, ConnectionParams
     except ImportError:
         why = f"Kubernetes needs a package that is not installed ({_INSTALL})"
         raise UseUnknown(why) from None
     with _mapped("its kubeconfig can't be used"):
-        client = Client(config=_config(cluster, environ, stop), trust_env=True)
-    with closing(client):
-        yield _LightkubeApi(client, stop)
+        client = Client(_config(cluster, environ, stop), ConnectionParams())
+    with client:
+        yield _HttpApi(client, stop, check, largest)
 
 
-class _LightkubeApi:
-    """See ClusterApi."""
+class _HttpApi:
+    """See ClusterApi. ``check`` raises the reason to end, if there is one."""
 
-    def __init__(self, client: Client, stop: Stop) -> None:
+    def __init__(self, client: Client, stop: Stop, check: Callable[[], None], largest: int) -> None:
         self._client = client
         self._stop = stop
+        self._check = check
+        self._largest = largest
 
     def objects(self, kind: Kind, *, of_type: str = "") -> list[dict[str, Any]]:
         """A list that breaks off, or whose next page expired, is asked for from its start."""
@@ -77,20 +106,55 @@ class _LightkubeApi:
         raise AssertionError
 
     def _listed(self, kind: Kind, of_type: str) -> list[dict[str, Any]]:
-        fields: Any = {"type": of_type} if of_type else None
-        objects = []
-        for item in self._client.list(_resource(kind), chunk_size=PAGE, fields=fields):
-            self._stop.check()
-            objects.append(dict(item))
-        return objects
+        """All pages of a list (Kubernetes API Concepts, "Retrieving large results sets")."""
+        query = {"limit": str(PAGE), **({"fieldSelector": f"type={of_type}"} if of_type else {})}
+        objects: list[dict[str, Any]] = []
+        tokens: set[str] = set()
+        while True:
+            page = self._page(kind, query)
+            objects += (_checked(item, dict) for item in _checked(page["items"], list))
+            metadata = _checked(page.get("metadata") or {}, dict)
+            token = _checked(metadata.get("continue") or "", str)
+            if not token:
+                return objects
+            if token in tokens:
+                raise UseUnknown(f"its {kind.resource} can't be listed: its pages have no end")
+            tokens.add(token)
+            query["continue"] = token
+
+    def _page(self, kind: Kind, query: Mapping[str, str]) -> dict[str, Any]:
+        root = f"apis/{kind.group}" if kind.group else "api"
+        path = f"{root}/{kind.version}/{kind.resource}"
+        self._check()
+        content = bytearray()
+        with self._client.stream("GET", path, params=query) as response:
+            for part in response.iter_bytes():
+                self._check()
+                content += part
+                if len(content) > self._largest:
+                    limit = f"an answer has more than the limit of {self._largest} bytes"
+                    raise UseUnknown(f"its {kind.resource} can't be listed: {limit}")
+        if response.is_success:
+            return _checked(json.loads(content), dict)
+        status = response.status_code
+        text = f"its {kind.resource} can't be listed: {status} {_message(content)}".rstrip()
+        raise (_Passing if status in _PASSING else UseUnknown)(text)
 
 
-@cache
-def _resource(kind: Kind) -> Any:  # noqa: ANN401 - a class that lightkube lists as plain objects
-    from lightkube.generic_resource import GenericGlobalResource, create_api_info
+def _checked(value: object, kind: type[Value]) -> Value:
+    """The value, which has to be of a kind. Raises TypeError."""
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
 
-    info = create_api_info(kind.group, kind.version, kind.word, kind.resource)
-    return type(kind.resource, (GenericGlobalResource,), {"_api_info": info})
+
+def _message(content: bytes | bytearray) -> str:
+    """What an answer of kind Status says; empty for any other."""
+    try:
+        message = _checked(json.loads(content), dict).get("message")
+    except (ValueError, TypeError, RecursionError):
+        return ""
+    return message if isinstance(message, str) else ""
 
 
 class _Passing(UseUnknown):
@@ -101,19 +165,14 @@ class _Passing(UseUnknown):
 def _mapped(what: str) -> Iterator[None]:
     """Turn the errors of the libraries below into one that says what could not be done.
 
-    An answer of the API is quoted. Anything else may hold a secret of the kubeconfig.
+    They may hold a secret of the kubeconfig, and are not quoted.
     """
-    from httpx2 import HTTPStatusError, TransportError
+    from httpx2 import TransportError
 
     try:
         yield
     except RegbotError:
         raise
-    except HTTPStatusError as error:
-        status = error.response.status_code
-        message = getattr(getattr(error, "status", None), "message", None) or ""
-        text = f"{what}: {status} {message}".rstrip()
-        raise (_Passing if status in _PASSING else UseUnknown)(text) from None
     except TransportError as error:
         raise _Passing(f"{what}: no answer ({type(error).__name__})") from None
     except Exception as error:  # noqa: BLE001 - of several libraries, and each stops deletes
