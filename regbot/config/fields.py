@@ -11,10 +11,8 @@ import re
 from datetime import UTC
 
 from regbot.config.document import Mapping, Mistake, Node, Scalar, Sequence, shown
-from regbot.config.section import Listing, Value
+from regbot.config.section import Value
 from regbot.errors import InvalidValue
-from regbot.oci.patterns import Pattern
-from regbot.plan.guard import Protection
 from regbot.run.schedule import Schedule
 from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration, parse_size
@@ -230,30 +228,6 @@ def header_of(value: Value) -> str:
     if not re.fullmatch(r"[ -~]*", text):
         raise Mistake("a user agent may contain only ASCII characters (remove the others)")
     return text
-
-
-def pattern_of(value: Value) -> Protection:
-    """A pattern of tags that are protected."""
-    try:
-        return Protection.parse(text_of(value))
-    except InvalidValue as error:
-        raise Mistake(f"{error} (write a glob such as v*, or regex:...)") from None
-
-
-def name_pattern_of(value: Value) -> Pattern:
-    """A pattern of names, of tags or repositories."""
-    try:
-        return Pattern.parse(text_of(value))
-    except InvalidValue as error:
-        raise Mistake(f"{error} (write a glob such as v*, or regex:...)") from None
-
-
-def name_patterns_of(value: Value) -> tuple[Pattern, ...]:
-    """A list of such patterns. An empty list, which would mean all, is an error."""
-    patterns = Listing(name_pattern_of, unique=True)(value)
-    if isinstance(value.node, Sequence) and not value.node.items:
-        raise Mistake("the list is empty (write a pattern, or remove the key)")
-    return patterns
 
 
 def arguments_of(value: Value) -> dict[str, object]:

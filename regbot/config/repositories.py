@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from regbot.config.document import Mapping, Mistake, Sequence
-from regbot.config.fields import name_patterns_of, word_of
+from regbot.config.fields import word_of
 from regbot.config.hostfields import registry_of
+from regbot.config.patternfields import repository_patterns_of
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
 from regbot.config.values import Repositories
 from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference, parse_registry
+
+
+def _unread(value: Value) -> Value:
+    """Patterns, which are read once the registry is known."""
+    return value
 
 
 class RepositoriesSection(Section):
@@ -18,8 +24,8 @@ class RepositoriesSection(Section):
     called = "repositories"
 
     registry = RequiredKey(registry_of)
-    match = Key(name_patterns_of)
-    but = Key(name_patterns_of, "except")
+    match = Key(_unread)
+    but = Key(_unread, "except")
 
     @classmethod
     def read_all(cls, value: Value) -> tuple[Repositories, ...]:
@@ -41,21 +47,10 @@ def _of_registry(value: Value) -> Repositories:
     registry = section.values.get("registry")
     if registry is None:
         return Repositories("")  # which is a mistake already
-    match = tuple(_complete(registry, pattern) for pattern in section.match or ())
-    return Repositories(registry, match, section.but or ())
-
-
-def _complete(registry: str, pattern: Pattern) -> Pattern:
-    """A repository's name as the registry has it; other patterns stay as they are."""
-    if not pattern.is_plain:
-        return pattern
-    try:
-        reference = Reference.parse(f"{registry}/{pattern.text}", default_tag=None)
-    except InvalidValue as error:
-        raise Mistake(f"{error} (name a repository of the registry)") from None
-    if reference.tag or reference.digest:
-        raise Mistake(f"{pattern.text} is an image (leave the tag and the digest out)")
-    return Pattern.parse(reference.repository)
+    patterns = repository_patterns_of(registry)
+    match = section.match.read(patterns) if section.match else None
+    but = section.but.read(patterns) if section.but else None
+    return Repositories(registry, match or (), but or ())
 
 
 def _named(value: Value) -> Repositories:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from regbot.config.document import Mapping, Mistake, shown
 from regbot.config.fields import (
     Expected,
@@ -9,14 +11,14 @@ from regbot.config.fields import (
     count_of,
     duration_of,
     flag_of,
-    name_patterns_of,
     unexpected,
     word_of,
 )
+from regbot.config.patternfields import tag_patterns_of
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
 from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
-from regbot.rules.policy import By, Newest, Policy, Referrers, Rule
+from regbot.rules.policy import By, Newest, Policy, Referrers, Rule, age_text
 
 _BY: dict[str, By] = {"created": "created", "semver": "semver", "name": "name"}
 _REFERRERS: dict[str, Referrers] = {"with-subject": "with-subject", "keep": "keep"}
@@ -133,12 +135,24 @@ class AgeSection(Section):
 class KeepSection(Section):
     """One rule: what has to be true of a tag for it to be kept; fields of Rule."""
 
-    tags = Key(name_patterns_of)
+    tags = Key(tag_patterns_of)
     newest = Key(NewestSection.read)
     newer = Key(AgeSection.read)
     older = Key(AgeSection.read)
     labels = Key(labels_of)
     in_use = Key(in_use_of)
+
+    @classmethod
+    def read(cls, value: Value) -> Self:
+        """Read a rule. Ages that exclude each other are a mistake."""
+        section = super().read(value)
+        newer, older = (
+            age.values.get("than") if age else None for age in (section.newer, section.older)
+        )
+        if newer is not None and older is not None and newer <= older:
+            text = f"nothing is newer than {age_text(newer)} and older than {age_text(older)}"
+            value.note(value.mark, f"{text} (write two rules)")
+        return section
 
     @property
     def rule(self) -> Rule:
@@ -158,7 +172,7 @@ class DeleteSection(Section):
 
     called = "an entry of delete"
 
-    tags = RequiredKey(name_patterns_of)
+    tags = RequiredKey(tag_patterns_of)
 
 
 class RetentionSection(Section):

@@ -18,7 +18,6 @@ from regbot.config.fields import (
     inverted_flag_of,
     memory_of,
     name_of,
-    pattern_of,
     percent_of,
     positive_count_of,
     rate_of,
@@ -49,6 +48,7 @@ from regbot.config.hostfields import (
     tls_of,
 )
 from regbot.config.inusefields import InUseSection
+from regbot.config.patternfields import protection_of
 from regbot.config.repositories import RepositoriesSection
 from regbot.config.retention import RetentionSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
@@ -94,7 +94,7 @@ class GuardSection(Section):
 
     max_deletes = Key(count_of)
     max_delete_percent = Key(percent_of)
-    protect = Key(Listing(pattern_of, unique=True))
+    protect = Key(Listing(protection_of, unique=True))
     min_age = Key(duration_of)
     keep_at_least = Key(count_of)
 

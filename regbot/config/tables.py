@@ -58,7 +58,8 @@ class _Table:
     def line(self, problem: Problem) -> str:
         """A problem after the field it is in."""
         name = self._fields[problem.mark.line - 1]
-        text = problem.text.removeprefix(f"{name.rpartition('.')[2]}: ")
+        key = name.rpartition(".")[2].partition("[")[0]
+        text = problem.text.removeprefix(f"{key}: ")
         return f"{name}: {text}" if name else text
 
 

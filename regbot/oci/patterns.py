@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _REGEX = "regex:"
 _LONGEST = 1.0
 """Seconds that one expression may take for one name."""
+_PART = re.compile(r"\[!?+\]?+[^\]]*\]|.", re.DOTALL)
+"""A set in brackets, or one character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ class Pattern:
         """Whether it is a name itself, and fits no other."""
         return not self.text.startswith(_REGEX) and not set(self.text) & set("*?[")
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of a glob: sets in brackets and single characters. None of a ``regex:``."""
+        return () if self.text.startswith(_REGEX) else tuple(_PART.findall(self.text))
+
     def fits(self, name: str) -> bool:
         """Whether it fits a whole name. Raises as ``groups`` does."""
         return self.groups(name) is not None
@@ -66,3 +73,11 @@ class Pattern:
         except TimeoutError:
             raise InvalidValue(f"{self.text!r} takes too long to be tried on {name}") from None
         return match.groups(default="") if match else None
+
+
+def can_be(part: str, characters: str) -> bool:
+    """Whether a part of a glob fits any of these characters."""
+    if len(part) == 1:
+        return part in "*?" or part in characters
+    expression = re.compile(translate(part))
+    return any(map(expression.fullmatch, characters))

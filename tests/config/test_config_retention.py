@@ -92,6 +92,12 @@ def test_names_of_docker_hub_are_filled_in():
     assert script.repositories[0].names == ("library/alpine",)
 
 
+def test_docker_hub_names_are_filled_in_where_they_are_left_out():
+    repositories = "{registry: docker.io, match: ['*'], except: [alpine]}"
+    (script,) = load(retention("keep: [{tags: [v1]}]", repositories=repositories)).scripts
+    assert not script.repositories[0].takes("library/alpine")
+
+
 MISTAKES = {
     # what belongs together
     "scripts:\n  - {name: a, script: x, retention: {keep: [{tags: [v1]}]}}\n": [
@@ -122,11 +128,6 @@ MISTAKES = {
     ),
     retention("keep: [{tags: [v]}]", repositories="{registry: r.example, match: []}"): (
         "3:48: match: the list is empty (write a pattern, or remove the key)"
-    ),
-    retention("keep: [{tags: [v]}]", repositories="{registry: r.example, match: [Team/app]}"): (
-        "3:19: repositories: reference 'r.example/Team/app': 'T' at column 11 is not allowed in a"
-        " repository (lower-case letters, digits and single . _ - between them)"
-        " (name a repository of the registry)"
     ),
     # rules
     retention("kept: [{tags: [v1]}]"): [
@@ -173,6 +174,9 @@ MISTAKES = {
         " (write by: created, which is the date in the image)"
     ),
     keep("{older: {by: created}}"): "6:19: than is missing in an age (add than: ...)",
+    keep("{newer: {than: 1d}, older: {than: 20d}}"): (
+        "6:11: nothing is newer than 1d and older than 20d (write two rules)"
+    ),
     keep("{labels: [keep]}"): (
         '6:20: labels: expected a mapping, not a list (write one such as {keep: "true"})'
     ),
@@ -197,3 +201,86 @@ def test_a_mistake_has_its_place_and_what_to_do(text, expected):
 def test_in_use_of_a_rule_can_only_be_true():
     (line, *_) = [line for line in problems(keep("{inUse: false}")) if "not in use" in line]
     assert line.endswith("(write inUse: true, or remove it)")
+
+
+FIT_NO_TAG = {
+    "{latest,stable}": "globs have no {a,b} (write two patterns)",
+    "v{1,2}*": "globs have no {a,b} (write two patterns)",
+    "v 1": "' ' can't be in one (write a glob such as v*)",
+    "v1,v2": "',' can't be in one (write a glob such as v*)",
+    "^v1$": "'^' can't be in one (write a glob such as v*)",
+    "v[": "'[' can't be in one (write a glob such as v*)",
+    "v[+ ]": "'[+ ]' can't be in one (write a glob such as v*)",
+    "-rc*": "'-' can't be at the beginning of one (write a glob such as v*)",
+    "team/app:v1": "'/' can't be in one (write the tag alone)",
+}
+
+
+@pytest.mark.parametrize(("pattern", "why"), FIT_NO_TAG.items())
+def test_a_glob_that_fits_no_tag_is_a_mistake(pattern, why):
+    text = f"tags: {pattern!r} fits no tag, because {why}"
+    assert problems(keep(f"{{tags: [v1, '{pattern}']}}")) == [f"bot.yml:6:23: {text}"]
+
+
+@pytest.mark.parametrize("key", ["match", "except"])
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    {
+        "r.example/team/base": "whose names don't begin with it (leave the registry out)",
+        "R.example/*": "whose names don't begin with it (leave the registry out)",
+        "team/{a,b}": "because globs have no {a,b} (write two patterns)",
+        "Team/X": "because 'T' can't be in one (write it in lower case)",
+        "team/base:latest": (
+            "because ':' can't be in one (leave the registry, the tag and the digest out)"
+        ),
+        "/team/*": "because '/' can't be at the beginning of one (write a glob such as team/*)",
+        "team/": "because '/' can't be at the end of one (write a glob such as team/*)",
+    }.items(),
+)
+def test_a_glob_that_fits_no_repository_is_a_mistake(key, pattern, why):
+    repositories = f"{{registry: r.example, {key}: [a, '{pattern}']}}"
+    (line,) = problems(retention("keep: [{tags: [v]}]", repositories=repositories))
+    assert line.startswith(f"bot.yml:3:{len(key) + 47}: {key}: {pattern!r} fits no repository")
+    assert line.endswith(why)
+
+
+def test_globs_that_fit_something_and_regular_expressions_are_no_mistakes():
+    tags = r"['v?.[0-9]*', '[!a]*', '*', 'v1_2-rc.1', 'regex:v{1,2}|a b', 'regex:[/]']"
+    names = r"['team/*', '*-[ab]', '[!x]?', 'a.b/c__d', 'regex:(Team|x{2})/.+']"
+    repositories = f"{{registry: r.example, match: {names}, except: {names}}}"
+    text = retention(f"keep: [{{tags: {tags}}}]", repositories=repositories)
+    assert load(text).scripts
+
+
+def guarded(pattern: str) -> str:
+    return f"defaults:\n  guard:\n    protect: ['{pattern}']\n"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    {
+        "{a,b}": "fits no tag, because globs have no {a,b} (write two patterns)",
+        "team/{a,b}:v1": "fits no tag, because globs have no {a,b} (write two patterns)",
+        "not a tag": "fits no tag, because ' ' can't be in one (write a glob such as v*)",
+        "team/app:v 1": "fits no tag, because ' ' can't be in one (write a glob such as v*)",
+        "team/app": "names no tag (write team/app:*)",
+    }.items(),
+)
+def test_a_protected_glob_that_fits_no_reference_is_a_mistake(pattern, why):
+    assert problems(guarded(pattern)) == [f"bot.yml:3:15: protect: {pattern!r} {why}"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "v*",
+        "team/*:v[0-9]",
+        "localhost:5000/*",
+        "team/*",
+        "ocidir://my images:v1",
+        "./a b/*",
+        "regex:{a b}",
+    ],
+)
+def test_a_protected_glob_may_be_one_of_references(pattern):
+    assert load(guarded(pattern)).defaults.guard.protect

@@ -67,6 +67,7 @@ def test_a_script_deletes_by_the_decisions(repository, flavour):
         ("{}", "expected a table such as {keep = {...}}"),
         ("{keep = {}}", "retention without keep and delete would delete every tag"),
         ("{keep = {{tag = {'v*'}}}}", "keep[1].tag: unknown key 'tag' (did you mean tags?)"),
+        ("{keep = {{tags = {'{a,b}'}}}}", "keep[1].tags[1]: '{a,b}' fits no tag"),
         ("{keep = {{newest = {count = 0}}}}", "keep[1].newest.count: the newest 0 are none"),
         ("{keep = {{tags = {'v*'}}, {inUse = true}}}", "keep[2].inUse: inUse needs a list"),
         ("{keep = {{newest = {count = 1, by = 'pulled'}}}}", "keep[1].newest.by: registries don't"),

@@ -12,6 +12,7 @@ from support.retained import NOW, Repository, Used, digest, image, policy, signa
 
 from regbot.rules.content import Facts
 from regbot.rules.deciding import decide
+from regbot.units import parse_duration
 
 TAGS = [
     *("latest", "v1.0.0", "v1.1.0", "v1.2.0-rc.1", "v01", "main", "x"),
@@ -46,6 +47,16 @@ NEWEST = st.fixed_dictionaries(
     {"count": st.integers(1, 3), "by": st.sampled_from(["created", "semver", "name"])},
     optional={"per": st.sampled_from(["ci-(.)-.*", "(.).*"])},
 )
+
+
+def excludes_all(rule):
+    """Whether nothing is of both ages, which is a mistake."""
+    if not {"newer", "older"} <= rule.keys():
+        return False
+    newer, older = (parse_duration(rule[key]["than"]) for key in ("newer", "older"))
+    return newer <= older
+
+
 RULES = st.fixed_dictionaries(
     {},
     optional={
@@ -56,7 +67,7 @@ RULES = st.fixed_dictionaries(
         "labels": st.sampled_from([{"keep": "a"}, {"branch": "b"}, {"keep": "a", "branch": "b"}]),
         "inUse": st.just(True),
     },
-).filter(bool)
+).filter(lambda rule: rule and not excludes_all(rule))
 POLICIES = st.fixed_dictionaries(
     {"keep": st.lists(RULES, min_size=1, max_size=4)},
     optional={
