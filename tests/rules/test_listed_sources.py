@@ -179,6 +179,100 @@ def test_settings_beside_the_file_count_after_the_environment(tmp_path):
     assert texts(composed(tmp_path, "services: {web: {image: 'x${F:-:7}'}}")) == ["x:7"]
 
 
+APP = "services: {web: {image: 'app:${TAG:-1}'}}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "tag"),
+    [
+        ("\ufeffTAG=2\n", "2"),
+        ("TAG=2\r\n", "2"),
+        ('A="say \\"it\\"" # yes\nTAG=\'2\'\n', "2"),
+        ("A=what's\nTAG=2 #3\n", "2"),
+    ],
+)
+def test_settings_are_read_as_compose_does(tmp_path, settings, tag):
+    assert texts(composed(tmp_path, APP, _env=settings)) == [f"app:{tag}"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "TAG: v2",
+        "TAG",
+        'A="one\nTAG=v9\n"',
+        'A="say \\"it\nTAG=v9\n"',
+        "A='it\\'s\nTAG=v9\n'",
+        'A="one" two',
+        "A B=1",
+    ],
+)
+def test_settings_that_are_not_understood_stop(tmp_path, line):
+    with pytest.raises(UseUnknown) as caught:
+        composed(tmp_path, APP, _env=f"# mine\n\n{line}\n")
+    assert str(caught.value) == f"{tmp_path}/.env: line 3 is not NAME=value on one line"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_read"),
+    [
+        ("compose_override_yml", True),
+        ("docker-compose_override_yaml", True),
+        ("other_override_yml", False),
+    ],
+)
+def test_an_override_file_counts_too(tmp_path, name, is_read):
+    override = {name: "services: {web: {image: app:7}}"}
+    assert texts(composed(tmp_path, APP, **override)) == ["app:1", *(["app:7"] if is_read else [])]
+    if is_read:
+        with pytest.raises(UseUnknown, match="is no mapping"):
+            composed(tmp_path, APP, **{name: "services: {web: app}"})
+
+
+def test_a_file_with_a_name_of_its_own_has_no_override(tmp_path):
+    (tmp_path / "prod.yml").write_text(APP)
+    (tmp_path / "compose.override.yml").write_text("services: {web: {image: app:7}}")
+    assert texts(read_compose(ComposeFile(tmp_path / "prod.yml"), {})) == ["app:1"]
+
+
+def test_the_files_that_the_settings_list_count_too(tmp_path):
+    prod = "services: {web: {image: app:7}}"
+    listed = "COMPOSE_FILE=compose.yml:prod.yml\nTAG=2\n"
+    assert texts(composed(tmp_path, APP, _env=listed, prod_yml=prod)) == ["app:2", "app:7"]
+    listed = "COMPOSE_PATH_SEPARATOR=;\nCOMPOSE_FILE=compose.yml;prod.yml\n"
+    assert texts(composed(tmp_path, APP, _env=listed)) == ["app:1", "app:7"]
+    for listed, why in (
+        ("COMPOSE_FILE=compose.yml:gone.yml", "gone"),
+        ("COMPOSE_FILE=$A", "COMPOSE_FILE"),
+    ):
+        with pytest.raises(UseUnknown, match=why):
+            composed(tmp_path, APP, _env=listed)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "environ", "tag"),
+    [
+        ("", "TAG=2", {}, "2"),
+        ("TAG=3", "TAG=2", {}, "3"),
+        ("", "TAG=2", {"TAG": "4"}, "4"),
+    ],
+)
+def test_an_included_folder_has_settings_of_its_own(tmp_path, outer, inner, environ, tag):
+    files = {"_env": outer, "sub___env": inner, "sub__compose_yml": APP}
+    for include in ("include: [sub/compose.yml]", "include: [{path: sub/compose.yml}]"):
+        assert texts(composed(tmp_path, include, environ, **files)) == [f"app:{tag}"]
+
+
+def test_a_file_counts_with_the_settings_of_all_who_read_it(tmp_path):
+    seen = composed(
+        tmp_path,
+        "include: [sub/compose.yml]\nservices: {a: {extends: {file: sub/compose.yml}}}",
+        sub___env="TAG=2",
+        sub__compose_yml=f"include: [../compose.yml]\n{APP}",
+    )
+    assert sorted(texts(seen)) == ["app:1", "app:2"]
+
+
 def test_files_that_are_included_or_extended_count(tmp_path):
     seen = composed(
         tmp_path,
@@ -203,6 +297,11 @@ def test_files_that_are_included_or_extended_count(tmp_path):
         "services: {web: {image: nginx}",
         "include: [gone.yml]",
         "include: [{path: compose.yml, env_file: other.env}]",
+        "include: [{path: []}]",
+        "include: [[compose.yml, 7]]",
+        "web: {image: nginx}",
+        "volumes: {data: }",
+        "",
     ],
 )
 def test_what_is_no_compose_file_can_t_be_read(tmp_path, text):
