@@ -7,7 +7,7 @@ never deletes more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from regbot.errors import InvalidValue
@@ -18,6 +18,9 @@ from regbot.plan.uses import InUse
 from regbot.rules.content import Content, Facts
 from regbot.rules.policy import Newest, Rule, age_text
 from regbot.values import dataclass
+
+_AHEAD = 86400.0
+"""Seconds that the clock which dated an image may be ahead; a later date is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Judge:
         if newest is None:
             return verdicts
         counted = {tag: facts[tag] for tag, each in verdicts.items() if each.holds == "yes"}
-        return verdicts | _ranked(newest, counted, self._content.check)
+        return verdicts | self._ranked(newest, counted)
 
     def _conditions(self, tag: Tag, facts: Facts) -> Verdict:
         """All conditions but the ranking."""
@@ -61,10 +64,11 @@ class Judge:
         newer, older = self._rule.newer_than, self._rule.older_than
         if newer is None and older is None:
             return
-        if facts.created is None:
-            yield Verdict("unknown", "no date is known")
+        created = self._date(facts)
+        if created is None:
+            yield Verdict("unknown", _no_date(facts))
             return
-        age = self._now - facts.created
+        age = self._now - created
         if newer is not None:
             is_newer = age <= newer
             word = "newer" if is_newer else "not newer"
@@ -95,42 +99,47 @@ class Judge:
         user = next(filter(None, users), "")
         yield Verdict("yes", f"in use by {user}") if user else Verdict("no", "not in use")
 
+    def _date(self, facts: Facts) -> float | None:
+        """When an image was made; None where that is not known, or is yet to come."""
+        known = facts.created
+        return None if known is None or known > self._now + _AHEAD else known
 
-def _ranked(
-    newest: Newest, facts: Mapping[Tag, Facts], check: Callable[[], None]
-) -> dict[Tag, Verdict]:
-    """The verdicts of a ranking. What is counted are digests, and what ties is kept."""
-    verdicts: dict[Tag, Verdict] = {}
-    groups: dict[tuple[str, ...], dict[Tag, tuple[Digest, Any]]] = {}
-    for tag, known in facts.items():
-        check()
-        group, key = newest.group_of(tag), _key(newest, tag, known)
-        if group is None:
-            verdicts[tag] = Verdict("unknown", "per doesn't fit it")
-        elif key is None or known.digest is None:
-            why = "it is no version" if newest.by == "semver" else "no date is known"
-            verdicts[tag] = Verdict("unknown", why)
-        else:
-            groups.setdefault(group, {})[tag] = (known.digest, key)
-    for entries in groups.values():
-        ranks = _ranks(entries.values())
-        for tag, (digest, _) in entries.items():
-            is_kept = ranks[digest] <= newest.count
-            why = str(newest) if is_kept else f"number {ranks[digest]} by {newest.by}"
-            verdicts[tag] = Verdict("yes" if is_kept else "no", why)
-    return verdicts
+    def _ranked(self, newest: Newest, facts: Mapping[Tag, Facts]) -> dict[Tag, Verdict]:
+        """The verdicts of a ranking. What is counted are digests, and what ties is kept."""
+        verdicts: dict[Tag, Verdict] = {}
+        groups: dict[tuple[str, ...], dict[Tag, tuple[Digest, Any]]] = {}
+        for tag, known in facts.items():
+            self._content.check()
+            group, key = newest.group_of(tag), self._key(newest, tag, known)
+            if group is None:
+                verdicts[tag] = Verdict("unknown", "per doesn't fit it")
+            elif key is None or known.digest is None:
+                why = "it is no version" if newest.by == "semver" else _no_date(known)
+                verdicts[tag] = Verdict("unknown", why)
+            else:
+                groups.setdefault(group, {})[tag] = (known.digest, key)
+        for entries in groups.values():
+            ranks = _ranks(entries.values())
+            for tag, (digest, _) in entries.items():
+                is_kept = ranks[digest] <= newest.count
+                why = str(newest) if is_kept else f"number {ranks[digest]} by {newest.by}"
+                verdicts[tag] = Verdict("yes" if is_kept else "no", why)
+        return verdicts
+
+    def _key(self, newest: Newest, tag: Tag, facts: Facts) -> Any:  # noqa: ANN401 - what compares
+        """What a tag is ranked by; None where that is not known."""
+        if newest.by == "created":
+            return self._date(facts)
+        if newest.by == "name":
+            return str(tag)
+        try:
+            return TagVersion.parse(tag).version
+        except InvalidValue:
+            return None
 
 
-def _key(newest: Newest, tag: Tag, facts: Facts) -> Any:  # noqa: ANN401 - whatever compares
-    """What a tag is ranked by; None where that is not known."""
-    if newest.by == "created":
-        return facts.created
-    if newest.by == "name":
-        return str(tag)
-    try:
-        return TagVersion.parse(tag).version
-    except InvalidValue:
-        return None
+def _no_date(facts: Facts) -> str:
+    return "no date is known" if facts.created is None else "its date is in the future"
 
 
 def _ranks(entries: Iterable[tuple[Digest, Any]]) -> dict[Digest, int]:

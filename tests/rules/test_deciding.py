@@ -108,6 +108,24 @@ def test_an_age_is_compared_with_the_date_of_the_image():
     assert kept(images, {"older": {"than": "14d"}}) == {"c", "d"}
 
 
+def test_a_date_in_the_future_is_no_date():
+    images = {**BUILDS, **{f"x{n}": image(f"x{n}", -2 - n) for n in range(3)}}
+    future = {"x0", "x1", "x2"}
+    assert kept(images, {"newest": {"count": 2}}) == {"ci-1", "ci-2", *future}
+    assert kept(images, {"older": {"than": "7d"}}) == {"ci-8", *future}
+    decisions = decided(images, policy({"newest": {"count": 2}}))
+    why = "kept by rule 1, which can't judge it: its date is in the future"
+    assert decisions["x1"].reason == why
+    decisions = decided(images, policy({"newer": {"than": "1d"}}))
+    assert decisions["x1"].reason == why
+
+
+def test_the_clock_that_dated_an_image_may_be_a_day_ahead():
+    images = {**BUILDS, "ci-0": image("ahead", -0.9)}
+    assert kept(images, {"newest": {"count": 2}}) == {"ci-0", "ci-1"}
+    assert kept(images, {"newer": {"than": "1d"}}) == {"ci-0", "ci-1"}
+
+
 def test_labels_have_to_have_their_values_in_one_image():
     one, other = {"a": "1", "b": "2"}, {"a": "1"}
     index = Facts(digest("i"), is_index=True, labels=({}, one))
