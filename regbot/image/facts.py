@@ -9,7 +9,7 @@ from typing import Any
 
 from regbot.errors import NotFound
 from regbot.image.graph import DEEPEST, walk
-from regbot.image.parts import blobs_of
+from regbot.image.parts import blobs_of, children_of, is_attestation
 from regbot.oci.manifest import (
     DEFAULT_BLOB_LIMIT,
     DOCKER_CONFIG,
@@ -69,6 +69,18 @@ def created_of(
     return _created(store, manifest, platform, blob_limit, DEEPEST)
 
 
+def newest_date(
+    store: ReadStore, manifest: Manifest, blob_limit: int = DEFAULT_BLOB_LIMIT
+) -> datetime | None:
+    """The date of an image; of an index the newest that is known of its images.
+
+    Unlike ``created`` it doesn't depend on the machine that asks. An index that has no such
+    date, or lacks one of its images, has that of its annotation. Raises what the store
+    raises, and NotFound where an image is not there and no annotation tells.
+    """
+    return _newest(store, manifest, blob_limit, DEEPEST)
+
+
 def labels_of(
     store: ReadStore, manifest: Manifest, blob_limit: int = DEFAULT_BLOB_LIMIT
 ) -> dict[str, str]:
@@ -120,6 +132,23 @@ def _created(
     ]
     known = [date for date in dates if date]
     return max(known) if known and len(known) == len(dates) else annotated
+
+
+def _newest(store: ReadStore, manifest: Manifest, limit: int, levels: int) -> datetime | None:
+    if not manifest.is_index:
+        return _created(store, manifest, None, limit, levels)
+    annotated = parse_date(manifest.annotations.get(CREATED))
+    images = [child for child in children_of(manifest) if not is_attestation(child)]
+    try:
+        dates = [
+            _newest(store, store.manifest(child.digest), limit, levels - 1)
+            for child in (images if levels else ())
+        ]
+    except NotFound:
+        if annotated is None:
+            raise
+        return annotated
+    return max(filter(None, dates), default=annotated)
 
 
 def _dates_of_config(

@@ -63,6 +63,11 @@ def children_of(manifest: Manifest) -> tuple[Descriptor, ...]:
     return tuple(entry for entry in manifest.manifests if kind_of(entry) != "blob")
 
 
+def is_attestation(entry: Descriptor) -> bool:
+    """Whether an entry of an index is no image but tells of one, as BuildKit's provenance does."""
+    return entry.platform is not None and entry.platform.architecture == "unknown"
+
+
 def is_referrer_list(tag: str, manifest: Manifest, members: Sequence[Manifest]) -> bool:
     """Whether a manifest at ``tag`` is the list of referrers that clients keep there.
 

@@ -6,16 +6,16 @@ with the manifest and the config in the cache, a HEAD tells all the rest too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 from regbot.errors import ContentError, NotFound, NotSupported
 from regbot.image.crew import Crew
-from regbot.image.facts import created_of, labels_of
+from regbot.image.facts import labels_of, newest_date
 from regbot.image.graph import DEEPEST
-from regbot.image.parts import children_of, kind_of
+from regbot.image.parts import children_of, is_attestation, kind_of
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, INDEXES, Manifest
 from regbot.oci.reference import Reference
@@ -46,7 +46,8 @@ class Facts:
 
     ``below`` are the digests that the manifest leads to: children, and image configs where
     all was read. ``created`` is in seconds since 1970, None where no date is known;
-    ``labels`` are those of each image. ``problem`` is why something could not be read.
+    ``labels`` are those of each image; ``lacks_child``: there is a child that the repository
+    doesn't have. ``problem`` is why something could not be read.
     """
 
     digest: Digest | None = None
@@ -54,6 +55,7 @@ class Facts:
     below: frozenset[Digest] = frozenset()
     created: float | None = None
     labels: tuple[Labels, ...] = ()
+    lacks_child: bool = False
     problem: str = ""
 
 
@@ -135,8 +137,7 @@ class StoreContent:
             facts = Facts(manifest.digest, manifest.is_index)
             if depth == "children":
                 return replace(facts, below=frozenset(_listed(store, manifest)))
-            date = created_of(store, manifest, blob_limit=self._blob_limit)
-            facts = replace(facts, created=date.timestamp() if date else None)
+            facts = replace(facts, created=_date(store, manifest, self._blob_limit))
             return facts if depth == "date" else _whole(store, manifest, facts, self._blob_limit)
         except (ContentError, NotFound, NotSupported) as error:
             return replace(facts, problem=str(error))
@@ -152,25 +153,41 @@ def _listed(store: ReadStore, manifest: Manifest, levels: int = DEEPEST) -> set[
     return digests
 
 
-def _images(store: ReadStore, manifest: Manifest, levels: int = DEEPEST) -> list[Manifest]:
-    """What a manifest is or lists, of that which the repository has."""
-    images = [manifest]
+def _date(store: ReadStore, manifest: Manifest, limit: int) -> float | None:
+    """When an image was made; None also where a child that may be newer is not there."""
+    try:
+        date = newest_date(store, manifest, limit)
+    except NotFound:
+        if not manifest.is_index:
+            raise
+        return None
+    return date.timestamp() if date else None
+
+
+def _images(
+    store: ReadStore, manifest: Manifest, levels: int = DEEPEST
+) -> Iterator[Manifest | None]:
+    """What a manifest is or lists; None stands for an image that the repository doesn't have."""
+    yield manifest
     for child in children_of(manifest) if levels else ():
         try:
             below = store.manifest(child.digest)
-        except NotFound:
-            continue  # a copy may have left platforms out
-        images += _images(store, below, levels - 1)
-    return images
+        except NotFound:  # a copy may have left platforms out
+            if not is_attestation(child):
+                yield None
+            continue
+        yield from _images(store, below, levels - 1)
 
 
 def _whole(store: ReadStore, manifest: Manifest, facts: Facts, limit: int) -> Facts:
     """The facts, and everything else that a rule may ask for."""
-    images = _images(store, manifest)
+    listing = list(_images(store, manifest))
+    images = [image for image in listing if image is not None]
     listed = {child.digest for image in images for child in children_of(image)}
     configs = {image.config.digest for image in images if image.config}
     return replace(
         facts,
         below=frozenset(listed | configs),
         labels=tuple(labels_of(store, image, limit) for image in images),
+        lacks_child=len(images) < len(listing),
     )

@@ -86,7 +86,10 @@ class Judge:
         has = any(
             all(labels.get(name) == value for name, value in wanted) for labels in facts.labels
         )
-        yield Verdict("yes", text) if has else Verdict("no", f"no {text}")
+        if not has and facts.lacks_child:
+            yield Verdict("unknown", f"no {text}, but a child is missing that may have it")
+        else:
+            yield Verdict("yes", text) if has else Verdict("no", f"no {text}")
 
     def _used(self, tag: Tag, facts: Facts) -> Iterable[Verdict]:
         if not self._rule.in_use:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from support.images import Image, make_image, make_index
 from support.inprocess import Memory
@@ -106,8 +108,68 @@ def test_a_platform_that_a_copy_left_out_is_passed_over(world):
     del world.registry.content.repository(APP).manifests[str(gone)]
     facts = world.facts("multi", "image")
     assert facts.problem == ""
+    assert facts.lacks_child
     assert facts.labels == ({}, {"a": "b"})
     assert gone in facts.below
+
+
+ANNOTATION = "org.opencontainers.image.created"
+
+
+def of_two_days(annotations: dict[str, str] | None = None) -> Image:
+    """An index of two images, neither for the machine that runs the tests."""
+    days = {"linux/s390x": "2024-05-01", "linux/ppc64le": "2024-06-01"}
+    children = {
+        name: make_image(platform=name, created=f"{day}T00:00:00Z") for name, day in days.items()
+    }
+    return make_index(children, annotations=annotations)
+
+
+def day(year: int, month: int) -> float:
+    return datetime(year, month, 1, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize("depth", ["date", "image"])
+def test_an_index_is_as_new_as_the_newest_of_its_images(world, depth):
+    here = [make_image(platform=f"linux/{name}", created=CREATED) for name in ("amd64", "arm64")]
+    other = make_image(platform="linux/s390x", created="2024-06-01T00:00:00Z")
+    annotation = {ANNOTATION: "2020-01-01T00:00:00Z"}
+    index = make_index(
+        {"linux/amd64": here[0], "linux/arm64": here[1], "linux/s390x": other},
+        annotations=annotation,
+    )
+    world.put("multi", index)
+    assert world.facts("multi", depth).created == day(2024, 6)
+
+
+def test_an_index_without_dated_images_has_the_date_of_its_annotation(world):
+    image = make_image(created="1970-01-01T00:00:00Z")
+    annotation = {ANNOTATION: "2024-03-01T00:00:00Z"}
+    world.put("multi", make_index({"linux/amd64": image}, annotations=annotation))
+    assert world.facts("multi", "date").created == day(2024, 3)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "created"),
+    [(None, None), ({ANNOTATION: "2024-07-01T00:00:00Z"}, day(2024, 7))],
+)
+@pytest.mark.parametrize("depth", ["date", "image"])
+def test_the_date_of_an_index_that_lacks_an_image_is_its_annotation(
+    world, annotations, created, depth
+):
+    index = world.put("multi", of_two_days(annotations))
+    del world.registry.content.repository(APP).manifests[str(index.children[1].digest)]
+    facts = world.facts("multi", depth)
+    assert (facts.created, facts.problem) == (created, "")
+
+
+def test_a_missing_attestation_is_no_missing_image(world):
+    attestation = make_image(created=None, labels={"x": "attestation"})
+    children = {"linux/amd64": make_image(created=CREATED), "unknown/unknown": attestation}
+    world.put("multi", make_index(children))
+    del world.registry.content.repository(APP).manifests[str(attestation.digest)]
+    facts = world.facts("multi", "image")
+    assert (facts.created, facts.lacks_child, facts.problem) == (SECONDS, False, "")
 
 
 @pytest.mark.parametrize("depth", ["digest", "children", "date", "image"])

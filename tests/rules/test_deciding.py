@@ -134,6 +134,20 @@ def test_labels_have_to_have_their_values_in_one_image():
     assert kept(images, {"labels": one}) == {"one", "i"}
 
 
+def test_a_child_that_is_missing_may_have_the_label():
+    sparse = Facts(digest("i"), is_index=True, labels=({}, {"a": "1"}), lacks_child=True)
+    images = {"sparse": sparse, "whole": image(1, 1, b="2"), "none": image(2, 1)}
+    assert kept(images, {"labels": {"b": "2"}}) == {"sparse", "whole"}
+    decision = decided(images, policy({"labels": {"b": "2"}}))["sparse"]
+    assert decision.reason == (
+        "kept by rule 1, which can't judge it:"
+        " no label b=2, but a child is missing that may have it"
+    )
+    assert decided(images, policy({"labels": {"a": "1"}}))["sparse"].reason == (
+        "kept by rule 1: label a=1"
+    )
+
+
 def test_what_is_in_use_is_kept_by_tag_by_digest_and_by_a_child():
     images = {
         "a": image(1),
