@@ -43,13 +43,18 @@ def record(
     Tags, digests, dates, platforms, sizes and the types of referrers are recorded, and of
     the labels the date of creation. Content is not. With --anonymous, the file has another
     name for the repository, other digests, and other words in tags; numbers and common
-    words such as latest stay.
+    words such as latest stay. So do platforms, types of referrers, and labels that --label
+    names: look whether any of them tells too much.
+
+    A file that exists already is not overwritten.
     """
     from regbot.files import write_out
     from regbot.oci.reference import Reference
     from regbot.testing.anonymous import Anonymous
     from regbot.testing.record import as_test_file, record_repository
 
+    if output.is_file():
+        raise UsageError(f"-o {output}: this file exists already (delete it, or name another)")
     try:
         reference = Reference.parse(repository).without_name
     except InvalidValue as error:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from regbot.errors import NotFound, NotSupported
 from regbot.image.crew import Crew
-from regbot.image.facts import CREATED, created_of
+from regbot.image.facts import CREATED, created_of, parse_date
 from regbot.image.resolve import image_of
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import (
@@ -48,10 +48,10 @@ def record_repository(
 ) -> tuple[dict[Tag, Digest], dict[Digest, Recorded]]:
     """The tags of a repository, and the images they are on.
 
-    Of labels and annotations, the date and those called for are recorded. Raises what the
-    store raises: a part is no recording.
+    Of labels and annotations, those with the names in ``labels`` are recorded, and the date
+    if it is one. Raises what the store raises: a part is no recording.
     """
-    names, crew, tags = {CREATED, *labels}, Crew(_WORKERS, stop), store.tags()
+    names, crew, tags = frozenset(labels), Crew(_WORKERS, stop), store.tags()
     digests = crew.run(lambda tag: store.head(tag).digest, tags)
     images = crew.run(
         lambda digest: _recorded(store, store.manifest(digest), names), list(dict.fromkeys(digests))
@@ -93,7 +93,11 @@ def _config(store: ReadStore, image: Manifest) -> Mapping[str, object]:
 
 
 def _chosen(texts: Mapping[str, object], names: Collection[str]) -> dict[str, str]:
-    return {key: text for key, text in texts.items() if key in names and isinstance(text, str)}
+    return {
+        key: text
+        for key, text in texts.items()
+        if isinstance(text, str) and (key in names or (key == CREATED and parse_date(text)))
+    }
 
 
 def _referrers(store: ReadStore, digest: Digest) -> Iterator[str]:

@@ -127,6 +127,29 @@ def test_an_anonymous_recording_has_other_names_and_digests(registry, tmp_path):
     assert regbot("test", home=tmp_path, cwd=tmp_path).returncode == 0
 
 
+def test_a_date_of_creation_that_is_none_is_not_recorded(registry, tmp_path):
+    told = "built by alice@customer.example"
+    image = make_image(created=None, labels={CREATED: told}, annotations={CREATED: told})
+    registry.put(APP, "build-12", image)
+    registry.put(APP, "latest", image)
+    for arguments in ((), ("--anonymous",)):
+        text, _ = recorded(registry, tmp_path, *arguments)
+        assert "alice" not in text
+        (tmp_path / "app_test.yml").unlink()
+    text, tags = recorded(registry, tmp_path, "--label", CREATED)
+    assert tags["build-12"]["labels"] == {CREATED: told}
+
+
+def test_a_file_that_exists_is_not_overwritten(registry, tmp_path):
+    (tmp_path / "app_test.yml").write_text("mine")
+    done = record(registry, tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "-o app_test.yml: this file exists already (delete it, or name another)\n"
+    )
+    assert (tmp_path / "app_test.yml").read_text() == "mine"
+
+
 def test_what_can_t_be_read_is_no_recording(registry, tmp_path):
     registry.break_next(path=rf"/manifests/{registry.tags(APP)['latest']}", status=403, times=9)
     done = record(registry, tmp_path)
