@@ -114,9 +114,14 @@ def signature_of(status: os.stat_result) -> Signature:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def replace_file(path: Path, content: bytes) -> Signature:
-    """Write a whole file so that it is the old or the new one at any moment."""
+def replace_file(path: Path, content: bytes, permissions: int | None = None) -> Signature:
+    """Write a whole file so that it is the old or the new one at any moment.
+
+    It has the permissions of any new file unless some are given.
+    """
     with temporary_file(path) as (descriptor, temporary):
+        if permissions is not None:
+            os.fchmod(descriptor, permissions)
         write_all(descriptor, content)
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))  # finer than the kernel's own clock tick
@@ -127,13 +132,19 @@ def replace_file(path: Path, content: bytes) -> Signature:
 
 
 def write_out(path: Path, content: bytes) -> None:
-    """Write a file that the user named: as a whole, but a device or pipe as it is."""
+    """Write a file that the user named: as a whole, but a device or pipe as it is.
+
+    A file that is there already keeps its permissions.
+    """
     target = path.resolve()
-    if target.exists() and not target.is_file():
+    status = target.stat() if target.exists() else None
+    if status is None:
+        replace_file(target, content)
+    elif stat.S_ISREG(status.st_mode):
+        replace_file(target, content, stat.S_IMODE(status.st_mode))
+    else:
         with target.open("wb") as stream:
             stream.write(content)
-    else:
-        replace_file(target, content)
 
 
 def obstacle(path: Path) -> str:

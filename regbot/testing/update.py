@@ -37,10 +37,14 @@ def update_file(path: Path, results: Sequence[Result]) -> int:
         return 0
     data = path.read_bytes()
     document = compose(data, str(path))
-    lines = data.decode("utf-8").split("\n")
+    text = data.decode("utf-8")
+    ending = "\r\n" if "\r\n" in text else "\n"
+    lines = text.split(ending)
+    if len(lines) != len(text.split("\n")):
+        raise UsageError(f"{path}: expect can't be updated: its lines end in two ways")
     for result in sorted(differing, key=lambda each: -each.case.number):
         _Editor(document, lines, result).rewrite()
-    text = "\n".join(lines)
+    text = ending.join(lines)
     _check(path, document, text, {result.case.number for result in differing})
     write_out(path, text.encode())
     return len(differing)
@@ -62,9 +66,9 @@ class _Editor:
         """Put the values in place of those that are there."""
         entry = self._case.entries.get("expect")
         indent = self._case.mark.column - 1
+        if _is_flow(self._lines, self._case):
+            raise self._refusal("the test is written in braces")
         if entry is None:
-            if self._lines[self._case.mark.line - 1][indent : indent + 1] == "{":
-                raise self._refusal("it is written in braces")
             self._insert(self._end_of_block(self._case.mark.line, indent - 1), "expect:", indent)
             return
         if entry.key_mark.column != self._case.mark.column:

@@ -1,5 +1,7 @@
 """--update writes what happened into the file, and nothing else changes."""
 
+import stat
+
 import pytest
 from support.suites import APP, DELETE_OLD, results_of
 
@@ -82,21 +84,45 @@ def test_what_is_as_expected_is_not_touched(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "tests",
+    ("tests", "why"),
     [
-        "  - name: a\n    expect: {deleted: [new]}  # why\n",
-        "  - name: a\n    expect:\n      deleted:\n        - new   # why\n",
-        "  - {name: a, expect: {deleted: new}}\n",
-        "  - {name: a}\n",
-        "  - name: b\n    expect: &e {deleted: [new]}\n  - name: a\n    expect: *e\n",
-        "  - &t\n    name: b\n    expect: {deleted: [new]}\n  - <<: *t\n    name: a\n",
+        ("  - name: a\n    expect: {deleted: [new]}  # why\n", "a comment"),
+        ("  - name: a\n    expect:\n      deleted:\n        - new   # why\n", "a comment"),
+        ("  - {name: a, expect: {deleted: new}}\n", "written in braces"),
+        ("  - {name: a}\n", "written in braces"),
+        ("  - name: b\n    expect: &e {deleted: [new]}\n  - name: a\n    expect: *e\n", "anchor"),
+        (
+            "  - &t\n    name: b\n    expect: {deleted: [new]}\n  - <<: *t\n    name: a\n",
+            "without changing more",
+        ),
     ],
 )
-def test_what_would_be_lost_is_refused_and_the_file_stays(tests, tmp_path):
+def test_what_would_be_lost_is_refused_and_the_file_stays(tests, why, tmp_path):
     results = list(results_of(tmp_path, HEAD + tests).values())
-    with pytest.raises(UsageError, match="by hand"):
+    with pytest.raises(UsageError, match=rf"{why}.*by hand"):
         update_file(tmp_path / "it_test.yml", results)
     assert (tmp_path / "it_test.yml").read_text() == HEAD + tests
+
+
+def test_a_file_keeps_its_permissions_and_the_ends_of_its_lines(tmp_path):
+    text = f"{HEAD}  - name: a\n    expect: {{}}\n"
+    results = list(results_of(tmp_path, text).values())
+    path = tmp_path / "it_test.yml"
+    path.write_bytes(text.replace("\n", "\r\n").encode())
+    path.chmod(0o640)
+    update_file(path, results)
+    after = text.replace("expect: {}", "expect:\n      deleted: [old, older]")
+    assert path.read_bytes() == after.replace("\n", "\r\n").encode()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_file_whose_lines_end_in_two_ways_is_refused(tmp_path):
+    text = f"{HEAD}  - name: a\n    expect: {{}}\n"
+    results = list(results_of(tmp_path, text).values())
+    path = tmp_path / "it_test.yml"
+    path.write_bytes(text.replace("\n", "\r\n", 3).encode())
+    with pytest.raises(UsageError, match="its lines end in two ways"):
+        update_file(path, results)
 
 
 def test_long_lists_are_written_one_below_the_other(tmp_path):
