@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[DIR|FILE]...", type=click.Path(path_type=Path))
-@click.option("-k", "word", metavar="TEXT", default="", help="Only tests with this in their name.")
+@click.option(
+    "-k", "word", metavar="TEXT", default="", help="Only tests with this in their file or name."
+)
 @click.option(
     "-j",
     "at_once",
@@ -88,7 +90,7 @@ def _chosen(paths: Sequence[Path], word: str) -> list[Case]:
         raise ConfigError(problems)
     chosen = [case for case in cases if word.lower() in f"{case.path}: {case.name}".lower()]
     if not chosen:
-        raise UsageError(f"-k {word}: no test has this in its name")
+        raise UsageError(f"-k {word}: no test has this in its file or name")
     return chosen
 
 

@@ -55,7 +55,7 @@ def test_files_and_folders_can_be_named_and_tests_chosen(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-k", "nothing"], "-k nothing: no test has this in its name"),
+        (["-k", "nothing"], "-k nothing: no test has this in its file or name"),
         (["none"], "none: there is no such file or folder"),
         ([".hidden"], ""),
         (["other.yml"], "other.yml:1:1: expected a mapping of keys and values"),
