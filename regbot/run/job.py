@@ -177,8 +177,11 @@ def _execute(
 
     In a dry run, but for a trial, its guard judges what it planned. At a repository it
     does not, since a guard judges all of them together.
+
+    What it planned before it failed counts, as it would have been done by then, except
+    where a plan is done as a whole or not at all: that of a plan file, and of a guard.
     """
-    is_kept = not (services.whole or script.guard.is_set)
+    plan_counts = not (services.whole or script.guard.is_set)
     with _session(script, services, stop) as session, ExitStack() as turns:
         try:
             worked = _work(script, services, stop, session, place)
@@ -186,10 +189,10 @@ def _execute(
             if services.dry_run and not (is_trial or place):
                 planned = services.outcomes.of(script.name)
                 turns.enter_context(_judged(script, session, planned, services, stop))
-            is_kept = True
+            plan_counts = True
         finally:
             session.executor.close()
-            if is_kept:
+            if plan_counts:
                 session.keep()
             else:
                 services.outcomes.withdraw(script.name, WITHDRAWN)
@@ -224,7 +227,8 @@ def _work(
 def _raise_for_failed(outcomes: Sequence[Outcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
-        raise ScriptError(f"{len(failed)} of {len(outcomes)} actions failed")
+        count = f"{len(failed)} of {len(outcomes)} actions failed"
+        raise ScriptError(f"{count}: {failed[0].detail}")
 
 
 def _each_repository(
@@ -235,11 +239,11 @@ def _each_repository(
     def run(place: Place) -> None:
         args = {**script.args, "repo": str(place.repository)}
         emit = told_with(services.emit, {"repository": str(place.repository)})
-        own = replace(services, outcomes=Outcomes(), overlay=session.planned, emit=emit)
+        at_repository = replace(services, outcomes=Outcomes(), overlay=session.planned, emit=emit)
         try:
-            _execute(replace(script, args=args), own, stop, place=place)
+            _execute(replace(script, args=args), at_repository, stop, place=place)
         finally:
-            for outcome in own.outcomes.all:
+            for outcome in at_repository.outcomes.all:
                 services.outcomes.add(outcome)
 
     runs = EachRepository(script.name, services.emit, parallel=services.parallel)

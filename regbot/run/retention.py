@@ -32,7 +32,8 @@ def keep_to(
 ) -> None:
     """Delete what a policy does not keep. ``now`` is in seconds since 1970.
 
-    Raises what the content raises. What fails is among the executor's outcomes.
+    Raises what the content raises, and what ``in_use`` raises before anything is deleted.
+    What fails is among the executor's outcomes.
     """
     fields = {"script": script, "repository": str(place.repository)}
     try:
@@ -45,6 +46,8 @@ def keep_to(
     deletes = list(deletes_of(decisions))
     text = f"{len(deletes)} of {len(decisions.all)} tags are to be deleted"
     emit(Message("info", text, fields))
+    if deletes and in_use:
+        in_use.uses()  # where that can't be known, it is told once and not for each tag
     carry_out([Planned(script, action) for action in deletes], lambda _: executor)
 
 

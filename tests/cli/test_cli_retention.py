@@ -1,6 +1,7 @@
 """Retention rules, as the installed command carries them out."""
 
 import json
+import re
 
 import pytest
 from support.applying import APP, OLD, bot_in
@@ -69,6 +70,26 @@ def test_a_protected_tag_fails_alone(bot):
     done = bot.run("once")
     assert done.returncode == 1
     assert "protect old0: " in done.stderr
+    assert bot.wrote() == []
+
+
+def test_the_last_line_has_the_reason_of_a_failed_delete(bot):
+    bot.registry.break_next("status", path="/manifests/old0", status=403, times=99)
+    configure(bot, {"keep": [{"tags": ["new*"]}]})
+    done = bot.run("once")
+    assert done.returncode == 1
+    (failed,) = [line for line in done.stderr.splitlines() if 'msg="script failed"' in line]
+    assert re.search(r"1 of 3 actions failed: .*/manifests/old0", failed)
+    assert set(bot.registry.tags(APP)) == {"new0", "new1", "old0"}
+
+
+def test_a_source_of_images_in_use_that_can_not_be_read_is_told_once(bot):
+    configure(bot, {"keep": [{"tags": ["new*"]}]}, inUse={"file": "images.txt"})
+    done = bot.run("once")
+    assert done.returncode == 1
+    (failed,) = [line for line in done.stderr.splitlines() if 'msg="script failed"' in line]
+    assert "images.txt can't be read" in failed
+    assert "old0" not in done.stderr
     assert bot.wrote() == []
 
 
