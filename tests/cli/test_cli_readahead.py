@@ -99,7 +99,7 @@ def test_a_run_does_not_wait_for_what_it_no_longer_needs(tmp_path: Path) -> None
             registry.put_image("app", f"v{number:02}", labels={"n": str(number)})
         registry.break_next("stall", "GET", "/manifests/v(1[1-9]|2)", times=1000, seconds=600)
         config = {
-            "creds": [{"registry": registry.host, "tls": "disabled"}],
+            "creds": [{"registry": registry.host, "tls": "disabled", "reqConcurrent": 16}],
             "scripts": [
                 {"name": "a", "script": BREAKS_OFF, "args": {"repo": f"{registry.host}/app"}},
             ],
