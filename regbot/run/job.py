@@ -35,6 +35,8 @@ from regbot.values import dataclass
 if TYPE_CHECKING:
     from regbot.rules.in_use.answers import Answers
 
+_MOST_TOLD = 5
+"""Repositories whose failure is in a script's own error."""
 WITHDRAWN = "its script failed or was stopped, so none of its actions is carried out"
 
 
@@ -161,8 +163,15 @@ def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
                 services.outcomes.add(outcome)
         _carry_out(script, trial.outcomes.all, services, stop)
     if worked.failures:
-        raise ScriptError(f"{script.name}: {'; '.join(worked.failures)}")
+        raise ScriptError(f"{script.name}: {_listed(worked.failures)}")
     return worked.value
+
+
+def _listed(failures: Sequence[str]) -> str:
+    """The first failures in one line. Each was logged when it happened."""
+    others = len(failures) - _MOST_TOLD
+    more = [f"and {others} more"] if others > 0 else []
+    return "; ".join([*failures[:_MOST_TOLD], *more])
 
 
 def _execute(

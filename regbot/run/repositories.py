@@ -26,7 +26,7 @@ class Place:
 class EachRepository:
     """Runs something for many repositories, ``parallel`` at once; 0 and 1 are one by one.
 
-    What fails at one repository stops no other.
+    What fails at one repository stops no other; what ends the run begins no other.
     """
 
     def __init__(self, script: str, emit: Emit, *, parallel: int) -> None:
@@ -34,6 +34,7 @@ class EachRepository:
         self._emit = emit
         self._parallel = max(1, parallel)
         self._failures: list[str] = []
+        self._is_over = False
 
     def run(
         self, parts: Sequence[Repositories], stores: ReadStores, work: Callable[[Place], None]
@@ -57,9 +58,12 @@ class EachRepository:
         return self._failures
 
     def _try(self, what: str, work: Callable[[], None]) -> None:
+        if self._is_over:
+            return
         try:
             work()
         except (Stopped, ScriptTimeout):
+            self._is_over = True
             raise
         except RegbotError as error:
             text = str(error)
