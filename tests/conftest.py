@@ -25,3 +25,11 @@ def requests_mock(monkeypatch):
     adapter = mocking.Adapter()
     monkeypatch.setattr(Session, "get_adapter", lambda _session, _url: adapter)
     return mocking.Mocker(adapter=adapter)
+
+
+@pytest.fixture
+def snapshot(snapshot):
+    """A text that is kept in a file, see ``support.snapshots``."""
+    from support.snapshots import Texts
+
+    return snapshot.use_extension(Texts)
