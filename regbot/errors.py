@@ -152,6 +152,7 @@ class RequestError(RegbotError):
     def __init__(self, why: str, *, method: str, url: str) -> None:
         self.method = method
         self.url = redacted(url)
+        self.why = why
         super().__init__(f"{method} {self.url}: {why}")
 
 
@@ -176,6 +177,16 @@ class RegistryError(RequestError):
         self.status = status
         self.codes = codes
         super().__init__(why, method=method, url=url)
+
+    def with_advice(self, advice: str) -> RegistryError:
+        """The same error, with what regbot has to say beside the registry."""
+        return type(self)(
+            f"{self.why}; {advice}",
+            method=self.method,
+            url=self.url,
+            status=self.status,
+            codes=self.codes,
+        )
 
 
 class Unauthorized(RegistryError):

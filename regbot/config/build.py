@@ -12,10 +12,13 @@ from regbot.config.inusefields import InUseSection
 from regbot.config.schema import CacheSection, Creds, File, GuardSection, ScriptSection
 from regbot.config.section import Reading
 from regbot.config.values import CacheSettings, Config, Script
-from regbot.http.hosts import ClientSettings, HostSettings, Login
+from regbot.http.hosts import ClientSettings, HostSettings, Login, Origin
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
 from regbot.rules.in_use.settings import InUseSettings
+
+_OF_LOGINS = ("user", "password", "identity_token", "helper")
+"""The fields of a Login that say who logs in; the last one that is set has its place."""
 
 
 def build(reading: Reading, file: File) -> Config:
@@ -27,7 +30,7 @@ def build(reading: Reading, file: File) -> Config:
     settings["cache"] = _cache(settings.get("cache"))
     defaults = _defaults(settings, reading.folder)
     client = ClientSettings(
-        hosts=tuple(map(_host, _joined(creds))),
+        hosts=tuple(map(_host, _joined(document, creds))),
         environment=dict(reading.environ),
         **_fields_of(ClientSettings, settings),
     )
@@ -48,11 +51,16 @@ def _fields_of(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name in names}
 
 
-def _joined(entries: Iterable[Creds]) -> Iterator[dict[str, Any]]:
+def _joined(document: Document, entries: Iterable[Creds]) -> Iterator[dict[str, Any]]:
     """The settings of each registry; of entries for the same one, later fields win."""
     registries: dict[str, dict[str, Any]] = {}
-    for creds in entries:
-        registries.setdefault(creds.name, {}).update(creds.values)
+    for number, creds in enumerate(entries):
+        values = registries.setdefault(creds.name, {})
+        values |= creds.values
+        for alias, key in Creds.keys.items():
+            if key.name in _OF_LOGINS and creds.values.get(key.name):
+                line = document.key(("creds", number, alias)).line
+                values["origin"] = Origin(f"{document.filename}:{line}")
     yield from registries.values()
 
 

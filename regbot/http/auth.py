@@ -122,7 +122,7 @@ class Authenticator:
                 return ""  # the registry's challenge will name what can be asked for
         if self._asks == "basic":
             return login.basic
-        return _direct(login) if self._asks else ""
+        return login.direct if self._asks else ""
 
     def answer(
         self,
@@ -142,7 +142,7 @@ class Authenticator:
         self._recall(scopes)
         bearer = next((challenge for challenge in challenges if challenge.scheme == "bearer"), None)
         realm = bearer.parameters.get("realm") if bearer else ""
-        direct = _direct(login)
+        direct = login.direct
         fits = (bearer or not challenges) and (login.registry_token or not realm)
         if fits and direct not in {"", refused}:
             self._asks = "bearer"
@@ -191,7 +191,7 @@ class Authenticator:
         try:
             return self._fetch(realm, scopes, wanted, login, ask, named)
         except LoginRefused:
-            direct = _direct(login)
+            direct = login.direct
             if not direct or direct == refused:
                 raise
         self.pardon()
@@ -284,12 +284,6 @@ class Authenticator:
             refused = self._refused.get(None) or self._refused.get(frozenset(scopes))
         if refused:
             raise LoginRefused(f"{refused[1]} (not retried for a while)")
-
-
-def _direct(login: Login) -> str:
-    """The header that sends a token as it is, or empty."""
-    token = login.registry_token or login.identity_token
-    return f"Bearer {token.reveal()}" if token else ""
 
 
 def _no_way(challenges: Sequence[Challenge], direct: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from regbot.errors import CredentialError
 from regbot.events import Emit, Message
 from regbot.http.helper import Helper
-from regbot.http.hosts import HUB_KEY, HostSettings, Login, Secret
+from regbot.http.hosts import HUB_KEY, HostSettings, Login, Origin, Secret
 from regbot.http.pacing import turn
 from regbot.oci.reference import DOCKER_HUB
 from regbot.stopping import Clock, Stop
@@ -79,7 +79,8 @@ class Keyring:
                 )
         except CredentialError as error:
             if not login.helper_optional:
-                return error
+                named = f"{settings.name}: {error}; it is named by {login.origin.place}"
+                return CredentialError(f"{named} (try it: echo {key} | {helper.program} get)")
             fields = {"registry": settings.name}
             self._emit(Message("warn", f"{error}; continuing without it", fields))
             return login
@@ -91,4 +92,7 @@ class Keyring:
             password=answer.password,
             identity_token=answer.identity_token,
             registry_token=Secret(),
+            origin=Origin(
+                f"the credential helper {helper.program}", "store a new one in the helper"
+            ),
         )

@@ -17,36 +17,36 @@ from typing import Any
 
 from regbot.events import Emit, Message
 from regbot.files import open_regular
-from regbot.http.hosts import HUB_KEY, IDENTITY_USER, HostSettings, Login, Secret
+from regbot.http.hosts import HUB_KEY, IDENTITY_USER, HostSettings, Login, Origin, Secret
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.values import dataclass
 
 _PROGRAM = "docker-credential-"
+_VARIABLE = "$DOCKER_AUTH_CONFIG"
 _LARGEST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class DockerConfig:
-    """Logins and helpers by registry name, and the store of all other registries.
+    """Logins by registry name, those by a helper, and the one by the store of all others.
 
     ``plain`` are the registries that docker names by an ``http://`` URL alone.
     """
 
     logins: Mapping[str, Login] = field(default_factory=dict)
-    helpers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    store: str = ""
+    helpers: Mapping[str, Login] = field(default_factory=dict)
+    store: Login = Login()
     plain: frozenset[str] = frozenset()
 
     def login(self, registry: str) -> Login:
         """How to log in to a registry: its own helper, the store, or a login as text."""
         if registry in self.helpers:
-            helper, key = self.helpers[registry]
-            return Login(helper=helper, helper_key=key)
-        login = self.logins.get(registry, Login())
-        if not self.store:
+            return self.helpers[registry]
+        login = self.logins.get(registry, self.store)
+        if not self.store.helper:
             return login
         key = HUB_KEY if registry == DOCKER_HUB else registry
-        return replace(login, helper=self.store, helper_key=key, helper_optional=True)
+        return replace(login, helper=self.store.helper, helper_key=key, helper_optional=True)
 
     def fill_in(self, settings: HostSettings, emit: Emit) -> HostSettings:
         """The settings of a registry with what docker's files add to them."""
@@ -84,10 +84,17 @@ def _merged(settings: HostSettings, docker: Login, emit: Emit) -> Login:
         emit(Message("info", "the config replaces docker's login", fields))
     user, password = login.user or docker.user, login.password or docker.password
     if not silent:
-        return replace(login, user=user, password=password)
-    key = login.helper_key or docker.helper_key
-    expires = login.helper_expires
-    return replace(docker, user=user, password=password, helper_key=key, helper_expires=expires)
+        filled = (user, password) != (login.user, login.password)
+        origin = login.origin & docker.origin if filled else login.origin
+        return replace(login, user=user, password=password, origin=origin)
+    return replace(
+        docker,
+        user=user,
+        password=password,
+        helper_key=login.helper_key or docker.helper_key,
+        helper_expires=login.helper_expires,
+        origin=docker.origin & login.origin if login.user else docker.origin,
+    )
 
 
 def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
@@ -96,14 +103,14 @@ def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
     text = environ.get("DOCKER_AUTH_CONFIG", "")
     if not text.strip():
         return from_file
-    given = _parse(text.encode("utf-8", "surrogateescape"), "$DOCKER_AUTH_CONFIG", emit)
+    given = _parse(text.encode("utf-8", "surrogateescape"), _VARIABLE, emit)
     helpers = {
         name: helper for name, helper in from_file.helpers.items() if name not in given.logins
     }
     return DockerConfig(
         {**from_file.logins, **given.logins},
         {**helpers, **given.helpers},
-        given.store or from_file.store,
+        given.store if given.store.helper else from_file.store,
         (from_file.plain - given.logins.keys()) | given.plain,
     )
 
@@ -134,17 +141,25 @@ def _parse(raw: bytes, place: str, emit: Emit) -> DockerConfig:
         return DockerConfig()
     auths = _section(data, "auths", place, emit)
     helpers = _section(data, "credHelpers", place, emit)
-    store = data.get("credsStore")
     return DockerConfig(
         _logins(auths, place, emit),
         {
-            _registry(key): (_PROGRAM + name, HUB_KEY if _registry(key) == DOCKER_HUB else key)
+            _registry(key): _by_helper(
+                name, HUB_KEY if _registry(key) == DOCKER_HUB else key, Origin(place)
+            )
             for key, name in helpers.items()
             if isinstance(name, str) and name
         },
-        _PROGRAM + store if isinstance(store, str) and store else "",
+        _by_helper(data.get("credsStore"), "", Origin(place)),
         _plain([*auths, *helpers]),
     )
+
+
+def _by_helper(name: object, key: str, origin: Origin) -> Login:
+    """The login that a helper gives; an empty one where no helper is named."""
+    if not isinstance(name, str) or not name:
+        return Login()
+    return Login(helper=_PROGRAM + name, helper_key=key, origin=origin)
 
 
 def _section(data: Mapping[str, Any], name: str, place: str, emit: Emit) -> dict[str, Any]:
@@ -164,7 +179,7 @@ def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, Login
         registry = _registry(key)
         if not registry or registry in exact:
             continue
-        login = _login(entry)
+        login = _login(entry, Origin(place, _remedy(registry, place)))
         if login is None:
             _warn(emit, place, f"the login of {key!r} can't be read")
         elif login != Login():
@@ -173,7 +188,14 @@ def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, Login
     return by_registry
 
 
-def _login(entry: object) -> Login | None:
+def _remedy(registry: str, place: str) -> str:
+    """What renews a login; docker keeps it in its file, and not in the variable."""
+    if place == _VARIABLE:
+        return "correct it there"
+    return f"run: docker login {'' if registry == DOCKER_HUB else registry}".rstrip()
+
+
+def _login(entry: object, origin: Origin) -> Login | None:
     if not isinstance(entry, dict):
         return None
     names = ("username", "password", "identitytoken", "registrytoken", "auth")
@@ -188,7 +210,7 @@ def _login(entry: object) -> Login | None:
         user, password = pair
     if user == IDENTITY_USER:
         user, password, identity = "", "", identity or password
-    return Login(user, Secret(password), Secret(identity), Secret(registry))
+    return Login(user, Secret(password), Secret(identity), Secret(registry), origin=origin)
 
 
 def _decoded(auth: str) -> tuple[str, str] | None:

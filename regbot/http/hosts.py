@@ -50,6 +50,20 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a login was read, such as ``regbot.yml:7``, and what to do when it is refused."""
+
+    place: str = "the program that uses regbot"
+    remedy: str = "correct it there"
+
+    def __and__(self, other: Origin) -> Origin:
+        """Of a login whose parts were read in two places."""
+        if other.place == self.place:
+            return self
+        return Origin(f"{self.place} and {other.place}", self.remedy)
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     """How to log in to one registry, from wherever it is known. Empty means not given.
 
@@ -57,7 +71,8 @@ class Login:
     it is only where there is no such server; ``registry_token`` is always sent as it is.
     ``helper`` is the full name of a program that is asked for ``helper_key``, and whose
     answer holds for ``helper_expires`` seconds. ``helper_optional``: docker asks it for
-    every host, and it may well not know this one.
+    every host, and it may well not know this one. ``origin`` is for messages alone: logins
+    from two places may be equal.
     """
 
     user: str = ""
@@ -68,6 +83,7 @@ class Login:
     helper_key: str = ""
     helper_expires: float | None = None
     helper_optional: bool = False
+    origin: Origin = field(default=Origin(), compare=False)
 
     def __bool__(self) -> bool:
         """Whether there is anything to log in with, a helper aside."""
@@ -77,6 +93,12 @@ class Login:
     def basic(self) -> str:
         """The Authorization header of basic authentication (RFC 7617), or empty."""
         return basic(self.user, self.password) if self.user or self.password else ""
+
+    @property
+    def direct(self) -> str:
+        """The Authorization header that sends a token as it is, or empty."""
+        token = self.registry_token or self.identity_token
+        return f"Bearer {token.reveal()}" if token else ""
 
     def secrets(self) -> tuple[str, ...]:
         """The texts that no error may show."""

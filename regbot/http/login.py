@@ -10,6 +10,7 @@ from regbot.errors import (
     ConnectionFailed,
     CredentialError,
     Protected,
+    RegistryError,
     SizeMismatch,
     registry_error,
 )
@@ -20,12 +21,14 @@ from regbot.http.exchange import Request, Response, Sender
 from regbot.http.faults import MOST_OF_A_BODY, error_of
 from regbot.http.hosts import Login
 from regbot.http.pacing import turn
+from regbot.http.refusals import Refusals
 from regbot.http.tokens import Ask, LoginRefused, TokenAnswer
 from regbot.http.urls import origin
 from regbot.redaction import redacted
 from regbot.stopping import Stop
 
 _UNAUTHORIZED = 401
+_FORBIDDEN = 403
 _LARGEST_TOKEN = 1024 * 1024
 
 
@@ -42,19 +45,22 @@ class LoginSender:
         *,
         auth: Authenticator,
         keyring: Keyring,
+        refusals: Refusals,
         tokens: Callable[[str], Sender],
         stop: Stop,
     ) -> None:
         self._inner = inner
         self._auth = auth
         self._keyring = keyring
+        self._refusals = refusals
         self._tokens = tokens
         self._stop = stop
 
     def send(self, request: Request) -> Response:
         """Send with what the registry is known to want; on 401 with what it asks for.
 
-        Raises Unauthorized when the login is refused, and CredentialError.
+        Raises Unauthorized when the login is refused, Forbidden when it does not allow the
+        request, and CredentialError.
         """
         auth, scopes = self._auth, request.scopes
         header = auth.ready(scopes)
@@ -65,6 +71,8 @@ class LoginSender:
             answer, header = self._challenged(request, answer, header)
         if header and answer.status < 500 and answer.status != _UNAUTHORIZED:
             auth.accepted(scopes)
+        if _is_forbidden(request, answer):
+            raise self._advised(error_of(answer), request)
         return answer
 
     def _challenged(self, request: Request, answer: Response, header: str) -> tuple[Response, str]:
@@ -77,7 +85,7 @@ class LoginSender:
                 raise denied
             if not rounds:
                 auth.rejected(scopes, header, "the registry refused the login")
-                raise denied
+                raise self._advised(denied, request, header)
             rounds -= 1
             header = self._answered(request, answer, denied.codes, header)
             answer = self._inner.send(_signed(request, header))
@@ -124,13 +132,23 @@ class LoginSender:
                     self._auth.pardon()
                     return header(renewed, ask)
         except LoginRefused as error:
+            advice = self._refusals.of_login(self._keyring.get(self._stop))
             raise registry_error(
-                f"401 Unauthorized: {error}",
+                f"401 Unauthorized: {error}; {advice}",
                 method=request.method,
                 url=request.url,
                 status=_UNAUTHORIZED,
                 codes=codes,
             ) from None
+
+    def _advised(self, denied: RegistryError, request: Request, header: str = "") -> RegistryError:
+        """The error with what to do. A ``header`` that was refused may be the login itself."""
+        if isinstance(denied, Protected):
+            return denied
+        login = self._keyring.get(self._stop)
+        if header and header in (login.basic, login.direct):
+            return denied.with_advice(self._refusals.of_login(login))
+        return denied.with_advice(self._refusals.of_permission(login, request))
 
     def _ask(self, request: Request) -> TokenAnswer:
         """Ask a token server."""
@@ -155,6 +173,15 @@ def _signed(request: Request, header: str) -> Request:
 
 def _wants_login(request: Request, answer: Response) -> bool:
     """Whether the registry itself, and not a place it redirects to, wants a login."""
-    if answer.status != _UNAUTHORIZED or _UNAUTHORIZED in request.expect:
+    return _refuses(_UNAUTHORIZED, request, answer)
+
+
+def _is_forbidden(request: Request, answer: Response) -> bool:
+    """The same for a request that the login does not allow."""
+    return _refuses(_FORBIDDEN, request, answer)
+
+
+def _refuses(status: int, request: Request, answer: Response) -> bool:
+    if answer.status != status or status in request.expect:
         return False
     return origin(answer.url) == origin(request.url)

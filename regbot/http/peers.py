@@ -16,6 +16,7 @@ from regbot.http.helper import Helper
 from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
 from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
 from regbot.http.proxies import Proxies
+from regbot.http.refusals import Refusals
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES, names_of_registry
 from regbot.values import dataclass
 
@@ -71,6 +72,7 @@ class Peer:
         program = settings.login.helper
         helper = Helper(program, options.environ, world.clock) if program else None
         self.keyring = Keyring(settings, helper=helper, clock=world.clock, emit=world.emit)
+        self.refusals = Refusals(settings, reads_docker=certificates is not None)
         self._options = options
         self.cutter = cutter
         self.timeouts = options.timeouts

@@ -151,7 +151,12 @@ class _Run:
             return tokens[host]
 
         login = LoginSender(
-            paced, auth=peer.auth, keyring=peer.keyring, tokens=to_token_server, stop=self._stop
+            paced,
+            auth=peer.auth,
+            keyring=peer.keyring,
+            refusals=peer.refusals,
+            tokens=to_token_server,
+            stop=self._stop,
         )
         return self._tried(login)
 

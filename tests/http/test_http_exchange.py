@@ -130,9 +130,9 @@ def test_an_error_says_method_url_status_codes_and_messages_without_query() -> N
         with pytest.raises(Forbidden) as caught:
             own.get(server.host, "/v2/app/tags/list?sig=geheim")
         assert caught.value.codes == ("DENIED",)
-        assert str(caught.value) == (
-            f"GET http://{server.host}/v2/app/tags/list: 403 Forbidden: DENIED no way \\x1b[31m"
-        )
+        url = f"http://{server.host}/v2/app/tags/list"
+        assert str(caught.value).startswith(f"GET {url}: 403 Forbidden: DENIED no way \\x1b[31m;")
+        assert "geheim" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
