@@ -10,7 +10,7 @@ from typing import Any
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
 from regbot.config.inusefields import InUseSection
 from regbot.config.schema import CacheSection, Creds, File, GuardSection, ScriptSection
-from regbot.config.section import Reading
+from regbot.config.section import FileReader
 from regbot.config.values import CacheSettings, Config, Script
 from regbot.http.hosts import ClientSettings, HostSettings, Login, Origin
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
@@ -21,17 +21,17 @@ _OF_LOGINS = ("user", "password", "identity_token", "helper")
 """The fields of a Login that say who logs in; the last one that is set has its place."""
 
 
-def build(reading: Reading, file: File) -> Config:
+def build(reader: FileReader, file: File) -> Config:
     """The Config of a valid file."""
-    document = reading.document
+    document = reader.document
     creds, scripts = file.creds or (), file.scripts or ()
     warnings = list(_warnings(document, creds, scripts))
     settings = dict(file.defaults.values) if file.defaults else {}
     settings["cache"] = _cache(settings.get("cache"))
-    defaults = _defaults(settings, reading.folder)
+    defaults = _defaults(settings, reader.folder)
     client = ClientSettings(
         hosts=tuple(map(_host, _joined(document, creds))),
-        environment=dict(reading.environ),
+        environment=dict(reader.environ),
         **_fields_of(ClientSettings, settings),
     )
     return Config(

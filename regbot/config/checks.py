@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from regbot.config.document import Document, Mapping, Mark, Node, Problem, Scalar, Sequence, shown
+from regbot.config.document import (
+    Document,
+    ListNode,
+    MappingNode,
+    Mark,
+    Node,
+    Problem,
+    Scalar,
+    shown,
+)
 
 _PAIR = (("clientCert", "clientKey"), ("clientKey", "clientCert"))
 
 
 def check(document: Document) -> Iterator[Problem]:
     """Problems that involve more than one value."""
-    if not isinstance(document.root, Mapping):
+    if not isinstance(document.root, MappingNode):
         return
     for creds in _mappings(document.root.get("creds")):
         yield from _certificate_pair(creds)
@@ -22,29 +31,29 @@ def check(document: Document) -> Iterator[Problem]:
         yield from _unique_name(script, first)
 
 
-def _certificate_pair(creds: Mapping) -> Iterator[Problem]:
+def _certificate_pair(creds: MappingNode) -> Iterator[Problem]:
     for key, other in _PAIR:
         if creds.get(key) is not None and creds.get(other) is None:
             yield Problem(creds.entries[key].key_mark, f"{key} without {other} (add {other})")
 
 
-def _one_source(script: Mapping) -> Iterator[Problem]:
-    given = [key for key in ("script", "file", "retention") if script.get(key) is not None]
-    if len(given) > 1:
-        mark = max(script.entries[key].key_mark for key in given)
-        yield Problem(mark, f"a script can't have both {' and '.join(given)} (remove one)")
-    elif not any(_is_set(script, key) for key in given):
+def _one_source(script: MappingNode) -> Iterator[Problem]:
+    sources = [key for key in ("script", "file", "retention") if script.get(key) is not None]
+    if len(sources) > 1:
+        mark = max(script.entries[key].key_mark for key in sources)
+        yield Problem(mark, f"a script can't have both {' and '.join(sources)} (remove one)")
+    elif not any(_is_set(script, key) for key in sources):
         yield Problem(
             script.mark,
             "a script needs script, file or retention (add script: | and the Lua text)",
         )
 
 
-def _retention(root: Mapping, script: Mapping) -> Iterator[Problem]:
+def _retention(root: MappingNode, script: MappingNode) -> Iterator[Problem]:
     """What a policy needs beside itself, and what makes it one that keeps all or nothing."""
     policy = script.get("retention")
-    if not isinstance(policy, Mapping):
-        yield from _own_repo(script)
+    if not isinstance(policy, MappingNode):
+        yield from _repo_of_args(script)
         return
     mark = script.entries["retention"].key_mark
     if script.get("repositories") is None:
@@ -60,30 +69,34 @@ def _retention(root: Mapping, script: Mapping) -> Iterator[Problem]:
         yield from _rule(root, script, rule)
 
 
-def _own_repo(script: Mapping) -> Iterator[Problem]:
+def _repo_of_args(script: MappingNode) -> Iterator[Problem]:
     """``args.repo`` is set for each of the repositories."""
     args = script.get("args")
-    if script.get("repositories") is not None and isinstance(args, Mapping) and args.get("repo"):
+    if (
+        script.get("repositories") is not None
+        and isinstance(args, MappingNode)
+        and args.get("repo")
+    ):
         mark = args.entries["repo"].key_mark
         yield Problem(mark, "args.repo is set for each of repositories (remove it here)")
 
 
-def _rule(root: Mapping, script: Mapping, rule: Mapping) -> Iterator[Problem]:
+def _rule(root: MappingNode, script: MappingNode, rule: MappingNode) -> Iterator[Problem]:
     if not any(rule.get(key) is not None for key in rule.entries if not key.startswith("x-")):
         yield Problem(rule.mark, "a rule without conditions keeps every tag (add tags: [...])")
     defaults = root.get("defaults")
-    places = (script, defaults) if isinstance(defaults, Mapping) else (script,)
+    places = (script, defaults) if isinstance(defaults, MappingNode) else (script,)
     if rule.get("inUse") is not None and not any(place.get("inUse") for place in places):
         mark = rule.entries["inUse"].key_mark
         yield Problem(mark, "inUse needs a list of where images run (remove the condition)")
 
 
-def _is_set(script: Mapping, key: str) -> bool:
+def _is_set(script: MappingNode, key: str) -> bool:
     node = script.get(key)
     return node is not None and not (isinstance(node, Scalar) and not node.text.strip())
 
 
-def _unique_name(script: Mapping, first: dict[str, Mark]) -> Iterator[Problem]:
+def _unique_name(script: MappingNode, first: dict[str, Mark]) -> Iterator[Problem]:
     name = script.get("name")
     if not isinstance(name, Scalar):
         return
@@ -97,6 +110,6 @@ def _unique_name(script: Mapping, first: dict[str, Mark]) -> Iterator[Problem]:
         )
 
 
-def _mappings(node: Node | None) -> Iterator[Mapping]:
-    if isinstance(node, Sequence):
-        yield from (item for item in node.items if isinstance(item, Mapping))
+def _mappings(node: Node | None) -> Iterator[MappingNode]:
+    if isinstance(node, ListNode):
+        yield from (item for item in node.items if isinstance(item, MappingNode))

@@ -16,12 +16,12 @@ import yaml
 from regbot.config.document import (
     Document,
     Entry,
-    Mapping,
+    ListNode,
+    MappingNode,
     Mark,
     Node,
     Problem,
     Scalar,
-    Sequence,
     shown,
 )
 from regbot.errors import ConfigError
@@ -193,9 +193,9 @@ class _Composer:
         size = 1 + sum(item.size for item in closed.items)
         node: Node
         if closed.is_mapping:
-            node = Mapping(self._entries(closed.items), closed.mark, size, depth)
+            node = MappingNode(self._entries(closed.items), closed.mark, size, depth)
         else:
-            node = Sequence(tuple(closed.items), closed.mark, size, depth)
+            node = ListNode(tuple(closed.items), closed.mark, size, depth)
         if closed.anchor:
             self._anchors[closed.anchor] = node
         self._values_left += size - 1
@@ -223,7 +223,7 @@ class _Composer:
 
     def _entries(self, items: list[Node]) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
-        merges: list[Mapping] = []
+        merges: list[MappingNode] = []
         merged_at: Mark | None = None
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, Scalar):
@@ -242,9 +242,9 @@ class _Composer:
                 entries.setdefault(name, entry)
         return entries
 
-    def _merged(self, value: Node) -> list[Mapping]:
-        sources = value.items if isinstance(value, Sequence) else (value,)
-        mappings = [source for source in sources if isinstance(source, Mapping)]
+    def _merged(self, value: Node) -> list[MappingNode]:
+        sources = value.items if isinstance(value, ListNode) else (value,)
+        mappings = [source for source in sources if isinstance(source, MappingNode)]
         if len(mappings) != len(sources):
             self._problem(value.mark, "<< takes a mapping or a list of them (such as *name)")
         return mappings

@@ -68,7 +68,7 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class ListNode:
     """A list. ``size`` is the number of values in it, with aliases expanded."""
 
     items: tuple[Node, ...]
@@ -86,8 +86,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
-    """Keys and values, with merges applied. ``size`` is as for a Sequence."""
+class MappingNode:
+    """Keys and values, with merges applied. ``size`` is as for a ListNode."""
 
     entries: dict[str, Entry]
     mark: Mark
@@ -102,7 +102,7 @@ class Mapping:
         return entry.value
 
 
-Node = Scalar | Sequence | Mapping
+Node = Scalar | ListNode | MappingNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,12 @@ class Document:
         """
         node, mark = self.root, self.root.mark
         for step in path:
-            if isinstance(node, Mapping) and step in node.entries:
+            if isinstance(node, MappingNode) and step in node.entries:
                 entry = node.entries[str(step)]
                 node = entry.value
                 is_empty = isinstance(node, Scalar) and node.is_null
                 mark = entry.key_mark if is_empty else node.mark
-            elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+            elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node.items):
                 node = node.items[step]
                 mark = node.mark
             else:
@@ -136,7 +136,7 @@ class Document:
     def key(self, path: Path) -> Mark:
         """The mark of a key in a mapping."""
         _, parent = self.find(path[:-1])
-        if isinstance(parent, Mapping) and path[-1] in parent.entries:
+        if isinstance(parent, MappingNode) and path[-1] in parent.entries:
             return parent.entries[str(path[-1])].key_mark
         return self.find(path)[0]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC
 
-from regbot.config.document import Mapping, Mistake, Node, Scalar, Sequence, shown
+from regbot.config.document import ListNode, MappingNode, Mistake, Node, Scalar, shown
 from regbot.config.section import Value
 from regbot.errors import InvalidValue
 from regbot.run.schedule import Schedule
@@ -47,14 +47,14 @@ CACHE = Expected("off or a mapping", "write off, or one such as {size: 1GiB}")
 ARGUMENTS = Expected("a mapping", "write one such as {days: 30}")
 
 
-def unexpected(given: Node | str, expected: Expected) -> Mistake:
+def unexpected(actual: Node | str, expected: Expected) -> Mistake:
     """The error for a node or text of another kind."""
-    if isinstance(given, str):
-        kind = shown(given) if given else "an empty string"
-    elif isinstance(given, Scalar):
+    if isinstance(actual, str):
+        kind = shown(actual) if actual else "an empty string"
+    elif isinstance(actual, Scalar):
         kind = "a string"
     else:
-        kind = "a mapping" if isinstance(given, Mapping) else "a list"
+        kind = "a mapping" if isinstance(actual, MappingNode) else "a list"
     return Mistake(f"expected {expected.what}, not {kind} ({expected.hint})")
 
 
@@ -232,7 +232,7 @@ def header_of(value: Value) -> str:
 
 def arguments_of(value: Value) -> dict[str, object]:
     """The table that a script finds as ``args``."""
-    if not isinstance(value.node, Mapping):
+    if not isinstance(value.node, MappingNode):
         raise unexpected(value.node, ARGUMENTS)
     return {key: _lua_value(entry.value) for key, entry in value.node.entries.items()}
 
@@ -242,9 +242,9 @@ def _lua_value(node: Node) -> object:
 
     A number that would lose digits (more than 15, or leading zeros) stays text.
     """
-    if isinstance(node, Mapping):
+    if isinstance(node, MappingNode):
         return {key: _lua_value(entry.value) for key, entry in node.entries.items()}
-    if isinstance(node, Sequence):
+    if isinstance(node, ListNode):
         return [_lua_value(item) for item in node.items]
     text = node.text
     if node.style:

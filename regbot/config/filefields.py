@@ -24,12 +24,12 @@ class ScriptFile:
 
 def rendered(value: Value) -> str:
     """The text that a template gives."""
-    return require_clean(render(clean_text_of(value), value.reading.environ))
+    return require_clean(render(clean_text_of(value), value.reader.environ))
 
 
 def module_folder_of(value: Value) -> Path:
     """A folder of Lua modules."""
-    return _folder(clean_text_of(value), value.reading.folder)
+    return _folder(clean_text_of(value), value.reader.folder)
 
 
 def work_folder_of(value: Value) -> Path:
@@ -53,19 +53,20 @@ def own_folder_of(value: Value) -> Path:
     text = text_of(value).strip()
     if not text or "\0" in text:
         raise Mistake("the folder's name is empty (name a folder, or leave the key out)")
-    return value.reading.folder / Path(text).expanduser()
+    return value.reader.folder / Path(text).expanduser()
 
 
 def script_file_of(value: Value) -> ScriptFile:
     """A Lua file that the config names."""
     name = clean_text_of(value)
-    path = value.reading.folder / name
+    path = value.reader.folder / name
     try:
         with open_regular(path) as stream:
             content = stream.read(_MAX_SCRIPT + 1)
     except FileNotFoundError:
-        what = f"there is no file {shown(name)}"
-        raise Mistake(f"{what} (its name is relative to the folder of the config)") from None
+        raise Mistake(
+            f"there is no file {shown(name)} (its name is relative to the folder of the config)"
+        ) from None
     except OSError as error:
         raise Mistake(f"can't read {shown(name)}: {error.strerror} (name a Lua file)") from None
     if len(content) > _MAX_SCRIPT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regbot.config.document import Mapping, Mistake, shown
+from regbot.config.document import MappingNode, Mistake, shown
 from regbot.config.fields import (
     Expected,
     clean_text_of,
@@ -40,7 +40,7 @@ def named_file_of(value: Value) -> Path:
     text = clean_text_of(value).strip()
     if not text:
         raise Mistake("the name is empty (name a file, or leave the key out)")
-    return value.reading.folder / Path(text).expanduser()
+    return value.reader.folder / Path(text).expanduser()
 
 
 def command_of(value: Value) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def rewrites_of(value: Value) -> tuple[Rewrite, ...]:
     """Prefixes of references, and what stands in their place."""
     from regbot.rules.in_use.mention import Rewrite
 
-    if not isinstance(value.node, Mapping):
+    if not isinstance(value.node, MappingNode):
         raise unexpected(value.node, _REWRITES)
     rewrites = []
     for prefix, entry in value.node.entries.items():
@@ -115,11 +115,11 @@ class KubernetesSection(Section):
     @classmethod
     def read(cls, value: Value) -> KubernetesSection:
         """The same. One that names no cluster is a mistake."""
-        if not isinstance(value.node, Mapping):
+        if not isinstance(value.node, MappingNode):
             raise unexpected(value.node, _CLUSTERS)
-        before = len(value.reading.problems)
+        before = len(value.reader.problems)
         section = super().read(value)
-        is_sound = len(value.reading.problems) == before
+        is_sound = len(value.reader.problems) == before
         if is_sound and not section.contexts and not section.in_cluster:
             raise Mistake("no cluster is named (add contexts: [...] or inCluster: true)")
         return section
@@ -132,9 +132,9 @@ class KubernetesSection(Section):
             for kind in [each.resource]
         )
         helm = self.helm is not False
-        own = [Cluster("", None, kinds, helm)] if self.in_cluster else []
+        here = [Cluster("", None, kinds, helm)] if self.in_cluster else []
         contexts = self.contexts or ()
-        return [*own, *(Cluster(name, self.kubeconfig, kinds, helm) for name in contexts)]
+        return [*here, *(Cluster(name, self.kubeconfig, kinds, helm) for name in contexts)]
 
 
 class InUseSection(Section):
@@ -152,10 +152,10 @@ class InUseSection(Section):
     @classmethod
     def read(cls, value: Value) -> InUseSection:
         """The same. One that names no source is a mistake."""
-        before = len(value.reading.problems)
+        before = len(value.reader.problems)
         section = super().read(value)
-        section.folder = value.reading.folder
-        is_sound = len(value.reading.problems) == before
+        section.folder = value.reader.folder
+        is_sound = len(value.reader.problems) == before
         if is_sound and not section.settings().sources:
             raise Mistake("no source is named (add kubernetes, compose, file or command)")
         return section

@@ -13,11 +13,10 @@ from typing import IO
 from regbot.config.build import build
 from regbot.config.checks import check
 from regbot.config.compose import compose
-from regbot.config.document import Document
-from regbot.config.document import Mapping as Node
+from regbot.config.document import Document, MappingNode
 from regbot.config.lua import read_texts, texts_in, texts_of
 from regbot.config.schema import File
-from regbot.config.section import Reading
+from regbot.config.section import FileReader
 from regbot.config.values import Config
 from regbot.errors import ConfigError
 from regbot.lua.finding import Finding, LuaText, Reader
@@ -71,8 +70,8 @@ def read_config(
         data, filename=path, environ=environ, base=file.parent, reader=reader, offline=offline
     )
     if config.names_command and not is_own:
-        what = f"{path}: it names a command under inUse, and others can write to the file"
-        raise ConfigError([f"{what} (make it your own, and: chmod go-w {path})"])
+        problem = f"{path}: it names a command under inUse, and others can write to the file"
+        raise ConfigError([f"{problem} (make it your own, and: chmod go-w {path})"])
     return config
 
 
@@ -100,13 +99,13 @@ def load_config(
     document = compose(data, filename)
     if offline:
         document = _without_credentials(document)
-    reading = Reading(document, environ, base, File)
-    file = reading.read(File.read)
-    problems = [*document.problems, *check(document), *reading.problems]
+    file_reader = FileReader(document, environ, base, File)
+    file = file_reader.read(File.read)
+    problems = [*document.problems, *check(document), *file_reader.problems]
     if problems or not file:
         findings = read_texts(document, texts_in(document), reader)
         raise findings.error(document, problems)
-    config = build(reading, file)
+    config = build(file_reader, file)
     findings = read_texts(document, texts_of(document, config.scripts), reader)
     if findings.problems or findings.elsewhere:
         raise findings.error(document, ())
@@ -119,7 +118,7 @@ def load_config(
 
 def _without_credentials(document: Document) -> Document:
     root = document.root
-    if not isinstance(root, Node):
+    if not isinstance(root, MappingNode):
         return document
     entries = {key: entry for key, entry in root.entries.items() if key != "creds"}
     return replace(document, root=replace(root, entries=entries))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from regbot.config.document import Document, Mapping, Problem, Scalar
-from regbot.config.document import Sequence as List
+from regbot.config.document import Document, ListNode, MappingNode, Problem, Scalar
 from regbot.config.values import Script
 from regbot.errors import ConfigError
 from regbot.lua.finding import LuaText, Reader
@@ -41,9 +40,9 @@ def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:
 def texts_in(document: Document) -> Iterator[Text]:
     """The scripts written in a config that has mistakes, for what can be said of them alone."""
     root = document.root
-    scripts = root.get("scripts") if isinstance(root, Mapping) else None
-    for script in scripts.items if isinstance(scripts, List) else ():
-        scalar = script.get("script") if isinstance(script, Mapping) else None
+    scripts = root.get("scripts") if isinstance(root, MappingNode) else None
+    for script in scripts.items if isinstance(scripts, ListNode) else ():
+        scalar = script.get("script") if isinstance(script, MappingNode) else None
         if isinstance(scalar, Scalar):
             yield LuaText(scalar.text.encode("utf-8", "replace")), scalar, ""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from string import ascii_letters, ascii_lowercase, digits
 from typing import TypeVar
 
-from regbot.config.document import Mistake, Sequence, shown
+from regbot.config.document import ListNode, Mistake, shown
 from regbot.config.fields import text_of
 from regbot.config.section import Kind, Listing, Value
 from regbot.errors import InvalidValue
@@ -54,7 +54,7 @@ def repository_patterns_of(registry: str) -> Kind[tuple[Pattern, ...]]:
 
 def _listed(value: Value, kind: Kind[Pattern]) -> tuple[Pattern, ...]:
     patterns = Listing(kind, unique=True)(value)
-    if isinstance(value.node, Sequence) and not value.node.items:
+    if isinstance(value.node, ListNode) and not value.node.items:
         raise Mistake("the list is empty (write a pattern, or remove the key)")
     return patterns
 
@@ -109,24 +109,24 @@ def _complete(registry: str, pattern: Pattern) -> Pattern:
     return Pattern.parse(reference.repository)
 
 
-def _refuse_braces(pattern: Pattern, what: str) -> None:
+def _refuse_braces(pattern: Pattern, noun: str) -> None:
     if {"{", "}"} & set(pattern.parts):
-        text = f"{shown(pattern.text)} fits no {what}, because globs have no {{a,b}}"
+        text = f"{shown(pattern.text)} fits no {noun}, because globs have no {{a,b}}"
         raise Mistake(f"{text} (write two patterns)")
 
 
 def _require(
-    parts: tuple[str, ...], characters: str, pattern: Pattern, what: str, where: str = "in"
+    parts: tuple[str, ...], characters: str, pattern: Pattern, noun: str, where: str = "in"
 ) -> None:
     """Raise Mistake where a part of a glob fits none of the characters that may be there."""
     wrong = next((part for part in parts if not can_be(part, characters)), None)
     if wrong is not None:
-        text = f"{shown(pattern.text)} fits no {what}, because {shown(wrong)} can't be {where} one"
-        raise Mistake(f"{text} ({_advice(wrong, what)})")
+        text = f"{shown(pattern.text)} fits no {noun}, because {shown(wrong)} can't be {where} one"
+        raise Mistake(f"{text} ({_advice(wrong, noun)})")
 
 
-def _advice(wrong: str, what: str) -> str:
-    if what == "tag":
+def _advice(wrong: str, noun: str) -> str:
+    if noun == "tag":
         return "write the tag alone" if wrong in "/:@" else "write a glob such as v*"
     if wrong in ":@":
         return "leave the registry, the tag and the digest out"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regbot.config.document import Mapping, Mistake, Sequence
+from regbot.config.document import ListNode, MappingNode, Mistake
 from regbot.config.fields import word_of
 from regbot.config.hostfields import registry_of
 from regbot.config.patternfields import repository_patterns_of
@@ -30,16 +30,16 @@ class RepositoriesSection(Section):
     @classmethod
     def read_all(cls, value: Value) -> tuple[Repositories, ...]:
         """Repositories of one registry, or a list of registries and repositories."""
-        if isinstance(value.node, Mapping):
+        if isinstance(value.node, MappingNode):
             return (_of_registry(value),)
         listed = Listing(_each)(value)
-        if isinstance(value.node, Sequence) and not value.node.items:
+        if isinstance(value.node, ListNode) and not value.node.items:
             raise Mistake("the list is empty (name a registry, or a repository)")
         return listed
 
 
 def _each(value: Value) -> Repositories:
-    return _of_registry(value) if isinstance(value.node, Mapping) else _named(value)
+    return _of_registry(value) if isinstance(value.node, MappingNode) else _named(value)
 
 
 def _of_registry(value: Value) -> Repositories:

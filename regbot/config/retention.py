@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from regbot.config.document import Mapping, Mistake, shown
+from regbot.config.document import MappingNode, Mistake, shown
 from regbot.config.fields import (
     Expected,
     clean_text_of,
@@ -81,7 +81,7 @@ def at_least_one_of(value: Value) -> int:
 
 def labels_of(value: Value) -> tuple[tuple[str, str], ...]:
     """Labels and their values."""
-    if not isinstance(value.node, Mapping) or not value.node.entries:
+    if not isinstance(value.node, MappingNode) or not value.node.entries:
         raise unexpected(value.node, LABELS)
     entries = value.node.entries.items()
     return tuple((name, clean_text_of(value.of_key(name, entry))) for name, entry in entries)

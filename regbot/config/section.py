@@ -10,22 +10,22 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 from regbot.config.document import (
     Document,
     Entry,
+    ListNode,
+    MappingNode,
     Mark,
     Mistake,
     Node,
     Place,
     Problem,
     Scalar,
-    Sequence,
 )
-from regbot.config.document import Mapping as MappingNode
 from regbot.values import dataclass
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileReader:
     """What a file is read with, and the problems so far. Names of files start at ``folder``."""
 
     document: Document
@@ -47,7 +47,7 @@ class Value:
     node: Node
     mark: Mark
     place: Place
-    reading: Reading
+    reader: FileReader
 
     def read(self, kind: Kind[_T]) -> _T | None:
         """What a kind makes of it. A mistake is noted, and gives None."""
@@ -60,17 +60,17 @@ class Value:
 
     def note(self, mark: Mark, text: str) -> None:
         """Note a problem."""
-        self.reading.problems.append(Problem(mark, text))
+        self.reader.problems.append(Problem(mark, text))
 
     def of_key(self, key: str, entry: Entry) -> Value:
         """The value of a key. One that is empty has its problems shown at the key."""
         mark = entry.key_mark if _is_null(entry.value) else entry.value.mark
-        return Value(entry.value, mark, (*self.place, key), self.reading)
+        return Value(entry.value, mark, (*self.place, key), self.reader)
 
     def _mark_of(self, mistake: Mistake) -> Mark:
         if mistake.offset is None or not isinstance(self.node, Scalar):
             return self.mark
-        return self.reading.document.place(self.node, mistake.offset)
+        return self.reader.document.place(self.node, mistake.offset)
 
 
 Kind = Callable[[Value], _T]
@@ -86,10 +86,10 @@ class Listing(Generic[_T]):
 
     def __call__(self, value: Value) -> tuple[_T, ...]:
         """Read a list, all of its items."""
-        if not isinstance(value.node, Sequence):
+        if not isinstance(value.node, ListNode):
             raise Mistake(f"expected a list{_not_a_string(value)} (begin each entry with -)")
         items = [
-            Value(node, node.mark, value.place, value.reading).read(self.item)
+            Value(node, node.mark, value.place, value.reader).read(self.item)
             for node in value.node.items
         ]
         valid = [item for item in items if item is not None]
@@ -105,8 +105,7 @@ class Table(Generic[_T]):
     def __call__(self, value: Value) -> dict[str, _T]:
         """Read a mapping, all of its values."""
         if not isinstance(value.node, MappingNode):
-            what = f"a mapping of names{_not_a_string(value)}"
-            raise Mistake(f"expected {what} (write name: value)")
+            raise Mistake(f"expected a mapping of names{_not_a_string(value)} (write name: value)")
         items = {
             name: value.of_key(name, entry).read(self.item)
             for name, entry in value.node.entries.items()
@@ -181,8 +180,8 @@ class Section:
     def read(cls, value: Value) -> Self:
         """The kind of a section: read a mapping. A known key without a value is left out."""
         if not isinstance(value.node, MappingNode):
-            what = f"a mapping of keys and values{_not_a_string(value)}"
-            raise Mistake(f"expected {what} (write key: value)")
+            but = _not_a_string(value)
+            raise Mistake(f"expected a mapping of keys and values{but} (write key: value)")
         values: dict[str, Any] = {}
         for name, entry in value.node.entries.items():
             key = cls.keys.get(name)
@@ -211,7 +210,7 @@ def sections(section: type[Section], place: Place = ()) -> dict[Place, type[Sect
 def _unknown(key: str, value: Value) -> str:
     from regbot.config.explain import unknown_key
 
-    known = {place: list(each.keys) for place, each in sections(value.reading.root).items()}
+    known = {place: list(each.keys) for place, each in sections(value.reader.root).items()}
     place = next(each for each in known if _leads_to(each, value.place))
     return unknown_key(key, place, known)
 

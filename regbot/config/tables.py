@@ -5,9 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from regbot.config.checks import check
-from regbot.config.document import Document, Entry, Mapping, Mark, Node, Problem, Scalar, Sequence
+from regbot.config.document import (
+    Document,
+    Entry,
+    ListNode,
+    MappingNode,
+    Mark,
+    Node,
+    Problem,
+    Scalar,
+)
 from regbot.config.schema import File
-from regbot.config.section import Reading
+from regbot.config.section import FileReader
 from regbot.errors import InvalidValue
 from regbot.rules.policy import Policy
 
@@ -20,14 +29,14 @@ def policy_of_table(rules: object, *, in_use: bool) -> Policy:
     """
     table = _Table()
     policy = table.node(rules, "")
-    if not isinstance(policy, Mapping):
+    if not isinstance(policy, MappingNode):
         raise InvalidValue("expected a table such as {keep = {...}}")
     beside = dict.fromkeys(("repositories", *(["inUse"] if in_use else [])), policy)
     problems = list(check(_document({"retention": policy, **beside})))
     document = _document({"retention": policy, "name": Scalar("rules", policy.mark)})
-    reading = Reading(document, {}, Path(), File)
-    file = reading.read(File.read)
-    problems += reading.problems
+    reader = FileReader(document, {}, Path(), File)
+    file = reader.read(File.read)
+    problems += reader.problems
     if problems:
         raise InvalidValue("; ".join(table.line(problem) for problem in sorted(set(problems))))
     (script,) = (file and file.scripts) or (None,)
@@ -48,10 +57,10 @@ class _Table:
             start = f"{name}." if name else ""
             nodes = {str(key): self.node(each, f"{start}{key}") for key, each in value.items()}
             entries = {key: Entry(node.mark, node) for key, node in nodes.items()}
-            return Mapping(entries, mark, 1, 1)
+            return MappingNode(entries, mark, 1, 1)
         if isinstance(value, list | dict):
             items = (self.node(each, f"{name}[{n}]") for n, each in enumerate(value, 1))
-            return Sequence(tuple(items), mark, 1, 1)
+            return ListNode(tuple(items), mark, 1, 1)
         text = str(value).lower() if isinstance(value, bool) else str(value)
         return Scalar(text, mark, "'")
 
@@ -66,5 +75,5 @@ class _Table:
 def _document(script: dict[str, Node]) -> Document:
     start = Mark(1, 1)
     entries = {key: Entry(node.mark, node) for key, node in script.items()}
-    scripts = Sequence((Mapping(entries, start, 1, 1),), start, 1, 1)
-    return Document("", Mapping({"scripts": Entry(start, scripts)}, start, 1, 1))
+    scripts = ListNode((MappingNode(entries, start, 1, 1),), start, 1, 1)
+    return Document("", MappingNode({"scripts": Entry(start, scripts)}, start, 1, 1))

@@ -13,7 +13,7 @@ from regbot.config.compose import compose
 from regbot.config.document import Document, Problem, Scalar, shown
 from regbot.config.document import Path as Steps
 from regbot.config.load import read_config
-from regbot.config.section import Reading
+from regbot.config.section import FileReader
 from regbot.config.values import Config, Script
 from regbot.errors import ConfigError, InvalidValue, UsageError
 from regbot.oci.reference import Reference
@@ -89,10 +89,10 @@ def read_cases(path: Path) -> list[Case]:
     except OSError as error:
         raise ConfigError([f"{path}: can't read the file: {error.strerror}"]) from None
     document = compose(data, str(path))
-    reading = Reading(document, {}, path.parent, Suite)
-    file = reading.read(Suite.read)
-    if not file or reading.problems:
-        raise document.error([*document.problems, *reading.problems])
+    file_reader = FileReader(document, {}, path.parent, Suite)
+    file = file_reader.read(Suite.read)
+    if not file or file_reader.problems:
+        raise document.error([*document.problems, *file_reader.problems])
     reader = _Reader(path, document, file)
     cases = [reader.case(number, section) for number, section in enumerate(file.tests or ())]
     if not file.tests:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from regbot.config.document import Mapping, Mistake, Scalar, Sequence
+from regbot.config.document import ListNode, MappingNode, Mistake, Scalar
 from regbot.config.fields import Expected, clean_text_of, text_of, unexpected, word_of
-from regbot.config.section import Listing, Value
+from regbot.config.section import Kind, Listing, Value
 from regbot.errors import InvalidValue
 from regbot.oci.digest import Digest
+from regbot.oci.patterns import Pattern
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
 from regbot.units import parse_duration, parse_moment
@@ -88,7 +89,7 @@ def status_of(value: Value) -> int:
 
 def texts_of(value: Value) -> dict[str, str]:
     """Texts by name."""
-    if not isinstance(value.node, Mapping):
+    if not isinstance(value.node, MappingNode):
         raise unexpected(value.node, TEXTS)
     return {
         key: clean_text_of(value.of_key(key, entry)) for key, entry in value.node.entries.items()
@@ -107,33 +108,41 @@ def digest_of(value: Value) -> Digest:
 
 def platforms_of(value: Value) -> dict[Platform, Digest | None]:
     """The platforms of an index, each with the digest that it is to have, if any."""
-    if isinstance(value.node, Mapping):
+    if isinstance(value.node, MappingNode):
         return {
             _parsed(Platform.parse, key): digest_of(value.of_key(key, entry))
             for key, entry in value.node.entries.items()
         }
-    if isinstance(value.node, Sequence):
+    if isinstance(value.node, ListNode):
         return dict.fromkeys(Listing(platform_of)(value))
     raise unexpected(value.node, PLATFORMS)
 
 
 def named_by(value: Value) -> str:
-    """A name, or a pattern of names."""
+    """A name."""
     text = text_of(value, NAMES).strip()
     if not text:
         raise Mistake(f"an empty name names nothing ({NAMES.hint})")
     return text
 
 
-class Names(Listing[str]):
-    """The kind of a list of names, or of a single one."""
+def pattern_of(value: Value) -> Pattern:
+    """A pattern of names."""
+    try:
+        return Pattern.parse(named_by(value))
+    except InvalidValue as error:
+        raise Mistake(f"{error} (write a glob such as v*, or regex:...)") from None
 
-    def __init__(self) -> None:
-        super().__init__(named_by, unique=True)
 
-    def __call__(self, value: Value) -> tuple[str, ...]:
-        """Read the names."""
-        return (named_by(value),) if isinstance(value.node, Scalar) else super().__call__(value)
+class OneOrMore(Listing[_T]):
+    """The kind of a list, or of a single item; each counts once."""
+
+    def __init__(self, item: Kind[_T]) -> None:
+        super().__init__(item, unique=True)
+
+    def __call__(self, value: Value) -> tuple[_T, ...]:
+        """Read the items."""
+        return (self.item(value),) if isinstance(value.node, Scalar) else super().__call__(value)
 
 
 def _parsed(parse: Callable[[str], _T], text: str) -> _T:

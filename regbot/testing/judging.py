@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from fnmatch import fnmatchcase
 
+from regbot.oci.patterns import Pattern
 from regbot.testing.running import Happened, Named
 from regbot.testing.schema import Expectation
 
@@ -23,28 +23,28 @@ def differences(expect: Expectation, happened: Happened) -> list[str]:
     ]
 
 
-def fits(pattern: str, name: Named) -> bool:
+def fits(pattern: Pattern, name: Named) -> bool:
     """Whether a pattern stands for a name.
 
-    A glob that fits the name or, with a colon, ``repository:name`` or
-    ``registry/repository:name``. One without a space is for tags alone.
+    It fits the name or, as a glob with a colon, ``repository:name`` or
+    ``registry/repository:name``. A glob without a space is for tags alone.
     """
-    if " " in name.name and " " not in pattern:
+    if " " in name.name and " " not in pattern.text:
         return False
-    if ":" not in pattern:
-        return fnmatchcase(name.name, pattern)
+    if ":" not in pattern.text.removeprefix("regex:"):
+        return pattern.fits(name.name)
     path = name.repository.partition("/")[2]
-    return fnmatchcase(str(name), pattern) or fnmatchcase(f"{path}:{name.name}", pattern)
+    return pattern.fits(str(name)) or pattern.fits(f"{path}:{name.name}")
 
 
-def _fitting(patterns: Sequence[str], names: Collection[Named]) -> set[Named]:
+def _fitting(patterns: Sequence[Pattern], names: Collection[Named]) -> set[Named]:
     return {name for name in names if any(fits(pattern, name) for pattern in patterns)}
 
 
-def _unfit(key: str, patterns: Sequence[str], names: Collection[Named]) -> Iterator[str]:
+def _unfit(key: str, patterns: Sequence[Pattern], names: Collection[Named]) -> Iterator[str]:
     for pattern in patterns:
         if not any(fits(pattern, name) for name in names):
-            yield f"{key}: there is nothing called {pattern}"
+            yield f"{key}: there is nothing called {pattern.text}"
 
 
 def _strangers(happened: Happened) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _copied(expect: Expectation, happened: Happened) -> Iterator[str]:
     patterns = expect.copied or ()
     for pattern in patterns:
         if not any(fits(pattern, name) for name in happened.copied):
-            yield f"{pattern}: expected copied, but nothing was put there"
+            yield f"{pattern.text}: expected copied, but nothing was put there"
     for name in sorted(happened.copied - _fitting(patterns, happened.copied)):
         yield f"{name}: an image was put there, which is not expected"
 
@@ -99,10 +99,10 @@ def _copied(expect: Expectation, happened: Happened) -> Iterator[str]:
 def _exported(expect: Expectation, happened: Happened) -> Iterator[str]:
     patterns = expect.exported or ()
     for pattern in patterns:
-        if not any(fnmatchcase(file, pattern) for file in happened.exported):
-            yield f"{pattern}: expected exported, but not written"
+        if not any(pattern.fits(file) for file in happened.exported):
+            yield f"{pattern.text}: expected exported, but not written"
     for file in happened.exported:
-        if not any(fnmatchcase(file, pattern) for pattern in patterns):
+        if not any(pattern.fits(file) for pattern in patterns):
             yield f"{file}: an archive was written, which is not expected"
 
 

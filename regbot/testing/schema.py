@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regbot.config.document import Scalar, Sequence
+from regbot.config.document import ListNode, Scalar
 from regbot.config.fields import (
     arguments_of,
     clean_text_of,
@@ -18,10 +18,12 @@ from regbot.config.schema import GuardSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Table, Value
 from regbot.testing.fields import (
     NAMES,
-    Names,
+    OneOrMore,
     digest_of,
     image_of,
     moment_of,
+    named_by,
+    pattern_of,
     platform_of,
     platforms_of,
     status_of,
@@ -43,8 +45,8 @@ class ImageSection(Section):
     size = Key(size_of)
     digest = Key(digest_of)
     same = Key(clean_text_of)
-    signatures = Key(Names())
-    referrers = Key(Names())
+    signatures = Key(OneOrMore(named_by))
+    referrers = Key(OneOrMore(named_by))
 
     @classmethod
     def read(cls, value: Value) -> ImageSection:
@@ -62,10 +64,10 @@ class Images(Table[ImageSection]):
 
     def __call__(self, value: Value) -> dict[str, ImageSection]:
         """Read the images."""
-        if not isinstance(value.node, Sequence):
+        if not isinstance(value.node, ListNode):
             return super().__call__(value)
         names = [
-            text_of(Value(node, node.mark, value.place, value.reading), NAMES)
+            text_of(Value(node, node.mark, value.place, value.reader), NAMES)
             for node in value.node.items
         ]
         return {name: ImageSection({}) for name in names}
@@ -97,10 +99,10 @@ class Expectation(Section):
     ``guard`` are parts of the message. ``requests`` is how many there may be.
     """
 
-    deleted = Key(Names())
-    kept = Key(Names())
-    copied = Key(Names())
-    exported = Key(Names())
+    deleted = Key(OneOrMore(pattern_of))
+    kept = Key(OneOrMore(pattern_of))
+    copied = Key(OneOrMore(pattern_of))
+    exported = Key(OneOrMore(pattern_of))
     error = Key(clean_text_of)
     guard = Key(clean_text_of)
     requests = Key(count_of)

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from regbot.config.compose import compose
-from regbot.config.document import Document, Mapping, Node, Scalar
-from regbot.config.document import Sequence as Items
+from regbot.config.document import Document, ListNode, MappingNode, Node, Scalar
 from regbot.config.values import Script
 from regbot.errors import ConfigError, UsageError
 from regbot.files import write_out
+from regbot.oci.patterns import Pattern
 from regbot.testing.judging import fits
 from regbot.testing.results import Result
 from regbot.testing.running import Happened, Named
@@ -57,7 +57,7 @@ class _Editor:
         self._lines = lines
         self._place = result.case.place
         node = document.find(("tests", result.case.number))[1]
-        if not isinstance(node, Mapping):
+        if not isinstance(node, MappingNode):
             raise self._refusal("it comes from an anchor")
         self._case = node
         self._values = dict(_values(result))
@@ -73,7 +73,7 @@ class _Editor:
             return
         if entry.key_mark.column != self._case.mark.column:
             raise self._refusal("it comes from an anchor")
-        if not isinstance(entry.value, Mapping) or _is_flow(self._lines, entry.value):
+        if not isinstance(entry.value, MappingNode) or _is_flow(self._lines, entry.value):
             self._replace_whole(entry.key_mark.line, entry.value, indent)
             return
         self._replace_keys(entry.value)
@@ -82,12 +82,12 @@ class _Editor:
         """An expectation in braces, or an empty one, becomes a block."""
         end = self._end_of_block(first, indent)
         self._refuse_comments(first, end)
-        written = _written(value) if isinstance(value, Mapping) else {}
+        written = _written(value) if isinstance(value, MappingNode) else {}
         self._values = {**written, **self._values}
         del self._lines[first - 1 : end]
         self._insert(first - 1, "expect:", indent)
 
-    def _replace_keys(self, block: Mapping) -> None:
+    def _replace_keys(self, block: MappingNode) -> None:
         indent = block.mark.column - 1
         end = self._end_of_block(block.mark.line, indent - 1)
         new = [key for key in self._values if key not in block.entries]
@@ -140,10 +140,10 @@ def _values(result: Result) -> Iterator[tuple[str, object]]:
             and any(fits(pattern, name) for name in kept)
         ]
         if len(left) != len(expect.kept):
-            yield "kept", left or None
+            yield "kept", [pattern.text for pattern in left] or None
     if not _same(expect.copied or (), happened.copied, happened.copied):
         yield "copied", _names(happened.copied, happened) or None
-    if sorted(expect.exported or ()) != sorted(happened.exported):
+    if sorted(each.text for each in expect.exported or ()) != sorted(happened.exported):
         yield "exported", sorted(happened.exported) or None
     for key, wanted, text in (
         ("error", expect.error, happened.error),
@@ -162,7 +162,7 @@ def _without_place(text: str, script: Script) -> str:
     return placed[1] if placed and name else text
 
 
-def _same(patterns: Sequence[str], names: Collection[Named], actual: set[Named]) -> bool:
+def _same(patterns: Sequence[Pattern], names: Collection[Named], actual: set[Named]) -> bool:
     fitting = {name for name in names if any(fits(pattern, name) for pattern in patterns)}
     is_whole = all(any(fits(pattern, name) for name in names) for pattern in patterns)
     return is_whole and fitting == actual
@@ -199,18 +199,18 @@ def _scalar(value: object) -> str:
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
-def _written(mapping: Mapping) -> dict[str, object]:
+def _written(mapping: MappingNode) -> dict[str, object]:
     """The values of an expectation as they are in the file."""
 
     def plain(node: Node) -> object:
-        if isinstance(node, Items):
+        if isinstance(node, ListNode):
             return [plain(item) for item in node.items]
         return node.text if isinstance(node, Scalar) else None
 
     return {key: plain(entry.value) for key, entry in mapping.entries.items()}
 
 
-def _is_flow(lines: Sequence[str], node: Mapping) -> bool:
+def _is_flow(lines: Sequence[str], node: MappingNode) -> bool:
     return lines[node.mark.line - 1][node.mark.column - 1 : node.mark.column] == "{"
 
 
@@ -235,8 +235,8 @@ def _without(node: Node, numbers: set[int]) -> object:
 
 
 def _plain(node: Node) -> object:
-    if isinstance(node, Mapping):
+    if isinstance(node, MappingNode):
         return {key: _plain(entry.value) for key, entry in node.entries.items()}
-    if isinstance(node, Items):
+    if isinstance(node, ListNode):
         return [_plain(item) for item in node.items]
     return (node.text, node.style)

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regbot.config.compose import compose
-from regbot.config.document import Mapping, Mark, Scalar
+from regbot.config.document import MappingNode, Mark, Scalar
 
 
 def scalar_of(text: str) -> tuple[Scalar, object]:
     document = compose(text.encode(), "bot.yml")
-    assert isinstance(document.root, Mapping)
+    assert isinstance(document.root, MappingNode)
     node = document.root.get("a")
     assert isinstance(node, Scalar)
     return node, document

@@ -15,6 +15,7 @@ TAGS = "{old: 40d, new: 2d, same: {same: new}, dateless: unknown}"
         "{deleted: [old], kept: [new, same, dateless]}",
         "{deleted: ['o*'], kept: ['*e*']}",
         "{deleted: ['team/app:old']}",
+        "{deleted: ['regex:o.+'], kept: ['regex:new|same']}",
         f"{{deleted: ['{APP}:old']}}",
         "{deleted: [old], requests: 20}",
     ],

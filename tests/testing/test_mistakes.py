@@ -55,6 +55,10 @@ def test_a_mistake_in_a_repository(tags, problem, tmp_path):
             "2:10: a fault needs request or tag",
         ),
         ("script: return\nfaults: [{tag: a, status: 200}]\ntests: [{name: a}]\n", "2:27: status:"),
+        (
+            "script: return\ntests: [{name: a, expect: {deleted: 'regex:('}}]\n",
+            "2:37: deleted: ",
+        ),
         ("config: none.yml\ntests: [{name: a}]\n", "1:9: config: "),
         (
             "script: return\nrepositories: {UPPER: {}}\ntests: [{name: a}]\n",
