@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +14,7 @@ from regbot.cli.group import EXIT_CODES
 from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import dry_run_option, optional_config_option, settings_options
 from regbot.cli.output import note, show, show_text
+from regbot.cli.results import tell_ending
 from regbot.errors import NotFound
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def undo(
     back. A tag that has another digest by now is left alone.
     """
     from regbot.journal.undo import ending
+    from regbot.report.summary import undo_summary
 
     config = read_config(config_path)
     with _journal(config) as journal:
@@ -71,8 +73,13 @@ def undo(
             config_path = _config_of(record)
             config = read_config(config_path)
         with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
+            began = time.monotonic()
             undone = bot.undo(journal, record.id, tags)
-            _show_undone(undone)
+            seconds = time.monotonic() - began
+        text = undo_summary(undone, seconds=seconds, dry_run=dry_run)
+        _show_undone(undone, text)
+        if settings.log_format == "json":
+            tell_ending(text, settings, ending(undone))
     return EXIT_CODES[ending(undone)]
 
 
@@ -151,13 +158,12 @@ def _show_actions(actions: Sequence[ActionRecord]) -> None:
     _show_table(columns, rows, "this run has no actions")
 
 
-def _show_undone(undone: Sequence[Undone]) -> None:
+def _show_undone(undone: Sequence[Undone], last_line: str) -> None:
     columns = ("status", "reference", "detail")
     rows = [(item.status, str(item.reference), item.detail) for item in undone]
     _show_table(columns, rows, "there is nothing to put back")
-    counts = Counter(item.status for item in undone)
-    if counts:
-        show_text(", ".join(f"{count} {status}" for status, count in counts.items()))
+    if undone:
+        show_text(last_line)
 
 
 def _show_table(columns: Sequence[str], rows: Sequence[tuple[str, ...]], empty: str) -> None:

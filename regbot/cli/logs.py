@@ -12,6 +12,7 @@ from typing import Literal, TextIO, get_args
 from regbot.events import (
     Delayed,
     Emit,
+    Ending,
     Event,
     Exchanged,
     LeftBehind,
@@ -31,7 +32,7 @@ Fields = Mapping[str, Value]
 _RANKS: Mapping[Level, int] = {level: rank for rank, level in enumerate(get_args(Level))}
 _FIRST_KEYS = ("time", "level", "msg")
 _OF_ACTIONS: Mapping[Status, Level] = {"failed": "error", "stopped": "warn", "skipped": "warn"}
-_OF_ENDINGS: Mapping[str, Level] = {"done": "info", "stopped": "warn", "failed": "error"}
+OF_ENDINGS: Mapping[Ending, Level] = {"done": "info", "stopped": "warn", "failed": "error"}
 
 
 def make_log(minimum: Level, form: Format, stream: TextIO | None = None) -> Emit:
@@ -63,7 +64,7 @@ def level_of(event: Event) -> Level | None:
         case ActionDone():
             return _OF_ACTIONS.get(event.outcome.status, "info")
         case ScriptEnded():
-            return _OF_ENDINGS[event.status]
+            return OF_ENDINGS[event.status]
         case ScriptStarted():
             return "info"
         case RunEnded() if event.id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import OutputPath, config_option, report_option, settings_options
 from regbot.cli.output import show
 from regbot.cli.reading import compiler
-from regbot.cli.results import show_outcomes, tell, tell_way_back, write_reports
+from regbot.cli.results import show_end, tell, write_reports
 from regbot.lua.processes import started_ahead
 
 if TYPE_CHECKING:
@@ -65,11 +66,11 @@ def plan(
             if output:
                 write_plan(content, output, work_dir)
             write_reports(bot, "plan", ended, reports)
-            if output:
-                show_outcomes(bot, ended)
-            else:
+            if not output:
                 text = plan_text(content, work_dir)
                 show(lambda stream: print(text, end="", file=stream))
+            then = [f"apply with: {_apply(output, config_path)}"] if output and actions else []
+            show_end(bot, ended, settings, table=output is not None, then=then)
     return EXIT_CODES[ended.status]
 
 
@@ -105,11 +106,14 @@ def apply(plan_file: str, config_path: str, settings: Settings, reports: tuple[P
         with progress.shown(len(content.actions)):
             ended = bot.apply(content.actions)
         write_reports(bot, "apply", ended, reports)
-        show_outcomes(bot, ended)
-        if bot.stop.asked:
-            tell("stopped; apply the plan again to go on", settings, "warn")
-        tell_way_back(bot, ended.run, settings)
+        then = ["stopped: apply the plan again to go on"] if bot.stop.asked else []
+        show_end(bot, ended, settings, table=True, then=then)
     return EXIT_CODES[ended.status]
+
+
+def _apply(plan_file: Path, config_path: str) -> str:
+    """The command that carries out a plan."""
+    return shlex.join(["regbot", "apply", str(plan_file), "-c", config_path])
 
 
 class _Progress:

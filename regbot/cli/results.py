@@ -1,4 +1,4 @@
-"""Shows the results of a run: reports, tables, and the command that undoes it."""
+"""Shows the results of a run: reports, tables, and the summary with the way back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from regbot.cli.output import note, show
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
-    from regbot.events import Level, RunEnded
+    from regbot.events import Ending, Level, RunEnded
     from regbot.report.model import Kind
     from regbot.run.bot import Bot, Ended
 
@@ -33,23 +33,41 @@ def write_reports(bot: Bot, kind: Kind, ended: Ended, paths: Sequence[Path]) -> 
         show(partial(terminal.print_summary, report))
 
 
-def show_outcomes(bot: Bot, ended: Ended) -> None:
-    """Print the table of actions and a line of counts."""
-    from regbot.report.terminal import print_table
+def show_end(
+    bot: Bot, ended: Ended, settings: Settings, *, table: bool = False, then: Sequence[str] = ()
+) -> None:
+    """Show the summary, below the table of actions if there is one, and what is left behind.
 
-    show(partial(print_table, bot.outcomes, ended.results))
+    ``then`` says what the user can do next; how to undo the run is added.
+    """
+    from regbot.report.summary import summary
+
+    run = ended.run
+    text = summary(
+        bot.outcomes,
+        ended.results,
+        seconds=run.seconds,
+        dry_run=run.dry_run,
+        then=(*then, *_way_back(bot, run)),
+    )
+    if table:
+        from regbot.report.terminal import print_table
+
+        show(partial(print_table, bot.outcomes, text))
+    if settings.log_format == "json" or not table:
+        tell_ending(text, settings, ended.status)
+    tell_left_behind(bot, run, settings)
 
 
-def tell_way_back(bot: Bot, run: RunEnded, settings: Settings) -> None:
-    """Tell how to undo a run that deleted something, and finally what it left behind."""
+def _way_back(bot: Bot, run: RunEnded) -> Sequence[str]:
+    """How to undo a run that deleted something."""
     from regbot.plan.action import DeleteManifest, DeleteTag
 
-    if run.id and any(
+    deleted = any(
         outcome.status == "done" and isinstance(outcome.action, DeleteTag | DeleteManifest)
         for outcome in bot.outcomes
-    ):
-        tell(f"undo with: {undo_command(bot, run.id)}", settings)
-    tell_left_behind(bot, run, settings)
+    )
+    return [f"undo with: {undo_command(bot, run.id)}"] if run.id and deleted else []
 
 
 def tell_left_behind(bot: Bot, run: RunEnded, settings: Settings) -> None:
@@ -71,12 +89,22 @@ def undo_command(bot: Bot, run: str, tag: str = "") -> str:
     return shlex.join(command)
 
 
-def tell(text: str, settings: Settings, level: Level = "info") -> None:
-    """Tell the user something besides the result, as a log line if the log is JSON."""
-    if settings.log_format == "json":
-        from regbot.cli.logs import make_log
-        from regbot.events import Message
+def tell_ending(text: str, settings: Settings, status: Ending) -> None:
+    """Tell the summary of a run that ended like this."""
+    from regbot.cli.logs import OF_ENDINGS
 
+    tell(text, settings, OF_ENDINGS[status])
+
+
+def tell(text: str, settings: Settings, level: Level = "info") -> None:
+    """Tell the user something besides the result, as a log line if the log is JSON.
+
+    Else it is told whatever ``-v`` says, but ``-v error`` leaves out what is no error.
+    """
+    from regbot.cli.logs import make_log
+    from regbot.events import Message
+
+    if settings.log_format == "json":
         make_log(settings.level, settings.log_format)(Message(level, text))
-    else:
+    elif level == "error" or settings.level != "error":
         note(text)

@@ -21,7 +21,7 @@ from regbot.cli.options import (
 )
 from regbot.cli.output import show_text
 from regbot.cli.reading import compiler
-from regbot.cli.results import show_outcomes, tell_left_behind, tell_way_back, write_reports
+from regbot.cli.results import show_end, tell_left_behind, write_reports
 from regbot.errors import UsageError
 from regbot.lua.processes import started_ahead
 
@@ -70,9 +70,7 @@ def once(
         ) as bot:
             ended = bot.run_once()
             write_reports(bot, "once", ended, reports)
-            if dry_run:
-                show_outcomes(bot, ended)
-            tell_way_back(bot, ended.run, settings)
+            show_end(bot, ended, settings, table=dry_run)
     return EXIT_CODES[ended.status]
 
 
@@ -137,11 +135,9 @@ def run(
     ) as bot:
         ended = bot.run(script)
         write_reports(bot, "run", ended, reports)
-        if dry_run and not as_json:
-            show_outcomes(bot, ended)
         if as_json and ended.status == "done":
             show_text(_as_json(ended.results[0].value))
-        tell_way_back(bot, ended.run, settings)
+        show_end(bot, ended, settings, table=dry_run and not as_json)
     return EXIT_CODES[ended.status]
 
 

@@ -10,7 +10,8 @@ from typing import Literal
 from regbot.errors import RegbotError
 from regbot.events import Emit, Event
 from regbot.oci.digest import Digest
-from regbot.plan.action import Action
+from regbot.oci.tag import Tag
+from regbot.plan.action import Action, DeleteManifest
 from regbot.plan.evidence import Evidence
 from regbot.stopping import ended_by
 from regbot.values import dataclass
@@ -44,6 +45,14 @@ class Outcome:
     digest: Digest | None = None
     detail: str = ""
     evidence: Evidence | None = None
+
+    @property
+    def taken_tags(self) -> tuple[Tag, ...]:
+        """The known tags that a delete of a manifest by digest takes with it."""
+        if not isinstance(self.action, DeleteManifest):
+            return ()
+        tags = self.evidence.tags if self.evidence else ()
+        return tags or self.action.allowed_tags or ()
 
 
 class Outcomes:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from regbot.oci.reference import Reference
-from regbot.oci.tag import Tag
 from regbot.plan.action import CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.evidence import Evidence
 from regbot.plan.outcome import Outcome
@@ -106,7 +105,7 @@ def _line(
         script=script,
         repository=str(repository),
         tags_before=before,
-        deleted=sum(len(_taken_tags(outcome)) or 1 for outcome in deleted),
+        deleted=sum(len(outcome.taken_tags) or 1 for outcome in deleted),
         kept=kept,
         skipped=counts["skipped"],
         stopped=counts["stopped"],
@@ -124,19 +123,11 @@ def _counts_before(outcomes: Iterable[Outcome]) -> Iterator[int]:
             yield outcome.evidence.tags_before
 
 
-def _taken_tags(outcome: Outcome) -> tuple[Tag, ...]:
-    """The known tags that a delete of a manifest by digest took with it."""
-    if not isinstance(outcome.action, DeleteManifest):
-        return ()
-    tags = outcome.evidence.tags if outcome.evidence else ()
-    return tags or outcome.action.allowed_tags or ()
-
-
 def _row(outcome: Outcome, now: float) -> Row:
     action = outcome.action
     evidence = outcome.evidence or Evidence(problem="not read")
     created = evidence.created
-    tags = _taken_tags(outcome)
+    tags = outcome.taken_tags
     taken = f"with its tags: {', '.join(tags)}" if tags else ""
     return Row(
         script=outcome.script,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 
-from regbot.plan.outcome import Status
-from regbot.report.model import STATUSES, Ran, Report, RepositoryLine
+from regbot.report.model import STATUSES, Report, RepositoryLine
 from regbot.units import format_duration, format_moment, format_size
 
 UNKNOWN = "unknown"
@@ -76,12 +74,8 @@ def age(value: float | None) -> str:
 
 
 def statuses(report: Report) -> str:
-    """The totals of a report."""
-    return totals(report.counts, report.runs)
-
-
-def totals(counts: Mapping[Status, int], runs: Sequence[Ran]) -> str:
-    """A line such as ``1 failed, 12 done`` or ``3 planned; 1 of 2 scripts failed``."""
+    """The totals of a report, such as ``3 planned; 1 of 2 scripts failed``."""
+    counts, runs = report.counts, report.runs
     actions = [f"{counts[status]} {status}" for status in STATUSES if counts.get(status)]
     endings = Counter(run.status for run in runs)
     scripts = [

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
 from regbot.plan.outcome import Outcome
 from regbot.report import shown
-from regbot.report.model import Ran, Report
+from regbot.report.model import Report
 from regbot.report.shown import visible
 
 _COLUMNS = ("script", "action", "reference", "digest", "reason")
 _DIGEST_SHOWN = 19
 
 
-def print_table(outcomes: Sequence[Outcome], runs: Sequence[Ran], stream: TextIO) -> None:
-    """Print a table of actions, and a line of counts that includes failed scripts.
+def print_table(outcomes: Sequence[Outcome], last_line: str, stream: TextIO) -> None:
+    """Print a table of actions, and below it the summary of the run.
 
     On a terminal, digests are shortened to their first digits. In a pipe or a file,
     every row is one complete line.
@@ -24,8 +23,7 @@ def print_table(outcomes: Sequence[Outcome], runs: Sequence[Ran], stream: TextIO
     rows = [_cells(outcome, short=stream.isatty()) for outcome in outcomes]
     if rows:
         print_rows(_COLUMNS, rows, stream)
-    counts = Counter(outcome.status for outcome in outcomes)
-    _print_line(shown.totals(counts, runs), stream)
+    _print_line(last_line, stream)
 
 
 def print_summary(report: Report, stream: TextIO) -> None:

@@ -20,9 +20,9 @@ def config(tmp_path):
 
 def test_the_config_and_a_dry_run_before_the_command(tmp_path, config):
     done = regbot("-c", config, "once", "--dry-run", home=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "nothing to do\n")
+    assert (done.returncode, done.stdout) == (0, "would change nothing\n")
     done = regbot("-c", config, "--dry-run", "once", home=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "nothing to do\n")
+    assert (done.returncode, done.stdout) == (0, "would change nothing\n")
     assert "dry-run=true" in done.stderr
 
 
@@ -33,7 +33,7 @@ def test_the_level_before_the_command(tmp_path, config):
 
 def test_the_form_of_the_log_before_the_command(tmp_path, config):
     done = regbot("--logopt", "json", "once", "-c", config, home=tmp_path)
-    assert [json.loads(line)["level"] for line in done.stderr.splitlines()] == ["INFO"] * 3
+    assert [json.loads(line)["level"] for line in done.stderr.splitlines()] == ["INFO"] * 4
 
 
 def test_the_command_s_own_option_wins(tmp_path, config):
@@ -89,9 +89,9 @@ def test_hardly_anything_is_loaded_before_ctrl_c_is_handled():
 @pytest.mark.parametrize(
     ("scripts", "line"),
     [
-        ({"a": "error('no')"}, "no actions; 1 of 1 script failed"),
-        ({"a": "error('no')", "b": "return"}, "no actions; 1 of 2 scripts failed"),
-        ({"a": "return"}, "nothing to do"),
+        ({"a": "error('no')"}, "would change nothing; script a failed"),
+        ({"a": "error('no')", "b": "return"}, "would change nothing; 1 of 2 scripts failed: a"),
+        ({"a": "return"}, "would change nothing"),
     ],
 )
 def test_a_dry_run_says_how_many_scripts_failed(tmp_path, scripts, line):

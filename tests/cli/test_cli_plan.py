@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from support.applying import APP, DELETE_OLD, OLD, bot_in
+from support.command import last_line
 from support.images import make_image
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3
 
@@ -59,7 +60,7 @@ def test_apply_does_what_the_plan_says_and_nothing_else(bot):
     assert done.returncode == 0, done.stderr
     assert set(bot.registry.tags(APP)) == {"new0", "new1", "old3", "old4"}
     assert len(bot.wrote()) == 3
-    assert done.stdout.splitlines()[-1] == "3 done"
+    assert last_line(done.stdout) == "deleted 3 tags in 1 repository"
     assert "warning" not in done.stderr
 
 
@@ -83,7 +84,7 @@ def test_a_tag_that_moved_is_skipped_with_a_warning(bot):
     (line,) = [line for line in done.stderr.splitlines() if "level=WARN" in line]
     assert f"image={bot.app}:old1" in line
     assert str(NEWER.digest) in line
-    assert done.stdout.splitlines()[-1] == "1 skipped, 2 done"
+    assert last_line(done.stdout) == "deleted 2 tags in 1 repository; 1 action skipped"
 
 
 def test_what_failed_is_listed_and_goes_on_the_next_time(bot):
@@ -149,7 +150,10 @@ def test_scripts_that_fail_are_left_out_of_the_plan(bot):
     assert [one["script"] for one in json.loads(bot.plan_file.read_text())["actions"]] == ["good"]
     table, *_ = [line for line in done.stdout.splitlines() if line.startswith("bad ")]
     assert "delete tag (skipped)" in table
-    assert done.stdout.splitlines()[-1] == "1 skipped, 1 planned; 1 of 2 scripts failed"
+    assert done.stdout.splitlines()[-1] == (
+        "would delete 1 tag in 1 repository; 1 action skipped; 1 of 2 scripts failed: bad;"
+        " apply with: regbot apply plan.json -c bot.yml"
+    )
     expected = {"good": "planned", "bad": "skipped"}
     report = json.loads((bot.folder / "out.json").read_text())
     assert {row["script"]: row["status"] for row in report["rows"]} == expected
@@ -178,7 +182,10 @@ def test_no_later_script_sees_what_a_failed_one_planned(bot, guard):
     assert json.loads(bot.plan_file.read_text())["actions"] == []
     if guard:
         done = bot.run("once", "--dry-run")
-        assert done.stdout.splitlines()[-1] == "1 skipped; 1 of 2 scripts failed"
+        assert (
+            done.stdout.splitlines()[-1]
+            == "would change nothing; 1 action skipped; 1 of 2 scripts failed: copy"
+        )
 
 
 def test_later_scripts_see_what_a_good_one_planned(bot):
@@ -193,10 +200,13 @@ def test_later_scripts_see_what_a_good_one_planned(bot):
 def test_a_dry_run_plans_what_a_script_would_have_done_before_it_failed(bot):
     bot.configure('tag.delete(app .. ":old1") error("stop")')
     done = bot.run("once", "--dry-run")
-    assert done.stdout.splitlines()[-1] == "1 planned; 1 of 1 script failed"
+    assert done.stdout.splitlines()[-1] == "would delete 1 tag in 1 repository; script clean failed"
     bot.configure('tag.delete(app .. ":old1") error("stop")', guard={"maxDeletes": 5})
     done = bot.run("once", "--dry-run")
-    assert done.stdout.splitlines()[-1] == "1 skipped; 1 of 1 script failed"
+    assert (
+        done.stdout.splitlines()[-1]
+        == "would change nothing; 1 action skipped; script clean failed"
+    )
 
 
 @pytest.mark.parametrize("quirks", [DISTRIBUTION_3, DISTRIBUTION_2])
@@ -293,7 +303,7 @@ def test_without_a_journal_nothing_is_deleted(bot, state, guard):
     bot.make_plan()
     done = bot.apply()
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "3 failed"
+    assert last_line(done.stdout) == "changed nothing; 3 actions failed"
     assert bot.wrote() == []
     assert bot.registry.tags(APP) == before
 

@@ -36,7 +36,7 @@ def test_lines_are_printed_byte_for_byte_before_the_table(bot):
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[:2] == [b"first\t1", b"second\xff"]
-    assert lines[-1] == b"1 planned"
+    assert lines[-1] == b"would delete 1 tag in 1 repository"
     assert b"first" not in done.stderr
 
 

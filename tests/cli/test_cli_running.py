@@ -81,7 +81,7 @@ def test_a_stopped_dry_run_still_prints_what_it_has(start, tmp_path):
         code, out = running.end()
         assert code == 130
         assert f"{registry.host}/app:a" in out
-        assert "1 planned" in out
+        assert "would delete 1 tag in 1 repository" in out
 
 
 def test_scripts_that_did_not_begin_do_not_begin_after_a_signal(start, tmp_path):

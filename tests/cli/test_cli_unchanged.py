@@ -4,6 +4,7 @@ import json
 
 import pytest
 from support.applying import APP, bot_in
+from support.command import last_line
 
 MIRROR = 'image.copy(app .. ":new0", app .. "-mirror:new0")'
 
@@ -48,16 +49,17 @@ def test_other_actions_of_the_run_are_entries_all_the_same(bot):
 def test_it_is_not_in_a_plan_or_its_count(bot):
     assert bot.make_plan()["actions"] == []
     done = bot.run("once", "--dry-run")
-    assert done.stdout.splitlines()[-1] == "1 unchanged"
+    assert last_line(done.stdout) == "would change nothing; 1 action unchanged"
     bot.registry.put_image(APP, "new0", labels={"n": "newer"})
     assert len(bot.make_plan()["actions"]) == 1
-    assert bot.run("once", "--dry-run").stdout.splitlines()[-1] == "1 planned"
+    done = bot.run("once", "--dry-run")
+    assert last_line(done.stdout) == "would copy 1 image"
 
 
 def test_a_plan_that_was_carried_out_is_unchanged_the_second_time(bot):
     bot.registry.put_image(APP, "new0", labels={"n": "newer"})
     bot.make_plan()
-    assert bot.apply().stdout.splitlines()[-1] == "1 done"
+    assert last_line(bot.apply().stdout) == "copied 1 image"
     before = bot.journalled()
-    assert bot.apply().stdout.splitlines()[-1] == "1 unchanged"
+    assert last_line(bot.apply().stdout) == "changed nothing; 1 action unchanged"
     assert bot.journalled() == before

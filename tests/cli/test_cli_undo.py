@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from support.applying import APP, bot_in
-from support.command import regbot
+from support.command import last_line, regbot
 from support.registry import DISTRIBUTION_3
 
 
@@ -40,7 +40,7 @@ def test_the_config_of_the_run_is_used(bot, run):
     first, *_ = done.stderr.splitlines()
     assert first == f"using the run's config, {bot.folder / 'bot.yml'} (-c names another)"
     assert len(bot.registry.tags(APP)) == 5
-    assert done.stdout.splitlines()[-1] == "3 restored"
+    assert last_line(done.stdout) == "put back 3 tags in 1 repository"
 
 
 def test_another_config_wins(bot, run):
@@ -94,9 +94,9 @@ def test_a_dry_run_puts_nothing_back_and_says_what_it_would(bot, run):
     assert bot.wrote() == []
     assert bot.registry.tags(APP) == before
     assert {line.split()[0] for line in done.stdout.splitlines()[1:-1]} == {"planned", "skipped"}
-    assert done.stdout.splitlines()[-1] == "1 skipped, 2 planned"
+    assert done.stdout.splitlines()[-1] == "would put back 2 tags in 1 repository; 1 skipped"
     assert len(regbot("history", home=bot.folder).stdout.splitlines()) == 2
-    assert undo(bot, run).stdout.splitlines()[-1] == "1 skipped, 2 restored"
+    assert last_line(undo(bot, run).stdout) == "put back 2 tags in 1 repository; 1 skipped"
 
 
 def test_the_history_says_how_long_a_run_took(bot, run):
@@ -108,7 +108,7 @@ def test_the_history_says_how_long_a_run_took(bot, run):
 
 def test_only_some_tags(bot, run):
     done = undo(bot, run, "--tag", "old1", "--tag", f"{bot.app}:old2")
-    assert done.stdout.splitlines()[-1] == "2 restored"
+    assert last_line(done.stdout) == "put back 2 tags in 1 repository"
     assert "old0" not in bot.registry.tags(APP)
 
 

@@ -1,4 +1,4 @@
-"""The last lines of a run: the command that undoes it, and what it left behind."""
+"""The last lines of a run: what it did, the way back, and what it left behind."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support.applying import APP, bot_in
-from support.command import regbot
+from support.command import last_line, regbot
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3
 
 
@@ -26,8 +26,10 @@ def test_a_run_that_deleted_ends_with_the_command_that_undoes_it(bot, command):
         bot.make_plan()
     done = bot.run(command, *(["plan.json"] if command == "apply" else []))
     assert done.returncode == 0, done.stderr
-    last = done.stderr.splitlines()[-1]
-    words, (program, *arguments) = last.partition(": ")[0], shlex.split(last.partition(": ")[2])
+    last = (done.stdout if command == "apply" else done.stderr).splitlines()[-1]
+    what, way = last.split("; ")
+    assert re.fullmatch(r"deleted 2 tags in 1 repository in [0-9.]+s", what)
+    words, (program, *arguments) = way.partition(": ")[0], shlex.split(way.partition(": ")[2])
     assert (words, program) == ("undo with", "regbot")
     assert set(bot.registry.tags(APP)) == {"new0"}
     assert regbot(*arguments, home=bot.folder, cwd="/").returncode == 0
@@ -43,7 +45,21 @@ def test_a_run_that_deleted_nothing_does_not_offer_to_undo_it(bot):
 
 def test_the_lines_are_json_where_the_log_is(bot):
     lines = [json.loads(line) for line in bot.run("once", "--logopt", "json").stderr.splitlines()]
-    assert lines[-1]["msg"].startswith("undo with: regbot undo ")
+    assert lines[-1]["msg"].startswith("deleted 2 tags in 1 repository in ")
+    assert "; undo with: regbot undo " in lines[-1]["msg"]
+
+
+def test_a_table_takes_no_summary_from_the_log_that_is_json(bot):
+    done = bot.run("once", "--dry-run", "--logopt", "json")
+    assert json.loads(done.stderr.splitlines()[-1])["msg"] == done.stdout.splitlines()[-1]
+
+
+def test_the_summary_is_told_where_log_lines_are_not(bot):
+    assert last_line(bot.run("once", "-v", "warn").stderr) == "deleted 2 tags in 1 repository"
+    assert bot.run("once", "-v", "error").stderr == ""
+    bot.configure("error('no')")
+    done = bot.run("once", "-v", "error")
+    assert last_line(done.stderr) == "changed nothing; script clean failed"
 
 
 def break_the_way_back(bot):

@@ -188,7 +188,7 @@ def test_tags_of_digest(registry, home):
     hosts = {"registry.example.org": registry}
     nobody = "sha256:" + "0" * 64
     path = edited("tags-of-digest.yml", home, hosts, {nobody: str(image.digest)})
-    assert dry_then_live(path, home, registry).splitlines()[-1] == "nothing to do"
+    assert dry_then_live(path, home, registry).splitlines()[-1] == "would change nothing"
     assert report("tags-of-digest", path, home, registry, digest=image.digest) == [
         "latest",
         "v1",

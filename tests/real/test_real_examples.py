@@ -93,7 +93,7 @@ def deletes_what_it_says(registry, tmp_path, example, changes, gone):
         "digest",
         "reason",
     ]
-    assert dry.stdout.splitlines()[-1] == f"{len(gone)} planned"
+    assert dry.stdout.splitlines()[-1] == f"would delete {len(gone)} tags in 1 repository"
     assert all(before[tag] in dry.stdout for tag in gone)
 
     live = regbot("once", "-c", path, home=tmp_path)

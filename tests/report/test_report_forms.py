@@ -165,14 +165,14 @@ def test_the_summary_tells_what_failed_what_could_be_freed_and_what_is_not_known
 def test_the_table_shows_one_line_an_action_whatever_is_in_it():
     action = DeleteTag(Reference.parse("r.org/a:v1"), "two\nlines \udce9 \ud800 [red]x")
     stream = io.StringIO()
-    print_table([Outcome("clean\u202e", action, "failed", None, "no")], [], stream)
+    print_table([Outcome("clean\u202e", action, "failed", None, "no")], "the end", stream)
     first, cells, last = stream.getvalue().splitlines()
     assert first.split() == ["script", "action", "reference", "digest", "reason"]
     assert cells.split() == [
         "clean\\u202e", "delete", "tag", "(failed)", "r.org/a:v1",
         "two\\nlines", "\\xe9", "\\ud800", "[red]x;", "no",
     ]  # fmt: skip
-    assert last == "1 failed"
+    assert last == "the end"
 
 
 def test_the_chart_sums_up_repositories_beyond_the_longest_bars():

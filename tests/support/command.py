@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -36,3 +37,9 @@ def regbot(
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
+
+
+def last_line(output: str) -> str:
+    """The summary at the end, without the time it took and without the way back."""
+    text, _, _ = output.splitlines()[-1].partition("; undo with: ")
+    return re.sub(r" in ([0-9.]+[hms])+(?=;|$)", "", text)
