@@ -19,12 +19,17 @@ LINE = re.compile(
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def locked(file: str) -> dict[str, str]:
-    """Name and version of each line of a file, whose lines are all of one form."""
+def locked_lines(file: str) -> list[re.Match[str]]:
+    """The lines of a file that are of the one form that all should have."""
     text = (ROOT / "requirements" / f"{file}.txt").read_text()
     lines = re.sub(r" *#.*", "", text).replace("\\\n", " ").splitlines()
-    found = [LINE.fullmatch(" ".join(line.split())) for line in lines if line.strip()]
-    return {match["name"]: match["version"] for match in found if match}
+    matches = [LINE.fullmatch(" ".join(line.split())) for line in lines if line.strip()]
+    return [match for match in matches if match]
+
+
+def locked(file: str) -> dict[str, str]:
+    """Each name with its version; of several, each for some Pythons, the newest Python's."""
+    return {match["name"]: match["version"] for match in locked_lines(file)}
 
 
 def asked_for(file: str) -> Iterator[Requirement]:
@@ -58,7 +63,7 @@ def test_a_locked_file_holds_what_pyproject_asks_for(file):
 @pytest.mark.parametrize("file", FILES)
 def test_every_line_is_one_version_with_its_hashes(file):
     text = (ROOT / "requirements" / f"{file}.txt").read_text()
-    assert len(locked(file)) == len(re.findall(r"^[^#\s]", text, re.MULTILINE))
+    assert len(locked_lines(file)) == len(re.findall(r"^[^#\s]", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("file", FILES)
