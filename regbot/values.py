@@ -3,6 +3,7 @@
 The standard library compiles eight methods of each frozen class, which takes 0.6 ms. A
 command that starts makes some 150 of them, and would spend a fifth of its time on that.
 Here three methods are compiled when the first of them is used, and the others are shared.
+A value is shown without the fields that have their default.
 Fields have to be of the plain kind: ``init``, ``kw_only`` and ``hash`` are refused.
 """
 
@@ -108,12 +109,17 @@ def _parameter(field: Field[Any]) -> str:
 
 
 def _repr(self: Any) -> str:  # noqa: ANN401 - any class
+    """The call that makes the value, without what is as it is by default."""
     shown = [
         f"{field.name}={getattr(self, field.name)!r}"
         for field in dataclasses.fields(self)
-        if field.repr
+        if field.repr and getattr(self, field.name) != _default(field)
     ]
     return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _default(field: Field[Any]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _refuse(self: object, name: str, *_value: object) -> NoReturn:

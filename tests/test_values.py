@@ -1,4 +1,4 @@
-"""Frozen dataclasses behave as those of the standard library do."""
+"""Frozen dataclasses behave as those of the standard library do, but for a shorter repr."""
 
 from __future__ import annotations
 
@@ -65,8 +65,10 @@ def test_nothing_can_be_changed_or_added():
     assert not hasattr(place, "__dict__")
 
 
-def test_a_value_is_shown_without_what_is_hidden():
-    assert repr(Flat("Elm", 2, key="secret")) == "Flat(street='Elm', number=2, notes=[], floor=0)"
+def test_a_value_is_shown_as_it_is_made_without_what_is_hidden_or_as_by_default():
+    assert repr(Flat("Elm", 2, key="secret")) == "Flat(street='Elm', number=2)"
+    assert repr(Flat("Elm", 1, ["a"], floor=3)) == "Flat(street='Elm', notes=['a'], floor=3)"
+    assert eval(repr(Flat("Elm", floor=3))) == Flat("Elm", floor=3)
 
 
 def test_a_value_that_has_more_checks_itself():

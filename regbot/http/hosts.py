@@ -126,8 +126,8 @@ class HostSettings:
     hostname: str = ""
     login: Login = Login()
     tls: Tls | None = None
-    ca_certificate: str = ""
-    client_certificate: str = ""
+    ca_certificate: str = field(default="", repr=False)
+    client_certificate: str = field(default="", repr=False)
     client_key: Secret = Secret()
     path_prefix: str = ""
     mirrors: tuple[str, ...] = ()

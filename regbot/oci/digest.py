@@ -55,6 +55,9 @@ class Digest:
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"
 
+    def __repr__(self) -> str:
+        return f"Digest.parse({str(self)!r})"
+
     def check(self, content: bytes, what: str) -> bytes:
         """Return the content, or raise DigestMismatch."""
         actual = Digest.of(content, self.algorithm)

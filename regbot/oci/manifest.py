@@ -62,6 +62,10 @@ class Descriptor:
         except InvalidValue as error:
             raise Malformed(str(error)) from None
 
+    def __repr__(self) -> str:
+        platform = f" {self.platform}" if self.platform else ""
+        return f"<Descriptor {self.digest} {self.media_type} {self.size} bytes{platform}>"
+
     def to_json(self) -> dict[str, Any]:
         """The JSON object, with the fields beside the three kept."""
         three: dict[str, Any] = {"digest": str(self.digest), "size": self.size}
@@ -174,6 +178,10 @@ class Manifest:
     def build(cls, data: Mapping[str, Any]) -> Manifest:
         """A new manifest from a JSON object that holds its ``mediaType``."""
         return cls.parse(encode(data))
+
+    def __repr__(self) -> str:
+        counted, name = (self.manifests, "children") if self.is_index else (self.layers, "layers")
+        return f"<Manifest {self.digest} {self.media_type} {len(counted)} {name}>"
 
     def check(self) -> None:
         """Raise Malformed unless it is one thing only and every descriptor can be read.

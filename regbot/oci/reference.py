@@ -120,6 +120,10 @@ class Reference:
         digest = f"@{self.digest}" if self.digest else ""
         return base + tag + digest
 
+    def __repr__(self) -> str:
+        unnamed = "" if self.tag or self.digest else ", default_tag=None"
+        return f"Reference.parse({str(self)!r}{unnamed})"
+
 
 def parse_registry(text: str, *, within: str = "") -> str:
     """The name of a registry, host[:port]; all names of Docker Hub become one.

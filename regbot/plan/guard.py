@@ -6,12 +6,13 @@ so this room knows neither stores nor actions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
-from regbot.units import format_duration
+from regbot.units import format_duration, parse_duration
 from regbot.values import dataclass
 
 
@@ -57,6 +58,41 @@ class Guard:
     protect: tuple[Protection, ...] = ()
     min_age: float | None = None
     keep_at_least: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        max_deletes: int | None = None,
+        max_delete_percent: float | None = None,
+        protect: Iterable[str] = (),
+        min_age: str | float | None = None,
+        keep_at_least: int | None = None,
+    ) -> Guard:
+        """A guard written as in the config: ``Guard.of(protect=["latest"], min_age="7d")``.
+
+        A number for ``min_age`` is seconds. Raises InvalidValue.
+        """
+        if isinstance(protect, str):
+            raise InvalidValue(f"protect needs a list of patterns: [{protect!r}]")
+        return cls(
+            max_deletes,
+            max_delete_percent,
+            tuple(map(Protection.parse, protect)),
+            parse_duration(min_age) if isinstance(min_age, str) else min_age,
+            keep_at_least,
+        )
+
+    def __repr__(self) -> str:
+        values = {
+            "max_deletes": self.max_deletes,
+            "max_delete_percent": self.max_delete_percent,
+            "protect": [each.text for each in self.protect] or None,
+            "min_age": None if self.min_age is None else format_duration(self.min_age),
+            "keep_at_least": self.keep_at_least,
+        }
+        given = [f"{name}={value!r}" for name, value in values.items() if value is not None]
+        return f"Guard.of({', '.join(given)})"
 
     @property
     def is_set(self) -> bool:

@@ -54,6 +54,10 @@ class Outcome:
         tags = self.evidence.tags if self.evidence else ()
         return tags or self.action.allowed_tags or ()
 
+    def __repr__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"<Outcome {self.status}: {self.action.verb} {self.action.reference}{detail}>"
+
 
 class Outcomes:
     """What became of every action, in order; shared by the scripts of a process."""

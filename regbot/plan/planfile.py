@@ -7,6 +7,7 @@ does that and nothing else.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ class Plan:
     made: float
     fingerprint: str
     actions: tuple[Planned, ...]
+
+    def __repr__(self) -> str:
+        counts = Counter(planned.action.verb for planned in self.actions)
+        text = ", ".join(f"{count} {verb}" for verb, count in counts.items())
+        return f"<Plan {format_moment(round(self.made))}: {text or 'no actions'}>"
 
 
 def write_plan(plan: Plan, path: Path, work_dir: Path) -> None:

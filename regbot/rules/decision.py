@@ -36,3 +36,7 @@ class Decisions:
     def deleted(self) -> tuple[Decision, ...]:
         """Those on the tags that go."""
         return tuple(decision for decision in self.all if not decision.keep)
+
+    def __repr__(self) -> str:
+        gone = len(self.deleted)
+        return f"<Decisions {self.repository}: {len(self.all) - gone} kept, {gone} deleted>"
