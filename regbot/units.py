@@ -24,6 +24,7 @@ _SECONDS = {
     "d": 86400.0,
     "w": 604800.0,
 }
+_DAY = _SECONDS["d"]
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)", re.ASCII)
 _BYTES = {
     "": 1,
@@ -82,6 +83,12 @@ def format_duration(seconds: float) -> str:
         fraction = f".{rest:06d}".rstrip("0") if rest else ""
         text += f"{whole}{fraction}s"
     return text
+
+
+def format_age(seconds: float) -> str:
+    """An age as people write it: in days where it is a number of them."""
+    whole = seconds >= _DAY and seconds % _DAY == 0
+    return f"{seconds / _DAY:.0f}d" if whole else format_duration(seconds)
 
 
 def parse_size(text: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
+from regbot.config.document import Path as KeyPath
 from regbot.config.inusefields import InUseSection
 from regbot.config.schema import CacheSection, Creds, File, GuardSection, ScriptSection
 from regbot.config.section import FileReader
@@ -28,7 +29,7 @@ def build(reader: FileReader, file: File) -> Config:
     warnings = list(_warnings(document, creds, scripts))
     settings = dict(file.defaults.values) if file.defaults else {}
     settings["cache"] = _cache(settings.get("cache"))
-    defaults = _defaults(settings, reader.folder)
+    defaults = _defaults(document, settings, reader.folder)
     client = ClientSettings(
         hosts=tuple(map(_host, _joined(document, creds))),
         environment=dict(reader.environ),
@@ -59,8 +60,7 @@ def _joined(document: Document, entries: Iterable[Creds]) -> Iterator[dict[str, 
         values |= creds.values
         for alias, key in Creds.keys.items():
             if key.name in _OF_LOGINS and creds.values.get(key.name):
-                line = document.key(("creds", number, alias)).line
-                values["origin"] = Origin(f"{document.filename}:{line}")
+                values["origin"] = Origin(_line_of(document, ("creds", number, alias)))
     yield from registries.values()
 
 
@@ -76,9 +76,9 @@ def _host(settings: Mapping[str, Any]) -> HostSettings:
     return HostSettings(login=login, **_fields_of(HostSettings, values))
 
 
-def _defaults(settings: Mapping[str, Any], folder: Path) -> Script:
+def _defaults(document: Document, settings: Mapping[str, Any], folder: Path) -> Script:
     values = _fields_of(Script, settings)
-    values["guard"] = _guard(settings.get("guard"))
+    values["guard"] = _guard(document, ("defaults", "guard"), settings.get("guard"))
     values["in_use"] = _in_use(settings.get("in_use"))
     values.setdefault("lua_path", (folder,))
     return _schedule_first(Script(**values))
@@ -97,7 +97,8 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
         values["text"] = (section.script or "").encode()
         values |= lines_of(document, node) if isinstance(node, Scalar) else {}
     values["env"] = tuple(dict.fromkeys((*defaults.env, *values.get("env", ()))))
-    values["guard"] = _guard(section.guard).over(defaults.guard)
+    own_guard = _guard(document, ("scripts", number, "guard"), section.guard)
+    values["guard"] = own_guard.over(defaults.guard)
     values["in_use"] = _in_use(section.in_use).over(defaults.in_use)
     values["place"] = document.where(document.find(("scripts", number, "name"))[0])
     return _schedule_first(replace(defaults, **values))
@@ -120,8 +121,24 @@ def _cache(section: CacheSection | None) -> CacheSettings:
     return CacheSettings(**section.values) if section else CacheSettings()
 
 
-def _guard(section: GuardSection | None) -> Guard:
-    return Guard(**section.values) if section else Guard()
+def _guard(document: Document, path: KeyPath, section: GuardSection | None) -> Guard:
+    """The guard at a path, whose rules know their lines."""
+    if section is None:
+        return Guard()
+    places = {
+        alias: _line_of(document, (*path, alias))
+        for alias, key in GuardSection.keys.items()
+        if key.name in section.values
+    }
+    protect = tuple(
+        replace(protection, place=places["protect"]) for protection in section.protect or ()
+    )
+    return Guard(**{**section.values, "protect": protect}, places=places)
+
+
+def _line_of(document: Document, path: KeyPath) -> str:
+    """The ``file:line`` of a key."""
+    return f"{document.filename}:{document.key(path).line}"
 
 
 def _in_use(section: InUseSection | None) -> InUseSettings:

@@ -18,7 +18,8 @@ from regbot.config.patternfields import tag_patterns_of
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
 from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
-from regbot.rules.policy import By, Newest, Policy, Referrers, Rule, age_text
+from regbot.rules.policy import By, Newest, Policy, Referrers, Rule
+from regbot.units import format_age
 
 _BY: dict[str, By] = {"created": "created", "semver": "semver", "name": "name"}
 _REFERRERS: dict[str, Referrers] = {"with-subject": "with-subject", "keep": "keep"}
@@ -150,7 +151,7 @@ class KeepSection(Section):
             age.values.get("than") if age else None for age in (section.newer, section.older)
         )
         if newer is not None and older is not None and newer <= older:
-            text = f"nothing is newer than {age_text(newer)} and older than {age_text(older)}"
+            text = f"nothing is newer than {format_age(newer)} and older than {format_age(older)}"
             value.note(value.mark, f"{text} (write two rules)")
         return section
 

@@ -6,14 +6,18 @@ so this room knows neither stores nor actions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 
 from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
-from regbot.units import format_duration, parse_duration
+from regbot.units import format_age, format_duration, parse_duration
 from regbot.values import dataclass
+
+_MOST_NAMED = 3
+"""Tags or repositories that a message names; it counts the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +25,11 @@ class Protection:
     """A pattern of tags that are never deleted.
 
     It has to fit a tag as a whole, or ``repository:tag``, or ``registry/repository:tag``.
+    ``place`` is where it was read, for messages.
     """
 
     pattern: Pattern
+    place: str = field(default="", compare=False)
 
     @classmethod
     def parse(cls, text: str) -> Protection:
@@ -34,6 +40,10 @@ class Protection:
     def text(self) -> str:
         """The pattern as it was written."""
         return self.pattern.text
+
+    def __str__(self) -> str:
+        """The rule as messages name it."""
+        return _named("protect", self.text, self.place)
 
     def fits(self, reference: Reference) -> bool:
         """Whether the reference's tag is protected. A digest alone never is."""
@@ -51,6 +61,7 @@ class Guard:
     ``max_deletes``: tags and manifests of a run. ``max_delete_percent``: of a
     repository's tags. ``min_age``: seconds that an image has to be old, and it has to
     be known. ``keep_at_least``: tags left in a repository that something is deleted of.
+    ``places`` are where the rules were read, by their names in the config, for messages.
     """
 
     max_deletes: int | None = None
@@ -58,6 +69,7 @@ class Guard:
     protect: tuple[Protection, ...] = ()
     min_age: float | None = None
     keep_at_least: int | None = None
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(
@@ -118,7 +130,12 @@ class Guard:
             protect=tuple(dict.fromkeys((*self.protect, *other.protect))),
             min_age=first(self.min_age, other.min_age),
             keep_at_least=None if keep is None else int(keep),
+            places={**other.places, **self.places},
         )
+
+    def named(self, rule: str, limit: str) -> str:
+        """A rule as messages name it, with its limit and its place."""
+        return _named(rule, limit, self.places.get(rule, ""))
 
     def protection_of(self, tag: Tag, names: Sequence[Reference]) -> Protection | None:
         """The pattern that protects a tag of a repository, by any of the repository's names."""
@@ -126,6 +143,10 @@ class Guard:
             return None
         called = [name.with_tag(tag) for name in names]
         return next((each for each in self.protect if any(map(each.fits, called))), None)
+
+
+def _named(rule: str, limit: str, place: str) -> str:
+    return f"{rule} {limit} ({place})" if place else f"{rule} {limit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +179,38 @@ class Losses:
 
 
 def broken_rules(guard: Guard, plan: Sequence[Losses], now: float) -> list[str]:
-    """What a plan breaks, a line each: which rule, where, and by how much."""
+    """What a plan breaks, a line for each rule and repository: which rule, and by how much.
+
+    Of the tags that break one rule the first few are named.
+    """
     lines = []
     count = sum(len(losses.doomed) for losses in plan)
     if guard.max_deletes is not None and count > guard.max_deletes:
         over = count - guard.max_deletes
-        lines.append(f"maxDeletes {guard.max_deletes}: the plan deletes {count}, {over} too many")
+        rule = guard.named("maxDeletes", str(guard.max_deletes))
+        lines.append(f"{rule}: {count} would go ({_by_repository(plan)}), {over} too many")
     for losses in plan:
         lines += _broken_in(guard, losses)
+    offenders: dict[str, list[str]] = {}
+    for losses in plan:
         for each in losses.doomed:
-            lines += _broken_by(guard, each, losses.names, now)
-    return lines
+            for rule, what in _broken_by(guard, each, losses.names, now):
+                offenders.setdefault(rule, []).append(what)
+    return lines + [f"{rule}: {_first(whats, ', ')}" for rule, whats in offenders.items()]
+
+
+def _first(texts: Sequence[str], separator: str) -> str:
+    """The first few texts, and how many more there are."""
+    others = len(texts) - _MOST_NAMED
+    more = [f"and {others} more"] if others > 0 else []
+    return separator.join([*texts[:_MOST_NAMED], *more])
+
+
+def _by_repository(plan: Sequence[Losses]) -> str:
+    largest = sorted(plan, key=lambda losses: -len(losses.doomed))
+    return _first(
+        [f"{len(each.doomed)} of {each.names[0]}" for each in largest if each.doomed], ", "
+    )
 
 
 def _broken_in(guard: Guard, losses: Losses) -> list[str]:
@@ -180,31 +222,28 @@ def _broken_in(guard: Guard, losses: Losses) -> list[str]:
     gone, before, left = len(losses.tags), len(listed | losses.tags), len(listed - losses.tags)
     percent = 100 * gone / before
     if guard.max_delete_percent is not None and percent > guard.max_delete_percent:
-        lines.append(
-            f"maxDeletePercent {guard.max_delete_percent:g}: {gone} of {before} tags of {where}"
-            f" are {percent:.1f} %"
-        )
+        rule = guard.named("maxDeletePercent", f"{guard.max_delete_percent:g}")
+        lines.append(f"{rule}: {gone} of {before} tags of {where} would go, {percent:.1f} %")
     if guard.keep_at_least is not None and left < guard.keep_at_least:
+        rule = guard.named("keepAtLeast", str(guard.keep_at_least))
         missing = guard.keep_at_least - left
-        lines.append(
-            f"keepAtLeast {guard.keep_at_least}: {where} would keep {left} tags, {missing} too few"
-        )
+        lines.append(f"{rule}: {where} would keep {left} tags, {missing} too few")
     return lines
 
 
-def _broken_by(guard: Guard, doomed: Doomed, names: tuple[Reference, ...], now: float) -> list[str]:
-    lines = []
+def _broken_by(
+    guard: Guard, doomed: Doomed, names: tuple[Reference, ...], now: float
+) -> Iterator[tuple[str, str]]:
+    """The rules that the loss of one tag or manifest breaks, and how."""
     tag = doomed.reference.tag
     protection = tag and guard.protection_of(tag, (doomed.reference, *names))
     if protection:
-        lines.append(f"protect {protection.text}: {doomed.reference} is protected")
-    if guard.min_age is not None:
-        age = None if doomed.created is None else now - doomed.created
-        if age is None:
-            lines.append(f"minAge: the age of {doomed.reference} is unknown")
-        elif age < guard.min_age:
-            short = format_duration(round(guard.min_age - age))
-            lines.append(
-                f"minAge {format_duration(guard.min_age)}: {doomed.reference} is {short} too young"
-            )
-    return lines
+        yield str(protection), f"{doomed.reference} is protected"
+    if guard.min_age is None:
+        return
+    rule = guard.named("minAge", format_age(guard.min_age))
+    if doomed.created is None:
+        yield rule, f"the age of {doomed.reference} is unknown"
+    elif now - doomed.created < guard.min_age:
+        short = format_age(round(guard.min_age - (now - doomed.created)))
+        yield rule, f"{doomed.reference} is {short} too young"

@@ -23,7 +23,11 @@ def judge(guard: Guard, outcomes: Sequence[Outcome], tags_of: TagsOf, now: float
     """
     lines = broken_rules(guard, _losses(guard, outcomes, tags_of), now)
     if lines:
-        raise GuardBroken("; ".join(lines))
+        raise GuardBroken(
+            f"the guard stopped this script, and nothing was deleted: {'; '.join(lines)}"
+            " (to see what it would delete: regbot once --dry-run; then correct the script or"
+            " the guard)"
+        )
 
 
 def _losses(guard: Guard, outcomes: Sequence[Outcome], tags_of: TagsOf) -> list[Losses]:

@@ -243,7 +243,7 @@ class Looks:
         except NotFound:
             return
         if current != digest:
-            text = f"protect {protection.text}: {reference} is protected and stays on {current}"
+            text = f"{protection}: {reference} is protected and stays on {current}"
             raise GuardBroken(text)
 
     def _tags_of(self, store: ReadStore, action: Delete) -> tuple[Tag, ...]:
@@ -274,7 +274,7 @@ class Looks:
             protection = self._keeping.protection(action.reference, tag)
             if protection:
                 reference = action.reference.with_tag(tag)
-                raise GuardBroken(f"protect {protection.text}: {reference} is protected")
+                raise GuardBroken(f"{protection}: {reference} is protected, and not deleted")
 
     def _why_kept(
         self, store: ReadStore, action: Delete, tags: tuple[Tag, ...], since: float

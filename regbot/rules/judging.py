@@ -16,7 +16,8 @@ from regbot.oci.tag import Tag
 from regbot.oci.versions import TagVersion
 from regbot.plan.uses import InUse
 from regbot.rules.content import Content, Facts
-from regbot.rules.policy import Newest, Rule, age_text
+from regbot.rules.policy import Newest, Rule
+from regbot.units import format_age
 from regbot.values import dataclass
 
 _AHEAD = 86400.0
@@ -72,11 +73,11 @@ class Judge:
         if newer is not None:
             is_newer = age <= newer
             word = "newer" if is_newer else "not newer"
-            yield Verdict("yes" if is_newer else "no", f"{word} than {age_text(newer)}")
+            yield Verdict("yes" if is_newer else "no", f"{word} than {format_age(newer)}")
         if older is not None:
             is_older = age > older
             word = "older" if is_older else "not older"
-            yield Verdict("yes" if is_older else "no", f"{word} than {age_text(older)}")
+            yield Verdict("yes" if is_older else "no", f"{word} than {format_age(older)}")
 
     def _labelled(self, facts: Facts) -> Iterable[Verdict]:
         wanted = self._rule.labels

@@ -9,7 +9,7 @@ from typing import Literal
 
 from regbot.oci.patterns import Pattern
 from regbot.oci.tag import Tag
-from regbot.units import format_duration
+from regbot.units import format_age
 from regbot.values import dataclass
 
 By = Literal["created", "semver", "name"]
@@ -18,8 +18,6 @@ Referrers = Literal["with-subject", "keep"]
 Depth = Literal["name", "digest", "children", "date", "image"]
 """How much of a tag has to be read: nothing, its digest, what its index lists, its date, or all
 of its images. Each of the others tells the digest too, and the last one everything."""
-
-_DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +73,9 @@ class Rule:
     def __str__(self) -> str:
         conditions = [str(self.newest)] if self.newest else []
         if self.newer_than is not None:
-            conditions.append(f"newer than {age_text(self.newer_than)}")
+            conditions.append(f"newer than {format_age(self.newer_than)}")
         if self.older_than is not None:
-            conditions.append(f"older than {age_text(self.older_than)}")
+            conditions.append(f"older than {format_age(self.older_than)}")
         conditions += [f"label {name}={value}" for name, value in self.labels]
         conditions += ["in use"] if self.in_use else []
         return ", ".join(conditions or [f"tags {', '.join(each.text for each in self.tags)}"])
@@ -99,9 +97,3 @@ class Policy:
     def covers(self, tag: Tag) -> bool:
         """Whether a tag may go at all."""
         return not self.delete or any(pattern.fits(tag) for pattern in self.delete)
-
-
-def age_text(seconds: float) -> str:
-    """An age as people write it: in days where it is a number of them."""
-    whole = seconds >= _DAY and seconds % _DAY == 0
-    return f"{seconds / _DAY:.0f}d" if whole else format_duration(seconds)

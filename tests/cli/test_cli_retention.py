@@ -58,7 +58,7 @@ def test_a_guard_judges_all_repositories_together(bot):
     configure(bot, KEEP_NEW, guard={"maxDeletes": 2})
     done = bot.run("once")
     assert done.returncode == 1
-    assert "maxDeletes 2: the plan deletes 3, 1 too many" in done.stderr
+    assert "): 3 would go (2 of " in done.stderr
     assert bot.wrote() == []
     configure(bot, KEEP_NEW, guard={"maxDeletes": 3})
     assert bot.run("once").returncode == 0
@@ -69,7 +69,7 @@ def test_a_protected_tag_fails_alone(bot):
     configure(bot, KEEP_NEW, guard={"protect": ["old0"]})
     done = bot.run("once")
     assert done.returncode == 1
-    assert "protect old0: " in done.stderr
+    assert "protect old0 (bot.yml:1): " in done.stderr
     assert bot.wrote() == []
 
 

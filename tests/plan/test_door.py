@@ -29,7 +29,7 @@ def test_a_protected_tag_is_not_put_on_something_else(bot, script, command):
     bot.configure('tag.delete(app .. ":old1")\n' + script, guard={"protect": ["old0"]})
     done = bot.run(command)
     assert done.returncode == 1
-    assert f"protect old0: {bot.app}:old0 is protected and stays on" in done.stderr
+    assert f"protect old0 (bot.yml:1): {bot.app}:old0 is protected and stays on" in done.stderr
     assert bot.wrote() == []
     assert bot.registry.tags(APP) == before
 
@@ -41,7 +41,7 @@ def test_a_plan_made_before_a_tag_was_protected_leaves_it(bot):
     bot.configure(RETAG, guard={"protect": ["old*"]})
     done = bot.apply()
     assert done.returncode == 1
-    assert "protect old*: " in done.stderr
+    assert "protect old* (bot.yml:1): " in done.stderr
     assert bot.registry.tags(APP) == before
 
 
@@ -96,7 +96,10 @@ def test_a_tag_is_protected_by_every_name_of_its_registry(bot, change, called):
     bot.configure_all({"clean": {"script": script, "guard": guard}}, names)
     done = bot.run("once")
     assert done.returncode == 1
-    assert f"protect prod.example/{APP}:old0: {repository}:old0 is protected" in done.stderr
+    assert (
+        f"protect prod.example/{APP}:old0 (bot.yml:1): {repository}:old0 is protected"
+        in done.stderr
+    )
     assert bot.registry.tags(APP) == before
 
 
@@ -108,7 +111,7 @@ def test_a_tag_of_a_layout_is_protected_however_its_folder_is_spelled(bot, patte
     bot.configure(f'tag.delete("ocidir://{spelled}:old0")', guard={"protect": [pattern]})
     done = bot.run("once")
     assert done.returncode == 1
-    assert f"protect {pattern}: " in done.stderr
+    assert f"protect {pattern} (bot.yml:1): " in done.stderr
     bot.configure('print(#tag.ls("ocidir://layout"))')
     assert bot.run("once").stdout == "1\n"
 
@@ -132,7 +135,7 @@ def test_a_copy_puts_no_digest_tag_onto_a_protected_one(bot, command):
     bot.configure(script, guard={"protect": ["copy:*"]})
     done = bot.run(command, *plan)
     assert done.returncode == 1
-    assert f"protect copy:*: {copy}:{signature} is protected" in done.stderr
+    assert f"protect copy:* (bot.yml:1): {copy}:{signature} is protected" in done.stderr
     assert bot.registry.tags("copy") == before
 
 

@@ -78,14 +78,15 @@ def test_max_deletes_counts_the_whole_plan():
     plan = (losses("a", "b"), losses("c", repository=other))
     assert broken(Guard(max_deletes=3), *plan) == []
     (line,) = broken(Guard(max_deletes=1), *plan)
-    assert line == "maxDeletes 1: the plan deletes 3, 2 too many"
+    assert line == f"maxDeletes 1: 3 would go (2 of {APP}, 1 of {other}), 2 too many"
     assert broken(Guard(max_deletes=0), *plan) != []
 
 
 def test_a_manifest_counts_as_one_delete():
     doomed = (Doomed(APP.with_digest(Digest.parse(DIGEST))), Doomed(APP.with_tag(Tag("a"))))
     gone = replace(losses("a"), doomed=doomed)
-    assert broken(Guard(max_deletes=1), gone) == ["maxDeletes 1: the plan deletes 2, 1 too many"]
+    text = f"maxDeletes 1: 2 would go (2 of {APP}), 1 too many"
+    assert broken(Guard(max_deletes=1), gone) == [text]
     assert broken(Guard(max_delete_percent=10), gone) == []
 
 
@@ -93,7 +94,7 @@ def test_max_delete_percent_is_of_each_repository():
     guard = Guard(max_delete_percent=30)
     assert broken(guard, losses("a", "b", "c")) == []
     (line,) = broken(guard, losses("a", "b", "c", "d"))
-    assert line == f"maxDeletePercent 30: 4 of 10 tags of {APP} are 40.0 %"
+    assert line == f"maxDeletePercent 30: 4 of 10 tags of {APP} would go, 40.0 %"
     assert broken(guard, losses("a", "a", "a", "a")) == []
 
 
@@ -125,15 +126,30 @@ def test_min_age():
     guard = Guard(min_age=7 * DAY)
     assert broken(guard, losses("a", created=NOW - 7 * DAY)) == []
     (line,) = broken(guard, losses("a", created=NOW - 5 * DAY))
-    assert line == f"minAge 168h: {APP}:a is 48h too young"
+    assert line == f"minAge 7d: {APP}:a is 2d too young"
     (line,) = broken(guard, losses("a", created=NOW + DAY))
-    assert line.endswith("is 192h too young")
+    assert line.endswith("is 8d too young")
     (line,) = broken(guard, losses("a"))
-    assert line == f"minAge: the age of {APP}:a is unknown"
+    assert line == f"minAge 7d: the age of {APP}:a is unknown"
 
 
 def test_every_broken_rule_is_said():
     guard = Guard(0, 1.0, protect("a"), DAY, 10)
     lines = broken(guard, losses("a", "b", created=NOW))
     rules = [line.split()[0] for line in lines]
-    assert rules == ["maxDeletes", "maxDeletePercent", "keepAtLeast", "protect", "minAge", "minAge"]
+    assert rules == ["maxDeletes", "maxDeletePercent", "keepAtLeast", "protect", "minAge"]
+
+
+def test_of_many_tags_that_break_a_rule_the_first_are_named():
+    (line,) = broken(Guard(protect=protect("t*")), losses(*(f"t{n}" for n in range(10))))
+    first = ", ".join(f"{APP}:t{n} is protected" for n in range(3))
+    assert line == f"protect t*: {first}, and 7 more"
+
+
+def test_rules_name_where_they_were_read():
+    rule = replace(Protection.parse("a"), place="bot.yml:4")
+    guard = Guard(0, protect=(rule,), places={"maxDeletes": "bot.yml:3"})
+    deletes, protection = broken(guard, losses("a"))
+    assert deletes.startswith("maxDeletes 0 (bot.yml:3): ")
+    assert protection.startswith("protect a (bot.yml:4): ")
+    assert guard == Guard(0, protect=protect("a"))

@@ -119,7 +119,8 @@ class Answers:
         answers, before = self.told(settings, stop)
         failures = [answer for answer in answers if answer.error]
         if failures:
-            raise UseUnknown("; ".join(map(_told, failures)))
+            told = "; ".join(map(_told, failures))
+            raise UseUnknown(f"{told} (regbot in-use reads the sources again and shows them)")
         now = [mention for answer in answers for mention in answer.seen.mentions]
         return Uses(mention.use(settings.rewrites) for mention in (*now, *before))
 
