@@ -12,7 +12,12 @@ import click
 
 from regbot.cli.group import EXIT_CODES
 from regbot.cli.opening import open_bot, read_config
-from regbot.cli.options import dry_run_option, optional_config_option, settings_options
+from regbot.cli.options import (
+    config_is_named,
+    dry_run_option,
+    optional_config_option,
+    settings_options,
+)
 from regbot.cli.output import note, show, show_text
 from regbot.cli.results import tell_ending
 from regbot.errors import NotFound
@@ -30,11 +35,13 @@ if TYPE_CHECKING:
 @optional_config_option
 def history(run: str | None, config_path: str | None) -> None:
     """List the runs that changed something, or the actions of one RUN."""
-    with _journal(read_config(config_path)) as journal:
-        if run is None:
+    config = read_config(config_path)
+    if run is None:
+        with _journal(config.state) as journal:
             _show_runs(journal.runs())
-        else:
-            _show_actions(journal.actions(_run(journal, run, config_path).id))
+    else:
+        with _journal_of(run, config) as (journal, record):
+            _show_actions(journal.actions(record.id))
 
 
 @click.command()
@@ -59,18 +66,17 @@ def undo(
 ) -> int:
     """Put back the tags and manifests that a RUN deleted.
 
-    Without -c, the config of that run is used. If the registry's garbage collection
-    has removed blobs of a manifest, they are listed, and the manifest can't be put
-    back. A tag that has another digest by now is left alone.
+    Unless -c names another, the config of that run is used. If the registry's garbage
+    collection has removed blobs of a manifest, they are listed, and the manifest can't be
+    put back. A tag that has another digest by now is left alone.
     """
     from regbot.journal.undo import ending
     from regbot.report.summary import undo_summary
 
     config = read_config(config_path)
-    with _journal(config) as journal:
-        record = _run(journal, run, config_path)
-        if config_path is None:
-            config_path = _config_of(record)
+    with _journal_of(run, config) as (journal, record):
+        if not config_is_named():
+            config_path = _config_of(record, config_path)
             config = read_config(config_path)
         with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
             began = time.monotonic()
@@ -84,37 +90,50 @@ def undo(
 
 
 @contextmanager
-def _journal(config: Config) -> Iterator[Journal]:
-    """The journal; an empty one for the moment where there is none, since looking makes none."""
+def _journal(state: Path | None) -> Iterator[Journal]:
+    """A journal; an empty one for the moment where there is none, since looking makes none."""
     from tempfile import TemporaryDirectory
 
     from regbot.journal.journal import Journal, default_state
 
-    folder = config.state or default_state()
+    folder = state or default_state()
     with ExitStack() as ending:
         if not folder.exists():
             folder = Path(ending.enter_context(TemporaryDirectory()))
         yield ending.enter_context(Journal(folder))
 
 
-def _run(journal: Journal, run: str, config_path: str | None) -> RunRecord:
-    try:
-        return journal.run(run)
-    except NotFound as error:
-        if config_path is not None:
-            raise
-        hint = "(if the config sets state, name it with -c)"
-        raise NotFound(f"{error} {hint}") from None
+@contextmanager
+def _journal_of(run: str, config: Config) -> Iterator[tuple[Journal, RunRecord]]:
+    """The journal that a run is in, and its record there.
+
+    A config that the user did not name says where to look first. Raises NotFound.
+    """
+    states = dict.fromkeys([config.state] if config_is_named() else [config.state, None])
+    with ExitStack() as ending:
+        missing = NotFound("")
+        for state in states:
+            journal = ending.enter_context(_journal(state))
+            try:
+                record = journal.run(run)
+            except NotFound as error:
+                missing = error
+                continue
+            yield journal, record
+            return
+    hint = "" if config_is_named() else " (if the config sets state, name it with -c)"
+    raise NotFound(f"{missing}{hint}")
 
 
-def _config_of(record: RunRecord) -> str | None:
-    """The config of a run, if its path is known; tells the user which one it is."""
+def _config_of(record: RunRecord, usual: str | None) -> str | None:
+    """The config of a run if its path is known, else the ``usual`` one; tells which it is."""
     if not record.config:
-        return None
+        return usual
     if not Path(record.config).is_absolute():
         note(f"the run's config, {record.config}, can't be found again (name it with -c)")
-        return None
-    note(f"using the run's config, {record.config} (-c names another)")
+        return usual
+    if not usual or Path(usual).absolute() != Path(record.config):
+        note(f"using the run's config, {record.config} (-c names another)")
     return record.config
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from regbot.cli.group import hand_down
 from regbot.errors import UsageError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from regbot.cli.logs import Format
     from regbot.events import Level
 
+_CONFIG_VARIABLE = "REGBOT_CONFIG"
+_CONFIG_NAMES = ("regbot.yml", "regbot.yaml")
 _LEVELS = ("trace", "debug", "info", "warn", "error")
 
 Command = Callable[..., int | None]
@@ -53,8 +56,45 @@ _user_agent = partial(
     click.option, "--user-agent", metavar="TEXT", help="User-Agent header for registries."
 )
 
-config_option = _config(required=True, help="Config file; - is standard input.")
-optional_config_option = _config(help="Config file, for credentials and defaults.")
+
+def usual_config() -> str | None:
+    """The config that is used without ``-c``, if there is one."""
+    named = os.environ.get(_CONFIG_VARIABLE)
+    return named or next((name for name in _CONFIG_NAMES if os.access(name, os.F_OK)), None)
+
+
+def _has_config(ctx: click.Context, _option: click.Parameter, path: str | None) -> str | None:
+    """The callback of an option for a config that has to be there. Raises UsageError."""
+    if path is None and not ctx.resilient_parsing:
+        raise UsageError(
+            f"there is no config: name one with -c FILE or ${_CONFIG_VARIABLE}, or have a"
+            f" {_CONFIG_NAMES[0]} in this folder (regbot init writes one)"
+        )
+    return path
+
+
+def config_is_named() -> bool:
+    """Whether ``-c`` was given to the current command, also before it."""
+    source = click.get_current_context().get_parameter_source("config_path")
+    return source is not ParameterSource.DEFAULT
+
+
+_USUAL = f"Without it ${_CONFIG_VARIABLE}, else {' or '.join(_CONFIG_NAMES)} in this folder."
+config_option = _config(
+    default=usual_config,
+    callback=_has_config,
+    help=f"Config file; - is standard input. {_USUAL}",
+)
+optional_config_option = _config(
+    default=usual_config,
+    help=f"Config file, for credentials and defaults. {_USUAL} A config need not be there.",
+)
+only_option = click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Run this script and no other, even if it is disabled. Repeatable.",
+)
 dry_run_option = _dry_run(help="Change nothing and record what would be done.")
 
 

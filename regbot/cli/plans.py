@@ -14,7 +14,13 @@ import click
 
 from regbot.cli.group import EXIT_CODES
 from regbot.cli.opening import open_bot, read_config
-from regbot.cli.options import OutputPath, config_option, report_option, settings_options
+from regbot.cli.options import (
+    OutputPath,
+    config_option,
+    only_option,
+    report_option,
+    settings_options,
+)
 from regbot.cli.output import show
 from regbot.cli.reading import compiler
 from regbot.cli.results import show_end, tell, write_reports
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_option
+@only_option
 @click.option(
     "-o",
     "--output",
@@ -37,7 +44,11 @@ if TYPE_CHECKING:
 @report_option
 @settings_options
 def plan(
-    config_path: str, output: Path | None, settings: Settings, reports: tuple[Path, ...]
+    config_path: str,
+    only: tuple[str, ...],
+    output: Path | None,
+    settings: Settings,
+    reports: tuple[Path, ...],
 ) -> int:
     """Make a dry run of every script and write its actions as a plan.
 
@@ -48,7 +59,7 @@ def plan(
         from regbot.plan.carrying import planned_from
         from regbot.plan.planfile import Plan, plan_text, write_plan
 
-        config = read_config(config_path, compiler())
+        config = read_config(config_path, compiler()).only(only)
         work_dir = config.defaults.work_dir
         with open_bot(
             config,

@@ -15,6 +15,7 @@ from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import (
     config_option,
     dry_run_option,
+    only_option,
     optional_config_option,
     report_option,
     settings_options,
@@ -33,6 +34,7 @@ _LARGEST_SCRIPT = 16 * 1024 * 1024
 
 @click.command()
 @config_option
+@only_option
 @dry_run_option
 @report_option
 @click.option(
@@ -41,6 +43,7 @@ _LARGEST_SCRIPT = 16 * 1024 * 1024
 @settings_options
 def once(
     config_path: str,
+    only: tuple[str, ...],
     settings: Settings,
     reports: tuple[Path, ...],
     *,
@@ -58,7 +61,7 @@ def once(
     from regbot.cli.profile import profiled
 
     with started_ahead() as take_process, profiled(wanted=with_profile) as profile:
-        config = read_config(config_path, compiler())
+        config = read_config(config_path, compiler()).only(only)
         with open_bot(
             config,
             config_path,
@@ -76,14 +79,15 @@ def once(
 
 @click.command()
 @config_option
+@only_option
 @dry_run_option
 @settings_options
-def server(config_path: str, settings: Settings, *, dry_run: bool) -> None:
+def server(config_path: str, only: tuple[str, ...], settings: Settings, *, dry_run: bool) -> None:
     """Run scripts on their schedules until stopped.
 
     SIGTERM and Ctrl-C end the running scripts and then the server.
     """
-    config = read_config(config_path, compiler())
+    config = read_config(config_path, compiler()).only(only)
     config.require_schedules()
     with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
         bot.serve(lambda run: tell_left_behind(bot, run, settings))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from difflib import get_close_matches
 from pathlib import Path
 
-from regbot.errors import ConfigError
+from regbot.errors import ConfigError, UsageError
 from regbot.http.hosts import ClientSettings
 from regbot.oci.patterns import Pattern
 from regbot.plan.guard import Guard
@@ -136,6 +137,21 @@ class Config:
             interval=None,
             args=arguments,
         )
+
+    def only(self, names: Sequence[str]) -> Config:
+        """The same with these scripts alone, enabled or not; without names as it is.
+
+        Raises UsageError for a name that no script has.
+        """
+        known = [script.name for script in self.scripts]
+        for name in names:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                listed = ", ".join(known) or "none"
+                hint = f"did you mean {near[0]}?" if near else f"the config has: {listed}"
+                raise UsageError(f"--only {name}: no script has this name ({hint})")
+        chosen = (replace(script, enabled=True) for script in self.scripts if script.name in names)
+        return replace(self, scripts=tuple(chosen)) if names else self
 
     def require_schedules(self) -> None:
         """Raise a ConfigError that names every enabled script without a schedule.
