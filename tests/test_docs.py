@@ -43,6 +43,18 @@ def test_every_link_leads_somewhere():
     assert broken == []
 
 
+def test_every_file_of_the_code_that_is_named_is_there():
+    pages = [ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    named = re.compile(r"`((?:regbot|tests|scripts|examples|requirements)/[\w./-]+)`")
+    gone = [
+        f"{page.name}: {path}"
+        for page in pages
+        for path in named.findall(page.read_text())
+        if not (ROOT / path).exists()
+    ]
+    assert gone == []
+
+
 def test_no_table_is_broken():
     """A table goes on without a blank line, and its second line rules off the heading."""
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
