@@ -1,6 +1,8 @@
 """The docs agree with the code."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,35 @@ ROOT = Path(__file__).parents[1]
 def test_a_generated_page_is_fresh(form, file, tmp_path):
     page = regbot("lua-api", "--format", form, home=tmp_path).stdout
     assert (ROOT / file).read_text() == page, "run scripts/docs"
+
+
+@pytest.mark.parametrize(
+    ("files", "file"),
+    [("config", "docs/regbot.schema.json"), ("test", "docs/regbot-test.schema.json")],
+)
+def test_a_schema_is_fresh(files, file, tmp_path):
+    schema = regbot("schema", "--for", files, home=tmp_path).stdout
+    assert (ROOT / file).read_text() == schema, "run scripts/docs"
+
+
+@pytest.mark.parametrize("name", ["config.md", "rules.md", "testing.md"])
+def test_the_tables_of_keys_are_fresh(name, tmp_path):
+    page = (ROOT / "docs" / name).read_text()
+    (tmp_path / name).write_text(page)
+    script = ROOT / "scripts" / "key_tables.py"
+    subprocess.run([sys.executable, script, tmp_path / name], check=True, timeout=60)
+    assert page.count("<!-- keys of ") > 1
+    assert (tmp_path / name).read_text() == page, "run scripts/docs"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yml")), ids=str)
+def test_an_example_names_its_schema(path):
+    first = path.read_text().splitlines()[0]
+    schema = path.parent / first.removeprefix("# yaml-language-server: $schema=")
+    assert schema.resolve().name == (
+        "regbot-test.schema.json" if path.name.endswith("_test.yml") else "regbot.schema.json"
+    )
+    assert schema.is_file()
 
 
 def test_the_terminal_page_names_every_function(tmp_path):

@@ -16,6 +16,7 @@ from regbot.cli.lua_api import lua_api
 from regbot.cli.options import options_before
 from regbot.cli.plans import apply, plan
 from regbot.cli.record import record
+from regbot.cli.schema import schema
 from regbot.cli.scripts import once, run, server
 from regbot.cli.test import test
 from regbot.cli.version import completion, version
@@ -56,6 +57,7 @@ for command in (
     in_use,
     test,
     record,
+    schema,
     lua_api,
     version,
     completion,

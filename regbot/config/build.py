@@ -7,10 +7,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from regbot.config.creds import Creds
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
 from regbot.config.document import Path as KeyPath
 from regbot.config.inusefields import InUseSection
-from regbot.config.schema import CacheSection, Creds, File, GuardSection, ScriptSection
+from regbot.config.schema import CacheSection, File, GuardSection, ScriptSection
 from regbot.config.section import FileReader
 from regbot.config.values import CacheSettings, Config, Script
 from regbot.http.hosts import ClientSettings, HostSettings, Login, Origin

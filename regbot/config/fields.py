@@ -12,14 +12,15 @@ from datetime import UTC
 
 from regbot.config.document import ListNode, MappingNode, Mistake, Node, Scalar, shown
 from regbot.config.section import Value
+from regbot.config.shapes import ANY_TEXT, flag, number, shaped, text
 from regbot.errors import InvalidValue
 from regbot.run.schedule import Schedule
 from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration, parse_size
 from regbot.values import dataclass
 
-_TRUE = frozenset({"true", "yes", "on", "y"})
-_FALSE = frozenset({"false", "no", "off", "n"})
+_TRUE = ("true", "yes", "on", "y")
+_FALSE = ("false", "no", "off", "n")
 _MAX_LENGTH = 200
 _MIN_MEMORY = 1024 * 1024
 
@@ -45,6 +46,22 @@ TIMEZONE = Expected("a time zone", "write one such as UTC or Europe/Paris")
 VARIABLE = Expected("the name of an environment variable", "write one such as MY_NAME")
 CACHE = Expected("off or a mapping", "write off, or one such as {size: 1GiB}")
 ARGUMENTS = Expected("a mapping", "write one such as {days: 30}")
+
+_FLAG = flag(true=_TRUE, false=_FALSE)
+_DURATION = {
+    **number(
+        maximum=0,
+        pattern=r"[-+]?0|[-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|[smhdw]))+",
+    ),
+    "examples": ("30s", "1h15m", "7d"),
+}
+_SIZE = {
+    **number(
+        kind="number",
+        pattern=r"[0-9]+(?:\.[0-9]+)?\s*(?:[kKmMgGtT]?[bB]|[kKmMgGtT](?:[iI][bB])?)?",
+    ),
+    "examples": ("512KiB", "4MiB", "1GiB"),
+}
 
 
 def unexpected(actual: Node | str, expected: Expected) -> Mistake:
@@ -73,6 +90,7 @@ def word_of(value: Value, expected: Expected = TEXT) -> str:
     return text.strip()
 
 
+@shaped(ANY_TEXT)
 def clean_text_of(value: Value) -> str:
     """The text of a scalar, without NUL and lone surrogates."""
     return require_clean(text_of(value))
@@ -85,6 +103,7 @@ def require_clean(text: str) -> str:
     return text
 
 
+@shaped(text(pattern=r"\S"))
 def name_of(value: Value) -> str:
     """The name of a script."""
     text = clean_text_of(value).strip()
@@ -93,19 +112,22 @@ def name_of(value: Value) -> str:
     return text
 
 
+@shaped(_FLAG)
 def flag_of(value: Value, expected: Expected = FLAG) -> bool:
     """Whether a scalar says yes. One that says neither yes nor no is an error."""
     word = word_of(value, expected)
-    if word.lower() not in _TRUE | _FALSE:
+    if word.lower() not in (*_TRUE, *_FALSE):
         raise unexpected(word, expected)
     return word.lower() in _TRUE
 
 
+@shaped(_FLAG)
 def inverted_flag_of(value: Value) -> bool:
     """False where a scalar says yes."""
     return not flag_of(value)
 
 
+@shaped(number())
 def count_of(value: Value) -> int:
     """A number, 0 or more."""
     text = word_of(value, COUNT)
@@ -116,11 +138,13 @@ def count_of(value: Value) -> int:
     return int(text)
 
 
+@shaped(number())
 def positive_count_of(value: Value) -> int | None:
     """A number of at least 1, or None for 0."""
     return count_of(value) or None
 
 
+@shaped(number(0, 1))
 def version_of(value: Value) -> int:
     """The version of the file's form."""
     text = word_of(value, VERSION)
@@ -131,6 +155,7 @@ def version_of(value: Value) -> int:
     return int(text)
 
 
+@shaped(number(kind="number", pattern=r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"))
 def rate_of(value: Value) -> float:
     """A number in each second, 0 or more."""
     text = word_of(value, RATE)
@@ -141,6 +166,7 @@ def rate_of(value: Value) -> float:
     return float(text)
 
 
+@shaped(number(0, 100, kind="number", pattern=r"[0-9.]+\s*%?"))
 def percent_of(value: Value) -> float:
     """A number from 0 to 100."""
     text = word_of(value, PERCENT).removesuffix("%").strip()
@@ -149,6 +175,7 @@ def percent_of(value: Value) -> float:
     return float(text)
 
 
+@shaped(_DURATION)
 def duration_of(value: Value) -> float | None:
     """Seconds, or None for 0."""
     text = word_of(value, DURATION)
@@ -165,6 +192,7 @@ def duration_of(value: Value) -> float | None:
     return seconds or None
 
 
+@shaped(_SIZE)
 def size_or_nothing_of(value: Value) -> int:
     """Bytes, 0 or more."""
     text = word_of(value, SIZE)
@@ -174,16 +202,19 @@ def size_or_nothing_of(value: Value) -> int:
         raise unexpected(text, SIZE) from None
 
 
+@shaped(_SIZE)
 def size_of(value: Value) -> int | None:
     """Bytes, or None for 0."""
     return size_or_nothing_of(value) or None
 
 
+@shaped({**_SIZE, "minimum": -1})
 def size_or_unlimited_of(value: Value) -> int | None:
     """Bytes, -1 without a limit, or None for 0."""
     return -1 if word_of(value, SIZE) == "-1" else size_of(value)
 
 
+@shaped(_SIZE)
 def memory_of(value: Value) -> int:
     """Bytes of memory that Lua starts with."""
     size = size_of(value) or 0
@@ -192,6 +223,7 @@ def memory_of(value: Value) -> int:
     return size
 
 
+@shaped({"type": "string", "examples": ("15 3 * * *", "@daily", "@every 1h30m")})
 def schedule_of(value: Value) -> str | None:
     """The fields of a schedule, which is a valid one."""
     text = word_of(value, SCHEDULE)
@@ -203,6 +235,7 @@ def schedule_of(value: Value) -> str | None:
     return text or None
 
 
+@shaped({"type": "string", "examples": ("Europe/Paris", "UTC")})
 def timezone_of(value: Value) -> str | None:
     """The name of a time zone that there is."""
     text = word_of(value, TIMEZONE)
@@ -214,6 +247,7 @@ def timezone_of(value: Value) -> str | None:
     return text or None
 
 
+@shaped(text(pattern=r"^\s*[A-Za-z_][A-Za-z0-9_]*\s*$"))
 def variable_of(value: Value) -> str:
     """The name of an environment variable."""
     text = word_of(value, VARIABLE)
@@ -222,6 +256,7 @@ def variable_of(value: Value) -> str:
     return text
 
 
+@shaped(text(pattern="^[ -~]*$"))
 def header_of(value: Value) -> str:
     """A text that a header can hold."""
     text = word_of(value)
@@ -230,6 +265,7 @@ def header_of(value: Value) -> str:
     return text
 
 
+@shaped({"type": "object"})
 def arguments_of(value: Value) -> dict[str, object]:
     """The table that a script finds as ``args``."""
     if not isinstance(value.node, MappingNode):

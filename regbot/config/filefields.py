@@ -7,6 +7,7 @@ from pathlib import Path
 from regbot.config.document import Mistake, shown
 from regbot.config.fields import clean_text_of, require_clean, text_of
 from regbot.config.section import Value
+from regbot.config.shapes import ANY_TEXT, shaped, text
 from regbot.config.template import render
 from regbot.files import open_regular
 from regbot.values import dataclass
@@ -22,16 +23,19 @@ class ScriptFile:
     content: bytes
 
 
+@shaped(ANY_TEXT)
 def rendered(value: Value) -> str:
     """The text that a template gives."""
     return require_clean(render(clean_text_of(value), value.reader.environ))
 
 
+@shaped(ANY_TEXT)
 def module_folder_of(value: Value) -> Path:
     """A folder of Lua modules."""
     return _folder(clean_text_of(value), value.reader.folder)
 
 
+@shaped(ANY_TEXT)
 def work_folder_of(value: Value) -> Path:
     """The folder that scripts have their files in."""
     return _folder(clean_text_of(value), Path())
@@ -48,6 +52,7 @@ def _folder(name: str, start: Path) -> Path:
     return path
 
 
+@shaped(text(pattern=r"\S"))
 def own_folder_of(value: Value) -> Path:
     """A folder of regbot's own, which is created when it is needed."""
     text = text_of(value).strip()
@@ -56,6 +61,7 @@ def own_folder_of(value: Value) -> Path:
     return value.reader.folder / Path(text).expanduser()
 
 
+@shaped(ANY_TEXT)
 def script_file_of(value: Value) -> ScriptFile:
     """A Lua file that the config names."""
     name = clean_text_of(value)

@@ -16,6 +16,7 @@ from regbot.config.fields import (
     word_of,
 )
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
+from regbot.config.shapes import ANY_TEXT, list_of, shaped, table_of, text
 from regbot.errors import InvalidValue
 from regbot.rules.in_use.settings import (
     Cluster,
@@ -35,6 +36,7 @@ _CLUSTERS = Expected("a mapping", "write contexts: [...] or inCluster: true belo
 _REWRITES = Expected("a mapping", "write one such as {mirror.example.org/hub: docker.io}")
 
 
+@shaped(text(pattern=r"\S"))
 def named_file_of(value: Value) -> Path:
     """A file that is read when it is needed."""
     text = clean_text_of(value).strip()
@@ -43,6 +45,7 @@ def named_file_of(value: Value) -> Path:
     return value.reader.folder / Path(text).expanduser()
 
 
+@shaped(list_of(ANY_TEXT, least=1))
 def command_of(value: Value) -> tuple[str, ...]:
     """A program and its arguments."""
     arguments = Listing(clean_text_of)(value)
@@ -51,6 +54,7 @@ def command_of(value: Value) -> tuple[str, ...]:
     return arguments
 
 
+@shaped(text(pattern=r"\S"))
 def context_of(value: Value) -> str:
     """The name of a context."""
     text = clean_text_of(value).strip()
@@ -59,6 +63,7 @@ def context_of(value: Value) -> str:
     return text
 
 
+@shaped(text("argoproj.io/v1alpha1/rollouts"))
 def resource_of(value: Value) -> Kind:
     """A kind of Kubernetes objects."""
     try:
@@ -67,6 +72,7 @@ def resource_of(value: Value) -> Kind:
         raise Mistake(f"{error} (write one such as argoproj.io/v1alpha1/rollouts)") from None
 
 
+@shaped(text(".spec.images[*].name"))
 def json_path_of(value: Value) -> JsonPath:
     """A path into an object."""
     from regbot.rules.in_use.json_path import JsonPath
@@ -77,6 +83,7 @@ def json_path_of(value: Value) -> JsonPath:
         raise Mistake(f"{error} (write one such as .spec.images[*].name)") from None
 
 
+@shaped(table_of(text("docker.io")))
 def rewrites_of(value: Value) -> tuple[Rewrite, ...]:
     """Prefixes of references, and what stands in their place."""
     from regbot.rules.in_use.mention import Rewrite
@@ -99,18 +106,37 @@ class KindSection(Section):
 
     called = "a kind"
 
-    resource = RequiredKey(resource_of)
-    images = Key(json_path_of)
+    resource = RequiredKey(resource_of, "The kind, such as `argoproj.io/v1alpha1/rollouts`.")
+    images = Key(
+        json_path_of,
+        "A path to images beside those of pod specs, such as `.spec.images[*].name`.",
+    )
 
 
 class KubernetesSection(Section):
     """Clusters whose images are in use; each is a Cluster."""
 
-    contexts = Key(Listing(context_of, unique=True))
-    in_cluster = Key(flag_of)
-    kubeconfig = Key(named_file_of)
-    kinds = Key(Listing(KindSection.read))
-    helm = Key(flag_of)
+    contexts = Key(Listing(context_of, unique=True), "A list of contexts of the kubeconfig.")
+    in_cluster = Key(
+        flag_of,
+        "`true` reads the cluster that regbot runs in, with the service account of its pod.",
+        default=False,
+    )
+    kubeconfig = Key(
+        named_file_of,
+        "The kubeconfig file. Default: `$KUBECONFIG`, else `~/.kube/config`.",
+    )
+    kinds = Key(
+        Listing(KindSection.read),
+        "A list of further kinds of objects. Each has a `resource` such as"
+        " `argoproj.io/v1alpha1/rollouts`, and may have `images`, a path such as"
+        " `.spec.images[*].name`.",
+    )
+    helm = Key(
+        flag_of,
+        "`false` leaves out the releases of Helm, for an account that may not list secrets.",
+        default=True,
+    )
 
     @classmethod
     def read(cls, value: Value) -> KubernetesSection:
@@ -140,12 +166,23 @@ class KubernetesSection(Section):
 class InUseSection(Section):
     """Where images run; what it makes is an InUseSettings."""
 
-    kubernetes = Key(KubernetesSection.read)
-    compose = Key(Listing(named_file_of, unique=True))
-    file = Key(named_file_of)
-    command = Key(command_of)
-    rewrite = Key(rewrites_of)
-    seen_within = Key(duration_of)
+    kubernetes = Key(KubernetesSection.read, "Kubernetes clusters.")
+    compose = Key(Listing(named_file_of, unique=True), "A list of Compose files.")
+    file = Key(named_file_of, "A file with one reference on each line.")
+    command = Key(
+        command_of,
+        "A list: a program and its arguments. It prints one reference on each line.",
+    )
+    rewrite = Key(
+        rewrites_of,
+        "Prefixes of references, `registry` or `registry/path`, each with the prefix that means"
+        " the same images, such as `mirror.example.org/hub: docker.io`.",
+    )
+    seen_within = Key(
+        duration_of,
+        "How long an image stays in use after it was last seen. Default: only what the sources"
+        " say now is in use.",
+    )
 
     folder = Path()
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from regbot.config.document import ListNode, Mistake, shown
 from regbot.config.fields import text_of
 from regbot.config.section import Kind, Listing, Value
+from regbot.config.shapes import list_of, shaped, text
 from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern, can_be
 from regbot.oci.reference import Reference, names_of_registry, parse_registry
@@ -26,6 +27,7 @@ _IN_REPOSITORIES = ascii_lowercase + digits + "_.-/"
 _ENDS_OF_REPOSITORIES = ascii_lowercase + digits
 
 
+@shaped(text("latest", "v*"))
 def protection_of(value: Value) -> Protection:
     """A pattern of tags that are protected, or of references.
 
@@ -42,6 +44,7 @@ def protection_of(value: Value) -> Protection:
     return protection
 
 
+@shaped(list_of(text("latest", "v*"), least=1))
 def tag_patterns_of(value: Value) -> tuple[Pattern, ...]:
     """A list of patterns of tags. An empty list, which would mean all, is an error."""
     return _listed(value, _tags_of)

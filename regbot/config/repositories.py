@@ -7,12 +7,14 @@ from regbot.config.fields import word_of
 from regbot.config.hostfields import registry_of
 from regbot.config.patternfields import repository_patterns_of
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
+from regbot.config.shapes import Shape, any_of, list_of, shaped, text
 from regbot.config.values import Repositories
 from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference, parse_registry
 
 
+@shaped(list_of(text("team/*"), least=1))
 def _unread(value: Value) -> Value:
     """Patterns, which are read once the registry is known."""
     return value
@@ -23,9 +25,14 @@ class RepositoriesSection(Section):
 
     called = "repositories"
 
-    registry = RequiredKey(registry_of)
-    match = Key(_unread)
-    but = Key(_unread, "except")
+    registry = RequiredKey(registry_of, "The registry.")
+    match = Key(
+        _unread,
+        "Patterns of repositories, without the registry: globs, or regular expressions after"
+        " `regex:`. A pattern has to fit the whole name; a glob that can fit none is a mistake."
+        " Default: all repositories.",
+    )
+    but = Key(_unread, "Patterns of repositories to leave out.", alias="except")
 
     @classmethod
     def read_all(cls, value: Value) -> tuple[Repositories, ...]:
@@ -36,6 +43,12 @@ class RepositoriesSection(Section):
         if isinstance(value.node, ListNode) and not value.node.items:
             raise Mistake("the list is empty (name a registry, or a repository)")
         return listed
+
+    @classmethod
+    def shape(cls) -> Shape:
+        """The same."""
+        registry, name = super().shape(), text("registry.example.org/team/app")
+        return any_of(registry, list_of(any_of(registry, name), least=1))
 
 
 def _each(value: Value) -> Repositories:

@@ -16,6 +16,7 @@ from regbot.config.fields import (
 )
 from regbot.config.patternfields import tag_patterns_of
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
+from regbot.config.shapes import ANY_TEXT, number, shape_of, shaped, table_of, text, words
 from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
 from regbot.rules.policy import By, Newest, Policy, Referrers, Rule
@@ -39,6 +40,7 @@ def _known_date(word: str) -> str:
     return word
 
 
+@shaped(words(*_BY))
 def by_of(value: Value) -> By:
     """What images are ranked by."""
     word = _known_date(word_of(value, BY))
@@ -47,6 +49,7 @@ def by_of(value: Value) -> By:
     return _BY[word]
 
 
+@shaped(words("created"))
 def age_by_of(value: Value) -> str:
     """The date that an age is counted from."""
     word = _known_date(word_of(value, AGE_BY))
@@ -55,11 +58,13 @@ def age_by_of(value: Value) -> str:
     return word
 
 
+@shaped(shape_of(duration_of))
 def age_of(value: Value) -> float:
     """Seconds, 0 or more."""
     return duration_of(value) or 0.0
 
 
+@shaped(text(r"ci-(.*)-\d+"))
 def group_of(value: Value) -> Pattern:
     """An expression whose groups make the group of a tag."""
     text = clean_text_of(value)
@@ -72,6 +77,7 @@ def group_of(value: Value) -> Pattern:
     return pattern
 
 
+@shaped(number(1))
 def at_least_one_of(value: Value) -> int:
     """A number of images to keep."""
     count = count_of(value)
@@ -80,6 +86,7 @@ def at_least_one_of(value: Value) -> int:
     return count
 
 
+@shaped(table_of(ANY_TEXT, least=1))
 def labels_of(value: Value) -> tuple[tuple[str, str], ...]:
     """Labels and their values."""
     if not isinstance(value.node, MappingNode) or not value.node.entries:
@@ -88,6 +95,7 @@ def labels_of(value: Value) -> tuple[tuple[str, str], ...]:
     return tuple((name, clean_text_of(value.of_key(name, entry))) for name, entry in entries)
 
 
+@shaped(shape_of(flag_of))
 def in_use_of(value: Value) -> bool:
     """That images in use are kept."""
     if not flag_of(value):
@@ -95,6 +103,7 @@ def in_use_of(value: Value) -> bool:
     return True
 
 
+@shaped(words(*_REFERRERS))
 def referrers_of(value: Value) -> Referrers:
     """What becomes of signatures and the like."""
     word = word_of(value, REFERRERS)
@@ -103,6 +112,7 @@ def referrers_of(value: Value) -> Referrers:
     return _REFERRERS[word]
 
 
+@shaped(words("keep"))
 def untagged_of(value: Value) -> str:
     """What becomes of manifests without a tag: they stay."""
     word = word_of(value)
@@ -119,9 +129,18 @@ class NewestSection(Section):
 
     called = "newest"
 
-    count = RequiredKey(at_least_one_of)
-    by = Key(by_of)
-    per = Key(group_of)
+    count = RequiredKey(at_least_one_of, "How many images are kept.")
+    by = Key(
+        by_of,
+        "What images are ordered by: `created`, their date; `semver`, the version that the tag is;"
+        " or `name`, the tag as text.",
+        default="created",
+    )
+    per = Key(
+        group_of,
+        "A regular expression with groups in brackets, such as `ci-(.*)-\\d+`. Tags for which the"
+        " groups are the same have a ranking of their own.",
+    )
 
 
 class AgeSection(Section):
@@ -129,19 +148,43 @@ class AgeSection(Section):
 
     called = "an age"
 
-    than = RequiredKey(age_of)
-    by = Key(age_by_of)
+    than = RequiredKey(age_of, "The age, such as `14d`.")
+    by = Key(
+        age_by_of,
+        "The date that the age is counted from. `created` is the only one that registries tell.",
+        default="created",
+    )
 
 
 class KeepSection(Section):
     """One rule: what has to be true of a tag for it to be kept; fields of Rule."""
 
-    tags = Key(tag_patterns_of)
-    newest = Key(NewestSection.read)
-    newer = Key(AgeSection.read)
-    older = Key(AgeSection.read)
-    labels = Key(labels_of)
-    in_use = Key(in_use_of)
+    tags = Key(
+        tag_patterns_of,
+        "A pattern fits the tag: a glob, or a regular expression after `regex:`. A pattern always"
+        " has to fit the whole tag. A glob that can fit no tag is a mistake: `{a,b}` are two"
+        " patterns.",
+    )
+    newest = Key(
+        NewestSection.read,
+        "The tag is on one of the newest images. `count` is how many. `by` is `created` (the"
+        " default), `semver` or `name`. `per` makes groups of tags, each with its own newest.",
+    )
+    newer = Key(AgeSection.read, "The image is not older than an age: `{than: 14d}`.")
+    older = Key(
+        AgeSection.read,
+        "The image is older than an age. Together with `newest`, it keeps the newest of the old"
+        " ones.",
+    )
+    labels = Key(
+        labels_of,
+        "The image config has these labels with these values. Of an index, one of the images has"
+        " to have all of them.",
+    )
+    in_use = Key(
+        in_use_of,
+        "`true`: the image is in use. This needs a list of where images run.",
+    )
 
     @classmethod
     def read(cls, value: Value) -> Self:
@@ -173,17 +216,39 @@ class DeleteSection(Section):
 
     called = "an entry of delete"
 
-    tags = RequiredKey(tag_patterns_of)
+    tags = RequiredKey(
+        tag_patterns_of, "Patterns of tags: globs, or regular expressions after `regex:`."
+    )
 
 
 class RetentionSection(Section):
     """What is kept of each repository; fields of Policy."""
 
-    keep = Key(Listing(KeepSection.read))
-    delete = Key(Listing(DeleteSection.read))
-    referrers = Key(referrers_of)
-    untagged = Key(untagged_of)
-    allow_empty = Key(flag_of)
+    keep = Key(
+        Listing(KeepSection.read),
+        "The rules, see [conditions of a rule](rules.md#conditions-of-a-rule). A tag is kept if"
+        " one of them holds.",
+    )
+    delete = Key(
+        Listing(DeleteSection.read),
+        "A list of `{tags: [...]}`: the tags that may be deleted. Default: all tags. Without"
+        " `keep`, all of them are deleted.",
+    )
+    referrers = Key(
+        referrers_of,
+        "`with-subject`: signatures and SBOMs under tags that are made of a digest, such as"
+        " cosign's `sha256-<hex>.sig`, and the tag `sha256-<hex>` that lists referrers, are"
+        " deleted with the last tag that leads to that digest. They are deleted after it, and"
+        " stay if it can't be deleted. `keep`: they stay.",
+        default="with-subject",
+    )
+    untagged = Key(
+        untagged_of,
+        "`keep` is the only value. Registries don't list manifests without a tag, so they can't"
+        " be judged.",
+        default="keep",
+    )
+    allow_empty = Key(flag_of, "`true`: a repository may be left without tags.", default=False)
 
     @property
     def policy(self) -> Policy:

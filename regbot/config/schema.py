@@ -1,11 +1,13 @@
 """What the YAML may hold: one class for each kind of mapping.
 
 The attributes are named after the fields of the value they end up in, which has the
-defaults too.
+defaults too. What is said of a key here is shown by editors (``regbot schema``) and in the
+reference (docs/config.md, by scripts/docs); its links start in docs/.
 """
 
 from __future__ import annotations
 
+from regbot.config.creds import Creds
 from regbot.config.document import Scalar
 from regbot.config.fields import (
     CACHE,
@@ -19,12 +21,9 @@ from regbot.config.fields import (
     memory_of,
     name_of,
     percent_of,
-    positive_count_of,
-    rate_of,
     schedule_of,
     size_of,
     size_or_nothing_of,
-    size_or_unlimited_of,
     timezone_of,
     variable_of,
     version_of,
@@ -32,78 +31,54 @@ from regbot.config.fields import (
 from regbot.config.filefields import (
     module_folder_of,
     own_folder_of,
-    rendered,
     script_file_of,
     work_folder_of,
-)
-from regbot.config.hostfields import (
-    host_of,
-    mirror_of,
-    path_prefix_of,
-    pem_of,
-    registry_of,
-    scheme_of,
-    secret_of,
-    secret_pem_of,
-    tls_of,
 )
 from regbot.config.inusefields import InUseSection
 from regbot.config.patternfields import protection_of
 from regbot.config.repositories import RepositoriesSection
 from regbot.config.retention import RetentionSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
-
-
-class ApiOpts(Section):
-    """Switches of single calls of the registry's API; fields of HostSettings."""
-
-    disable_head = Key(flag_of)
-
-
-class Creds(Section):
-    """How to reach a registry and log in; fields of HostSettings and its Login."""
-
-    called = "a creds entry"
-
-    name = RequiredKey(registry_of, "registry")
-    hostname = Key(host_of)
-    user = Key(rendered)
-    password = Key(secret_of, "pass")
-    identity_token = Key(secret_of, "token")
-    helper = Key(clean_text_of, "credHelper")
-    helper_expires = Key(duration_of, "credExpire")
-    helper_key = Key(clean_text_of, "credHost")
-    tls = Key(tls_of)
-    scheme = Key(scheme_of)
-    ca_certificate = Key(pem_of, "regcert")
-    client_certificate = Key(pem_of, "clientCert")
-    client_key = Key(secret_pem_of)
-    path_prefix = Key(path_prefix_of)
-    mirrors = Key(Listing(mirror_of, unique=True))
-    priority = Key(count_of)
-    repo_auth = Key(flag_of)
-    blob_chunk = Key(size_of)
-    blob_max = Key(size_or_unlimited_of)
-    requests_per_second = Key(rate_of, "reqPerSec")
-    concurrency = Key(positive_count_of, "reqConcurrent")
-    api_opts = Key(ApiOpts.read)
+from regbot.config.shapes import Shape, any_of, shape_of
 
 
 class GuardSection(Section):
     """Limits on what a script may delete; fields of Guard."""
 
-    max_deletes = Key(count_of)
-    max_delete_percent = Key(percent_of)
-    protect = Key(Listing(protection_of, unique=True))
-    min_age = Key(duration_of)
-    keep_at_least = Key(count_of)
+    max_deletes = Key(count_of, "The maximum number of tags and manifests that one run may delete.")
+    max_delete_percent = Key(percent_of, "The maximum share of a repository's tags, in percent.")
+    protect = Key(
+        Listing(protection_of, unique=True),
+        "Patterns of tags that are never deleted: globs, or regular expressions after"
+        " `regex:`. A pattern has to match the whole tag, or the whole of `repository:tag` or"
+        " `registry/repository:tag`; a glob that can fit none of them is a mistake. A"
+        " protected tag that exists can't be overwritten either: a copy, `manifest.put` or"
+        " import that would put a different manifest on it is refused.",
+    )
+    min_age = Key(
+        duration_of,
+        "The minimum age of an image. An image of unknown age is not deleted.",
+    )
+    keep_at_least = Key(
+        count_of,
+        "The minimum number of tags that stay in a repository from which something is deleted.",
+    )
 
 
 class CacheSection(Section):
     """Where content is kept between runs, or ``off``; fields of CacheSettings."""
 
-    folder = Key(own_folder_of, "dir")
-    size = Key(size_or_nothing_of)
+    folder = Key(
+        own_folder_of,
+        "The cache is the folder `regbot-cache` in this one. Default: the system's folder for"
+        " such data, for example `~/.cache/regbot`.",
+        alias="dir",
+    )
+    size = Key(
+        size_or_nothing_of,
+        "The maximum size. What was used least recently is removed first.",
+        default="1GiB",
+    )
 
     @classmethod
     def read(cls, value: Value) -> CacheSection:
@@ -112,28 +87,84 @@ class CacheSection(Section):
             return cls({} if flag_of(value, CACHE) else {"size": 0})
         return super().read(value)
 
+    @classmethod
+    def shape(cls) -> Shape:
+        """A mapping, or a word."""
+        return any_of(super().shape(), {"enum": ("off",)}, shape_of(flag_of))
+
 
 class DefaultsSection(Section):
     """What holds for all scripts and registries; fields of Script, ClientSettings, Config."""
 
-    parallel = Key(count_of)
-    interval = Key(duration_of)
-    schedule = Key(schedule_of)
-    timeout = Key(duration_of)
-    use_docker_config = Key(inverted_flag_of, "skipDockerConfig")
-    user_agent = Key(header_of)
-    blob_limit = Key(size_of)
-    timezone = Key(timezone_of)
-    memory = Key(memory_of)
-    env = Key(Listing(variable_of, unique=True))
-    lua_path = Key(Listing(module_folder_of, unique=True))
-    work_dir = Key(work_folder_of)
-    guard = Key(GuardSection.read)
-    in_use = Key(InUseSection.read)
-    state = Key(own_folder_of)
-    journal_keep = Key(duration_of)
-    readahead = Key(count_of)
-    cache = Key(CacheSection.read)
+    parallel = Key(
+        count_of,
+        "How many scripts run at the same time. `0` and `1` run one after the other. Where"
+        " several scripts change one repository, deletes and puts wait for one another.",
+        default=1,
+    )
+    interval = Key(
+        duration_of,
+        "Run scripts that set neither `interval` nor `schedule` again after this time.",
+    )
+    schedule = Key(schedule_of, "When to run scripts that set neither `interval` nor `schedule`.")
+    timeout = Key(duration_of, "The time limit of scripts that set none.")
+    use_docker_config = Key(
+        inverted_flag_of,
+        "`true` ignores Docker's own files.",
+        alias="skipDockerConfig",
+        default=False,
+    )
+    user_agent = Key(header_of, "The `User-Agent` header of requests to registries.")
+    blob_limit = Key(
+        size_of,
+        "The maximum size of a manifest or an image config. `0` means the default.",
+        default="4MiB",
+    )
+    timezone = Key(
+        timezone_of,
+        "The time zone of schedules, such as `Europe/Paris` or `UTC`. Default: the machine's"
+        " local time, which is `TZ` if it is set, else `/etc/localtime`.",
+    )
+    memory = Key(memory_of, "The memory limit of each script.", default="256MiB")
+    env = Key(
+        Listing(variable_of, unique=True),
+        "The environment variables that scripts can read with `os.getenv`.",
+    )
+    lua_path = Key(
+        Listing(module_folder_of, unique=True),
+        "The folders in which `require` looks for modules, relative to the folder of the"
+        " config. Default: that folder.",
+    )
+    work_dir = Key(
+        work_folder_of,
+        "The folder in which scripts can read and write archives and layout folders, relative"
+        " to the current folder. Default: the current folder.",
+    )
+    guard = Key(
+        GuardSection.read,
+        "Limits on what a script may delete, see [guard](config.md#guard).",
+    )
+    in_use = Key(
+        InUseSection.read,
+        "Where images run that must not be deleted, see [images in use](in-use.md).",
+    )
+    state = Key(
+        own_folder_of,
+        "The folder of the journal, see [plans and undo](plans.md). Default: the system's"
+        " folder for such data, for example `~/.local/state/regbot`.",
+    )
+    journal_keep = Key(duration_of, "How long the journal is kept.", default="30d")
+    readahead = Key(
+        count_of,
+        "How many tags are read ahead of a script at most, see"
+        " [reading ahead](config.md#reading-ahead). `0` turns it off.",
+        default=32,
+    )
+    cache = Key(
+        CacheSection.read,
+        "Where manifests and image configs are kept between runs, see"
+        " [the cache](config.md#the-cache). `off` turns it off.",
+    )
 
 
 class ScriptSection(Section):
@@ -141,25 +172,50 @@ class ScriptSection(Section):
 
     called = "a script"
 
-    name = RequiredKey(name_of)
-    script = Key(clean_text_of)
-    file = Key(script_file_of)
-    retention = Key(RetentionSection.read)
-    repositories = Key(RepositoriesSection.read_all)
-    schedule = Key(schedule_of)
-    interval = Key(duration_of)
-    timeout = Key(duration_of)
-    args = Key(arguments_of)
-    enabled = Key(flag_of)
-    env = Key(Listing(variable_of, unique=True))
-    guard = Key(GuardSection.read)
-    in_use = Key(InUseSection.read)
+    name = RequiredKey(name_of, "A unique name.")
+    script = Key(
+        clean_text_of,
+        "The Lua text. One of `script`, `file` and `retention` is required.",
+    )
+    file = Key(script_file_of, "A Lua file, relative to the folder of the config.")
+    retention = Key(RetentionSection.read, "[Retention rules](rules.md) in place of Lua.")
+    repositories = Key(
+        RepositoriesSection.read_all,
+        "The script runs for each of these repositories, see"
+        " [repositories](config.md#repositories).",
+    )
+    schedule = Key(
+        schedule_of,
+        "Five fields as in cron, `@hourly`, `@daily`, or `@every 1h30m`."
+        " `CRON_TZ=Europe/Paris` in front sets the time zone. If both the day of the month and"
+        " the weekday are given, the script runs on days that match at least one.",
+    )
+    interval = Key(
+        duration_of,
+        "Run again after this time. If there is a schedule too, the schedule is used.",
+    )
+    timeout = Key(duration_of, "The script is ended after this time.")
+    args = Key(arguments_of, "Any values. The script finds them in the table `args`.")
+    enabled = Key(flag_of, "`false` leaves the script out, unless `--only` names it.", default=True)
+    env = Key(
+        Listing(variable_of, unique=True),
+        "More environment variables for `os.getenv`.",
+    )
+    guard = Key(
+        GuardSection.read,
+        "Limits for this script. They replace those in `defaults`, except that `protect`"
+        " patterns are combined.",
+    )
+    in_use = Key(
+        InUseSection.read,
+        "More sources of [images in use](in-use.md), beside those of `defaults`.",
+    )
 
 
 class File(Section):
     """The whole file."""
 
-    version = Key(version_of)
-    creds = Key(Listing(Creds.read))
-    defaults = Key(DefaultsSection.read)
-    scripts = Key(Listing(ScriptSection.read))
+    version = Key(version_of, "The form of the file, always 1.", default=1)
+    creds = Key(Listing(Creds.read), "The registries: how to reach each, and how to log in.")
+    defaults = Key(DefaultsSection.read, "What holds for all scripts and registries.")
+    scripts = Key(Listing(ScriptSection.read), "The scripts, and when each of them runs.")

@@ -19,6 +19,15 @@ from regbot.config.document import (
     Problem,
     Scalar,
 )
+from regbot.config.shapes import (
+    Shape,
+    described,
+    list_of,
+    or_nothing,
+    require_shape,
+    shape_of,
+    table_of,
+)
 from regbot.values import dataclass
 
 _T = TypeVar("_T")
@@ -95,6 +104,10 @@ class Listing(Generic[_T]):
         valid = [item for item in items if item is not None]
         return tuple(dict.fromkeys(valid)) if self._unique else tuple(valid)
 
+    def shape(self) -> Shape:
+        """A list of what the kind reads."""
+        return list_of(shape_of(self.item))
+
 
 class Table(Generic[_T]):
     """The kind of a mapping whose keys are names of the user's, and its values of one kind."""
@@ -112,19 +125,34 @@ class Table(Generic[_T]):
         }
         return {name: item for name, item in items.items() if item is not None}
 
+    def shape(self) -> Shape:
+        """A mapping of any names to what the kind reads."""
+        return table_of(shape_of(self.item))
+
 
 class Key(Generic[_T]):
     """A key that a section may have. It gives its value, or None where the file sets none.
 
-    In the file it is the attribute's name in camel case, unless an alias is given.
+    In the file it is the attribute's name in camel case, unless an alias is given. ``doc``
+    says what it is for, and ``default`` what holds without it, as it would be written.
     """
 
     required = False
 
-    def __init__(self, kind: Kind[_T], alias: str = "") -> None:
+    def __init__(
+        self,
+        kind: Kind[_T],
+        doc: str,
+        *,
+        alias: str = "",
+        default: str | int | bool | None = None,
+    ) -> None:
+        require_shape(kind)
         self.kind = kind
         self.name = ""
+        self.doc = doc
         self.alias = alias
+        self.default = default
 
     def __set_name__(self, owner: type[Section], name: str) -> None:
         first, *others = name.split("_")
@@ -144,6 +172,11 @@ class Key(Generic[_T]):
         kind = self.kind.item if isinstance(self.kind, Listing | Table) else self.kind
         owner = getattr(kind, "__self__", None)
         return owner if isinstance(owner, type) and issubclass(owner, Section) else None
+
+    def shape(self) -> Shape:
+        """The shape of its value, with what is said of it. Nothing at all is as no key."""
+        shape = shape_of(self.kind)
+        return described(shape if self.required else or_nothing(shape), self.doc, self.default)
 
 
 class RequiredKey(Key[_T]):
@@ -195,6 +228,17 @@ class Section:
                 mark = at.key_mark if at else value.mark
                 value.note(mark, f"{key.alias} is missing in {cls.called} (add {key.alias}: ...)")
         return cls({name: item for name, item in values.items() if item is not None})
+
+    @classmethod
+    def shape(cls) -> Shape:
+        """A mapping with these keys, and the user's own."""
+        return {
+            "type": "object",
+            "properties": {alias: key.shape() for alias, key in cls.keys.items()},
+            "patternProperties": {"^x-": {}},
+            "additionalProperties": False,
+            "required": [alias for alias, key in cls.keys.items() if key.required],
+        }
 
 
 def sections(section: type[Section], place: Place = ()) -> dict[Place, type[Section]]:

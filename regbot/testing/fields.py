@@ -8,6 +8,17 @@ from typing import TypeVar
 from regbot.config.document import ListNode, MappingNode, Mistake, Scalar
 from regbot.config.fields import Expected, clean_text_of, text_of, unexpected, word_of
 from regbot.config.section import Kind, Listing, Value
+from regbot.config.shapes import (
+    ANY_TEXT,
+    Shape,
+    any_of,
+    list_of,
+    number,
+    shape_of,
+    shaped,
+    table_of,
+    text,
+)
 from regbot.errors import InvalidValue
 from regbot.oci.digest import Digest
 from regbot.oci.patterns import Pattern
@@ -49,6 +60,7 @@ class When:
         return now - self.age if self.age is not None else self.date
 
 
+@shaped(text("40d", "2026-01-31", "unknown"))
 def when_of(value: Value) -> When:
     """A date, an age or ``unknown``."""
     text = word_of(value, DATE)
@@ -58,6 +70,7 @@ def when_of(value: Value) -> When:
         raise unexpected(text, DATE) from None
 
 
+@shaped(text("registry.example.org/team/app:v1"))
 def image_of(value: Value) -> Reference:
     """An image, by its registry, repository, and tag or digest."""
     text = clean_text_of(value)
@@ -70,6 +83,7 @@ def image_of(value: Value) -> Reference:
     return reference
 
 
+@shaped(text("2026-01-31T12:00:00Z"))
 def moment_of(value: Value) -> float:
     """A date, as seconds since 1970."""
     text = word_of(value, MOMENT)
@@ -79,6 +93,7 @@ def moment_of(value: Value) -> float:
         raise unexpected(text, MOMENT) from None
 
 
+@shaped(number(400, 599))
 def status_of(value: Value) -> int:
     """The status of an answer that is an error."""
     text = word_of(value, STATUS)
@@ -87,6 +102,7 @@ def status_of(value: Value) -> int:
     return int(text)
 
 
+@shaped(table_of(ANY_TEXT))
 def texts_of(value: Value) -> dict[str, str]:
     """Texts by name."""
     if not isinstance(value.node, MappingNode):
@@ -96,16 +112,19 @@ def texts_of(value: Value) -> dict[str, str]:
     }
 
 
+@shaped(text("linux/arm64"))
 def platform_of(value: Value) -> Platform:
     """A platform."""
     return _parsed(Platform.parse, word_of(value))
 
 
+@shaped(ANY_TEXT)
 def digest_of(value: Value) -> Digest:
     """A digest."""
     return _parsed(Digest.parse, word_of(value))
 
 
+@shaped(any_of(list_of(text("linux/amd64")), table_of(ANY_TEXT)))
 def platforms_of(value: Value) -> dict[Platform, Digest | None]:
     """The platforms of an index, each with the digest that it is to have, if any."""
     if isinstance(value.node, MappingNode):
@@ -118,6 +137,7 @@ def platforms_of(value: Value) -> dict[Platform, Digest | None]:
     raise unexpected(value.node, PLATFORMS)
 
 
+@shaped(text(pattern=r"\S"))
 def named_by(value: Value) -> str:
     """A name."""
     text = text_of(value, NAMES).strip()
@@ -126,6 +146,7 @@ def named_by(value: Value) -> str:
     return text
 
 
+@shaped(text("latest", "build-*", pattern=r"\S"))
 def pattern_of(value: Value) -> Pattern:
     """A pattern of names."""
     try:
@@ -143,6 +164,10 @@ class OneOrMore(Listing[_T]):
     def __call__(self, value: Value) -> tuple[_T, ...]:
         """Read the items."""
         return (self.item(value),) if isinstance(value.node, Scalar) else super().__call__(value)
+
+    def shape(self) -> Shape:
+        """A list of what the kind reads, or that itself."""
+        return any_of(super().shape(), shape_of(self.item))
 
 
 def _parsed(parse: Callable[[str], _T], text: str) -> _T:

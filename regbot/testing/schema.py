@@ -16,6 +16,7 @@ from regbot.config.fields import (
 from regbot.config.filefields import script_file_of
 from regbot.config.schema import GuardSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Table, Value
+from regbot.config.shapes import Shape, any_of, list_of, shape_of, text
 from regbot.testing.fields import (
     NAMES,
     OneOrMore,
@@ -37,16 +38,34 @@ class ImageSection(Section):
 
     called = "an image"
 
-    created = Key(when_of)
-    labels = Key(texts_of)
-    annotations = Key(texts_of)
-    platform = Key(platform_of)
-    platforms = Key(platforms_of)
-    size = Key(size_of)
-    digest = Key(digest_of)
-    same = Key(clean_text_of)
-    signatures = Key(OneOrMore(named_by))
-    referrers = Key(OneOrMore(named_by))
+    created = Key(
+        when_of,
+        "When it was made: an age such as `40d`, a date such as `2026-01-31`, or `unknown`, "
+        "as it is where nothing is said.",
+    )
+    labels = Key(
+        texts_of,
+        "Texts by name. As the value of `org.opencontainers.image.created`, an age is written "
+        "as the date that it means.",
+    )
+    annotations = Key(texts_of, "Texts by name, as for `labels`.")
+    platform = Key(platform_of, "Such as `linux/arm64`, for a single image.")
+    platforms = Key(
+        platforms_of,
+        "A list of platforms: then it is an index, with an image for each of them. A mapping "
+        "gives each platform's image a digest, too.",
+    )
+    size = Key(size_of, "The size of its layer, such as `50MiB`.")
+    digest = Key(digest_of, "A digest of your choice.")
+    same = Key(clean_text_of, "Another tag, whose image this tag is on.")
+    signatures = Key(
+        OneOrMore(named_by),
+        "Endings such as `[sig, att]`: each is a tag `sha256-<digest>.sig`, as cosign makes them.",
+    )
+    referrers = Key(
+        OneOrMore(named_by),
+        "The types of artifacts that name the image as their subject.",
+    )
 
     @classmethod
     def read(cls, value: Value) -> ImageSection:
@@ -54,6 +73,11 @@ class ImageSection(Section):
         if isinstance(value.node, Scalar):
             return cls({} if value.node.is_null else {"created": when_of(value)})
         return super().read(value)
+
+    @classmethod
+    def shape(cls) -> Shape:
+        """A mapping, or a date."""
+        return any_of(super().shape(), shape_of(when_of))
 
 
 class Images(Table[ImageSection]):
@@ -72,14 +96,18 @@ class Images(Table[ImageSection]):
         ]
         return {name: ImageSection({}) for name in names}
 
+    def shape(self) -> Shape:
+        """A mapping, or a list of names."""
+        return any_of(super().shape(), list_of(text("latest", "v1.0")))
+
 
 class RepositorySection(Section):
     """A repository: its tags, and the images that have none."""
 
     called = "a repository"
 
-    tags = Key(Images())
-    untagged = Key(Images())
+    tags = Key(Images(), "The tags: a list of names, or a mapping of each name to its image.")
+    untagged = Key(Images(), "The images without a tag, each with a name for this file alone.")
 
 
 class FaultSection(Section):
@@ -87,9 +115,9 @@ class FaultSection(Section):
 
     called = "a fault"
 
-    request = Key(count_of)
-    tag = Key(clean_text_of)
-    status = RequiredKey(status_of)
+    request = Key(count_of, "The request that fails, counted from 1.")
+    tag = Key(clean_text_of, "Every request about this tag fails.")
+    status = RequiredKey(status_of, "The HTTP status of the answer, such as `429`.")
 
 
 class Expectation(Section):
@@ -99,30 +127,73 @@ class Expectation(Section):
     ``guard`` are parts of the message. ``requests`` is how many there may be.
     """
 
-    deleted = Key(OneOrMore(pattern_of))
-    kept = Key(OneOrMore(pattern_of))
-    copied = Key(OneOrMore(pattern_of))
-    exported = Key(OneOrMore(pattern_of))
-    error = Key(clean_text_of)
-    guard = Key(clean_text_of)
-    requests = Key(count_of)
+    deleted = Key(OneOrMore(pattern_of), "Exactly what is deleted.")
+    kept = Key(OneOrMore(pattern_of), "What must still be there, on the same image.")
+    copied = Key(
+        OneOrMore(pattern_of),
+        "The tags that were put on an image, by a copy or otherwise.",
+    )
+    exported = Key(OneOrMore(pattern_of), "The archives that were written.")
+    error = Key(
+        clean_text_of,
+        "A part of the message that ends the script. What the script deleted before counts.",
+    )
+    guard = Key(
+        clean_text_of,
+        "A part of the message of the guard that stops it, such as `maxDeletes`. Then nothing "
+        "is deleted.",
+    )
+    requests = Key(count_of, "How many requests there may be, without read-ahead and cache.")
 
 
 class SetupSection(Section):
     """What a test runs and on what; what a file says here holds for all its tests."""
 
-    config = Key(clean_text_of)
-    run = Key(clean_text_of)
-    script = Key(clean_text_of)
-    file = Key(script_file_of)
-    args = Key(arguments_of)
-    guard = Key(GuardSection.read)
-    environment = Key(texts_of)
-    now = Key(moment_of)
-    repositories = Key(Table(RepositorySection.read))
-    in_use = Key(Listing(image_of), "inUse")
-    faults = Key(Listing(FaultSection.read))
-    variants = Key(flag_of)
+    config = Key(
+        clean_text_of,
+        "A config, relative to the folder of the test file. The script's `args`, its guard "
+        "and the defaults are used, credentials are not.",
+    )
+    run = Key(
+        clean_text_of,
+        "The name of one of the config's scripts; it can be left out if there is only one.",
+    )
+    script = Key(clean_text_of, "The Lua text itself.")
+    file = Key(script_file_of, "A Lua file. Its name is relative to the folder of the test file.")
+    args = Key(
+        arguments_of,
+        "Values of the table `args`. They replace those of the config one by one.",
+    )
+    guard = Key(
+        GuardSection.read,
+        "Limits such as `{maxDeletes: 3}`. They take precedence over those of the config.",
+    )
+    environment = Key(
+        texts_of,
+        "What `os.getenv` finds. A script that runs with a `config` finds the names that are "
+        "listed there under `env`.",
+    )
+    now = Key(
+        moment_of,
+        "The time that the script's clock and its guard's stand at, such as "
+        "`2026-01-31T12:00:00Z`. It is needed where a date in the file is fixed.",
+    )
+    repositories = Key(
+        Table(RepositorySection.read),
+        "What there is, by the name of the repository.",
+    )
+    in_use = Key(
+        Listing(image_of),
+        "Images that are in use, such as `registry.example.org/team/app:v1`. They take the "
+        "place of the config's sources ([images in use](in-use.md)), which no test asks.",
+    )
+    faults = Key(
+        Listing(FaultSection.read),
+        "Requests that fail: `{request: 3, status: 429}` is the third request, `{tag: "
+        "build-1, status: 500}` every request about a tag. regbot's own retries have failed "
+        "by then.",
+    )
+    variants = Key(flag_of, "`false` leaves the variants out.", default=True)
 
 
 class CaseSection(SetupSection):
@@ -130,12 +201,15 @@ class CaseSection(SetupSection):
 
     called = "a test"
 
-    name = RequiredKey(name_of)
-    expect = Key(Expectation.read)
+    name = RequiredKey(name_of, "The name of the test.")
+    expect = Key(Expectation.read, "What has to happen. What it doesn't mention must not happen.")
 
 
 class Suite(SetupSection):
     """The whole file."""
 
-    version = Key(version_of)
-    tests = Key(Listing(CaseSection.read))
+    version = Key(version_of, "The form of the file, always 1.", default=1)
+    tests = Key(
+        Listing(CaseSection.read),
+        "The tests. What one says itself takes precedence over what the file says.",
+    )

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from support.configs import load, problems
 
+from regbot.config.creds import ApiOpts, Creds
 from regbot.config.schema import (
-    ApiOpts,
     CacheSection,
-    Creds,
     DefaultsSection,
     GuardSection,
     ScriptSection,

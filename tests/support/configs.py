@@ -11,14 +11,17 @@ import pytest
 from regbot.config.load import load_config
 from regbot.config.values import Config
 from regbot.errors import ConfigError
+from support.schemas import require_accepted
 
 
 def load(
     text: str | bytes, *, environ: Mapping[str, str] | None = None, base: Path = Path()
 ) -> Config:
-    """The config of a text, which may be indented as a whole."""
+    """The config of a text, which may be indented as a whole. Editors don't mark it either."""
     source = dedent(text) if isinstance(text, str) else text
-    return load_config(source, filename="bot.yml", environ=environ or {}, base=base)
+    config = load_config(source, filename="bot.yml", environ=environ or {}, base=base)
+    require_accepted(source)
+    return config
 
 
 def problems(

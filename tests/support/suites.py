@@ -8,6 +8,8 @@ from textwrap import dedent, indent
 from regbot.stopping import Stop
 from regbot.testing.cases import read_cases
 from regbot.testing.results import Result, run_cases
+from regbot.testing.schema import Suite
+from support.schemas import require_accepted
 
 APP = "registry.example.org/team/app"
 
@@ -35,6 +37,7 @@ def results_of(folder: Path, text: str, *, covers: bool = False) -> dict[str, Re
     path = folder / "it_test.yml"
     path.write_text(text)
     cases = read_cases(path)
+    require_accepted(text, Suite)
     return {
         result.case.name: result for result in run_cases(cases, Stop(), at_once=1, covers=covers)
     }

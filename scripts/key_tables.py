@@ -1,0 +1,54 @@
+"""Writes the tables of keys in pages of docs/ from what the code says of each key.
+
+A table stands between the lines <!-- keys of PLACE --> and <!-- end of keys -->. The place
+leads to a section of a config, such as scripts.guard; that of a test file has "test" before.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from regbot.config.schema import File
+from regbot.config.section import Key, Section, sections
+from regbot.testing.schema import Suite
+
+_BLOCK = re.compile(
+    r"(<!-- keys of (?P<test>test ?)?(?P<place>\S*) -->\n).*?(<!-- end of keys -->\n)", re.DOTALL
+)
+
+
+def filled(page: str, name: str) -> str:
+    """A page with its tables written anew. Raises KeyError for a place that isn't there."""
+
+    def table(match: re.Match[str]) -> str:
+        place = tuple(filter(None, match["place"].split(".")))
+        section = sections(Suite if match["test"] else File)[place]
+        return f"{match[1]}{_table(section).replace(f']({name}#', '](#')}{match[4]}"
+
+    return _BLOCK.sub(table, page)
+
+
+def _table(section: type[Section]) -> str:
+    rows = (_row(alias, key) for alias, key in section.keys.items())
+    return "".join(["| key | meaning |\n", "|---|---|\n", *rows])
+
+
+def _row(alias: str, key: Key[object]) -> str:
+    meaning = key.doc + (" Required." if key.required else "")
+    if key.default is not None:
+        default = str(key.default).lower() if isinstance(key.default, bool) else key.default
+        meaning += f" Default: `{default}`."
+    return f"| `{alias}` | {meaning} |\n"
+
+
+def main() -> None:
+    """Write the tables of the pages that are named."""
+    for name in sys.argv[1:]:
+        path = Path(name)
+        path.write_text(filled(path.read_text(), path.name))
+
+
+if __name__ == "__main__":
+    main()
