@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from regbot.journal.journal import Journal
     from regbot.journal.records import ActionRecord, RunRecord
     from regbot.journal.restore import Undone
+    from regbot.report.model import Row
 
 
 @click.command()
@@ -139,56 +141,78 @@ def _config_of(record: RunRecord, usual: str | None) -> str | None:
 
 def _show_runs(runs: Sequence[RunRecord]) -> None:
     from regbot.report import shown
+    from regbot.report.layout import Column, Line
+    from regbot.report.terminal import print_lines
     from regbot.units import format_moment
 
-    columns = ("run", "started", "took", "command", "status", "actions", "config")
-    rows = [
-        (
-            run.id,
-            format_moment(round(run.started)),
-            "" if run.ended is None else shown.seconds(run.ended - run.started),
-            run.kind,
-            run.status,
-            _counts(run),
-            run.config,
+    columns = (
+        Column("run"),
+        Column("started", left_out=2),
+        Column("command"),
+        Column("status"),
+        Column("took", is_number=True),
+        Column("config", left_out=1),
+    )
+    lines = [
+        Line(
+            (
+                run.id,
+                format_moment(round(run.started)),
+                run.kind,
+                run.status,
+                "" if run.ended is None else shown.seconds(run.ended - run.started),
+                run.config,
+            ),
+            ", ".join(f"{count} {status}" for status, count in run.counts.items()),
         )
         for run in runs
     ]
-    _show_table(columns, rows, "the journal is empty: no run has changed anything")
-
-
-def _counts(run: RunRecord) -> str:
-    return ", ".join(f"{count} {status}" for status, count in run.counts.items())
+    if lines:
+        show(lambda stream: print_lines(columns, lines, stream, title="actions"))
+    else:
+        show_text("the journal is empty: no run has changed anything")
 
 
 def _show_actions(actions: Sequence[ActionRecord]) -> None:
-    columns = ("script", "action", "status", "reference", "digest", "reason")
+    from regbot.report.model import Row
+
     rows = [
-        (
-            action.script,
-            action.verb,
-            action.status,
-            str(action.reference),
-            str(action.digest or ""),
-            "; ".join(part for part in (action.reason, action.detail) if part),
+        Row(
+            script=action.script,
+            repository=str(action.reference.without_name),
+            action=action.verb,
+            reference=str(action.reference),
+            status=action.status,
+            digest=str(action.digest or ""),
+            reason=action.reason,
+            detail=action.detail,
         )
         for action in actions
     ]
-    _show_table(columns, rows, "this run has no actions")
+    counts = Counter(action.status for action in actions)
+    text = ", ".join(f"{count} {status}" for status, count in counts.items())
+    _show_table(rows, text or "this run has no actions")
 
 
 def _show_undone(undone: Sequence[Undone], last_line: str) -> None:
-    columns = ("status", "reference", "detail")
-    rows = [(item.status, str(item.reference), item.detail) for item in undone]
-    _show_table(columns, rows, "there is nothing to put back")
-    if undone:
-        show_text(last_line)
+    from regbot.report.model import Row
+
+    rows = [
+        Row(
+            script="",
+            repository=str(item.reference.without_name),
+            action="restore",
+            reference=str(item.reference),
+            status=item.status,
+            digest=str(item.digest or ""),
+            detail=item.detail,
+        )
+        for item in undone
+    ]
+    _show_table(rows, last_line if undone else "there is nothing to put back")
 
 
-def _show_table(columns: Sequence[str], rows: Sequence[tuple[str, ...]], empty: str) -> None:
-    from regbot.report.terminal import print_rows
+def _show_table(rows: Sequence[Row], last_line: str) -> None:
+    from regbot.report.terminal import print_table
 
-    if rows:
-        show(lambda stream: print_rows(columns, rows, stream))
-    else:
-        show_text(empty)
+    show(lambda stream: print_table(rows, last_line, stream))

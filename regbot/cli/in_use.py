@@ -45,16 +45,16 @@ def in_use(config_path: str, settings: Settings) -> int:
 
 
 def _show(answers: list[Answer], before: list[Mention]) -> None:
-    from regbot.report.terminal import print_rows
+    from regbot.report.layout import Column, Line
+    from regbot.report.terminal import print_lines
 
-    rows = [
-        (answer.source.name, mention.text, mention.user)
-        for answer in answers
-        for mention in answer.seen.mentions
+    named = [
+        (answer.source.name, mention) for answer in answers for mention in answer.seen.mentions
     ]
-    rows += [("seen before", mention.text, mention.user) for mention in before]
-    if rows:
-        show(lambda stream: print_rows(("source", "image", "used by"), rows, stream))
+    named += [("seen before", mention) for mention in before]
+    lines = [Line((mention.text,), mention.user, (source,)) for source, mention in named]
+    columns = (Column("image", is_name=True),)
+    show(lambda stream: print_lines(columns, lines, stream, title="used by"))
     for answer in answers:
         images = {mention.text for mention in answer.seen.mentions}
         count = f"{len(images)} image{'' if len(images) == 1 else 's'}"

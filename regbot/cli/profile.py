@@ -15,11 +15,14 @@ def profiled(*, wanted: bool) -> Iterator[Emit]:
     if not wanted:
         yield ignore
         return
+    from regbot.report.layout import Column, Line
     from regbot.report.profile import COLUMNS, Profile
-    from regbot.report.terminal import print_rows
+    from regbot.report.terminal import print_lines
 
     profile = Profile()
     try:
         yield profile
     finally:
-        print_rows(COLUMNS, list(profile.rows()), sys.stderr)
+        *titles, last = COLUMNS
+        lines = [Line(tuple(cells), text) for *cells, text in profile.rows()]
+        print_lines([Column(title) for title in titles], lines, sys.stderr, title=last)

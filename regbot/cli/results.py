@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -51,9 +52,12 @@ def show_end(
         then=(*then, *_way_back(bot, run)),
     )
     if table:
+        from regbot.report.build import row_of
         from regbot.report.terminal import print_table
 
-        show(partial(print_table, bot.outcomes, text))
+        now = time.time()
+        rows = [row_of(outcome, now) for outcome in bot.outcomes]
+        show(partial(print_table, rows, text))
     if settings.log_format == "json" or not table:
         tell_ending(text, settings, ended.status)
     tell_left_behind(bot, run, settings)

@@ -11,7 +11,7 @@ from regbot.report.shown import moment, visible
 
 COLUMNS = (
     "line", "script", "repository", "action", "reference", "status", "digest", "reason",
-    "detail", "created", "age_seconds", "size_bytes", "tags_before", "deleted", "kept",
+    "detail", "source", "created", "age_seconds", "size_bytes", "tags_before", "deleted", "kept",
     "skipped", "stopped", "failed", "other", "unchanged", "could_be_freed_bytes", "unknown",
 )  # fmt: skip
 """``line`` says what a line describes: a script, a repository or an action."""
@@ -76,6 +76,7 @@ def _of_action(row: Row) -> Cells:
         "digest": row.digest,
         "reason": row.reason,
         "detail": row.detail,
+        "source": row.source,
         "created": moment(row.created),
         "age_seconds": None if row.age_seconds is None else round(row.age_seconds),
         "size_bytes": row.size,

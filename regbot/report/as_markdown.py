@@ -68,7 +68,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.reference,
         shown.age(row.age_seconds),
         "" if row.size is None else shown.size(row.size),
-        "; ".join(part for part in (row.reason, row.detail) if part),
+        row.why,
         row.digest,
         row.script,
     )

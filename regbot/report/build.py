@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from regbot.oci.reference import Reference
-from regbot.plan.action import CopyImage, DeleteManifest, DeleteTag
+from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.evidence import Evidence
 from regbot.plan.outcome import Outcome
 from regbot.report.accounting import Accounts, Freed, Kept, read_kept
@@ -51,7 +51,7 @@ def build_report(
             _line(script, repository, of_line, accounts.get(_place(repository)))
             for (script, repository), of_line in lines.items()
         ),
-        rows=tuple(_row(outcome, finished) for outcome in outcomes),
+        rows=tuple(row_of(outcome, finished) for outcome in outcomes),
     )
 
 
@@ -123,7 +123,8 @@ def _counts_before(outcomes: Iterable[Outcome]) -> Iterator[int]:
             yield outcome.evidence.tags_before
 
 
-def _row(outcome: Outcome, now: float) -> Row:
+def row_of(outcome: Outcome, now: float) -> Row:
+    """The row of an action; ``now`` is in seconds since 1970."""
     action = outcome.action
     evidence = outcome.evidence or Evidence(problem="not read")
     created = evidence.created
@@ -141,4 +142,13 @@ def _row(outcome: Outcome, now: float) -> Row:
         created=created,
         age_seconds=None if created is None else max(0.0, now - created),
         size=evidence.size,
+        source=_source_of(action),
     )
+
+
+def _source_of(action: Action) -> str:
+    """What a copy is made from: its tag, where it has one, and not the digest that was on it."""
+    if not isinstance(action, CopyImage):
+        return ""
+    source = action.source
+    return str(source.with_tag(source.tag) if source.tag else source)

@@ -20,6 +20,9 @@ STATUSES: tuple[Status, ...] = ("failed", "stopped", "skipped", "planned", "done
 _URGENT = 3
 """How many of them need attention."""
 
+RowStatus = Status | Literal["kept", "begun", "restored"]
+"""Rows of tables may also be about what a plan keeps, what a run began, and an undo."""
+
 
 class Ran(Protocol):
     """The result of one run of a script."""
@@ -82,19 +85,35 @@ class RepositoryLine:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One action. ``size`` is that of the whole image, including shared layers."""
+    """One action, or a tag that stays.
+
+    ``source`` is what a copy is made from. ``size`` is that of the whole image, including
+    shared layers.
+    """
 
     script: str
     repository: str
     action: str
     reference: str
-    status: Status
+    status: RowStatus
     digest: str = ""
     reason: str = ""
     detail: str = ""
     created: float | None = None
     age_seconds: float | None = None
     size: int | None = None
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """The tag, else the digest, of the reference; empty for a repository."""
+        return self.reference.removeprefix(self.repository).lstrip(":@")
+
+    @property
+    def why(self) -> str:
+        """What there is to say of it, in one text."""
+        source = f"from {self.source}" if self.source else ""
+        return "; ".join(part for part in (source, self.reason, self.detail) if part)
 
 
 @dataclass(frozen=True, slots=True)

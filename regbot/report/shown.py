@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from regbot.report.model import STATUSES, Report, RepositoryLine
@@ -15,6 +16,7 @@ BYTES_EXPLAINED = (
     " on the first of them."
 )
 
+_LONG_DIGEST = re.compile(r"\b(sha(?:256|512)[:-][0-9a-f]{12})[0-9a-f]{20,}\.?")
 _HEADINGS = {"once": "Run", "run": "Run of one script", "plan": "Plan", "apply": "Plan applied"}
 _AGES = (("year", 365.25 * 86400), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
 
@@ -26,6 +28,11 @@ def visible(text: str) -> str:
     such as ``\u202e``, ``\n`` and ``\xff``.
     """
     return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def brief(text: str) -> str:
+    """A text in which digests are cut to their first digits, as where there is little room."""
+    return _LONG_DIGEST.sub(r"\1...", text)
 
 
 def _escaped(character: str) -> str:

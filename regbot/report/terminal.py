@@ -1,107 +1,124 @@
-"""Tables on a terminal or in a pipe."""
+"""Tables on a terminal or in a pipe.
+
+On a terminal they fit its width and are coloured. In a pipe or a file there are no titles,
+and each row is one line of whole values with a tab between them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, TextIO
 
-from regbot.plan.outcome import Outcome
 from regbot.report import shown
-from regbot.report.model import Report
-from regbot.report.shown import visible
+from regbot.report.actions import ACTION_COLUMNS, action_lines, plain_cells
+from regbot.report.layout import Column, Line, Span, folded, laid_out
+from regbot.report.model import Report, Row
+from regbot.report.shown import brief, visible
 
-_COLUMNS = ("script", "action", "reference", "digest", "reason")
-_DIGEST_SHOWN = 19
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_AT_ONCE = 500
+"""Lines that are written together."""
 
 
-def print_table(outcomes: Sequence[Outcome], last_line: str, stream: TextIO) -> None:
-    """Print a table of actions, and below it the summary of the run.
-
-    On a terminal, digests are shortened to their first digits. In a pipe or a file,
-    every row is one complete line.
-    """
-    rows = [_cells(outcome, short=stream.isatty()) for outcome in outcomes]
-    if rows:
-        print_rows(_COLUMNS, rows, stream)
-    _print_line(last_line, stream)
+def print_table(rows: Sequence[Row], last_line: str, stream: TextIO) -> None:
+    """Print a table of actions, and below it the summary."""
+    if stream.isatty():
+        _print_laid_out(ACTION_COLUMNS, action_lines(rows), stream, None)
+    else:
+        for row in rows:
+            _print_cells(plain_cells(row), stream)
+    print_line(last_line, stream)
 
 
 def print_summary(report: Report, stream: TextIO) -> None:
-    """Print a table of repositories, the bytes that could be freed, and what is unknown."""
-    if report.repositories:
-        lines = [shown.line_cells(line) for line in report.repositories]
-        print_rows(shown.LINE_COLUMNS, lines, stream, right_from=2)
-    for run in report.troubled_runs:
-        _print_line(f"{run.script} {run.status}: {run.error}", stream, style="bold")
-    _print_line(f"{shown.statuses(report)}. {shown.freed(report)}", stream)
-    for text, names in report.unknowns.items():
-        _print_line(f"unknown: {text} ({shown.about(names)})", stream)
+    """Print a table of repositories, the bytes that could be freed, and what is unknown.
 
-
-def print_rows(
-    columns: Sequence[str],
-    rows: Sequence[tuple[str, ...]],
-    stream: TextIO,
-    *,
-    right_from: int | None = None,
-) -> None:
-    """Print a plain table: on a terminal folded to its width, else one line for each row.
-
-    The columns from ``right_from`` on are numbers.
+    A column that is zero or empty in every line is left out.
     """
-    cells = [tuple(map(visible, row)) for row in rows]
-    if stream.isatty():
-        _print_folded(columns, cells, stream, right_from)
-        return
-    lines = [tuple(columns), *cells]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        aligned = [
-            text.ljust(width) if right_from is None or place < right_from else text.rjust(width)
-            for place, (text, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        print("  ".join(aligned).rstrip(), file=stream)
+    rows = [shown.line_cells(line)[1:] for line in report.repositories]
+    columns = [
+        Column(title, is_number=place > 0, is_name=place == 0, left_out=int(title in _ASIDE))
+        for place, title in enumerate(shown.LINE_COLUMNS[1:])
+    ]
+    told = [
+        place for place, _ in enumerate(columns) if any(row[place] not in ("", "0") for row in rows)
+    ]
+    lines = [
+        Line(tuple(row[place] for place in told), headings=(line.script,))
+        for row, line in zip(rows, report.repositories, strict=True)
+    ]
+    print_lines([columns[place] for place in told], lines, stream)
+    for run in report.troubled_runs:
+        print_line(f"{run.script} {run.status}: {run.error}", stream, style="bold")
+    print_line(f"{shown.statuses(report)}. {shown.freed(report)}", stream)
+    for text, names in report.unknowns.items():
+        print_line(f"unknown: {text} ({shown.about(names)})", stream)
 
 
-def _print_folded(
-    columns: Sequence[str],
-    rows: Sequence[tuple[str, ...]],
-    stream: TextIO,
-    right_from: int | None,
+_ASIDE = ("tags before",)
+"""The titles of the columns that a narrow terminal leaves out."""
+
+
+def print_lines(
+    columns: Sequence[Column], lines: Sequence[Line], stream: TextIO, *, title: str = ""
 ) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, column in enumerate(columns):
-        is_number = right_from is not None and place >= right_from
-        table.add_column(column, overflow="fold", justify="right" if is_number else "left")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console(file=stream, highlight=False).print(table)
+    """Print a table with a line of titles; ``title`` is that of the texts at the end."""
+    if stream.isatty():
+        _print_laid_out(columns, lines, stream, title)
+        return
+    for line in lines:
+        text = (line.text,) if title else ()
+        _print_cells((*line.headings, *line.cells, *text), stream)
 
 
-def _print_line(text: str, stream: TextIO, *, style: str = "") -> None:
+def print_line(text: str, stream: TextIO, *, style: str = "") -> None:
+    """Print a line of text, on a terminal in several where it is too long."""
     if not stream.isatty():
         print(visible(text), file=stream)
         return
+    _print_spans(([(part, style)] for part in folded(visible(text), _width(stream))), stream)
+
+
+def _print_cells(cells: Iterable[str], stream: TextIO) -> None:
+    print("\t".join(map(visible, cells)), file=stream)
+
+
+def _print_laid_out(
+    columns: Sequence[Column], lines: Sequence[Line], stream: TextIO, title: str | None
+) -> None:
+    shortened = [_shortened(line) for line in lines]
+    if lines:
+        _print_spans(laid_out(columns, shortened, _width(stream), title=title), stream)
+
+
+def _shortened(line: Line) -> Line:
+    """A line as a terminal shows it: nothing hidden, and digests by their first digits."""
+    return Line(
+        tuple(brief(visible(cell)) for cell in line.cells),
+        brief(visible(line.text)),
+        tuple(map(visible, line.headings)),
+        line.style,
+        tuple(brief(visible(text)) for text in line.below),
+    )
+
+
+def _width(stream: TextIO) -> int:
+    return _console(stream).width
+
+
+def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
-    Console(file=stream, highlight=False).print(visible(text), style=style, markup=False)
+    return Console(file=stream, highlight=False, soft_wrap=True)
 
 
-def _cells(outcome: Outcome, *, short: bool) -> tuple[str, ...]:
-    action = outcome.action
-    verb = action.verb
-    if outcome.status not in ("done", "planned"):
-        verb = f"{verb} ({outcome.status})"
-    digest = str(outcome.digest or "")
-    why = "; ".join(part for part in (action.reason, outcome.detail) if part)
-    return (
-        outcome.script,
-        verb,
-        str(action.reference),
-        digest[:_DIGEST_SHOWN] if short else digest,
-        why,
-    )
+def _print_spans(lines: Iterable[list[Span]], stream: TextIO) -> None:
+    """Write lines, many at once: a terminal takes its time for each call."""
+    from rich.text import Text
+
+    console, waiting = _console(stream), iter(lines)
+    while part := list(islice(waiting, _AT_ONCE)):
+        console.print(Text("\n").join(Text.assemble(*spans) for spans in part))
