@@ -22,7 +22,7 @@ ACTION_COLUMNS = (
     Column(is_name=True),
     Column(left_out=1),
     Column(is_number=True, left_out=2),
-    Column(left_out=3),
+    Column(left_out=3, from_width=100),
 )
 """What is done, the tag, the age and the size of its image, its digest."""
 
@@ -67,7 +67,7 @@ def _line(row: Row) -> Line:
     word, why = done if row.status in ("done", "restored") else planned, row.why
     if row.status in _STYLES:
         word, style = row.status, _STYLES[row.status]
-        if planned != "delete":
+        if planned not in ("delete", "restore") or row.status == "begun":
             why = f"{planned} {why}" if row.source else f"{planned}: {why}"
     return Line(
         cells=(

@@ -34,12 +34,14 @@ class Column:
 
     ``is_number`` puts it to the right. ``is_name``: cells may be too long for it.
     ``left_out`` is when it goes where there is no room: the highest first, 0 never.
+    ``from_width`` is the least width of a terminal that shows it.
     """
 
     title: str = ""
     is_number: bool = False
     is_name: bool = False
     left_out: int = 0
+    from_width: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,11 @@ def laid_out(
     titles = Line(tuple(column.title for column in columns), title or "")
     measured = lines if title is None else [titles, *lines]
     depth = max((len(line.headings) for line in lines), default=0) * _INDENT
-    filled = [place for place, _ in enumerate(columns) if any(line.cells[place] for line in lines)]
+    filled = [
+        place
+        for place, column in enumerate(columns)
+        if width >= column.from_width and any(line.cells[place] for line in lines)
+    ]
     lengths = {place: [cell_len(line.cells[place]) for line in measured] for place in filled}
     text = max((cell_len(line.text) for line in measured), default=0)
     room = width - depth - (min(text, _LEAST_TEXT) + _GAP if text else 0)

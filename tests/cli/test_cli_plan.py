@@ -92,7 +92,7 @@ def test_what_failed_is_listed_and_goes_on_the_next_time(bot):
     bot.registry.break_next("status", "DELETE", "/old1", status=403, code="DENIED")
     done = bot.apply()
     assert done.returncode == 1
-    (row,) = [line for line in done.stdout.splitlines() if "(failed)" in line]
+    (row,) = [line for line in done.stdout.splitlines() if "\tfailed\t" in line]
     assert f"{bot.app}:old1" in row
     assert "403" in row
     assert set(bot.registry.tags(APP)) == {"new0", "new1", "old1"}
@@ -115,7 +115,7 @@ def test_deletes_that_rest_on_a_failed_copy_are_not_done(bot):
     done = bot.apply()
     assert done.returncode == 1
     assert set(bot.registry.tags(APP)) == {"new0", "new1", "old0", "old2"}
-    (row,) = [line for line in done.stdout.splitlines() if "(skipped)" in line]
+    (row,) = [line for line in done.stdout.splitlines() if "\tskipped\t" in line]
     assert f"{bot.app}:old0" in row
     assert "an earlier copy or put of the script failed" in row
     assert bot.apply().returncode == 0
@@ -148,8 +148,8 @@ def test_scripts_that_fail_are_left_out_of_the_plan(bot):
     done = bot.run("plan", "-o", "plan.json", *(f"--report={name}" for name in names))
     assert done.returncode == 1
     assert [one["script"] for one in json.loads(bot.plan_file.read_text())["actions"]] == ["good"]
-    table, *_ = [line for line in done.stdout.splitlines() if line.startswith("bad ")]
-    assert "delete tag (skipped)" in table
+    table, *_ = [line for line in done.stdout.splitlines() if line.startswith("bad\t")]
+    assert "\tdelete tag\tskipped\t" in table
     assert done.stdout.splitlines()[-1] == (
         "would delete 1 tag in 1 repository; 1 action skipped; 1 of 2 scripts failed: bad;"
         " apply with: regbot apply plan.json -c bot.yml"

@@ -34,7 +34,7 @@ def held(bot, method, path):
 
 
 def run_of(bot):
-    (line,) = bot.run("history").stdout.splitlines()[1:]
+    (line,) = bot.run("history").stdout.splitlines()
     return line
 
 
@@ -58,7 +58,7 @@ def test_what_a_signal_cuts_off_is_stopped(bot, command):
         action.tags: action.status for actions in bot.journalled().values() for action in actions
     }
     assert statuses[("old1",)] == "stopped"
-    assert " stopped " in run_of(bot)
+    assert "\tstopped\t" in run_of(bot)
 
 
 def test_what_a_timeout_cuts_off_is_stopped(bot):
@@ -72,13 +72,13 @@ def test_what_a_timeout_cuts_off_is_stopped(bot):
     assert 'msg="script failed"' in done.stderr
     rows = json.loads((bot.folder / "out.json").read_text())["rows"]
     assert [row["status"] for row in rows] == ["done", "stopped"]
-    assert " failed " in run_of(bot)
+    assert "\tfailed\t" in run_of(bot)
 
 
 def test_a_once_with_a_failed_script_is_failed_in_the_history(bot):
     bot.configure('tag.delete(app .. ":old0") error("no luck")')
     assert bot.run("once").returncode == 1
-    assert " failed " in run_of(bot)
+    assert "\tfailed\t" in run_of(bot)
     assert bot.registry.tags(APP).keys() == {"new0", "new1", "old1", "old2"}
 
 
@@ -117,9 +117,9 @@ def test_a_lost_terminal_ends_a_run_in_order(bot, command):
         os.close(ours)
         go.set()
         assert running.wait(60) == 130
-    newest = bot.run("history").stdout.splitlines()[1]
-    assert f" {command} " in newest
-    assert " stopped " in newest
+    newest = bot.run("history").stdout.splitlines()[0]
+    assert f"\t{command}\t" in newest
+    assert "\tstopped\t" in newest
 
 
 def test_nohup_keeps_a_run_going(bot):

@@ -15,7 +15,7 @@ from regbot.report.as_csv import as_csv
 from regbot.report.as_html import as_html
 from regbot.report.as_json import as_json
 from regbot.report.as_markdown import as_markdown
-from regbot.report.build import build_report
+from regbot.report.build import build_report, row_of
 from regbot.report.model import STATUSES, RunLine
 from regbot.report.terminal import print_summary, print_table
 from regbot.stopping import Stop
@@ -130,9 +130,9 @@ def test_html(report):
 
 def test_the_tables(report):
     out = io.StringIO()
-    print_table(OUTCOMES, "copied 1 image", out)
-    assert out.getvalue().count("copy image (unchanged)") == 2
-    assert out.getvalue().count("(stopped)") == 2
+    print_table([row_of(outcome, 0.0) for outcome in OUTCOMES], "copied 1 image", out)
+    assert out.getvalue().count("\tcopy image\tunchanged\t") == 2
+    assert out.getvalue().count("\tstopped\t") == 2
     assert out.getvalue().splitlines()[-1] == "copied 1 image"
     out = io.StringIO()
     print_summary(report, out)
