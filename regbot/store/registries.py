@@ -19,8 +19,9 @@ class Kind:
     """One kind of registry.
 
     ``hosts`` and ``challenge`` are patterns it is known by: the whole host without its
-    port, a part of the challenge. ``needs``: what has to be done there instead, where a
-    tag can't be deleted by its name and no placeholder may be put on it.
+    port, a part of the challenge; one without either can't be told from others. ``needs``:
+    what has to be done there instead, where a tag can't be deleted by its name and no
+    placeholder may be put on it. ``enable``: how deletes are switched on.
     ``last_tag_takes_manifest``: a manifest goes with its last tag. ``lists_deleted``: a
     tag may stay in the list after its manifest was deleted. ``settles_within``: seconds
     until a delete that was accepted is carried out.
@@ -30,6 +31,7 @@ class Kind:
     hosts: str = ""
     challenge: str = ""
     needs: str = ""
+    enable: str = ""
     last_tag_takes_manifest: bool = False
     lists_deleted: bool = False
     settles_within: float = _USUAL_SECONDS
@@ -38,6 +40,24 @@ class Kind:
 USUAL = Kind("the registry")
 
 KINDS = (
+    Kind("distribution", enable="start it with REGISTRY_STORAGE_DELETE_ENABLED=true"),
+    Kind(
+        "Harbor",
+        challenge=r'service="harbor-registry"',
+        enable="end read-only mode under Administration, Configuration",
+    ),
+    Kind(
+        "GitLab",
+        hosts=r"registry\.gitlab\.com",
+        challenge=r'realm="[^"]*/jwt/auth",\s*service="container_registry"',
+        enable="set registry['storage_delete_enabled'] = true in gitlab.rb",
+    ),
+    Kind(
+        "Quay",
+        hosts=r"quay\.io",
+        challenge=r'realm="[^"]*/v2/auth"',
+        enable="set REGISTRY_STATE: normal in its config.yaml",
+    ),
     Kind(
         "GitHub's registry",
         hosts=r"ghcr\.io",
@@ -72,6 +92,14 @@ KINDS = (
     ),
     Kind("Pulp", challenge=r'realm="[^"]*/token/"', settles_within=60.0),
 )
+
+
+def how_to_delete(kind: Kind) -> str:
+    """What to do where a registry answers that it does not delete at all."""
+    if kind.needs or kind.enable:
+        return f"{kind.name} does not delete as it is set up ({kind.needs or kind.enable})"
+    ways = "; ".join(f"{each.name}: {each.enable}" for each in KINDS if each.enable)
+    return f"deletes are switched off there, as far as can be told (to switch them on, {ways})"
 
 
 def kind_of(exchange: Exchange, registry: str) -> Kind:

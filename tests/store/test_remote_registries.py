@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import pytest
 from support.clients import Client
-from support.registry import GAR, GHCR, GITLAB, HARBOR, PRESETS, QUAY, QUAY_3_12, TestRegistry
+from support.registry import (
+    DELETE_OFF,
+    GAR,
+    GHCR,
+    GITLAB,
+    HARBOR,
+    PRESETS,
+    QUAY,
+    QUAY_3_12,
+    TestRegistry,
+)
 from support.tagged import APP, delete_tag, fill, without_old
 
 from regbot.errors import NotSupported, Protected
 from regbot.http.hosts import Login, Secret
 from regbot.oci.tag import Tag
 from regbot.store.proof import PROOF_TAG
-from regbot.store.registries import kind_of
+from regbot.store.registries import KINDS, kind_of
 
 LOGIN = {"login": Login("joe", Secret("secret"))}
 OLD = Tag("old")
+OFF = {"tag_delete": "unsupported", "manifest_delete": "unsupported"}
 
 
 def open_both(quirks, **switches):
@@ -41,8 +52,10 @@ def opened(request):
         ((PRESETS["Gitea"], {}), "Gitea or Forgejo"),
         ((PRESETS["Nexus"], {}), "Nexus"),
         ((PRESETS["Pulp"], {}), "Pulp"),
-        ((PRESETS["GitLab"], {}), "the registry"),
-        ((PRESETS["Harbor"], {}), "the registry"),
+        ((PRESETS["GitLab"], {}), "GitLab"),
+        ((PRESETS["Harbor"], {}), "Harbor"),
+        ((PRESETS["Quay"], {}), "Quay"),
+        ((PRESETS["ACR"], {}), "the registry"),
     ],
     indirect=["opened"],
 )
@@ -51,6 +64,36 @@ def test_a_registry_is_known_by_its_name_or_its_challenge(opened, name):
     fill(registry)
     client.store().head(OLD)
     assert kind_of(client.exchange, registry.name).name == name
+
+
+@pytest.mark.parametrize(
+    ("opened", "enable"),
+    [
+        ((DELETE_OFF, {}), "REGISTRY_STORAGE_DELETE_ENABLED=true"),
+        ((GITLAB, OFF), "storage_delete_enabled"),
+        ((HARBOR, OFF), "end read-only mode"),
+        ((QUAY, OFF), "REGISTRY_STATE: normal"),
+        ((GHCR, {}), "GitHub's API for packages"),
+    ],
+    indirect=["opened"],
+)
+@pytest.mark.parametrize("deleted", ["tag", "manifest"])
+def test_where_deletes_are_switched_off_the_error_says_how_to_switch_them_on(
+    opened, enable, deleted
+):
+    registry, client = opened
+    before = fill(registry)
+    store = client.store()
+    with pytest.raises(NotSupported) as caught:
+        if deleted == "tag":
+            delete_tag(store, OLD)
+        else:
+            store.delete_manifest(store.head(OLD).digest)
+    assert enable in str(caught.value)
+    others = {kind.enable for kind in KINDS if kind.enable and enable not in kind.enable}
+    if registry.quirks.auth:
+        assert not [other for other in others if other in str(caught.value)]
+    assert registry.tags(APP) == before
 
 
 @pytest.mark.parametrize(
