@@ -17,7 +17,7 @@ from regbot.errors import RegbotError, ScriptError, ScriptMemory, ScriptTimeout,
 from regbot.lua import processes, wire
 from regbot.lua.answering import Answering
 from regbot.lua.calls import Call
-from regbot.lua.hints import with_hint
+from regbot.lua.hints import Text, with_hint
 from regbot.lua.processes import Process
 from regbot.stopping import Stop
 from regbot.units import format_size
@@ -119,6 +119,7 @@ class _Conversation:
         self._dispatch = dispatch
         self._stop = stop
         self._received = bytearray()
+        self._last_config = ""
         self._answering = Answering(self._reply, self._send)
 
     def hold(self, interface: Interface) -> list[Any]:
@@ -165,6 +166,8 @@ class _Conversation:
         try:
             self._stop.check()
             kind, value = self._dispatch(call)
+            if kind == "config" and not call.body:
+                self._last_config = str(value.get("reference", ""))
         except (ScriptTimeout, Stopped) as error:
             return wire.content_of({"error": str(error), "end": True})
         except RegbotError as error:
@@ -228,7 +231,12 @@ class _Conversation:
             raise self._out_of_memory()
         if outcome == "stopped":
             raise (Stopped if self._stop.asked else ScriptTimeout)(value)
-        raise ScriptError(with_hint(value) if outcome == "script" else value)
+        raise ScriptError(self._with_hint(value) if outcome == "script" else value)
+
+    def _with_hint(self, error: str) -> str:
+        program = self._program
+        text = Text(program.source, _shown_in_errors(program.file or program.name), program.line)
+        return with_hint(error, text, lambda: self._last_config)
 
     def _out_of_memory(self) -> ScriptMemory:
         limit = format_size(self._program.memory)

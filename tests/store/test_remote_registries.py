@@ -84,11 +84,9 @@ def test_where_deletes_are_switched_off_the_error_says_how_to_switch_them_on(
     registry, client = opened
     before = fill(registry)
     store = client.store()
+    digest = store.head(OLD).digest
     with pytest.raises(NotSupported) as caught:
-        if deleted == "tag":
-            delete_tag(store, OLD)
-        else:
-            store.delete_manifest(store.head(OLD).digest)
+        delete_tag(store, OLD) if deleted == "tag" else store.delete_manifest(digest)
     assert enable in str(caught.value)
     others = {kind.enable for kind in KINDS if kind.enable and enable not in kind.enable}
     if registry.quirks.auth:
