@@ -12,7 +12,7 @@ from regbot.testing.schema import Suite
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 (EXAMPLE,) = [text for kind, text in BLOCKS if kind == "yaml"]
-PASSES, FAILS, WORSE = [text for kind, text in BLOCKS if not kind][:3]
+PASSES, FAILS, WORSE = [text for kind, text in BLOCKS if kind == "text"][:3]
 
 
 def shown_by(folder, text):

@@ -1,4 +1,4 @@
-"""Makes the layout folder that scripts/demo cleans up, and lists what is in one.
+"""Makes the images that scripts/demo cleans up, in a layout folder or a registry, and lists them.
 
 All dates count back from now, so a clean-up by age always has something to do.
 """
@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import RegbotError
+from regbot.http.hosts import ClientSettings, HostSettings
+from regbot.http.transport import Transport
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
+from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 from regbot.store.protocol import ReadStore, Store, read_blob
+from regbot.store.remote import RemoteStore
 
 CREATED = "org.opencontainers.image.created"
 VERSION = "org.opencontainers.image.version"
@@ -125,6 +129,61 @@ def build(store: Store, now: datetime) -> None:
     builder.tag(signature, signature_tag)
 
 
+PULL_REQUESTS = {"pr-7-1": 40, "pr-7-2": 33, "pr-8-1": 20, "pr-9-1": 3}
+"""Builds of pull requests, with their age in days."""
+
+
+def build_web(store: Store, now: datetime) -> None:
+    """Fill a repository with pull requests and a few releases, the newest of them signed."""
+    builder = Builder(store, now)
+    for tag, days in PULL_REQUESTS.items():
+        builder.tag(builder.image(tag, days=days, team="web"), tag)
+    builder.tag(builder.image("1.0.0", days=200, team="web"), "v1.0.0")
+    newest = builder.index("1.1.0", days=30, team="web")
+    builder.tag(newest, "v1.1.0", "latest")
+    signature_tag, signature = builder.signature(newest)
+    builder.tag(signature, signature_tag)
+
+
+def build_api(store: Store, now: datetime) -> None:
+    """Fill a repository with nightly builds."""
+    builder = Builder(store, now)
+    for days in (1, 2, 3, 15, 45, 75):
+        tag = f"nightly-{now - timedelta(days=days):%Y-%m-%d}"
+        builder.tag(builder.image(tag, days=days, team="api"), tag)
+    builder.tag(builder.index("0.9.0", days=90, team="api"), "v0.9.0")
+
+
+def build_base(store: Store, now: datetime) -> None:
+    """Fill a repository with what others build on."""
+    builder = Builder(store, now)
+    for number, days in enumerate((700, 400, 100), start=1):
+        builder.tag(builder.image(f"base {number}", days=days, team="data"), f"v{number}")
+
+
+REPOSITORIES = {
+    "team/app": build,
+    "team/web": build_web,
+    "team/api": build_api,
+    "team/base": build_base,
+}
+"""What fills each repository of a registry."""
+
+
+def push(host: HostSettings, now: datetime) -> int:
+    """Fill a registry, and count the tags."""
+    transport = Transport(ClientSettings((host,), use_docker_config=False))
+    count = 0
+    try:
+        for name, fill in REPOSITORIES.items():
+            store = RemoteStore(transport.bind(Stop()), Reference.parse(f"{host.name}/{name}"))
+            fill(store, now)
+            count += len(store.tags())
+    finally:
+        transport.close()
+    return count
+
+
 def listing(store: ReadStore) -> Iterator[str]:
     """A line for each tag: its digest in short, its date, its name, its platforms."""
     tags = store.tags()
@@ -156,12 +215,28 @@ def _layer(text: str) -> bytes:
     return out.getvalue()
 
 
+def push_all(parser: argparse.ArgumentParser, registry: str) -> int:
+    """Fill a registry on this machine, that is without TLS, and say so."""
+    try:
+        count = push(HostSettings(registry, tls="disabled"), datetime.now(UTC))
+    except RegbotError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    print(f"{count} tags in {len(REPOSITORIES)} repositories of {registry}")
+    return 0
+
+
 def main() -> int:
-    """Build, or list with ``--list``."""
-    parser = argparse.ArgumentParser(description="Builds or lists the demo's layout folder.")
+    """Build, or list with ``--list``, or fill a registry with ``--push``."""
+    parser = argparse.ArgumentParser(description="Builds or lists the images of the demo.")
     parser.add_argument("--list", action="store_true", help="list what is there")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("--push", metavar="REGISTRY", help="fill a registry on this machine")
+    parser.add_argument("folder", type=Path, nargs="?", help="a layout folder")
     options = parser.parse_args()
+    if (options.folder is None) == (options.push is None):
+        parser.error("name either a folder or a registry")
+    if options.push:
+        return push_all(parser, options.push)
     store = OciDirStore(Reference.parse(f"ocidir://{options.folder}"))
     try:
         if options.list:

@@ -1,0 +1,50 @@
+"""What the docs show and no test runs, each with the reason. Nothing else may be left out."""
+
+PROGRAMS = {
+    "docker": "needs an engine and images from the network",
+    "docker-compose": "needs an engine and images from the network",
+    "podman": "needs an engine and images from the network",
+    "kubectl": "needs a cluster",
+    "helm": "needs a cluster",
+    "systemctl": "needs a system that systemd runs",
+    "git": "needs the network",
+    "apt": "installs on the machine",
+    "sudo": "installs on the machine",
+    "pip": "needs the network",
+    "pipx": "needs the network",
+    "python3": "makes an environment, as scripts/bootstrap.sh does in each build",
+    "skopeo": "is not regbot",
+    "gh": "needs the network",
+    "aws": "needs the network",
+    "az": "needs the network",
+    "curl": "is not regbot",
+}
+"""Commands of these programs are not run."""
+
+COMMANDS = {
+    ("README.md", ".venv/bin/pip install ."): "scripts/bootstrap.sh does it in each build",
+    ("README.md", ".venv/bin/regbot"): "is the regbot of that environment",
+    ("docs/config.md", "regbot once|server"): "is a synopsis",
+    ("docs/config.md", "regbot once -c FILE"): "is a synopsis",
+    ("docs/config.md", "regbot test"): "docs/testing.md has the test that is run",
+    ("docs/performance.md", "scripts/bench"): "takes minutes; tests/bench runs its parts",
+    ("docs/performance.md", "REGBOT_PEER="): "takes minutes, and needs the Go program",
+    ("docs/performance.md", "REGISTRY="): "takes minutes, and needs another registry",
+    ("docs/performance.md", "export REGBOT_PEER="): "takes minutes, and needs the Go program",
+    ("docs/cookbook.md", "regbot run examples/tags-of-digest.lua"): (
+        "the digest is the reader's; tests/real/test_real_cookbook.py runs it"
+    ),
+}
+"""Commands of a page that begin like this are not run."""
+
+ANYWHERE = {
+    "regbot server": "runs until it is stopped; tests/cli/test_cli_running.py runs it",
+}
+"""Commands of any page that begin like this are not run."""
+
+SHOWN = {
+    ("docs/config.md", "regbot.yml:23:11:"): "shows three mistakes of scripts that are not here",
+    ("docs/testing.md", "FAIL  cleanup_test.yml"): "tests/testing/test_tutorial.py compares it",
+    ("docs/testing.md", "100.0 %  examples/"): "shows one form of many",
+}
+"""Text of a page that begins like this is not compared with what a command prints."""
