@@ -10,7 +10,7 @@ import io
 import json
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -159,9 +159,12 @@ def build_base(store: Store, now: datetime) -> None:
     builder = Builder(store, now)
     for number, days in enumerate((700, 400, 100), start=1):
         builder.tag(builder.image(f"base {number}", days=days, team="data"), f"v{number}")
+    builder.tag(builder.image("base 3", days=100, team="data"), "latest")
 
 
-REPOSITORIES = {
+Fill = Callable[[Store, datetime], None]
+
+REPOSITORIES: Mapping[str, Fill] = {
     "team/app": build,
     "team/web": build_web,
     "team/api": build_api,
@@ -170,12 +173,12 @@ REPOSITORIES = {
 """What fills each repository of a registry."""
 
 
-def push(host: HostSettings, now: datetime) -> int:
-    """Fill a registry, and count the tags."""
+def push(host: HostSettings, repositories: Mapping[str, Fill], now: datetime) -> int:
+    """Fill repositories of a registry, and count their tags."""
     transport = Transport(ClientSettings((host,), use_docker_config=False))
     count = 0
     try:
-        for name, fill in REPOSITORIES.items():
+        for name, fill in repositories.items():
             store = RemoteStore(transport.bind(Stop()), Reference.parse(f"{host.name}/{name}"))
             fill(store, now)
             count += len(store.tags())
@@ -218,7 +221,7 @@ def _layer(text: str) -> bytes:
 def push_all(parser: argparse.ArgumentParser, registry: str) -> int:
     """Fill a registry on this machine, that is without TLS, and say so."""
     try:
-        count = push(HostSettings(registry, tls="disabled"), datetime.now(UTC))
+        count = push(HostSettings(registry, tls="disabled"), REPOSITORIES, datetime.now(UTC))
     except RegbotError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1

@@ -14,9 +14,13 @@ PROGRAMS = {
     "pipx": "needs the network",
     "python3": "makes an environment, as scripts/bootstrap.sh does in each build",
     "skopeo": "is not regbot",
-    "gh": "needs the network",
-    "aws": "needs the network",
-    "az": "needs the network",
+    "gh": "needs an account",
+    "aws": "needs an account",
+    "az": "needs an account",
+    "acr": "is not regbot",
+    "registry": "runs where the registry does",
+    "gitlab-ctl": "runs where the registry does",
+    "pulp": "runs where the registry does",
     "curl": "is not regbot",
 }
 """Commands of these programs are not run."""
@@ -24,6 +28,7 @@ PROGRAMS = {
 COMMANDS = {
     ("README.md", ".venv/bin/pip install ."): "scripts/bootstrap.sh does it in each build",
     ("README.md", ".venv/bin/regbot"): "is the regbot of that environment",
+    ("CONTRIBUTING.md", "scripts/test"): "runs the tests themselves",
     ("docs/config.md", "regbot once|server"): "is a synopsis",
     ("docs/config.md", "regbot once -c FILE"): "is a synopsis",
     ("docs/config.md", "regbot test"): "docs/testing.md has the test that is run",

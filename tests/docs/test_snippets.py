@@ -27,7 +27,17 @@ SHELL = ("sh", "console")
 DATA = ("yaml", "json", "jsonc", "toml")
 KNOWN = {*SHELL, *DATA, "lua", "python", "text"}
 #: Data that isn't regbot's, by a key at its top.
-OTHERS = {"apiVersion", "services", "jobs", "on", "rules", "stages", "image", "yaml.schemas"}
+OTHERS = {
+    "apiVersion",
+    "storage",
+    "services",
+    "jobs",
+    "on",
+    "rules",
+    "stages",
+    "image",
+    "yaml.schemas",
+}
 SCRIPT = {"retention", "repositories", "schedule", "interval", "guard", "script", "file", "args"}
 POLICY = {"keep", "delete", "allowEmpty", "referrers", "untagged"}
 DEFAULTS = {"inUse", "cache", "readahead", "parallel", "timezone", "state", "luaPath"}

@@ -36,10 +36,20 @@ import demo_images
 
 FILLED = "registry.example.org"
 EMPTY = "mirror.example.org"
+HUB = "docker.io"
+HUB_ADDRESS = "registry-1.docker.io"
+PULLS_LEFT = {"RateLimit-Limit": ["100;w=21600"], "RateLimit-Remaining": ["90;w=21600"]}
 LOCAL = "localhost:5000"
 RUN_ID = re.compile(r"\b\d{8}-\d{6}(?:-[0-9a-f]{4})?\b")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\].*?\x07")
 COLUMNS = 80
+FILLING = {
+    FILLED: demo_images.REPOSITORIES,
+    EMPTY: {},
+    HUB: {"library/alpine": demo_images.build_base},
+}
+"""The registries of the docs, with what fills their repositories."""
+
 _WITHIN = 120.0
 
 
@@ -169,7 +179,7 @@ def run_at_terminal(line: str, folder: Path, environment: dict[str, str]) -> tup
 def server_certificate(folder: Path) -> tuple[Path, Path, Path]:
     """An authority, and the certificate and key of a server with the names of the docs."""
     authority = Authority.make(folder)
-    names = ",".join(f"DNS:{name}" for name in (FILLED, EMPTY, "localhost"))
+    names = ",".join(f"DNS:{name}" for name in (FILLED, EMPTY, HUB_ADDRESS))
     return folder / "ca.crt", *authority.sign("docs", f"{names},IP:127.0.0.1")
 
 
@@ -183,20 +193,19 @@ def walking(text: str, folder: Path, certificate: tuple[Path, Path, Path]) -> It
     (folder / "secrets").mkdir()
     (folder / "secrets" / "registry").write_text("secret\n")
     changes = {"/run/secrets": str(folder / "secrets"), "scripts/demo": f"{ROOT}/scripts/demo"}
-    tls = {"http": {"tls": {"certificate": str(public), "key": str(private)}}}
+    tls = {"certificate": str(public), "key": str(private)}
     client = ssl.create_default_context(cafile=str(trusted))
     ways: dict[str, int] = {}
     with ExitStack() as ending:
-        for name in (FILLED, EMPTY):
+        for name, fill in FILLING.items():
             if name in text or name == FILLED:
+                http = {"tls": tls, "headers": PULLS_LEFT if name == HUB else {}}
                 registry = ending.enter_context(
-                    docker_registry(folder / name, more=tls, tls=client)
+                    docker_registry(folder / name, more={"http": http}, tls=client)
                 )
-                ways[name] = int(registry.host.rpartition(":")[2])
-                if name == FILLED:
-                    authority = trusted.read_text()
-                    host = HostSettings(registry.host, ca_certificate=authority)
-                    demo_images.push(host, datetime.now(UTC))
+                host = HostSettings(registry.host, ca_certificate=trusted.read_text())
+                demo_images.push(host, fill, datetime.now(UTC))
+                ways[HUB_ADDRESS if name == HUB else name] = int(registry.host.rpartition(":")[2])
         if LOCAL in text:
             local = ending.enter_context(docker_registry(folder / "local"))
             changes[LOCAL] = local.host.replace("127.0.0.1", "localhost")
