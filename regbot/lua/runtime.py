@@ -98,7 +98,7 @@ class Runtime:
             self._lua.execute(b"jit.off()")
         self._load = self._lua.eval(b"loadstring")
         self._library = {name: self._chunk(name) for name in _LIBRARY}
-        self._newproxy = self._lua.eval(b"newproxy")
+        self._of_userdata = self._lua.eval(b"newproxy, debug.getfenv, debug.setfenv")
         self._values = Conversion(lupa, self._lua, memory, self._text_of)
         self._describe: Any = None
         self._parsed: tuple[bytes, Any] = (b"", None)
@@ -149,7 +149,7 @@ class Runtime:
             self._shown,
             self._limit_memory,
             self._fail,
-            self._newproxy,
+            *self._of_userdata,
         )
         bound, self._describe = objects
         self._library["globals"](

@@ -1,5 +1,7 @@
 """An object that a script was given comes back by its digest, not with its text."""
 
+from itertools import count
+
 import pytest
 from support.images import make_image, push
 from support.scripts import MEMORY, run_script_text
@@ -123,3 +125,34 @@ def test_what_was_read_before_changes_no_export(flavour, layout, edit):
     assert '"diff_ids"' in texts[0]
     assert ('"author": "me"' in texts[0]) == ("author" in edit)
     assert ('"long": "short"' in texts[0]) == ("short" in edit)
+
+
+def test_the_objects_that_a_script_has_forgotten_do_not_pile_up(flavour):
+    source = """
+        local most = 0
+        for n = 1, 2000 do
+          local m = manifest.get("a:b")
+          if m.annotations.long then most = math.max(most, collectgarbage("count")) end
+        end
+        return most
+    """
+
+    def answer(_):
+        text = f"{next(numbers)}" + "x" * 10_000
+        given = give_manifest(REFERENCE, make_image(annotations={"long": text}).manifest)
+        return given.kind, given.value
+
+    numbers = count()
+    program = sandbox.Program("test", source.encode(), MEMORY, flavour)
+    visible = interface({}, memory=MEMORY, document_limit=2**20)
+    [kibibytes] = sandbox.run(program, visible, answer, Stop())
+    assert 0 < kibibytes < 2_000
+
+
+def test_what_an_object_holds_is_out_of_a_scripts_reach(flavour, layout):
+    source = """
+        local m = manifest.get(args.repo .. ":v1")
+        return (pcall(getfenv, m)), (pcall(setfenv, m, {})), tostring(m) ~= ""
+    """
+    ran = run_script_text(source, flavour=flavour, arguments={"repo": layout})
+    assert ran.value == [False, False, True]

@@ -8,23 +8,29 @@
 --                 indented: true and it, or false and a text
 --   limit_memory()  to be called after decode and pretty, which work without a limit
 --   fail(text)    raises an error at the script's line
+--   newproxy, getfenv, setfenv  makes userdata; gives and sets a userdata's environment
 -- Gives the bindings by name, and describe(userdata, whole) -> kind, fields.
 
-local interface, ask, decode, pretty, limit_memory, fail, newproxy = ...
+local interface, ask, decode, pretty, limit_memory, fail, newproxy, getfenv, setfenv = ...
 
 local type, tostring, setmetatable, getmetatable, rawget, rawset =
   type, tostring, setmetatable, getmetatable, rawget, rawset
 local pairs, ipairs, unpack = pairs, ipairs, unpack
 local match, gsub = string.match, string.gsub
 
--- What each userdata is: its kind, the fields that regbot gave it, and the document
--- that its JSON text is read into, each field when it is first asked for: `read` has the
--- names of those, and true where all of them were.
-local kinds = setmetatable({}, { __mode = "k" })
-local fields_of = setmetatable({}, { __mode = "k" })
-local documents = setmetatable({}, { __mode = "k" })
-local read = setmetatable({}, { __mode = "k" })
+-- The environment of each userdata is a table with what it is: `kind`, the `fields` that
+-- regbot gave it, and the `document` that its JSON text is read into, each field when it is
+-- first asked for: `read` has the names of those, and is true where all of them were. It goes
+-- with the userdata. As a value in a table with weak keys it would outlive one collection,
+-- which makes the next one come later, and so on.
+local OURS = {}
 local construct, update, document
+
+-- What a value of the script is; nil for one that is no object of ours.
+local function state_of(value)
+  local state = getfenv(value)
+  return state and rawget(state, OURS) and state
+end
 
 -- Bindings -----------------------------------------------------------------
 
@@ -52,7 +58,8 @@ end
 for _, name in ipairs({ "manifest.export", "config.export" }) do
   local export = bound[name]
   bound[name] = function(object)
-    return export(object, documents[object] and document(object))
+    local state = state_of(object)
+    return export(object, state and state.document and document(state))
   end
 end
 
@@ -148,41 +155,41 @@ end
 
 -- Userdata -----------------------------------------------------------------
 
-local function decoded(object, name)
-  local fields = fields_of[object]
+local function decoded(state, name)
+  local fields = state.fields
   local ok, value = limited(decode(fields.raw, name))
   if not ok then fail(fields.reference .. ": " .. value) end
   return value
 end
 
 -- All of an object's document.
-function document(object)
-  local known = documents[object]
-  if known and read[object] == true then return known end
-  local whole = shaped(decoded(object), fields_of[object].shape)
+function document(state)
+  local known = state.document
+  if known and state.read == true then return known end
+  local whole = shaped(decoded(state), state.fields.shape)
   if known then
     for name, value in pairs(whole) do
       if rawget(known, name) == nil then rawset(known, name, value) end
     end
   end
-  documents[object], read[object] = known or whole, true
-  return documents[object]
+  state.document, state.read = known or whole, true
+  return state.document
 end
 
 -- A field of an object's document.
-local function field_of(object, key)
-  local known, names = documents[object], read[object]
+local function field_of(state, key)
+  local known, names = state.document, state.read
   if names == true then return known[key] end
-  local shape = metatables[fields_of[object].shape]
+  local shape = metatables[state.fields.shape]
   local field = shape.by_name[key]
-  if type(key) ~= "string" or field and field.json == "" then return document(object)[key] end
+  if type(key) ~= "string" or field and field.json == "" then return document(state)[key] end
   if not known then
     known, names = setmetatable({}, shape), {}
-    documents[object], read[object] = known, names
+    state.document, state.read = known, names
   end
   local name = field and field.json or key
   if not names[name] then
-    local value = decoded(object, name)
+    local value = decoded(state, name)
     if value ~= nil and field and field.shape then value = field.shape(value) end
     rawset(known, name, value)
     names[name] = true
@@ -194,27 +201,29 @@ end
 metatables.Descriptor.__call = function(_, ...) return bound["image.config"](...) end
 
 local function index(object, key)
-  local fields = fields_of[object]
-  local name = interface.methods[kinds[object]][key]
+  local state = getfenv(object)
+  local fields = state.fields
+  local name = interface.methods[state.kind][key]
   local method = name and bound[name]
   if not fields.raw then return method end
   local known = metatables[fields.shape].by_name[key]
   if method and not known then return method end
-  local value = field_of(object, key)
+  local value = field_of(state, key)
   if method and getmetatable(value) ~= false then return method end
   return value
 end
 
 local function assign(object, key, value)
-  if not fields_of[object].raw then
-    fail("a " .. kinds[object] .. " has no field to set: " .. tostring(key))
+  local state = getfenv(object)
+  if not state.fields.raw then
+    fail("a " .. state.kind .. " has no field to set: " .. tostring(key))
   end
   check_name(key)
-  document(object)[key] = value
+  document(state)[key] = value
 end
 
 local function text_of(object)
-  local fields = fields_of[object]
+  local fields = getfenv(object).fields
   if fields.text then return fields.text end
   local ok, text = limited(pretty(fields.raw))
   if not ok then fail(text) end
@@ -236,29 +245,28 @@ function construct(kind, value)
     return value
   end
   if metatables[kind] then return shaped(value, kind) end
-  local object = newproxy(template)
-  kinds[object] = kind
-  fields_of[object] = value
-  return object
+  return setfenv(newproxy(template), { [OURS] = true, kind = kind, fields = value })
 end
 
 -- A setter changes a reference in place, and gives a new one for what only stands for one.
 function update(object, fields)
-  if kinds[object] ~= "reference" then return construct("reference", fields) end
-  fields_of[object] = fields
+  local state = state_of(object)
+  if not state or state.kind ~= "reference" then return construct("reference", fields) end
+  state.fields = fields
   return object
 end
 
 -- A binding that needs no document of the object gets none: `whole` says which.
 local function describe(object, whole)
-  local fields = fields_of[object]
-  if not fields then return "userdata", {} end
-  if whole or not fields.raw then return kinds[object], fields end
+  local state = state_of(object)
+  if not state then return "userdata", {} end
+  local fields = state.fields
+  if whole or not fields.raw then return state.kind, fields end
   local rest = {}
   for name, value in pairs(fields) do
     if name ~= "raw" then rest[name] = value end
   end
-  return kinds[object], rest
+  return state.kind, rest
 end
 
 return bound, describe
