@@ -17,8 +17,8 @@ def check(config_path: str) -> None:
 
     Scripts are read, with the modules they require, and not run: syntax, names that are not
     defined, calls with too few arguments, unknown options. Warnings, on standard error, are
-    no mistakes: a label that may be nil is compared, or all tags are deleted without a
-    condition or a guard. No registry is asked.
+    no mistakes: a label that may be nil is compared, or a script deletes and has no guard. No
+    registry is asked.
     """
     config = read_config(config_path, script_reader())
     counts = [_counted(len(config.scripts), "script")]

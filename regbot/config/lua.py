@@ -29,11 +29,19 @@ class Findings:
 
 
 def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:
-    """The scripts of a valid config."""
+    """The scripts of a valid config; what is found of one with rules is placed at its name."""
     for number, script in enumerate(scripts):
-        _, node = document.find(("scripts", number, "script"))
+        key = "name" if script.retention else "script"
+        _, node = document.find(("scripts", number, key))
         scalar = node if isinstance(node, Scalar) and not node.is_null else None
-        text = LuaText(script.text, script.lua_path, script.guard.is_set, script.enabled)
+        text = LuaText(
+            script.text,
+            script.lua_path,
+            guarded=script.guard.is_set or not script.enabled,
+            enabled=script.enabled,
+            by_rules=script.retention is not None,
+            name=script.name,
+        )
         yield text, scalar, script.chunk_name
 
 

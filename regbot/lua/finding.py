@@ -14,13 +14,17 @@ class LuaText:
     """A script to be read.
 
     ``folders`` is where ``require`` looks for modules, None where that is not known.
-    ``guarded``: a guard of the config limits what the script deletes.
+    ``guarded``: a guard of the config limits what the script deletes. ``by_rules``: it
+    deletes by retention rules, whatever its text is. ``name`` is empty for a text that is
+    no script of a valid config.
     """
 
     source: bytes
     folders: tuple[Path, ...] | None = None
     guarded: bool = True
     enabled: bool = True
+    by_rules: bool = False
+    name: str = ""
 
 
 class Finding(NamedTuple):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import BytesIO
 
 import pytest
 from support.command import environment, regbot
+from support.examples import EXAMPLES
+
+from regbot.cli.reading import script_reader
+from regbot.config.load import read_config
 
 CONFIG = """\
 defaults: {schedule: "@daily"}
@@ -84,6 +89,44 @@ def test_a_warning_is_told_and_is_no_mistake(tmp_path, guard):
     else:
         assert done.stdout == "bot.yml: no mistakes, 1 warning, 1 script\n"
         assert done.stderr.startswith("warning: bot.yml:5:9: tag.delete in a loop over all tags")
+
+
+UNGUARDED = """\
+scripts:
+  - name: old builds
+    script: |
+      local ref = reference.new(args.ref)
+      if args.old then tag.delete(ref) end
+      image.delete(ref)
+  - name: rules
+    repositories: [registry.example.org/app]
+    retention: {keep: [{newest: {count: 5, by: created}}]}
+  - name: lists only
+    script: tag.ls(args.repo)
+  - {name: is off, script: tag.delete(args.ref), enabled: false}
+  - {name: has its own, script: tag.delete(args.ref), guard: {protect: [latest]}}
+"""
+
+
+def test_a_script_that_deletes_without_a_guard_is_warned_of_once(tmp_path):
+    (tmp_path / "bot.yml").write_text(UNGUARDED)
+    done = regbot("check", "-c", "bot.yml", home=tmp_path, cwd=tmp_path)
+    text = "deletes, and no guard limits how much (add guard: {maxDeletes: 100}"
+    advice = f"{text} to the script, or under defaults for all)"
+    assert done.stderr.splitlines() == [
+        f"warning: bot.yml:5:24: script 'old builds' {advice}",
+        f"warning: bot.yml:7:11: script 'rules' {advice}",
+    ]
+    assert done.returncode == 0
+    (tmp_path / "bot.yml").write_text(f"defaults:\n  guard: {{maxDeletes: 100}}\n{UNGUARDED}")
+    assert regbot("check", "-c", "bot.yml", home=tmp_path, cwd=tmp_path).stderr == ""
+
+
+def test_no_example_is_warned_of():
+    reader = script_reader()
+    for path in EXAMPLES.glob("*.yml"):
+        config = read_config(str(path), environ={}, stdin=BytesIO(), reader=reader)
+        assert config.warnings == ()
 
 
 def test_a_script_that_is_off_is_read_by_check_alone(tmp_path):

@@ -43,7 +43,7 @@ VALUE = (
 )
 LOOP = (
     "{} in a loop over all tags, with no condition and no guard"
-    " (add a guard to the config, or an if around it)"
+    " (add guard: {{maxDeletes: 100}} to the config, or an if around it)"
 )
 
 MISTAKES = {

@@ -1,4 +1,4 @@
-"""What may go wrong: a nil that is compared, and a loop that deletes whatever it finds."""
+"""What may go wrong: a nil that is compared, and deletes that nothing limits."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ Doubt = tuple[Node, str]
 _ORDERS = frozenset({"<", "<=", ">", ">="})
 _LOOPS = ("for_statement", "while_statement", "repeat_statement")
 _DELETES = frozenset({"tag.delete", "manifest.delete", "image.delete"})
+_GUARD = "guard: {maxDeletes: 100}"
+"""What to add to a config, ready to be pasted."""
+
 _KEEPS_LIST = frozenset({"ipairs", "pairs", "table.sort", "table.concat", "parallel.map"})
 """Functions after which a list is as long as before."""
 
@@ -64,7 +67,13 @@ def _nil(node: Node, kind: str) -> str:
     return f"{what} is nil, which can't be compared (test it first: if {name} and {name} < ...)"
 
 
-# A loop that deletes ----------------------------------------------------------------
+# Deletes that nothing limits ---------------------------------------------------------
+
+
+def unguarded(name: str) -> str:
+    """What is said of a script that deletes, and has no guard."""
+    what = f"script {name!r} deletes, and no guard limits how much"
+    return f"{what} (add {_GUARD} to the script, or under defaults for all)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,13 @@ class Deletes:
             deletes = node.kind == "function_call" and self._deletes(node)
             if deletes and self._takes_all(node):
                 what = f"{deletes} in a loop over all tags, with no condition and no guard"
-                yield node, f"{what} (add a guard to the config, or an if around it)"
+                yield node, f"{what} (add {_GUARD} to the config, or an if around it)"
+
+    @property
+    def first(self) -> Node | None:
+        """The first call that deletes, wherever it is."""
+        calls = (node for node in self.root.walk() if node.kind == "function_call")
+        return next((call for call in calls if self._deletes(call)), None)
 
     def _deletes(self, call: Node) -> str:
         """The function that deletes here, called or given to ``pcall``; empty for none."""

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from regbot.errors import InvalidValue
-from regbot.lua.check.doubts import Comparisons, Deletes
+from regbot.lua.check.doubts import Comparisons, Deletes, unguarded
 from regbot.lua.check.meaning import SAME_MODULE, Api, Meaning
 from regbot.lua.check.mistakes import Mistakes
 from regbot.lua.check.names import Names, use_of
@@ -67,7 +67,7 @@ class ScriptReader:
         loaded = _Loaded()
         self._load("", text.source, text.folders, loaded)
         try:
-            findings = [*self._read(loaded, guarded=text.guarded)]
+            findings = [*self._read(loaded, text)]
         except RecursionError:
             findings = []
         return sorted({*loaded.findings, *findings})
@@ -101,7 +101,7 @@ class ScriptReader:
                 problem = f"there is no module {name!r} (add {name}.lua to {where})"
                 loaded.missing.append((chunk, node, problem))
 
-    def _read(self, loaded: _Loaded, *, guarded: bool) -> Iterator[Finding]:
+    def _read(self, loaded: _Loaded, text: LuaText) -> Iterator[Finding]:
         assigned = {name for chunk in loaded.chunks for name in _assigned(chunk.names)}
         meanings = [
             Meaning(chunk.names, self.api, assigned, loaded.modules) for chunk in loaded.chunks
@@ -114,16 +114,36 @@ class ScriptReader:
         tables = {name for each in opens for name in each.tables}
         for chunk, meaning in zip(loaded.chunks, meanings, strict=True):
             mistakes = iter(Mistakes(chunk.root, meaning, Open(tables, everything), members))
-            yield from (chunk.finding(node, text) for node, text in islice(mistakes, MOST))
+            yield from (chunk.finding(node, problem) for node, problem in islice(mistakes, MOST))
             for node, _ in islice(mistakes, 1):
                 yield chunk.finding(node, "more mistakes begin here (correct those before first)")
-            for asked_by, node, text in loaded.missing:
+            for asked_by, node, problem in loaded.missing:
                 if asked_by is chunk and not is_caught(node, meaning):
-                    yield chunk.finding(node, text)
-            doubts = [*Comparisons(chunk.root, meaning)]
-            doubts += [] if guarded else Deletes(chunk.root, meaning)
-            warned = islice(doubts, MOST)
-            yield from (chunk.finding(node, text, is_warning=True) for node, text in warned)
+                    yield chunk.finding(node, problem)
+            doubts = islice(Comparisons(chunk.root, meaning), MOST)
+            yield from (chunk.finding(node, doubt, is_warning=True) for node, doubt in doubts)
+        if not text.guarded:
+            yield from _unguarded(loaded, meanings, text)
+
+
+def _unguarded(loaded: _Loaded, meanings: Sequence[Meaning], text: LuaText) -> Iterator[Finding]:
+    """What deletes all tags; if nothing does, one warning for a script that deletes at all."""
+    both = [
+        (chunk, Deletes(chunk.root, meaning))
+        for chunk, meaning in zip(loaded.chunks, meanings, strict=True)
+    ]
+    of_all = [(chunk, doubt) for chunk, deletes in both for doubt in islice(deletes, MOST)]
+    for chunk, (node, problem) in of_all:
+        yield chunk.finding(node, problem, is_warning=True)
+    if of_all or not text.name:
+        return
+    if text.by_rules:
+        yield finding_at(text.source, 0, unguarded(text.name), is_warning=True)
+        return
+    for chunk, deletes in both:
+        if deletes.first:
+            yield chunk.finding(deletes.first, unguarded(text.name), is_warning=True)
+            return
 
 
 def _chunk(file: str, source: bytes) -> _Chunk | None:
