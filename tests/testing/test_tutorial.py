@@ -11,7 +11,7 @@ from regbot.testing.schema import Suite
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-(EXAMPLE,) = [text for kind, text in BLOCKS if kind == "yaml"]
+EXAMPLE, REPOSITORIES = [text for kind, text in BLOCKS if kind == "yaml"]
 PASSES, FAILS, WORSE = [text for kind, text in BLOCKS if kind == "text"][:3]
 
 
@@ -35,6 +35,21 @@ def test_a_variant_fails_as_shown(tmp_path):
     careless = careless.replace("deleted: [build-1]", "deleted: [build-1, build-3]")
     careless = careless.replace("kept: [build-2, build-3,", "kept: [build-2,")
     assert set(WORSE.splitlines()) <= set(shown_by(tmp_path, careless).splitlines())
+
+
+def test_the_repositories_are_there_as_described(tmp_path):
+    script = """\
+script: |
+  local app = "registry.example.org/team/app"
+  for _, target in ipairs({"mirror.example.org/team/app", "ocidir://backup/app"}) do
+    image.copy(app .. ":v1", target .. ":v1")
+  end
+  assert(image.created(app .. ":latest") == image.created(app .. ":v1"))
+  assert(#manifest.getList(app .. ":multi").manifests == 2)
+tests: [{name: all, expect: {copied: [v1]}}]
+"""
+    shown = shown_by(tmp_path, f"{REPOSITORIES}{script}")
+    assert "ok    cleanup_test.yml: all" in shown, shown
 
 
 @pytest.mark.parametrize("section", sections(Suite).values())
