@@ -102,12 +102,7 @@ def apply(plan_file: str, config_path: str, settings: Settings, reports: tuple[P
     config = read_config(config_path)
     progress = _Progress()
     with open_bot(config, config_path, settings, progress, evidence=bool(reports)) as bot:
-        stores = bot.stores()
-        content = read_plan(
-            plan_file,
-            work_dir=config.defaults.work_dir,
-            blob_of=lambda source, digest, size: lambda: stores.open(source).blob(digest, size),
-        )
+        content = read_plan(plan_file, work_dir=config.defaults.work_dir)
         if content.fingerprint != config.fingerprint:
             tell(
                 "warning: the config or its scripts changed since the plan was made",

@@ -24,13 +24,14 @@ class JournalSettings:
     """Where journals are kept, and for how long.
 
     ``folder`` None is the platform's folder for state; ``keep`` is in seconds.
-    ``config`` and ``fingerprint`` are what the history tells of a run.
+    ``config`` and ``fingerprint`` are what the history tells of a run. ``off``: none is kept.
     """
 
     folder: Path | None
     keep: float
     config: str
     fingerprint: str
+    off: bool = False
 
 
 class JournalSlot:

@@ -87,13 +87,13 @@ class PutManifest:
 class PutBlob:
     """Store a blob of ``size`` bytes in the reference's repository.
 
-    ``source`` is the repository its content comes from, if it is in one.
+    ``source`` is the repository that has it, if one has: without ``content`` it is read there.
     """
 
     reference: Reference
     digest: Digest
     size: int
-    content: Chunks
+    content: Chunks | None
     reason: str = ""
     source: Reference | None = None
 

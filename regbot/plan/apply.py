@@ -38,7 +38,7 @@ from regbot.plan.tagbook import NOW, TagBook
 from regbot.plan.turns import Turns
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
-from regbot.store.protocol import ReadStores, Store, Stores
+from regbot.store.protocol import Chunks, ReadStores, Store, Stores
 from regbot.values import dataclass
 
 MayPut = Callable[[Reference, Digest], None]
@@ -113,8 +113,8 @@ class Applier:
                 self.stores.open(action.reference).put_manifest(name, action.manifest)
                 return Applied(action.digest)
             case PutBlob():
-                store = self.stores.open(action.reference)
-                store.put_blob(action.content, digest=action.digest, size=action.size)
+                store, content = self.stores.open(action.reference), self._content(action)
+                store.put_blob(content, digest=action.digest, size=action.size)
                 return Applied(action.digest)
             case CopyImage():
                 return self._copy(action, may_put)
@@ -122,6 +122,12 @@ class Applier:
                 return self._export(action)
             case ImportTar():
                 return self._import(action, may_put)
+
+    def _content(self, action: PutBlob) -> Chunks:
+        if action.content:
+            return action.content
+        source = self.sources.open(action.source or action.reference)
+        return lambda: source.blob(action.digest, action.size)
 
     def delete(self, action: Delete, target: Target) -> Applied:
         """Delete what was seen, without another look.

@@ -68,6 +68,7 @@ class Executor:
         terms: Terms,
         behind: Behind | None = None,
     ) -> None:
+        self._script = script
         self._applier = applier
         self._outcomes = outcomes
         self._emit = emit
@@ -93,6 +94,12 @@ class Executor:
         """The same door for the actions of another script, with its guard."""
         terms = replace(self._terms, guard=guard, in_use=in_use)
         return Executor(script, self._applier, self._outcomes, self._emit, terms, self._behind)
+
+    def keeping(self, outcomes: Outcomes) -> Executor:
+        """The same door, with what becomes of its actions kept elsewhere."""
+        return Executor(
+            self._script, self._applier, outcomes, self._emit, self._terms, self._behind
+        )
 
     def reading(self, reference: Reference) -> ReadStore:
         """The reference's repository as the door sees it, never from a mirror."""
@@ -126,7 +133,9 @@ class Executor:
             turn.enter_context(self._turn(action.reference, "deletes"))
             self._deletes.begin(action, turn)
 
-    def remove(self, reference: Reference, *, children: bool, referrers: bool, reason: str) -> None:
+    def remove(
+        self, reference: Reference, *, children: bool, referrers: bool, reason: str
+    ) -> list[Outcome]:
         """Delete a tag, its manifest, and what only that manifest needed.
 
         What is kept is read where the deletes will go, never from a mirror. Raises what
@@ -139,8 +148,7 @@ class Executor:
                 reference, children=children, referrers=referrers, reason=reason
             )
             began = time.monotonic()
-            for step in steps:
-                self._do(step, began)
+            return [self._do(step, began) for step in steps]
 
     def skip(self, action: Action, why: str) -> Outcome:
         """Leave an action undone, and say so."""

@@ -7,7 +7,7 @@ so this room knows neither stores nor actions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
@@ -112,6 +112,11 @@ class Guard:
         return self != Guard()
 
     @property
+    def judges_runs(self) -> bool:
+        """Whether a rule is about all that a run deletes, and not about one tag."""
+        return replace(self, protect=()).is_set
+
+    @property
     def counts_tags(self) -> bool:
         """Whether a rule is about how many tags a repository has."""
         return (self.max_delete_percent, self.keep_at_least) != (None, None)
@@ -122,6 +127,13 @@ class Guard:
         def first(ours: float | None, theirs: float | None) -> float | None:
             return theirs if ours is None else ours
 
+        ours = {
+            "maxDeletes": self.max_deletes,
+            "maxDeletePercent": self.max_delete_percent,
+            "minAge": self.min_age,
+            "keepAtLeast": self.keep_at_least,
+        }
+        theirs = {rule: place for rule, place in other.places.items() if ours.get(rule) is None}
         deletes = first(self.max_deletes, other.max_deletes)
         keep = first(self.keep_at_least, other.keep_at_least)
         return Guard(
@@ -130,7 +142,7 @@ class Guard:
             protect=tuple(dict.fromkeys((*self.protect, *other.protect))),
             min_age=first(self.min_age, other.min_age),
             keep_at_least=None if keep is None else int(keep),
-            places={**other.places, **self.places},
+            places={**theirs, **self.places},
         )
 
     def named(self, rule: str, limit: str) -> str:

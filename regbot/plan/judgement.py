@@ -1,4 +1,4 @@
-"""The guard's look at a simulated run."""
+"""The guard's look at a simulated run, or at the plan that it left."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from regbot.errors import GuardBroken
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest, DeleteTag
+from regbot.plan.carrying import Planned
+from regbot.plan.evidence import Evidence
 from regbot.plan.guard import Doomed, Guard, Losses, broken_rules
 from regbot.plan.outcome import Outcome
 
@@ -21,13 +23,48 @@ def judge(guard: Guard, outcomes: Sequence[Outcome], tags_of: TagsOf, now: float
 
     The tags are counted now: since the script has read them, others may have gone.
     """
-    lines = broken_rules(guard, _losses(guard, outcomes, tags_of), now)
+    lines = _broken(guard, outcomes, tags_of, now)
     if lines:
         raise GuardBroken(
             f"the guard stopped this script, and nothing was deleted: {'; '.join(lines)}"
             " (to see what it would delete: regbot once --dry-run; then correct the script or"
             " the guard)"
         )
+
+
+def judge_plan(
+    plan: Sequence[Planned],
+    guard_of: Callable[[str], Guard],
+    repository_of: Callable[[Reference], Reference],
+    tags_of: TagsOf,
+    now: float,
+) -> None:
+    """Raise GuardBroken unless a plan keeps to the guards, each script's part to the script's.
+
+    ``repository_of`` gives a repository by the one of its names to compare by.
+    """
+    outcomes: dict[str, list[Outcome]] = {}
+    for planned in plan:
+        action = planned.action
+        tags = (action.allowed_tags or ()) if isinstance(action, DeleteManifest) else ()
+        names = (repository_of(action.reference), action.reference.without_name)
+        evidence = Evidence(created=planned.created, tags=tags, names=names)
+        outcome = Outcome(planned.script, action, "planned", action.digest, evidence=evidence)
+        outcomes.setdefault(planned.script, []).append(outcome)
+    lines = [
+        line
+        for script, of_script in outcomes.items()
+        for line in _broken(guard_of(script), of_script, tags_of, now)
+    ]
+    if lines:
+        raise GuardBroken(
+            f"the guard stopped this plan, and nothing was deleted: {'; '.join(lines)}"
+            " (correct what is planned, or the guard)"
+        )
+
+
+def _broken(guard: Guard, outcomes: Sequence[Outcome], tags_of: TagsOf, now: float) -> list[str]:
+    return broken_rules(guard, _losses(guard, outcomes, tags_of), now)
 
 
 def _losses(guard: Guard, outcomes: Sequence[Outcome], tags_of: TagsOf) -> list[Losses]:

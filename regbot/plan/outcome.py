@@ -60,9 +60,13 @@ class Outcome:
 
 
 class Outcomes:
-    """What became of every action, in order; shared by the scripts of a process."""
+    """What became of every action, in order; shared by the scripts of a process.
 
-    def __init__(self) -> None:
+    What is kept here is kept in ``outer`` too.
+    """
+
+    def __init__(self, outer: Outcomes | None = None) -> None:
+        self._outer = outer
         self._lock = threading.Lock()
         self._outcomes: list[Outcome] = []
 
@@ -70,6 +74,8 @@ class Outcomes:
         """Keep an outcome."""
         with self._lock:
             self._outcomes.append(outcome)
+        if self._outer:
+            self._outer.add(outcome)
 
     def withdraw(self, script: str, why: str) -> None:
         """Take back what a dry run of a script planned: it is skipped, and ``why`` tells."""

@@ -7,7 +7,7 @@ guess. Unknown keys are mistakes: whoever edits a plan is told.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,6 @@ LARGEST_BLOB = 64 * 1024 * 1024
 """Bytes of a blob that a script put from a string; a plan holds it."""
 
 _SWITCHES = ("digest_tags", "referrers", "force_recursive", "include_external", "fast_check")
-
-BlobOf = Callable[[Reference, Digest, int], Chunks]
-"""How the content of a blob in a repository is read."""
 
 _reference = parsed(partial(Reference.parse, default_tag=None))
 _digest = parsed(Digest.parse)
@@ -111,11 +108,11 @@ def _details(action: Action, work_dir: Path) -> Mapping[str, Any]:
             return {"file": str(action.path.relative_to(work_dir.resolve()))}
 
 
-def planned_of(entry: object, work_dir: Path, blob_of: BlobOf) -> Planned:
+def planned_of(entry: object, work_dir: Path) -> Planned:
     """The planned action of an entry. Raises RegbotError for what makes no sense."""
     fields = Fields(entry)
     script = fields.read("script", text)
-    action = _action(fields, work_dir, blob_of)
+    action = _action(fields, work_dir)
     fields.get("created", nullable(text), None)
     created = fields.get("created_seconds", nullable(moment), None)
     size = fields.get("size", nullable(whole_number), None)
@@ -123,7 +120,7 @@ def planned_of(entry: object, work_dir: Path, blob_of: BlobOf) -> Planned:
     return Planned(script, action, created, size)
 
 
-def _action(fields: Fields, work_dir: Path, blob_of: BlobOf) -> Action:
+def _action(fields: Fields, work_dir: Path) -> Action:
     verb = fields.read("action", string)
     reference, digest = fields.read("reference", _reference), fields.read("digest", _digest)
     reason = fields.get("reason", text, "")
@@ -153,12 +150,11 @@ def _action(fields: Fields, work_dir: Path, blob_of: BlobOf) -> Action:
             source = fields.get("source", nullable(_reference), None)
             content = fields.get("content", nullable(_bytes), None)
             if source is not None:
-                chunks = blob_of(source, digest, size)
-            elif content is not None:
-                chunks = _held(digest.check(content, str(reference)))
-            else:
+                return PutBlob(reference, digest, size, None, reason, source)
+            if content is None:
                 raise InvalidValue("source or content is missing")
-            return PutBlob(reference, digest, size, chunks, reason, source)
+            chunks = _held(digest.check(content, str(reference)))
+            return PutBlob(reference, digest, size, chunks, reason)
         case CopyImage.verb:
             source = fields.read("source", _reference)
             platforms = fields.get("platforms", _platforms, ())
@@ -186,4 +182,4 @@ def _held(content: bytes) -> Chunks:
 def _whole(action: PutBlob) -> bytes:
     if action.size > LARGEST_BLOB:
         raise StorageError(f"a blob of {action.size} bytes is too large for a plan")
-    return b"".join(action.content())
+    return b"".join(action.content() if action.content else ())

@@ -15,7 +15,7 @@ from regbot.errors import InvalidValue, RegbotError, UsageError
 from regbot.files import write_out, writing
 from regbot.plan.carrying import Planned
 from regbot.plan.fields import Fields, list_of, moment, text
-from regbot.plan.planentries import BlobOf, entry_of, planned_of
+from regbot.plan.planentries import entry_of, planned_of
 from regbot.units import format_moment
 from regbot.values import dataclass
 
@@ -29,6 +29,18 @@ class Plan:
     made: float
     fingerprint: str
     actions: tuple[Planned, ...]
+
+    @classmethod
+    def read(cls, path: str | Path, *, work_dir: str | Path = ".") -> Plan:
+        """Read a plan that ``write`` or ``regbot plan`` has written.
+
+        Archives are named from ``work_dir``. Raises UsageError for what is no plan.
+        """
+        return read_plan(str(path), work_dir=Path(work_dir))
+
+    def write(self, path: str | Path, *, work_dir: str | Path = ".") -> None:
+        """Write the plan as a file for ``read`` and ``regbot apply``. Raises StorageError."""
+        write_plan(self, Path(path), Path(work_dir))
 
     def __repr__(self) -> str:
         counts = Counter(planned.action.verb for planned in self.actions)
@@ -54,7 +66,7 @@ def plan_text(plan: Plan, work_dir: Path) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def read_plan(path: str, *, work_dir: Path, blob_of: BlobOf) -> Plan:
+def read_plan(path: str, *, work_dir: Path) -> Plan:
     """Read a plan. Raises UsageError of one line for what is no plan."""
     try:
         data = json.loads(Path(path).read_bytes())
@@ -74,15 +86,13 @@ def read_plan(path: str, *, work_dir: Path, blob_of: BlobOf) -> Plan:
         file.end()
     except InvalidValue as error:
         raise UsageError(f"{path}: not a whole plan: {_printable(error)}") from None
-    return Plan(made, fingerprint, tuple(_planned(path, entries, work_dir, blob_of)))
+    return Plan(made, fingerprint, tuple(_planned(path, entries, work_dir)))
 
 
-def _planned(
-    path: str, entries: Iterable[object], work_dir: Path, blob_of: BlobOf
-) -> Iterator[Planned]:
+def _planned(path: str, entries: Iterable[object], work_dir: Path) -> Iterator[Planned]:
     for number, entry in enumerate(entries, 1):
         try:
-            yield planned_of(entry, work_dir, blob_of)
+            yield planned_of(entry, work_dir)
         except RegbotError as error:
             why = _printable(error)
             raise UsageError(f"{path}: action {number} can't be read: {why}") from None

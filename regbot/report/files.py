@@ -15,7 +15,8 @@ SUFFIXES = (".json", ".html", ".md", ".csv")
 def check_suffix(path: Path) -> None:
     """Raise UsageError for a file whose suffix names no format."""
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--report {path}: the suffix has to be one of {', '.join(SUFFIXES)}")
+        known = ", ".join(SUFFIXES)
+        raise UsageError(f"{path}: the suffix of a report has to be one of {known}")
 
 
 def write_reports(report: Report, paths: Sequence[Path]) -> None:

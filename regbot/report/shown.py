@@ -17,7 +17,13 @@ BYTES_EXPLAINED = (
 )
 
 _LONG_DIGEST = re.compile(r"\b(sha(?:256|512)[:-][0-9a-f]{12})[0-9a-f]{20,}\.?")
-_HEADINGS = {"once": "Run", "run": "Run of one script", "plan": "Plan", "apply": "Plan applied"}
+_HEADINGS = {
+    "once": "Run",
+    "run": "Run of one script",
+    "plan": "Plan",
+    "apply": "Plan applied",
+    "library": "Run from Python",
+}
 _AGES = (("year", 365.25 * 86400), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
@@ -29,7 +30,8 @@ from regbot.plan.carrying import Planned, carry_out
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
-from regbot.run.job import RunResult, Services, run_script
+from regbot.plan.turns import Turns
+from regbot.run.job import RunResult, Services, run_script, session_of
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
 from regbot.run.zones import local_timezone, parse_timezone
@@ -55,7 +57,9 @@ class Options:
 
     ``user_agent`` replaces the config's. With ``evidence``, deletes are examined for a
     report or plan. With ``whole``, a script that fails plans nothing. ``start_process``
-    gives a script its process.
+    gives a script its process. ``timeout`` is in seconds, for all together. ``journal`` is
+    a folder other than the config's; False leaves no record. ``turns`` are taken together
+    with other bots of the process.
     """
 
     dry_run: bool = False
@@ -63,6 +67,22 @@ class Options:
     evidence: bool = False
     whole: bool = False
     start_process: Callable[[], Process] = start
+    timeout: float | None = None
+    journal: Path | bool = True
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    turns: Turns = field(default_factory=Turns)
+
+
+@dataclass(slots=True)
+class Recording:
+    """A run on record. ``services`` are those of the run, with its journal.
+
+    Who runs it sets ``results``, and finds in ``ended`` how it ended.
+    """
+
+    services: Services
+    results: tuple[RunResult, ...] = ()
+    ended: RunEnded = field(init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,36 +171,38 @@ class Bot:
         """Carry out a plan. The outcomes are in ``outcomes``."""
 
         def work(services: Services) -> list[RunResult]:
-            with suppress(Stopped, ScriptTimeout):
-                self._carry_out(plan, services)
+            with (
+                suppress(Stopped, ScriptTimeout),
+                session_of(self.config.defaults, services, self.stop) as session,
+            ):
+                self.carry_out(plan, session.executor, services)
             return []
 
         return self._recorded("apply", work)
 
-    def _carry_out(self, plan: Sequence[Planned], services: Services) -> None:
-        with open_session(
-            "",
-            services.bind,
-            stop=self.stop,
-            emit=services.emit,
-            outcomes=services.outcomes,
-            terms=Terms(evidence=services.evidence, journal=services.journal),
-            work_dir=self.config.defaults.work_dir,
-            reading=services.reading,
-        ) as session:
-            scripts = {script.name: script for script in self.config.scripts}
-            executors: dict[str, Executor] = {}
+    def carry_out(self, plan: Sequence[Planned], door: Executor, services: Services) -> None:
+        """Carry out a plan through a door, each script's actions by its guard.
 
-            def executor_of(name: str) -> Executor:
-                if name not in executors:
-                    script = scripts.get(name, self.config.defaults)
-                    in_use = services.in_use(script.in_use, self.stop)
-                    executors[name] = session.executor.acting_for(name, script.guard, in_use)
-                return executors[name]
+        Raises as ``plan.carrying.carry_out`` does.
+        """
+        executors: dict[str, Executor] = {}
+        for name in {planned.script for planned in plan}:
+            script = self.script(name)
+            in_use = services.in_use(script.in_use, self.stop)
+            executors[name] = door.acting_for(name, script.guard, in_use)
+        carry_out(plan, executors.__getitem__)
 
-            for planned in plan:
-                executor_of(planned.script)
-            carry_out(plan, executor_of)
+    def script(self, name: str) -> Script:
+        """The script of the config with this name; the defaults where there is none."""
+        scripts = {script.name: script for script in self.config.scripts}
+        return scripts.get(name, self.config.defaults)
+
+    @property
+    def journal_folder(self) -> Path:
+        """The folder of the journal, which need not be there."""
+        from regbot.journal.journal import default_state
+
+        return self._journal.folder or default_state()
 
     def undo(self, journal: Journal, run: str, tags: Sequence[str]) -> list[Undone]:
         """Put back what a run deleted. Raises the errors of ``journal.undo.undo``."""
@@ -196,6 +218,7 @@ class Bot:
                 emit=_without_actions(services.emit),
                 outcomes=Outcomes(),
                 terms=terms,
+                turns=services.turns,
             )
 
         return undo(
@@ -208,8 +231,10 @@ class Bot:
             emit=services.emit,
         )
 
-    def report(self, kind: Kind, results: Sequence[RunResult]) -> Report:
-        """The report of what was done so far."""
+    def report(
+        self, kind: Kind, results: Sequence[RunResult], stores: ReadStores | None = None
+    ) -> Report:
+        """The report of what was done so far; ``stores`` are read in place of its own."""
         from regbot.report.build import build_report
 
         return build_report(
@@ -219,7 +244,7 @@ class Bot:
             dry_run=self._services.dry_run,
             started=self._begun,
             finished=time.time(),
-            stores=self.stores(),
+            stores=stores or self.stores(),
             stop=self.stop,
         )
 
@@ -236,9 +261,17 @@ class Bot:
         return OverlayStores(real, after=overlay) if overlay else real
 
     def _recorded(self, kind: str, work: Callable[[Services], Sequence[RunResult]]) -> Ended:
-        """Carry out one run with a journal of its own, and emit how it ended."""
+        """Carry out one run on record."""
+        with self.recording(kind) as recording:
+            recording.results = tuple(work(recording.services))
+        return Ended(recording.ended, recording.results)
+
+    @contextmanager
+    def recording(self, kind: str) -> Iterator[Recording]:
+        """Begin one run with a journal of its own, and emit how it ended."""
         services, began = self._services, time.monotonic()
-        slot = None if services.dry_run else JournalSlot(self._journal, kind)
+        off = services.dry_run or self._journal.off
+        slot = None if off else JournalSlot(self._journal, kind)
         left_behind: list[LeftBehind] = []
 
         def hear(event: Event) -> None:
@@ -248,18 +281,20 @@ class Bot:
         services.emit(RunStarted(kind, services.dry_run))
         emit = fan_out(services.emit, hear)
         answers = self._answers(emit) if self.config.in_use.sources else None
-        heard = replace(services, journal=slot, answers=answers, emit=emit)
+        recording = Recording(replace(services, journal=slot, answers=answers, emit=emit))
         status: Ending = "failed"
-        results: Sequence[RunResult] = ()
         try:
-            results = work(heard)
-            status = self._ending(results)
+            yield recording
+            status = self._ending(recording.results)
+        except Stopped:
+            status = "stopped"
+            raise
         finally:
             if answers:
                 answers.close()
             if slot:
                 self._finish(slot, status)
-            ended = RunEnded(
+            recording.ended = RunEnded(
                 kind,
                 status,
                 time.monotonic() - began,
@@ -267,8 +302,7 @@ class Bot:
                 services.dry_run,
                 tuple(left_behind),
             )
-            services.emit(ended)
-        return Ended(ended, tuple(results))
+            services.emit(recording.ended)
 
     def images_in_use(self) -> tuple[list[Answer], list[Mention]]:
         """What every source of the config says now, and what was seen before.
@@ -287,7 +321,7 @@ class Bot:
         from regbot.rules.in_use.answers import Answers
         from regbot.rules.in_use.sightings import Sightings
 
-        sightings = Sightings(self._journal.folder or default_state(), time.time)
+        sightings = Sightings(self.config.state or default_state(), time.time)
         record = not self._services.dry_run
         return Answers(self._services.environment, sightings, emit, self.stop, record=record)
 
@@ -309,31 +343,39 @@ class Bot:
 def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> Iterator[Bot]:
     """Create a bot, and close its connections at the end.
 
-    ``config_path`` is recorded in the history: the absolute path, ``-`` for standard
-    input, or empty without a config.
+    ``config_path`` is recorded in the history: the absolute path of the config, ``-`` for
+    standard input, or empty without one.
     """
     client = config.client
     if options.user_agent:
         client = replace(client, user_agent=options.user_agent)
     transport = Transport(client, emit=emit)
-    stop = Stop()
+    stop = Stop(timeout=options.timeout)
     cache = open_cache(config.cache.folder, config.cache.size, emit)
     services = Services(
         bind=transport.bind,
         emit=emit,
         outcomes=Outcomes(),
-        environment=os.environ,
+        environment=options.environment,
         flavour=preferred_flavour(),
         blob_limit=client.blob_limit,
         parallel=config.parallel,
         dry_run=options.dry_run,
         evidence=options.evidence,
         whole=options.whole,
+        turns=options.turns,
         start_process=options.start_process,
         overlay=_shared_overlay(transport, stop, emit) if options.dry_run else None,
         reading=Reading(config.readahead, cache),
     )
-    journal = JournalSettings(config.state, config.journal_keep, config_path, config.fingerprint)
+    own_folder = options.journal if isinstance(options.journal, Path) else None
+    journal = JournalSettings(
+        own_folder or config.state,
+        config.journal_keep,
+        config_path,
+        config.fingerprint,
+        off=not options.journal,
+    )
     try:
         yield Bot(config, services, stop, journal)
     finally:

@@ -191,7 +191,7 @@ def _execute(
     where a plan is done as a whole or not at all: that of a plan file, and of a guard.
     """
     plan_counts = not (services.whole or script.guard.is_set)
-    with _session(script, services, stop) as session, ExitStack() as turns:
+    with session_of(script, services, stop) as session, ExitStack() as turns:
         try:
             worked = _work(script, services, stop, session, place)
             _settle(script, session)
@@ -323,7 +323,7 @@ def _carry_out(script: Script, outcomes: Sequence[Outcome], services: Services, 
     carried = replace(services, outcomes=Outcomes(), turns=Turns())
     try:
         with (
-            _session(script, carried, stop) as session,
+            session_of(script, carried, stop) as session,
             _judged(script, session, outcomes, services, stop),
             closing(session.executor),
         ):
@@ -334,7 +334,8 @@ def _carry_out(script: Script, outcomes: Sequence[Outcome], services: Services, 
     _raise_for_failed(carried.outcomes.all)
 
 
-def _session(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:
+def session_of(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:
+    """The stores and the door of a script."""
     return open_session(
         script.name,
         services.bind,

@@ -242,12 +242,7 @@ def test_a_dry_run_reads_and_a_plan_ends_as_the_script_does(lab, content, steps)
     actions = tuple(planned_from(dry.outcomes))
     write_plan(Plan(0.0, "", actions), path, lab.folder)
     bot = lab.bot(planned, "return", dry_run=False)
-    stores = bot.stores()
-    again = read_plan(
-        str(path),
-        work_dir=lab.folder,
-        blob_of=lambda source, digest, size: lambda: stores.open(source).blob(digest, size),
-    )
+    again = read_plan(str(path), work_dir=lab.folder)
     bot.apply(again.actions)
     assert [outcome for outcome in bot.outcomes if outcome.status != "done"] == []
     assert lab.kept(planned) == lab.kept(direct)
