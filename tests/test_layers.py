@@ -75,7 +75,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "arguments": ("config", "plan"),
     "client": ("arguments", "run"),
     "testing": ("run",),
-    "cli": ("run", "testing"),
+    "proposal": ("run", "testing"),
+    "cli": ("run", "testing", "proposal"),
 }
 
 LIBRARIES: dict[str, tuple[str, ...]] = {

@@ -12,6 +12,7 @@ from regbot.cli.check import check
 from regbot.cli.group import Commands
 from regbot.cli.history import history, undo
 from regbot.cli.in_use import in_use
+from regbot.cli.init import init
 from regbot.cli.lua_api import lua_api
 from regbot.cli.options import options_before
 from regbot.cli.plans import apply, plan
@@ -46,6 +47,7 @@ def regbot() -> None:
 
 
 for command in (
+    init,
     once,
     server,
     run,

@@ -27,14 +27,18 @@ def schema(files: Files) -> None:
     `# yaml-language-server: $schema=regbot.schema.json`. Editors then show most mistakes
     while you type; `regbot check` finds all of them.
     """
+    text = schema_of(files)
+    show(lambda stream: print(text, end="", file=stream))
+
+
+def schema_of(files: Files) -> str:
+    """The schema of some files."""
     from regbot.config.jsonschema import schema_text
 
     if files == "test":
         from regbot.testing.schema import Suite
 
-        text = schema_text(Suite, "Tests of regbot")
-    else:
-        from regbot.config.schema import File
+        return schema_text(Suite, "Tests of regbot")
+    from regbot.config.schema import File
 
-        text = schema_text(File, "Config of regbot")
-    show(lambda stream: print(text, end="", file=stream))
+    return schema_text(File, "Config of regbot")

@@ -67,16 +67,23 @@ def _of_registry(value: Value) -> Repositories:
 
 
 def _named(value: Value) -> Repositories:
-    text = word_of(value)
+    try:
+        return named_repositories(word_of(value))
+    except InvalidValue as error:
+        raise Mistake(str(error)) from None
+
+
+def named_repositories(text: str) -> Repositories:
+    """A registry, or a repository, by its name. Raises InvalidValue."""
     host, _, rest = text.partition("/")
     try:
         if not rest and ("." in host or ":" in host or host == "localhost"):
             return Repositories(parse_registry(host))
         reference = Reference.parse(text, default_tag=None)
     except InvalidValue as error:
-        raise Mistake(f"{error} (name a registry, or a repository)") from None
+        raise InvalidValue(f"{error} (name a registry, or a repository)") from None
     if reference.scheme == "ocidir":
-        raise Mistake(f"{text} is a layout folder (name a registry, or a repository)")
+        raise InvalidValue(f"{text} is a layout folder (name a registry, or a repository)")
     if reference.tag or reference.digest:
-        raise Mistake(f"{text} is an image (leave the tag and the digest out)")
+        raise InvalidValue(f"{text} is an image (leave the tag and the digest out)")
     return Repositories(reference.registry, (Pattern.parse(reference.repository),))

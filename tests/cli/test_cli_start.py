@@ -20,6 +20,7 @@ ROOMS = {
     *("regbot.image.archive_read", "regbot.image.archive_write", "regbot.journal.journal"),
     *("regbot.journal.undo", "regbot.oci.versions", "regbot.plan.planfile"),
     *("regbot.report.build", "regbot.report.terminal", "regbot.store.ocidir"),
+    *("regbot.config.jsonschema", "regbot.proposal.look", "regbot.proposal.pages"),
     "regbot.store.remote",
 }
 """What a script that calls nothing has no use for."""

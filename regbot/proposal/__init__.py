@@ -1,0 +1,1 @@
+"""What ``regbot init`` proposes: a first config and its test, after a look at a registry."""

@@ -1,0 +1,75 @@
+"""Makes a proposal: looks at repositories, proposes rules, and counts what they would do."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from regbot.config.load import load_config
+from regbot.config.values import Config, Repositories
+from regbot.errors import InternalError, NotFound, RegbotError
+from regbot.oci.reference import Reference
+from regbot.proposal.look import Found, count, look_at, names_in, within_reach
+from regbot.proposal.pages import Access, Proposal, config_page
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStores
+
+_T = TypeVar("_T")
+
+
+class Watch(Protocol):
+    """Hands on items one by one, and shows how far that is."""
+
+    def __call__(self, items: Sequence[_T], label: str, /) -> Iterable[_T]:
+        """The items; ``label`` says what is done with them."""
+        ...
+
+
+def config_of(text: str) -> Config:
+    """A config that was proposed."""
+    return load_config(text, filename="", environ=os.environ, base=Path.cwd())
+
+
+def propose(
+    part: Repositories, access: Access, stores: ReadStores, stop: Stop, watch: Watch
+) -> Proposal:
+    """What is proposed for repositories, after a look at them.
+
+    Raises RegbotError where there are no tags, and what reading them raises.
+    """
+    names, more = names_in(part, stores)
+    looked_at = list(_found(part, watch(names, "looking at repositories"), stores, stop))
+    found = tuple(within_reach(looked_at))
+    if not found:
+        raise RegbotError(f"{part.registry} has no repository with a tag")
+    now = time.time()
+    proposal = Proposal(
+        access,
+        tuple(each.repository for each in found),
+        found,
+        left_out=len(looked_at) - len(found) + more,
+        date=time.strftime("%Y-%m-%d", time.gmtime(now)),
+    )
+    policy = config_of(config_page(proposal)).scripts[0].retention
+    if policy is None:
+        raise InternalError(ValueError("the proposed config has no rules"))
+    shown = watch(found, "reading the dates of builds")
+    return replace(proposal, counts=tuple(count(each, policy, now) for each in shown))
+
+
+def _found(
+    part: Repositories, names: Iterable[str], stores: ReadStores, stop: Stop
+) -> Iterator[Found]:
+    for name in names:
+        try:
+            found = look_at(Reference("registry", part.registry, name), stores, stop)
+        except NotFound:
+            if part.names:
+                raise
+            continue
+        if found:
+            yield found

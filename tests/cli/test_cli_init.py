@@ -1,0 +1,116 @@
+"""regbot init where there is nothing to look at, and what it never does."""
+
+from __future__ import annotations
+
+import pytest
+from support.command import regbot
+from support.registry import DISTRIBUTION_3, TestRegistry
+
+FILES = ["regbot-test.schema.json", "regbot.schema.json", "regbot.yml", "regbot_test.yml"]
+
+
+def init(folder, *arguments):
+    return regbot("init", *arguments, home=folder, cwd=folder)
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((), "registry.example.org/team/app"),
+        (("--offline", "registry.example.com"), "registry.example.com/team/app"),
+        (("--offline", "nginx"), "docker.io/library/nginx"),
+    ],
+)
+def test_a_template_is_written_without_a_look(arguments, name, tmp_path):
+    done = init(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path) == FILES
+    assert f"- {name}\n" in (tmp_path / "regbot.yml").read_text()
+    assert f"docker login {name.partition('/')[0]}" in done.stdout
+    for command in ("check", "test"):
+        ran = regbot(command, home=tmp_path, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("name", ["regbot.yml", "regbot_test.yml"])
+def test_no_file_is_overwritten(name, tmp_path):
+    (tmp_path / name).write_text("mine\n")
+    done = init(tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"{name}: this file exists already, so nothing was written"
+        " (delete it, or change to another folder)\n"
+    )
+    assert files(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "mine\n"
+
+
+def test_a_schema_that_is_there_stays(tmp_path):
+    (tmp_path / "regbot.schema.json").write_text("mine\n")
+    assert init(tmp_path).returncode == 0
+    assert (tmp_path / "regbot.schema.json").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("registry.example.org/team/app:v1",),
+        ("ocidir://backup",),
+        ("a.example", "b.example"),
+        ("a.example/UPPER",),
+    ],
+)
+def test_a_name_that_is_none_is_wrong_usage(names, tmp_path):
+    done = init(tmp_path, *names)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert files(tmp_path) == []
+
+
+def test_nothing_is_written_where_the_registry_does_not_answer(tmp_path):
+    with TestRegistry(DISTRIBUTION_3) as registry:
+        host = registry.host
+    done = init(tmp_path, f"{host}/team/app")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(
+        f"nothing was written (without a look: regbot init --offline {host}/team/app)"
+    )
+    assert files(tmp_path) == []
+
+
+def test_a_registry_without_a_list_is_asked_by_name(tmp_path):
+    with TestRegistry(DISTRIBUTION_3, catalog=False) as registry:
+        registry.put_image("team/app", "v1")
+        done = init(tmp_path, registry.host)
+        assert done.returncode == 1
+        assert f"name them: {registry.host}/team/app" in done.stderr
+        assert files(tmp_path) == []
+        assert init(tmp_path, f"{registry.host}/team/app").returncode == 0
+        assert {request.method for request in registry.requests} <= {"GET", "HEAD"}
+
+
+def test_an_empty_registry_is_told(tmp_path):
+    with TestRegistry(DISTRIBUTION_3) as registry:
+        done = init(tmp_path, registry.host)
+    assert done.returncode == 1
+    assert "has no repository with a tag" in done.stderr
+    assert files(tmp_path) == []
+
+
+def test_builds_that_are_all_that_there_is_do_not_break_the_guard(tmp_path):
+    with TestRegistry(DISTRIBUTION_3) as registry:
+        for number in range(100):
+            registry.put_image(
+                "team/app",
+                f"build-{number}",
+                created=f"2020-01-01T00:{number // 60:02}:{number % 60:02}Z",
+            )
+        assert init(tmp_path, registry.host).returncode == 0
+        planned = regbot("plan", home=tmp_path, cwd=tmp_path)
+        assert planned.returncode == 0, planned.stderr
+        assert planned.stdout.count("build-") >= 90
