@@ -35,10 +35,10 @@ def test_a_killed_run_is_interrupted(tmp_path):
         running.send_signal(signal.SIGKILL)
         go.set()
         assert running.wait(60) == -signal.SIGKILL
-        assert " running " in listed
+        assert "\trunning\t" in listed
         listed = bot.run("history").stdout
-        assert " interrupted " in listed
-        assert " running " not in listed
+        assert "\tinterrupted\t" in listed
+        assert "\trunning\t" not in listed
         (run,) = bot.journalled()
         assert bot.run("undo", run).returncode == 0
         assert len(bot.registry.tags(APP)) == 4
