@@ -20,6 +20,9 @@ from regbot.errors import StorageError
 
 TEMPORARY_PREFIX = ".regbot-"
 
+StrPath = str | os.PathLike[str]
+"""A path; a plain text is quicker to make where there are many."""
+
 Signature = tuple[int, int, int, int]
 """Device, inode, size and time of change: another version of a file differs in one."""
 
@@ -32,7 +35,7 @@ _KINDS = {
 }
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: StrPath) -> BinaryIO:
     """Open a file to read it, symlinks followed.
 
     Raises OSError as ``open`` does, and one that says what the path is instead when it
@@ -41,14 +44,14 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(regular_descriptor(path, os.O_RDONLY), "rb")
 
 
-def regular_descriptor(path: Path, flags: int, permissions: int = 0o666) -> int:
+def regular_descriptor(path: StrPath, flags: int, permissions: int = 0o666) -> int:
     """Open a regular file with flags of ``os.open``. Raises as ``open_regular`` does.
 
     What is there is looked at first, since opening a device can set it going, and again
     when it is open, since another may have taken its place.
     """
     with suppress(FileNotFoundError):
-        _require_regular(path.stat(), path)
+        _require_regular(os.stat(path), path)
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, permissions)
     try:
         _require_regular(os.fstat(descriptor), path)
@@ -58,7 +61,7 @@ def regular_descriptor(path: Path, flags: int, permissions: int = 0o666) -> int:
     return descriptor
 
 
-def private_descriptor(path: Path, flags: int) -> int:
+def private_descriptor(path: StrPath, flags: int) -> int:
     """Open a regular file of this user that nobody else can write to, and no symlink.
 
     ``flags`` are those of ``os.open``. Raises OSError, also for any other file.
@@ -72,7 +75,7 @@ def private_descriptor(path: Path, flags: int) -> int:
     return descriptor
 
 
-def require_private_folder(path: Path | str) -> os.stat_result:
+def require_private_folder(path: StrPath) -> os.stat_result:
     """Raise OSError unless this is a folder as ``private_descriptor`` wants a file."""
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode):
@@ -81,14 +84,14 @@ def require_private_folder(path: Path | str) -> os.stat_result:
     return status
 
 
-def _require_private(status: os.stat_result, path: Path | str) -> None:
+def _require_private(status: os.stat_result, path: StrPath) -> None:
     if status.st_uid != os.geteuid():
         raise OSError(errno.EPERM, "it belongs to another user", str(path))
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise OSError(errno.EPERM, "other users can write to it", str(path))
 
 
-def _require_regular(status: os.stat_result, path: Path) -> None:
+def _require_regular(status: os.stat_result, path: StrPath) -> None:
     if stat.S_ISREG(status.st_mode):
         return
     kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
@@ -126,7 +129,7 @@ def replace_file(path: Path, content: bytes, permissions: int | None = None) -> 
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))  # finer than the kernel's own clock tick
         os.fsync(descriptor)
-        temporary.rename(path)
+        os.rename(temporary, path)
         sync_folder(path.parent)
         return signature_of(os.fstat(descriptor))
 
@@ -159,14 +162,14 @@ def obstacle(path: Path) -> str:
             return "" if os.access(target, os.W_OK) else os.strerror(errno.EACCES)
         descriptor, temporary = create_beside(target)
         os.close(descriptor)
-        temporary.unlink()
+        os.unlink(temporary)
     except (OSError, ValueError) as error:
         return getattr(error, "strerror", None) or str(error)
     return ""
 
 
 @contextmanager
-def temporary_file(path: Path) -> Iterator[tuple[int, Path]]:
+def temporary_file(path: StrPath) -> Iterator[tuple[int, str]]:
     """A new file beside ``path``, removed at the end unless it was renamed."""
     with writing(path):
         descriptor, temporary = create_beside(path)
@@ -175,12 +178,12 @@ def temporary_file(path: Path) -> Iterator[tuple[int, Path]]:
     finally:
         os.close(descriptor)
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            os.unlink(temporary)
 
 
-def create_beside(path: Path) -> tuple[int, Path]:
+def create_beside(path: StrPath) -> tuple[int, str]:
     """A new file beside ``path``, open for writing, and where it is. Raises OSError."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    temporary = os.path.join(os.path.dirname(path), f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
     return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), temporary
 
 
@@ -191,7 +194,7 @@ def write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: StrPath) -> None:
     """Make renames and removals in a folder outlast a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -201,7 +204,7 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: StrPath) -> Iterator[None]:
     """Turn an OSError into a StorageError that names the path."""
     try:
         yield
@@ -210,7 +213,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: StrPath) -> Iterator[None]:
     """Turn an OSError into a StorageError that names the path."""
     try:
         yield

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -188,7 +188,9 @@ class RunJournal:
             for manifest in action.saved.manifests
         }
         self._files.add(manifests.values())
-        records = [self._record_of(action) for action in actions]
+        repositories = {action.action.reference.without_name for action in actions}
+        places = {repository: absolute(repository) for repository in repositories}
+        records = [self._record_of(action, places) for action in actions]
 
         def write() -> list[int]:
             # Another process may have removed some of them in the meantime.
@@ -197,8 +199,13 @@ class RunJournal:
 
         return self._history.together(write)
 
-    def _record_of(self, beginning: Beginning) -> ActionRecord:
+    def _record_of(
+        self, beginning: Beginning, places: Mapping[Reference, Reference]
+    ) -> ActionRecord:
+        """An entry, with its reference by the absolute one of its repository."""
         action, saved = beginning.action, beginning.saved
+        reference = action.reference
+        place = places[reference.without_name]
         manifests = saved.manifests if saved else ()
         return ActionRecord(
             id=0,
@@ -206,7 +213,9 @@ class RunJournal:
             at=self._clock(),
             script=beginning.script,
             verb=action.verb,
-            reference=absolute(action.reference),
+            reference=Reference(
+                place.scheme, place.registry, place.repository, reference.tag, reference.digest
+            ),
             digest=saved.digest if saved else action.digest,
             reason=action.reason,
             status="begun",

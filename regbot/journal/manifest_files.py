@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -32,13 +33,13 @@ class ManifestFiles:
 
     def has(self, manifest: Manifest) -> bool:
         """Whether a manifest is saved."""
-        return self._files.path(manifest.digest).is_file()
+        return self._files.has(manifest.digest)
 
     def read(self, digest: Digest, media_type: str) -> Manifest:
         """A saved manifest, verified. Raises StorageError if it is gone or damaged."""
         try:
             raw = b"".join(self._files.chunks(digest))
-            return Manifest.checked(raw, digest, media_type, what=str(self._files.path(digest)))
+            return Manifest.checked(raw, digest, media_type, what=self._files.path(digest))
         except NotFound as error:
             raise StorageError(f"a saved manifest is gone: {error}") from None
         except ContentError as error:
@@ -57,8 +58,8 @@ class ManifestFiles:
         for digest, path in self._files.files():
             if digest is None:
                 with writing(path), suppress(FileNotFoundError):
-                    if path.lstat().st_mtime < before:
-                        path.unlink()
+                    if os.lstat(path).st_mtime < before:
+                        os.unlink(path)
 
     def _has_bytes(self, manifest: Manifest) -> bool:
         if not self.has(manifest):

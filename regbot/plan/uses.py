@@ -30,7 +30,7 @@ class Uses:
     """All uses that are known, by tag and by digest. Threads may share it."""
 
     def __init__(self, uses: Iterable[Use] = ()) -> None:
-        self._by_tag: dict[Reference, list[str]] = {}
+        self._by_tag: dict[Tag, dict[Reference, list[str]]] = {}
         self._by_digest: dict[Digest, list[str]] = {}
         self._in_repository: dict[Reference, set[Name]] = {}
         self._alone: set[Digest] = set()
@@ -43,7 +43,8 @@ class Uses:
             names = self._in_repository.setdefault(repository, set())
             if reference.tag:
                 names.add(reference.tag)
-                self._by_tag.setdefault(repository.with_tag(reference.tag), []).append(use.user)
+                places = self._by_tag.setdefault(reference.tag, {})
+                places.setdefault(repository, []).append(use.user)
             if use.digest:
                 names.add(use.digest)
         if use.digest:
@@ -68,9 +69,11 @@ class Uses:
 
     def of_tag(self, tag: Tag, names: Sequence[Reference]) -> str:
         """Who uses a tag of a repository, by any of the repository's names; else empty."""
-        places = [comparable(name).with_tag(tag) for name in names]
-        users = (self._by_tag[place] for place in places if place in self._by_tag)
-        return _told(next(users, []))
+        places = self._by_tag.get(tag)
+        if places is None:
+            return ""
+        users = map(places.get, map(comparable, names))
+        return _told(next(filter(None, users), []))
 
     def of_digest(self, digest: Digest) -> str:
         """Who uses a digest, in whatever repository; empty for nobody."""

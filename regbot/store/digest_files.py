@@ -46,9 +46,13 @@ class DigestFiles:
     def __str__(self) -> str:
         return self._name
 
-    def path(self, digest: Digest) -> Path:
+    def path(self, digest: Digest) -> str:
         """Where a file is or would be."""
-        return Path(f"{self._folder}/{digest.algorithm}/{digest.hex}")
+        return f"{self._folder}/{digest.algorithm}/{digest.hex}"
+
+    def has(self, digest: Digest) -> bool:
+        """Whether a file is there."""
+        return os.path.isfile(self.path(digest))
 
     def size(self, digest: Digest) -> int:
         """Bytes of a file."""
@@ -80,14 +84,14 @@ class DigestFiles:
     def write(self, digest: Digest, chunks: Iterable[bytes]) -> None:
         """Write one of several files, which outlast a power cut after ``sync``."""
         path = self.path(digest)
-        self._make(path.parent)
+        self._make(self._folder / digest.algorithm)
         with temporary_file(path) as (descriptor, temporary):
             for chunk in chunks:
                 with writing(path):
                     write_all(descriptor, chunk)
             with writing(path):
                 os.fsync(descriptor)
-                temporary.rename(path)
+                os.rename(temporary, path)
 
     def write_all(self, contents: Mapping[Digest, bytes]) -> None:
         """Write small files, each as ``write`` does; together they take little longer than one."""
@@ -105,7 +109,7 @@ class DigestFiles:
 
     def _write_some(self, contents: Iterable[tuple[Digest, bytes]], pool: Executor) -> None:
         """Write files whose folders are there, and leave nothing else behind."""
-        written: list[tuple[int, Path, Path]] = []
+        written: list[tuple[int, str, str]] = []
         renamed = 0
         try:
             for digest, content in contents:
@@ -118,14 +122,14 @@ class DigestFiles:
             with writing(self._folder):
                 _sync_all(descriptors, pool)
                 for _, temporary, path in written:
-                    temporary.rename(path)
+                    os.rename(temporary, path)
                     renamed += 1
         finally:
             for descriptor, _, _ in written:
                 os.close(descriptor)
             for _, temporary, _ in written[renamed:]:
                 with suppress(OSError):
-                    temporary.unlink()
+                    os.unlink(temporary)
 
     def sync(self, algorithm: str) -> None:
         """Make what was written under an algorithm outlast a power cut."""
@@ -138,12 +142,12 @@ class DigestFiles:
         if self.renew(digest, source.size(digest)):
             return True
         origin, path = source.path(digest), self.path(digest)
-        self._make(path.parent)
+        self._make(self._folder / digest.algorithm)
         with writing(path):
-            if origin.is_symlink():
+            if os.path.islink(origin):
                 return False
             try:
-                path.hardlink_to(origin)
+                os.link(origin, path)
             except OSError:
                 return False
         self._touch(path)
@@ -166,10 +170,10 @@ class DigestFiles:
     def remove(self, digest: Digest) -> None:
         """Remove a file, if it is there."""
         path = self.path(digest)
-        with writing(path):
-            path.unlink(missing_ok=True)
+        with writing(path), suppress(FileNotFoundError):
+            os.unlink(path)
 
-    def files(self) -> Iterator[tuple[Digest | None, Path]]:
+    def files(self) -> Iterator[tuple[Digest | None, str]]:
         """All files with their digests; None for one that is unfinished.
 
         A killed process may have left such a file.
@@ -181,13 +185,13 @@ class DigestFiles:
             listed = [(folder, [file.name for file in os.scandir(folder)]) for folder in folders]
         for folder, names in listed:
             for name in names:
-                path = folder / name
+                path = f"{folder}/{name}"
                 if name.startswith(TEMPORARY_PREFIX):
                     yield None, path
                 elif digest := _digest(folder.name, name):
                     yield digest, path
 
-    def _open(self, digest: Digest, path: Path) -> BinaryIO:
+    def _open(self, digest: Digest, path: str) -> BinaryIO:
         with reading(path):
             try:
                 return open_regular(path)
@@ -200,7 +204,7 @@ class DigestFiles:
                 folder.mkdir(parents=True, exist_ok=True)
                 sync_folder(self._folder)
 
-    def _touch(self, path: Path) -> None:
+    def _touch(self, path: str) -> None:
         with suppress(PermissionError), writing(path):
             os.utime(path)
 

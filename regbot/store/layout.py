@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,9 +82,11 @@ class Layout:
         something else or a broken one.
         """
         path, cached = self._index_path, self._cached
-        with suppress(OSError):
-            if cached and cached[0] == signature_of(path.stat()):
+        try:
+            if cached and cached[0] == signature_of(os.stat(path)):
                 return cached[1]
+        except OSError:
+            pass  # the reading below says what is wrong
         with reading(path):
             try:
                 raw, signature = read_whole(path, LARGEST_INDEX)

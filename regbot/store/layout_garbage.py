@@ -7,8 +7,8 @@ then nothing is removed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
 
 from regbot.errors import InvalidValue, Malformed, NotFound, SizeMismatch
 from regbot.files import TEMPORARY_PREFIX, reading, sync_folder, writing
@@ -66,7 +66,7 @@ def collect_garbage(
                 continue
             stop.check()
             with writing(path):
-                status = path.lstat()
+                status = os.lstat(path)
             if status.st_mtime < before:
                 garbage.append((digest, path, status.st_size))
         return _remove(layout, garbage, needed, stop) if garbage else Collected()
@@ -74,7 +74,7 @@ def collect_garbage(
 
 def _remove(
     layout: Layout,
-    garbage: Sequence[tuple[Digest | None, Path, int]],
+    garbage: Sequence[tuple[Digest | None, str, int]],
     needed: Callable[[], Collection[Digest]],
     stop: Stop,
 ) -> Collected:
@@ -88,7 +88,7 @@ def _remove(
         if digest in spared:
             continue
         with writing(path):
-            path.unlink()
+            os.unlink(path)
         if digest:
             blobs, size = blobs + 1, size + length
     return Collected(blobs, size)
@@ -159,9 +159,13 @@ def _names(data: object, *, listed: bool) -> Iterator[_Named]:
                 yield from _names(value, listed=key == "manifests")
 
 
-def _ours(layout: Layout) -> Iterator[tuple[Digest | None, Path]]:
+def _ours(layout: Layout) -> Iterator[tuple[Digest | None, str]]:
     """Each blob's digest and file, and each temporary file without a digest."""
     with reading(layout.folder):
-        files = [path for path in layout.folder.iterdir() if path.name.startswith(TEMPORARY_PREFIX)]
+        files = [
+            entry.path
+            for entry in os.scandir(layout.folder)
+            if entry.name.startswith(TEMPORARY_PREFIX)
+        ]
     yield from ((None, path) for path in files)
     yield from layout.blobs.files()

@@ -84,8 +84,10 @@ def replaced_by(store: ReadStore, name: Name) -> Digest | None:
 def original_of(store: ReadStore, manifest: Manifest) -> Digest | None:
     """The same for a manifest at hand."""
     try:
+        if len(manifest.data["layers"]) != 1 or manifest.layers[0].digest != Digest.of(_LAYER):
+            return None
         config = manifest.config
-        if config is None or [layer.digest for layer in manifest.layers] != [Digest.of(_LAYER)]:
+        if config is None:
             return None
         raw = read_blob(store, config.digest, size=config.size, limit=_LARGEST_CONFIG)
         note = ImageConfig.parse(raw, config).data["config"]["Labels"]["regbot"]
