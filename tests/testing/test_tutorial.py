@@ -37,19 +37,8 @@ def test_a_variant_fails_as_shown(tmp_path):
     assert set(WORSE.splitlines()) <= set(shown_by(tmp_path, careless).splitlines())
 
 
-def test_the_repositories_are_there_as_described(tmp_path):
-    script = """\
-script: |
-  local app = "registry.example.org/team/app"
-  for _, target in ipairs({"mirror.example.org/team/app", "ocidir://backup/app"}) do
-    image.copy(app .. ":v1", target .. ":v1")
-  end
-  assert(image.created(app .. ":latest") == image.created(app .. ":v1"))
-  assert(#manifest.getList(app .. ":multi").manifests == 2)
-tests: [{name: all, expect: {copied: [v1]}}]
-"""
-    shown = shown_by(tmp_path, f"{REPOSITORIES}{script}")
-    assert "ok    cleanup_test.yml: all" in shown, shown
+def test_the_example_of_repositories_passes(tmp_path):
+    assert "1 passed, 0 failed" in shown_by(tmp_path, REPOSITORIES)
 
 
 @pytest.mark.parametrize("section", sections(Suite).values())
