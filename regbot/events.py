@@ -105,14 +105,61 @@ class Printed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StepsAhead(Event):
+    """So many steps of a script are known to come.
+
+    The end of one is told by RepositoryEnded, TagRead or plan.outcome.ActionDone. An
+    action comes with a plan that is carried out; a plan file's are of no ``script``.
+    """
+
+    script: str
+    step: Literal["repository", "tag", "action"]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryStarted(Event):
+    """A script of many repositories began to work at one of them."""
+
+    script: str
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryEnded(Event):
+    """A script's work at one of its repositories ended, also where it failed."""
+
+    script: str
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagsListed(Event):
+    """A script was given so many tags of a repository that it did not know."""
+
+    script: str
+    repository: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TagRead(Event):
+    """A script, or its rules, looked at one tag for the first time."""
+
+    script: str
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A command began to run scripts or to carry out a plan.
+    """A command began to run ``scripts``, or to carry out a plan.
 
     ``kind`` is the command. In a server, each script is a run of its own.
     """
 
     kind: str
     dry_run: bool = False
+    scripts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

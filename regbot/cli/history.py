@@ -74,13 +74,14 @@ def undo(
     """
     from regbot.journal.undo import ending
     from regbot.report.summary import undo_summary
+    from regbot.run.bot import Options
 
     config = read_config(config_path)
     with _journal_of(run, config) as (journal, record):
         if not config_is_named():
             config_path = _config_of(record, config_path)
             config = read_config(config_path)
-        with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
+        with open_bot(config, config_path, settings, Options(dry_run=dry_run)) as bot:
             began = time.monotonic()
             undone = bot.undo(journal, record.id, tags)
             seconds = time.monotonic() - began

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal, TextIO, get_args
+from typing import Literal, Protocol, get_args
 
 from regbot.events import (
     Delayed,
@@ -25,24 +26,44 @@ from regbot.events import (
 )
 from regbot.plan.outcome import ActionDone, Status
 
-Format = Literal["logfmt", "json"]
+Format = Literal["logfmt", "json", "terminal"]
 Value = str | int | float | bool
 Fields = Mapping[str, Value]
 
 _RANKS: Mapping[Level, int] = {level: rank for rank, level in enumerate(get_args(Level))}
 _FIRST_KEYS = ("time", "level", "msg")
 _OF_ACTIONS: Mapping[Status, Level] = {"failed": "error", "stopped": "warn", "skipped": "warn"}
+_STYLES = {"WARN": "\x1b[33m", "ERROR": "\x1b[1;31m"}
+_PLAIN = "\x1b[0m"
 OF_ENDINGS: Mapping[Ending, Level] = {"done": "info", "stopped": "warn", "failed": "error"}
 
 
-def make_log(minimum: Level, form: Format, stream: TextIO | None = None) -> Emit:
-    """A listener that writes a line for each event of at least the ``minimum`` level."""
-    render = _json if form == "json" else _logfmt
+class Writable(Protocol):
+    """Where lines are written."""
+
+    def write(self, text: str, /) -> object:
+        """Write whole lines."""
+        ...
+
+    def flush(self) -> None:
+        """Have them there."""
+        ...
+
+
+def make_log(
+    minimum: Level, form: Format, stream: Writable | None = None, *, is_live: bool = False
+) -> Emit:
+    """A listener that writes a line for each event of at least the ``minimum`` level.
+
+    ``is_live``: a person sees besides what is done now, and at the end a summary and what
+    is planned, so that there is no need for a line of it.
+    """
+    render = {"json": _json, "logfmt": _logfmt, "terminal": _terminal}[form]
     out = stream or sys.stderr
     lowest = _RANKS[minimum]
 
     def emit(event: Event) -> None:
-        level = level_of(event)
+        level = "debug" if is_live and _is_seen_anyway(event) else level_of(event)
         if level is not None and _RANKS[level] >= lowest:
             # A log that nobody reads any more must not end work half-way.
             with suppress(OSError, ValueError):
@@ -50,6 +71,15 @@ def make_log(minimum: Level, form: Format, stream: TextIO | None = None) -> Emit
                 out.flush()
 
     return emit
+
+
+def _is_seen_anyway(event: Event) -> bool:
+    match event:
+        case ScriptStarted() | RunEnded() | ScriptEnded(status="done"):
+            return True
+        case ActionDone():
+            return event.outcome.status == "planned"
+    return False
 
 
 def level_of(event: Event) -> Level | None:
@@ -61,6 +91,8 @@ def level_of(event: Event) -> Level | None:
             return "trace"
         case LeftBehind():
             return "error"
+        case ActionDone(is_trial=True):
+            return "debug"
         case ActionDone():
             return _OF_ACTIONS.get(event.outcome.status, "info")
         case ScriptEnded():
@@ -158,6 +190,28 @@ def _json(line: Fields) -> str:
 
 def _logfmt(line: Fields) -> str:
     return " ".join(f"{key}={_logfmt_value(value)}" for key, value in line.items())
+
+
+def _terminal(line: Fields) -> str:
+    """A line for a person: the time of day, the script, what and where, the other fields.
+
+    The level is shown if it is not the usual one, and only then the digest.
+    """
+    others = {key: value for key, value in line.items() if key not in _FIRST_KEYS}
+    level, script = str(line["level"]), others.pop("script", "")
+    where = others.pop("image", None) or others.pop("repository", "")
+    is_usual = level == "INFO"
+    if is_usual:
+        others.pop("digest", None)
+    style = "" if os.environ.get("NO_COLOR") else _STYLES.get(level, "")
+    words = [
+        datetime.now().astimezone().strftime("%H:%M:%S"),
+        "" if is_usual else f"{style}{level}{_PLAIN if style else ''}",
+        f"{script}:" if script else "",
+        str(line["msg"]),
+        str(where),
+    ]
+    return "  ".join(filter(None, (" ".join(filter(None, words)), _logfmt(others))))
 
 
 def _logfmt_value(value: Value) -> str:

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import FrameType
@@ -15,14 +16,14 @@ from typing import TYPE_CHECKING, TextIO
 from regbot.cli.main import leave
 from regbot.cli.output import Printing, drop, note
 from regbot.errors import UsageError
-from regbot.lua.processes import Process, start
 
 if TYPE_CHECKING:
+    from regbot.cli.live import Live
     from regbot.cli.options import Settings
     from regbot.config.values import Config
     from regbot.events import Emit
     from regbot.lua.finding import Reader
-    from regbot.run.bot import Bot
+    from regbot.run.bot import Bot, Options
 
 
 def read_config(path: str | None, reader: Reader | None = None) -> Config:
@@ -48,30 +49,45 @@ def open_bot(
     config: Config,
     config_path: str | None,
     settings: Settings,
+    options: Options | None = None,
     *listeners: Emit,
-    dry_run: bool = False,
-    evidence: bool = False,
-    whole: bool = False,
     prints: TextIO | None = None,
-    start_process: Callable[[], Process] = start,
+    live: bool = False,
 ) -> Iterator[Bot]:
     """Open a bot that logs, and that a signal stops gracefully.
 
-    ``evidence`` is set for a report or plan, ``whole`` where a script that fails is to
-    plan nothing. ``prints`` is where scripts print to, by default standard output.
-    ``start_process`` gives a script its process.
+    ``prints`` is where scripts print to, by default standard output. ``live``: on a
+    terminal, what the bot does now is shown there, and the log leaves out what that shows.
     """
     from regbot.cli.logs import make_log
     from regbot.events import fan_out
     from regbot.run.bot import Options, assemble
 
-    printing = Printing(prints or sys.stdout)
-    emit = fan_out(make_log(settings.level, settings.log_format), printing, *listeners)
-    options = Options(dry_run, settings.user_agent, evidence, whole, start_process)
-    with assemble(config, options, _absolute(config_path), emit) as bot:
-        ask_on_signals(bot.stop.ask)
-        yield bot
+    out = prints or sys.stdout
+    form = settings.log_format
+    shown = _live(live=live and form == "terminal")
+    room = shown.screen.above if shown and out and out.isatty() else nullcontext
+    printing = Printing(out, room)
+    log = make_log(settings.level, form, shown.screen if shown else None, is_live=bool(shown))
+    emit = fan_out(log, printing, *listeners, *([shown] if shown else []))
+    options = replace(options or Options(), user_agent=settings.user_agent)
+    try:
+        with assemble(config, options, _absolute(config_path), emit) as bot:
+            ask_on_signals(bot.stop.ask)
+            yield bot
+    finally:
+        if shown:
+            shown.close()
     printing.check()
+
+
+def _live(*, live: bool) -> Live | None:
+    """What shows on standard error what the bot does now."""
+    if not live:
+        return None
+    from regbot.cli.live import Live
+
+    return Live(sys.stderr)
 
 
 def _absolute(path: str | None) -> str:

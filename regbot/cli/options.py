@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from regbot.cli.group import hand_down
+from regbot.cli.output import is_terminal
 from regbot.errors import UsageError
 from regbot.values import dataclass
 
@@ -50,7 +52,7 @@ _log_options = partial(
     "log_options",
     multiple=True,
     metavar="OPT",
-    help="'json' writes log lines as JSON instead of logfmt.",
+    help="'json' writes log lines as JSON instead of logfmt, 'text' as logfmt on a terminal too.",
 )
 _user_agent = partial(
     click.option, "--user-agent", metavar="TEXT", help="User-Agent header for registries."
@@ -165,8 +167,10 @@ def settings_options(command: Command) -> Command:
 def _format(log_options: Sequence[str]) -> Format:
     for option in log_options:
         if option not in ("json", "text"):
-            raise UsageError(f"--logopt {option}: the only option is json")
-    return "json" if "json" in log_options else "logfmt"
+            raise UsageError(f"--logopt {option}: the options are json and text")
+    if "json" in log_options:
+        return "json"
+    return "terminal" if is_terminal(sys.stderr) and not log_options else "logfmt"
 
 
 def options_before(group: Command) -> Command:

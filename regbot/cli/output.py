@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
@@ -44,15 +44,25 @@ def show_text(text: str) -> None:
     show(lambda stream: print(text, file=stream))
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sees the stream, and lines on it can be drawn anew."""
+    return bool(stream and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb")
+
+
 class Printing:
     """A listener that writes the lines that scripts print, byte for byte.
 
     A line that can't be written is not an error in the script; ``check`` reports it.
-    Without a stream the lines go nowhere.
+    Without a stream the lines go nowhere. ``room`` is entered while a line is written.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None,
+        room: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._stream = stream
+        self._room = room
         self._error: OSError | None = None
 
     def __call__(self, event: Event) -> None:
@@ -62,9 +72,10 @@ class Printing:
         if isinstance(event, Printed) and self._stream and self._error is None:
             line = f"{event.text}\n".encode("utf-8", "surrogateescape")
             try:
-                self._stream.flush()
-                self._stream.buffer.write(line)
-                self._stream.buffer.flush()
+                with self._room():
+                    self._stream.flush()
+                    self._stream.buffer.write(line)
+                    self._stream.buffer.flush()
             except OSError as error:
                 self._error = error
 

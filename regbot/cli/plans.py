@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +26,6 @@ from regbot.lua.processes import started_ahead
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
-    from regbot.events import Event
 
 
 @click.command()
@@ -58,6 +55,7 @@ def plan(
     with started_ahead() as take_process:
         from regbot.plan.carrying import planned_from
         from regbot.plan.planfile import Plan, plan_text, write_plan
+        from regbot.run.bot import Options
 
         config = read_config(config_path, compiler()).only(only)
         work_dir = config.defaults.work_dir
@@ -65,11 +63,9 @@ def plan(
             config,
             config_path,
             settings,
-            dry_run=True,
-            evidence=True,
-            whole=True,
+            Options(dry_run=True, evidence=True, whole=True, start_process=take_process),
             prints=None if output else sys.stderr,
-            start_process=take_process,
+            live=True,
         ) as bot:
             ended = bot.plan()
             actions = tuple(planned_from(bot.outcomes))
@@ -98,10 +94,11 @@ def apply(plan_file: str, config_path: str, settings: Settings, reports: tuple[P
     apply the same plan again.
     """
     from regbot.plan.planfile import read_plan
+    from regbot.run.bot import Options
 
     config = read_config(config_path)
-    progress = _Progress()
-    with open_bot(config, config_path, settings, progress, evidence=bool(reports)) as bot:
+    options = Options(evidence=bool(reports))
+    with open_bot(config, config_path, settings, options, live=True) as bot:
         content = read_plan(plan_file, work_dir=config.defaults.work_dir)
         if content.fingerprint != config.fingerprint:
             tell(
@@ -109,8 +106,7 @@ def apply(plan_file: str, config_path: str, settings: Settings, reports: tuple[P
                 settings,
                 "warn",
             )
-        with progress.shown(len(content.actions)):
-            ended = bot.apply(content.actions)
+        ended = bot.apply(content.actions)
         write_reports(bot, "apply", ended, reports)
         then = ["stopped: apply the plan again to go on"] if bot.stop.asked else []
         show_end(bot, ended, settings, table=True, then=then)
@@ -120,32 +116,3 @@ def apply(plan_file: str, config_path: str, settings: Settings, reports: tuple[P
 def _apply(plan_file: Path, config_path: str) -> str:
     """The command that carries out a plan."""
     return shlex.join(["regbot", "apply", str(plan_file), "-c", config_path])
-
-
-class _Progress:
-    """A listener that moves a bar on for each action."""
-
-    def __init__(self) -> None:
-        self._advance: Callable[[], None] | None = None
-
-    def __call__(self, event: Event) -> None:
-        """Move the bar on for an ``ActionDone``."""
-        from regbot.plan.outcome import ActionDone
-
-        if self._advance and isinstance(event, ActionDone):
-            self._advance()
-
-    @contextmanager
-    def shown(self, total: int) -> Iterator[None]:
-        """Show the bar on standard error, where that is a terminal."""
-        if not (sys.stderr and sys.stderr.isatty()):
-            yield
-            return
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True)) as bar:
-            task = bar.add_task("applying", total=total)
-            self._advance = lambda: bar.advance(task)
-            yield
-            self._advance = None

@@ -61,15 +61,16 @@ def once(
     from regbot.cli.profile import profiled
 
     with started_ahead() as take_process, profiled(wanted=with_profile) as profile:
+        from regbot.run.bot import Options
+
         config = read_config(config_path, compiler()).only(only)
         with open_bot(
             config,
             config_path,
             settings,
+            Options(dry_run=dry_run, evidence=bool(reports), start_process=take_process),
             profile,
-            dry_run=dry_run,
-            evidence=bool(reports),
-            start_process=take_process,
+            live=True,
         ) as bot:
             ended = bot.run_once()
             write_reports(bot, "once", ended, reports)
@@ -87,9 +88,11 @@ def server(config_path: str, only: tuple[str, ...], settings: Settings, *, dry_r
 
     SIGTERM and Ctrl-C end the running scripts and then the server.
     """
+    from regbot.run.bot import Options
+
     config = read_config(config_path, compiler()).only(only)
     config.require_schedules()
-    with open_bot(config, config_path, settings, dry_run=dry_run) as bot:
+    with open_bot(config, config_path, settings, Options(dry_run=dry_run)) as bot:
         bot.serve(lambda run: tell_left_behind(bot, run, settings))
 
 
@@ -125,6 +128,8 @@ def run(
     regbot run -e 'tag.delete("registry.example.org/app:old")' --dry-run
     regbot run report.lua --arg repo=registry.example.org/app --json
     """  # noqa: D301 - click keeps the lines after its mark
+    from regbot.run.bot import Options
+
     name, source = _source(file, text)
     arguments = _arguments(pairs)
     config = read_config(config_path)
@@ -133,9 +138,9 @@ def run(
         config,
         config_path,
         settings,
-        dry_run=dry_run,
-        evidence=bool(reports),
+        Options(dry_run=dry_run, evidence=bool(reports)),
         prints=sys.stderr if as_json else None,
+        live=True,
     ) as bot:
         ended = bot.run(script)
         write_reports(bot, "run", ended, reports)

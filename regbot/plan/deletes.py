@@ -63,6 +63,7 @@ class Deletes:
         ``since`` is that of ``Executor._do``.
         """
         evidence: Evidence | None = None
+        self._record.begin(action)
         try:
             seen = self._looks.before(action, closely=self._closely, since=since)
             evidence = self._gathering.of(action, seen)
@@ -80,6 +81,7 @@ class Deletes:
         """
         repository = self._applier.names(action.reference)[0]
         evidence: Evidence | None = None
+        self._record.begin(action)
         with self._behind.beginning(repository, action.tag):
             try:
                 seen = self._looks.before(action, closely=self._closely)

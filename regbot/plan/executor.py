@@ -194,6 +194,8 @@ class Executor:
         return outcome
 
     def _write(self, action: Write) -> Outcome:
+        self._record.begin(action)
+
         def apply() -> Applied:
             return self._applier.apply(action, self._looks.refuse_overwrite)
 

@@ -119,6 +119,10 @@ class Record:
         self._done = done
         self.dry_run = dry_run
 
+    def begin(self, action: Action) -> None:
+        """Tell that an action begins."""
+        self._emit(ActionStarted(self._script, action))
+
     def end(self, action: Action, applied: Applied, evidence: Evidence | None = None) -> Outcome:
         """An action did what was asked, or there was nothing to do."""
         status: Status = applied.status
@@ -143,8 +147,21 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionStarted(Event):
+    """A script's action begins; it may wait for its turn, or turn out to be done already."""
+
+    script: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
 class ActionDone(Event):
-    """An action came to its end, whatever became of it."""
+    """An action came to its end, whatever became of it.
+
+    ``is_trial``: it was planned for a guard to judge. If the guard lets it pass, it is
+    carried out, and told again.
+    """
 
     outcome: Outcome
     dry_run: bool
+    is_trial: bool = False

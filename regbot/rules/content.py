@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Protocol
 
 from regbot.errors import ContentError, NotFound, NotSupported
+from regbot.events import Emit, StepsAhead, TagRead, TagsListed, ignore
 from regbot.image.crew import Crew
 from regbot.image.facts import labels_of, newest_date
 from regbot.image.graph import DEEPEST
@@ -85,14 +85,25 @@ class Content(Protocol):
 
 
 class StoreContent:
-    """The content of a store, many tags read at once and in the order of the listing."""
+    """The content of a store, many tags read at once and in the order of the listing.
+
+    ``emit`` hears what is read for the ``script``.
+    """
 
     def __init__(
-        self, store: ReadStore, stop: Stop, *, blob_limit: int = DEFAULT_BLOB_LIMIT
+        self,
+        store: ReadStore,
+        stop: Stop,
+        *,
+        blob_limit: int = DEFAULT_BLOB_LIMIT,
+        script: str = "",
+        emit: Emit = ignore,
     ) -> None:
         self._store = store
         self._stop = stop
         self._blob_limit = blob_limit
+        self._script = script
+        self._emit = emit
         self._known: dict[Depth, dict[Tag, Facts]] = {depth: {} for depth in _ENOUGH}
 
     @property
@@ -106,13 +117,24 @@ class StoreContent:
 
     def tags(self) -> list[Tag]:
         """All tags."""
-        return self._store.tags()
+        tags = self._store.tags()
+        self._emit(TagsListed(self._script, str(self.repository), len(tags)))
+        return tags
 
     def facts(self, tags: Collection[Tag], depth: Depth) -> Mapping[Tag, Facts]:
         """What is known of tags, to a depth at least."""
         known = {tag: facts for tag in tags if (facts := self._at(tag, depth))}
         unread = [tag for tag in tags if tag not in known]
-        read = Crew(WORKERS, self._stop).run(partial(self._read, depth), unread)
+        new = {tag for tag in unread if not any(tag in of for of in self._known.values())}
+        self._emit(StepsAhead(self._script, "tag", len(new)))
+
+        def look(tag: Tag) -> Facts:
+            facts = self._read(depth, tag)
+            if tag in new:
+                self._emit(TagRead(self._script, str(self.repository)))
+            return facts
+
+        read = Crew(WORKERS, self._stop).run(look, unread)
         fresh = dict(zip(unread, read, strict=True))
         self._known[depth].update(fresh)
         return known | fresh

@@ -20,6 +20,7 @@ from regbot.events import (
     Message,
     RunEnded,
     RunStarted,
+    StepsAhead,
     fan_out,
 )
 from regbot.http.transport import Transport
@@ -120,17 +121,21 @@ class Bot:
         """The config's absolute path, ``-`` for standard input, or empty without one."""
         return self._journal.config
 
+    @property
+    def _enabled(self) -> list[Script]:
+        return [script for script in self.config.scripts if script.enabled]
+
     def run_once(self) -> Ended:
         """Run every enabled script once."""
-        return self._recorded("once", self._run_all)
+        return self._recorded("once", self._run_all, len(self._enabled))
 
     def plan(self) -> Ended:
         """Run every enabled script once in a dry run, for a plan."""
-        return self._recorded("plan", self._run_all)
+        return self._recorded("plan", self._run_all, len(self._enabled))
 
     def _run_all(self, services: Services) -> list[RunResult]:
         return run_all(
-            [script for script in self.config.scripts if script.enabled],
+            self._enabled,
             lambda script: run_script(script, services, self.stop),
             parallel=self.config.parallel,
             stop=self.stop,
@@ -138,7 +143,7 @@ class Bot:
 
     def run(self, script: Script) -> Ended:
         """Run one script that is not in the config."""
-        return self._recorded("run", lambda services: [run_script(script, services, self.stop)])
+        return self._recorded("run", lambda services: [run_script(script, services, self.stop)], 1)
 
     def serve(self, after_run: Callable[[RunEnded], None]) -> None:
         """Run scripts when they are due, until stopped.
@@ -151,9 +156,8 @@ class Bot:
             after_run(ended.run)
             return ended.results[0]
 
-        scripts = [script for script in self.config.scripts if script.enabled]
         Scheduler(
-            [(script, _due(script)) for script in scripts],
+            [(script, _due(script)) for script in self._enabled],
             run_due,
             parallel=self.config.parallel,
             stop=self.stop,
@@ -165,7 +169,7 @@ class Bot:
             services = replace(services, outcomes=Outcomes(), overlay=None)
             return [run_script(script, services, self.stop)]
 
-        return self._recorded("server", work)
+        return self._recorded("server", work, 1)
 
     def apply(self, plan: Sequence[Planned]) -> Ended:
         """Carry out a plan. The outcomes are in ``outcomes``."""
@@ -190,6 +194,7 @@ class Bot:
             script = self.script(name)
             in_use = services.in_use(script.in_use, self.stop)
             executors[name] = door.acting_for(name, script.guard, in_use)
+        services.emit(StepsAhead("", "action", len(plan)))
         carry_out(plan, executors.__getitem__)
 
     def script(self, name: str) -> Script:
@@ -260,15 +265,17 @@ class Bot:
         overlay = self._services.overlay
         return OverlayStores(real, after=overlay) if overlay else real
 
-    def _recorded(self, kind: str, work: Callable[[Services], Sequence[RunResult]]) -> Ended:
+    def _recorded(
+        self, kind: str, work: Callable[[Services], Sequence[RunResult]], scripts: int = 0
+    ) -> Ended:
         """Carry out one run on record."""
-        with self.recording(kind) as recording:
+        with self.recording(kind, scripts) as recording:
             recording.results = tuple(work(recording.services))
         return Ended(recording.ended, recording.results)
 
     @contextmanager
-    def recording(self, kind: str) -> Iterator[Recording]:
-        """Begin one run with a journal of its own, and emit how it ended."""
+    def recording(self, kind: str, scripts: int = 0) -> Iterator[Recording]:
+        """Begin one run with a journal of its own, of so many scripts, and emit how it ended."""
         services, began = self._services, time.monotonic()
         off = services.dry_run or self._journal.off
         slot = None if off else JournalSlot(self._journal, kind)
@@ -278,7 +285,7 @@ class Bot:
             if isinstance(event, LeftBehind):
                 left_behind.append(event)
 
-        services.emit(RunStarted(kind, services.dry_run))
+        services.emit(RunStarted(kind, services.dry_run, scripts))
         emit = fan_out(services.emit, hear)
         answers = self._answers(emit) if self.config.in_use.sources else None
         recording = Recording(replace(services, journal=slot, answers=answers, emit=emit))

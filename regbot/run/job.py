@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from regbot.config.values import Script
 from regbot.errors import GuardBroken, RegbotError, ScriptError, ScriptTimeout, Stopped
-from regbot.events import Emit, Ending, ScriptEnded, ScriptStarted
+from regbot.events import Emit, Ending, Event, ScriptEnded, ScriptStarted, StepsAhead
 from regbot.http.exchange import Exchange
 from regbot.journal.slot import JournalSlot
 from regbot.lua import sandbox
@@ -20,7 +20,7 @@ from regbot.lua.processes import Process, start
 from regbot.plan.carrying import carry_out, planned_from
 from regbot.plan.executor import Terms
 from regbot.plan.judgement import judge
-from regbot.plan.outcome import Outcome, Outcomes
+from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
 from regbot.plan.uses import InUse
@@ -114,7 +114,19 @@ class Services:
 
     def for_trial(self) -> Services:
         """The same for a dry run whose outcomes are kept private."""
-        return replace(self, dry_run=True, outcomes=Outcomes(), overlay=None)
+        emit = _as_trial(self.emit)
+        return replace(self, dry_run=True, outcomes=Outcomes(), overlay=None, emit=emit)
+
+
+def _as_trial(emit: Emit) -> Emit:
+    """A listener that is told what was planned as what is yet to be judged."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, ActionDone) and event.outcome.status == "planned":
+            event = replace(event, is_trial=True)
+        emit(event)
+
+    return tell
 
 
 def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
@@ -221,7 +233,13 @@ def _work(
         keep_to(
             script.retention,
             place,
-            StoreContent(store, stop, blob_limit=services.blob_limit),
+            StoreContent(
+                store,
+                stop,
+                blob_limit=services.blob_limit,
+                script=script.name,
+                emit=services.emit,
+            ),
             session.executor,
             script=script.name,
             now=services.now(),
@@ -327,6 +345,7 @@ def _carry_out(script: Script, outcomes: Sequence[Outcome], services: Services, 
             _judged(script, session, outcomes, services, stop),
             closing(session.executor),
         ):
+            services.emit(StepsAhead(script.name, "action", len(plan)))
             carry_out(plan, lambda _: session.executor)
     finally:
         for outcome in carried.outcomes.all:

@@ -9,7 +9,15 @@ from functools import partial
 
 from regbot.config.values import Repositories
 from regbot.errors import RegbotError, ScriptTimeout, Stopped
-from regbot.events import Emit, Event, Level, Message
+from regbot.events import (
+    Emit,
+    Event,
+    Level,
+    Message,
+    RepositoryEnded,
+    RepositoryStarted,
+    StepsAhead,
+)
 from regbot.oci.reference import Reference
 from regbot.store.protocol import ReadStores
 from regbot.values import dataclass
@@ -48,9 +56,10 @@ class EachRepository:
             self._try(part.registry, partial(_add_places, places, part, stores))
         if not places and not self._failures:
             self._say("warn", "no repository fits", {})
+        self._emit(StepsAhead(self._script, "repository", len(places)))
         with ThreadPoolExecutor(self._parallel, "repository") as pool:
             runs = [
-                pool.submit(self._try, str(place.repository), partial(work, place))
+                pool.submit(self._try, str(place.repository), partial(self._work_at, place, work))
                 for place in places.values()
             ]
         for run in runs:
@@ -69,6 +78,13 @@ class EachRepository:
             text = str(error)
             self._failures.append(text if what in text else f"{what}: {text}")
             self._say("error", text, {"repository": what})
+
+    def _work_at(self, place: Place, work: Callable[[Place], None]) -> None:
+        self._emit(RepositoryStarted(self._script, str(place.repository)))
+        try:
+            work(place)
+        finally:
+            self._emit(RepositoryEnded(self._script, str(place.repository)))
 
     def _say(self, level: Level, text: str, fields: dict[str, str]) -> None:
         self._emit(Message(level, text, {"script": self._script, **fields}))

@@ -58,7 +58,7 @@ def test_options_that_a_command_has_no_use_for_are_harmless(tmp_path, config):
 
 def test_mistakes_before_the_command_are_one_line(tmp_path, config):
     done = regbot("--logopt", "xml", "once", "-c", config, home=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "--logopt xml: the only option is json\n")
+    assert (done.returncode, done.stderr) == (2, "--logopt xml: the options are json and text\n")
     done = regbot("-c", "nosuch.yml", "once", home=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("nosuch.yml: ")

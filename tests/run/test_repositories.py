@@ -4,6 +4,7 @@ import pytest
 
 from regbot.config.values import Repositories
 from regbot.errors import NotFound, Stopped
+from regbot.events import Message
 from regbot.oci.patterns import Pattern
 from regbot.run.repositories import EachRepository
 
@@ -39,4 +40,4 @@ def test_every_other_failure_is_told_and_the_rest_goes_on():
     failures = EachRepository("tidy", events.append, parallel=1).run(PARTS, Unasked(), work)
     assert begun == list(NAMES)
     assert failures == ["example.org/app3: no tags"]
-    assert [event.text for event in events] == ["no tags"]
+    assert [event.text for event in events if isinstance(event, Message)] == ["no tags"]

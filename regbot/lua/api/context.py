@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
-from regbot.events import Emit
+from regbot.events import Emit, TagRead, TagsListed
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
@@ -31,13 +31,13 @@ class Seen:
         self._outer = outer
         self._digests: dict[Reference, dict[Tag, bytes | None]] = {}
 
-    def tags(self, repository: Reference, tags: Collection[Tag]) -> None:
-        """The script listed these tags."""
+    def tags(self, repository: Reference, tags: Collection[Tag]) -> int:
+        """The script listed these tags. Gives how many it did not know."""
         known = self._digests.setdefault(repository.without_name, {})
+        before = len(known)
         for tag in tags:
             known.setdefault(tag)
-        if self._outer:
-            self._outer.tags(repository, tags)
+        return self._outer.tags(repository, tags) if self._outer else len(known) - before
 
     def digest(self, reference: Reference, digest: Digest) -> None:
         """The script saw this digest on the reference's tag."""
@@ -111,6 +111,17 @@ class Context:
     warned: Warned = field(default_factory=Warned)
     in_use: InUse | None = None
     now: Callable[[], float] = time.time
+
+    def listed(self, repository: Reference, tags: Collection[Tag]) -> None:
+        """The script was given these tags."""
+        count = self.seen.tags(repository, tags)
+        self.emit(TagsListed(self.script, str(repository.without_name), count))
+
+    def saw(self, reference: Reference, digest: Digest) -> None:
+        """The script looked at a manifest, and was given this digest."""
+        if reference.tag and self.seen.digest_of(reference) is None:
+            self.emit(TagRead(self.script, str(reference.without_name)))
+        self.seen.digest(reference, digest)
 
     def of_body(self) -> Context:
         """The same for a body of parallel.map that begins here."""

@@ -29,7 +29,7 @@ _REF = Parameter("ref", REFERENCE, "text, a reference, or an object that came fr
 def read_manifest(context: Context, reference: Reference) -> Manifest:
     """The manifest or index a reference names, noted as seen."""
     manifest = context.stores.open(reference).manifest(reference.name)
-    context.seen.digest(reference, manifest.digest)
+    context.saw(reference, manifest.digest)
     return manifest
 
 
@@ -46,7 +46,7 @@ def _get_list(context: Context, reference: Reference) -> Passed:
 def read_head(context: Context, reference: Reference) -> Head:
     """What a HEAD tells of a reference, noted as seen."""
     head = context.stores.open(reference).head(reference.name)
-    context.seen.digest(reference, head.digest)
+    context.saw(reference, head.digest)
     return head
 
 

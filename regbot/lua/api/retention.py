@@ -15,7 +15,9 @@ def _decide(context: Context, repository: Reference, rules: object) -> Passed:
 
     policy = policy_of_table(rules, in_use=context.in_use is not None)
     store = context.stores.open(repository)
-    content = StoreContent(store, context.stop, blob_limit=context.blob_limit)
+    content = StoreContent(
+        store, context.stop, blob_limit=context.blob_limit, script=context.script, emit=context.emit
+    )
     decisions = decide(content, policy, context.now(), context.in_use)
     context.seen.tags(repository, [decision.tag for decision in decisions.all])
     for decision in decisions.all:

@@ -12,7 +12,7 @@ from regbot.plan.action import DeleteTag
 
 def _list(context: Context, repository: Reference, *, limit: int | None, last: str) -> Passed:
     tags = context.stores.open(repository).tags(limit=limit, last=last)
-    context.seen.tags(repository, tags)
+    context.listed(repository, tags)
     return plain(tags)
 
 
