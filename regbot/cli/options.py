@@ -134,7 +134,10 @@ class ReportPath(OutputPath):
         """The path. Raises UsageError."""
         from regbot.report.files import check_suffix
 
-        check_suffix(Path(value))
+        try:
+            check_suffix(Path(value))
+        except UsageError as error:
+            raise UsageError(f"--report {error}") from None
         return super().convert(value, param, ctx)
 
 
