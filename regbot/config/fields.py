@@ -12,7 +12,7 @@ from datetime import UTC
 
 from regbot.config.document import ListNode, MappingNode, Mistake, Node, Scalar, shown
 from regbot.config.section import Value
-from regbot.config.shapes import ANY_TEXT, flag, number, shaped, text
+from regbot.config.shapes import ANY_TEXT, Shape, any_of, flag, number, shaped, text
 from regbot.errors import InvalidValue
 from regbot.run.schedule import Schedule
 from regbot.run.zones import parse_timezone
@@ -47,21 +47,35 @@ VARIABLE = Expected("the name of an environment variable", "write one such as MY
 CACHE = Expected("off or a mapping", "write off, or one such as {size: 1GiB}")
 ARGUMENTS = Expected("a mapping", "write one such as {days: 30}")
 
-_FLAG = flag(true=_TRUE, false=_FALSE)
-_DURATION = {
-    **number(
-        maximum=0,
-        pattern=r"[-+]?0|[-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|[smhdw]))+",
+
+def _told(shape: Shape, expected: Expected) -> Shape:
+    """A shape with what an editor says of a string that doesn't fit."""
+    message = f"expected {expected.what} ({expected.hint})"
+    return {**shape, "errorMessage": message, "patternErrorMessage": message}
+
+
+_FLAG = _told(flag(true=_TRUE, false=_FALSE), FLAG)
+_COUNT = _told(number(), COUNT)
+_PART_OF_DURATION = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|[smhdw])"
+_DURATION = any_of(
+    _told(
+        {
+            "type": "string",
+            "pattern": rf"^\s*[-+]?(?:0|(?:{_PART_OF_DURATION})+)\s*$",
+            "examples": ("30s", "1h15m", "7d"),
+        },
+        DURATION,
     ),
-    "examples": ("30s", "1h15m", "7d"),
-}
-_SIZE = {
-    **number(
+    {"enum": (0,)},
+)
+_SIZE = _told(
+    number(
         kind="number",
         pattern=r"[0-9]+(?:\.[0-9]+)?\s*(?:[kKmMgGtT]?[bB]|[kKmMgGtT](?:[iI][bB])?)?",
+        examples=("512KiB", "4MiB", "1GiB"),
     ),
-    "examples": ("512KiB", "4MiB", "1GiB"),
-}
+    SIZE,
+)
 
 
 def unexpected(actual: Node | str, expected: Expected) -> Mistake:
@@ -127,7 +141,7 @@ def inverted_flag_of(value: Value) -> bool:
     return not flag_of(value)
 
 
-@shaped(number())
+@shaped(_COUNT)
 def count_of(value: Value) -> int:
     """A number, 0 or more."""
     text = word_of(value, COUNT)
@@ -138,13 +152,13 @@ def count_of(value: Value) -> int:
     return int(text)
 
 
-@shaped(number())
+@shaped(_COUNT)
 def positive_count_of(value: Value) -> int | None:
     """A number of at least 1, or None for 0."""
     return count_of(value) or None
 
 
-@shaped(number(0, 1))
+@shaped(_told(number(0, 1), VERSION))
 def version_of(value: Value) -> int:
     """The version of the file's form."""
     text = word_of(value, VERSION)
@@ -155,7 +169,7 @@ def version_of(value: Value) -> int:
     return int(text)
 
 
-@shaped(number(kind="number", pattern=r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"))
+@shaped(_told(number(kind="number", pattern=r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"), RATE))
 def rate_of(value: Value) -> float:
     """A number in each second, 0 or more."""
     text = word_of(value, RATE)
@@ -166,7 +180,7 @@ def rate_of(value: Value) -> float:
     return float(text)
 
 
-@shaped(number(0, 100, kind="number", pattern=r"[0-9.]+\s*%?"))
+@shaped(_told(number(0, 100, kind="number", pattern=r"[0-9.]+\s*%?"), PERCENT))
 def percent_of(value: Value) -> float:
     """A number from 0 to 100."""
     text = word_of(value, PERCENT).removesuffix("%").strip()
@@ -247,7 +261,7 @@ def timezone_of(value: Value) -> str | None:
     return text or None
 
 
-@shaped(text(pattern=r"^\s*[A-Za-z_][A-Za-z0-9_]*\s*$"))
+@shaped(_told(text(pattern=r"^\s*[A-Za-z_][A-Za-z0-9_]*\s*$"), VARIABLE))
 def variable_of(value: Value) -> str:
     """The name of an environment variable."""
     text = word_of(value, VARIABLE)

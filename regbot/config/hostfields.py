@@ -18,7 +18,7 @@ _HOST = text("registry.example.org:5000", pattern="^[^/]*$")
 HOST = Expected("a host name with an optional :port", "write one such as registry.example.org:5000")
 
 
-@shaped(words(*_TLS, "", any_case=True))
+@shaped(words(*_TLS, any_case=True))
 def tls_of(value: Value) -> Tls | None:
     """How a host is reached, or None where the text is empty."""
     word = word_of(value, TLS).lower()

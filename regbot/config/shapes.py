@@ -31,25 +31,32 @@ def shaped(shape: Shape) -> Callable[[_Read], _Read]:
 
 def text(*examples: str, pattern: str = "") -> Shape:
     """Any scalar. ``pattern`` is what a string has to be like."""
-    return {**ANY_TEXT, **({"pattern": pattern} if pattern else {}), "examples": examples}
+    more: dict[str, Any] = {"examples": examples} if examples else {}
+    return {**ANY_TEXT, **({"pattern": pattern} if pattern else {}), **more}
 
 
 def number(
-    minimum: int = 0, maximum: int | None = None, *, kind: str = "integer", pattern: str = ""
+    minimum: int = 0,
+    maximum: int | None = None,
+    *,
+    kind: str = "integer",
+    pattern: str = "[-+]?[0-9]+",
+    examples: Sequence[str] = (),
 ) -> Shape:
     """A number, or a string that is one or fits a pattern."""
-    bounds = {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
     return {
         "type": (kind, "string"),
-        **bounds,
-        "pattern": rf"^\s*(?:{pattern or '[-+]?[0-9]+'})\s*$",
+        "minimum": minimum,
+        **({} if maximum is None else {"maximum": maximum}),
+        "pattern": rf"^\s*(?:{pattern})\s*$",
+        **({"examples": examples} if examples else {}),
     }
 
 
 def words(*known: str, any_case: bool = False) -> Shape:
-    """One of some words."""
+    """One of some words. An empty text is for the reader to judge."""
     spelled = map(_in_any_case, known) if any_case else known
-    pattern = rf"^\s*(?:{'|'.join(spelled)})\s*$"
+    pattern = rf"^\s*(?:{'|'.join(spelled)})?\s*$"
     return {"anyOf": ({"enum": known}, {"type": "string", "pattern": pattern})}
 
 
@@ -88,8 +95,12 @@ def _in_any_case(word: str) -> str:
 
 
 def described(shape: Shape, doc: str, default: object = None) -> Shape:
-    """A shape with what is said of its key, which is Markdown with links from within docs/."""
-    markdown = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", doc)
+    """A shape with what is said of its key, which is Markdown with links from within docs/.
+
+    The links are left out, and so is a "see" before one.
+    """
+    markdown = re.sub(r",? see\s\[[^]]+\]\([^)]+\)", "", doc)
+    markdown = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", markdown)
     plain = markdown.replace("`", "")
     texts = {"description": plain}
     if plain != markdown:

@@ -48,6 +48,7 @@ ANYWHERE = {
 """Commands of any page that begin like this are not run."""
 
 SHOWN = {
+    ("docs/editors.md", "vim.lsp.config("): "is for Neovim",
     ("docs/config.md", "regbot.yml:23:11:"): "shows three mistakes of scripts that are not here",
     ("docs/testing.md", "FAIL  cleanup_test.yml"): "tests/testing/test_tutorial.py compares it",
     ("docs/testing.md", "100.0 %  examples/"): "shows one form of many",

@@ -90,7 +90,7 @@ def test_the_commands_of_a_page_do_what_it_says(page, tmp_path, certificate):
     found = blocks(page)
     shown = "".join(block.text for block in found if block.language != "text")
     runs = any(block.language in SHELL and runnable(block) for block in found)
-    runs |= any(block.language in ("lua", "python") and page != COOKBOOK for block in found)
+    runs |= any(map(is_program, found))
     if not runs:
         return
     with walking(shown, tmp_path, certificate) as walk:
@@ -105,8 +105,13 @@ def test_the_commands_of_a_page_do_what_it_says(page, tmp_path, certificate):
                 follow(walk, block)
             elif block.language == "text" and block.follows == "sh":
                 compare(walk, block, block.text, last_seen)
-            elif block.language in ("lua", "python") and page != COOKBOOK:
+            elif is_program(block):
                 run_program(walk, block)
+
+
+def is_program(block: Block) -> bool:
+    is_run = block.page != COOKBOOK and not reason_not_to_compare(block)
+    return block.language in ("lua", "python") and is_run
 
 
 def runnable(block: Block) -> list[str]:
