@@ -136,9 +136,12 @@ class Referrers:
     def are_none(self, subject: Digest) -> bool:
         """Whether it is known without a question for this digest that nothing refers to it.
 
-        Where that is asked often, all tags are listed, as far as that is cheaper than a look
-        at each fallback tag. A list that can't be read tells nothing.
+        A first question that is under way is waited for. Where this is asked often, all tags are
+        listed, as far as that is cheaper than a look at each fallback tag. A list that can't be
+        read tells nothing.
         """
+        with self._known.first:
+            pass
         if self._known.has_api is False and not self._known.is_listed:
             self._looks += 1
             if self._looks > _LOOKS_FOR_A_PAGE * self._pages:
@@ -146,10 +149,15 @@ class Referrers:
         return self._known.are_none(subject)
 
     def _list_tags(self) -> None:
-        """List the tags, unless another thread does; of a long list a part, and more next time."""
-        if not self._listing_tags.acquire(blocking=False):
+        """List the tags; of a long list a part, and more next time.
+
+        Where another thread does, that is waited for as long as it asks for one page.
+        """
+        if not self._listing_tags.acquire(blocking=self._pages == 1):
             return
         try:
+            if self._known.is_listed:
+                return
             self._looks = 0
             began, most = self._known.clock(), self._pages * LARGEST_PAGE
             tags = self._tags.original_tags(most)

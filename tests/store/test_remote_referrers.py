@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from support.clients import Client
@@ -239,6 +239,27 @@ def test_a_list_of_tags_shows_what_has_no_referrers(api: bool) -> None:
         assert not store.lacks_referrers(IMAGE.digest), "the list is older than the referrer"
         store.tags()
         assert not store.lacks_referrers(IMAGE.digest)
+
+
+def test_deletes_that_begin_together_share_the_first_answers() -> None:
+    """Whether there is an API is asked by one, and the tags are listed once for all."""
+    with TestRegistry(referrers_api=False) as registry, Client(registry.host) as client:
+        store = client.store()
+        push(store, IMAGE, "v1")
+        digests = [make_image(labels={"n": str(n)}).digest for n in range(32)]
+        answers: list[Future[bool]] = []
+        registry.forget()
+        with ThreadPoolExecutor(len(digests)) as pool:
+
+            def ask() -> None:
+                answers.extend(pool.submit(store.lacks_referrers, digest) for digest in digests)
+
+            registry.before("GET", "/referrers/", ask)
+            assert store.referrers(IMAGE.digest) == []
+            known = [answer.result() for answer in answers]
+        assert known.count(True) >= len(digests) // 2
+        assert len(registry.asked(part="/referrers/")) == 1
+        assert len(registry.asked(part="/tags/list")) == 1
 
 
 class TestWhatTheStoresOfARunShare:
