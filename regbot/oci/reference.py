@@ -96,6 +96,8 @@ class Reference:
     @property
     def without_name(self) -> Reference:
         """The repository alone, without tag and digest."""
+        if self.tag is None and self.digest is None:
+            return self
         return Reference(self.scheme, self.registry, self.repository)
 
     def with_name(self, name: Name) -> Reference:

@@ -11,15 +11,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from regbot.errors import InvalidValue, NotFound, SizeMismatch
 from regbot.files import (
     TEMPORARY_PREFIX,
     create_beside,
-    open_regular,
     reading,
+    regular_descriptor,
     sync_folder,
     temporary_file,
     write_all,
@@ -191,12 +191,14 @@ class DigestFiles:
                 elif digest := _digest(folder.name, name):
                     yield digest, path
 
-    def _open(self, digest: Digest, path: str) -> BinaryIO:
+    def _open(self, digest: Digest, path: str) -> FileIO:
+        """A file, not buffered: it is read in large parts, or as a whole."""
         with reading(path):
             try:
-                return open_regular(path)
+                descriptor = regular_descriptor(path, os.O_RDONLY)
             except (FileNotFoundError, NotADirectoryError):
                 raise NotFound(f"{digest} is not in {self}") from None
+        return os.fdopen(descriptor, "rb", buffering=0)
 
     def _make(self, folder: Path) -> None:
         with writing(folder):
