@@ -51,7 +51,8 @@ GiveBack = Callable[[], None]
 Finish = Callable[[Sequence[Begun]], None]
 """Finishes deletes of one repository, and says how each ended. Raises nothing."""
 
-_Place = tuple[Reference, Tag]
+_Tagged = tuple[Reference, Tag]
+"""A tag of a repository."""
 
 
 class Behind:
@@ -66,9 +67,9 @@ class Behind:
         self._placed = threading.Condition(self._lock)
         self._to_finish = threading.Condition(self._lock)
         self._turn = threading.Lock()
-        self._waiting: dict[_Place, tuple[Finish, Begun, GiveBack]] = {}
-        self._in_hand: set[_Place] = set()
-        self._beginning: set[_Place] = set()
+        self._waiting: dict[_Tagged, tuple[Finish, Begun, GiveBack]] = {}
+        self._in_hand: set[_Tagged] = set()
+        self._beginning: set[_Tagged] = set()
         self._thread: threading.Thread | None = None
         self._closed = False
         self._hurried = False
@@ -77,23 +78,23 @@ class Behind:
     @contextmanager
     def beginning(self, repository: Reference, tag: Tag) -> Iterator[None]:
         """Have a tag to oneself while its delete begins, after every other delete of it ended."""
-        place = (repository, tag)
-        while not self._has_taken(place):
+        tagged = (repository, tag)
+        while not self._has_taken(tagged):
             self.settle()
         try:
             yield
         finally:
             with self._lock:
-                self._beginning.discard(place)
+                self._beginning.discard(tagged)
                 self._placed.notify_all()
 
-    def _has_taken(self, place: _Place) -> bool:
-        """Take a place that no other thread begins at; False where a delete is not finished."""
+    def _has_taken(self, tagged: _Tagged) -> bool:
+        """Take a tag that no other thread begins to delete; False where it is being deleted."""
         with self._lock:
-            self._placed.wait_for(lambda: place not in self._beginning)
-            if place in self._waiting or place in self._in_hand:
+            self._placed.wait_for(lambda: tagged not in self._beginning)
+            if tagged in self._waiting or tagged in self._in_hand:
                 return False
-            self._beginning.add(place)
+            self._beginning.add(tagged)
             return True
 
     def put(self, repository: Reference, begun: Begun, finish: Finish, give_back: GiveBack) -> None:
@@ -121,10 +122,10 @@ class Behind:
         """Whether a delete of this tag, or without one of any tag there, is not finished."""
         with self._lock:
             if tag is not None:
-                place = (repository, tag)
-                return place in self._waiting or place in self._in_hand
-            places = (*self._waiting, *self._in_hand)
-        return any(place == repository for place, _ in places)
+                tagged = (repository, tag)
+                return tagged in self._waiting or tagged in self._in_hand
+            unfinished = (*self._waiting, *self._in_hand)
+        return any(there == repository for there, _ in unfinished)
 
     def settle(self) -> None:
         """Finish all that waits, after what another thread is about to finish.

@@ -35,7 +35,7 @@ def _in_no_hurry() -> None:
 
 
 @dataclass(slots=True)
-class _Place:
+class _Traffic:
     """What goes on in one repository, how to hurry those who do it, and who waits, in order."""
 
     change: Change = "puts"
@@ -62,7 +62,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._places: dict[Reference, _Place] = {}
+        self._traffic: dict[Reference, _Traffic] = {}
 
     @contextmanager
     def at(
@@ -73,15 +73,15 @@ class Turns:
         ``hurry`` is called when somebody waits for the turn to end.
         """
         with self._changed:
-            place = self._places.setdefault(repository, _Place())
-            self._wait(place, change, stop)
-            place.change = change
-            place.busy.append(hurry)
+            traffic = self._traffic.setdefault(repository, _Traffic())
+            self._wait(traffic, change, stop)
+            traffic.change = change
+            traffic.busy.append(hurry)
         try:
             yield
         finally:
             with self._changed:
-                place.busy.remove(hurry)
+                traffic.busy.remove(hurry)
                 self._changed.notify_all()
 
     @contextmanager
@@ -96,20 +96,20 @@ class Turns:
                 turns.enter_context(self.at(repository, "alone", stop))
             yield
 
-    def _wait(self, place: _Place, change: Change, stop: Stop) -> None:
+    def _wait(self, traffic: _Traffic, change: Change, stop: Stop) -> None:
         """Wait until the change fits, and those that came before have begun."""
         ticket = object()
-        place.queue.append(ticket)
+        traffic.queue.append(ticket)
         try:
-            while place.queue[0] is not ticket or not self._fits(place, change):
+            while traffic.queue[0] is not ticket or not self._fits(traffic, change):
                 stop.check()
-                for hurry in set(place.busy):
+                for hurry in set(traffic.busy):
                     hurry()
                 self._changed.wait(_LOOK_FOR_STOP)
         finally:
-            place.queue.remove(ticket)
+            traffic.queue.remove(ticket)
             self._changed.notify_all()
 
     @staticmethod
-    def _fits(place: _Place, change: Change) -> bool:
-        return not place.busy or place.change == change != "alone"
+    def _fits(traffic: _Traffic, change: Change) -> bool:
+        return not traffic.busy or traffic.change == change != "alone"
