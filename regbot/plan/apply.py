@@ -44,12 +44,12 @@ from regbot.values import dataclass
 MayPut = Callable[[Reference, Digest], None]
 """Raises where a tag must not be put on a digest."""
 
-Turn = Callable[[str, str], AbstractContextManager[None]]
-"""Waits for the turn at a repository, by its registry and its name."""
+OneAtATime = Callable[[str, str], AbstractContextManager[None]]
+"""Lets one run at a time decide on a repository, by its registry and its name."""
 
 
 def _alone(_registry: str, _repository: str) -> AbstractContextManager[None]:
-    """Where no other run of the process changes anything, it is always one's turn."""
+    """Where no other run of the process changes anything, nobody has to wait."""
     return nullcontext()
 
 
@@ -59,11 +59,11 @@ class Applier:
 
     ``writes_files`` False leaves archives unwritten. ``archives`` keeps those that
     were read open, since an overlay reads their content when it is asked for.
-    ``blob_limit`` is in bytes. ``unplanned`` are the repositories without what a dry run
-    planned. ``registries`` gives all names of a registry, the one to compare by first.
-    ``planned`` are the stores of a dry run. ``turn`` is Exchange's: it is had while it is
-    decided whether a tag is the last one of a digest, and until it is gone. ``book`` has the
-    tags of repositories, ``turns`` who may change one of them.
+    ``blob_limit`` is in bytes. ``real`` are the repositories as they are, ``planned`` those
+    of a dry run with what it plans. ``registries`` gives all names of a registry, the one to
+    compare by first. ``one_at_a_time`` is Exchange's turn, from when it is decided whether a
+    tag is the last one of a digest until the tag is gone. ``book`` has the tags of
+    repositories, ``turns`` who may change one of them.
     """
 
     stores: Stores
@@ -72,10 +72,10 @@ class Applier:
     emit: Emit
     blob_limit: int
     archives: ExitStack
-    unplanned: ReadStores
+    real: ReadStores
     writes_files: bool = True
     registries: Callable[[str], tuple[str, ...]] = names_of_registry
-    turn: Turn = _alone
+    one_at_a_time: OneAtATime = _alone
     planned: OverlayStores | None = None
     turns: Turns = field(default_factory=Turns)
     book: TagBook = field(init=False)
@@ -197,7 +197,7 @@ class Applier:
 
     def _delete_last_tag(self, action: DeleteTag, store: Store, digest: Digest) -> Applied:
         """Delete a tag, but not with it the manifest that an index lists which is kept."""
-        with self.turn(action.reference.registry, action.reference.repository):
+        with self.one_at_a_time(action.reference.registry, action.reference.repository):
             if self.book.is_last_and_listed(store, action.tag, digest):
                 why = "the registry would delete the manifest with its last tag, and an index"
                 return Applied(digest, f"{why} that is kept lists it", "skipped")

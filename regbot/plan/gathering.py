@@ -53,12 +53,12 @@ class Gathering:
 
         limit, stop = self._applier.blob_limit, self._applier.stop
         evidence = gather(store, digest, blob_limit=limit, stop=stop)
-        unplanned = self._applier.unplanned.open(action.reference)
-        before = self._tags_before(names[0], unplanned, store, waits=reader is None)
+        real = self._applier.real.open(action.reference)
+        before = self._tags_before(names[0], real, store, waits=reader is None)
         return replace(evidence, tags=tags, names=names, tags_before=before)
 
     def _tags_before(
-        self, repository: Reference, unplanned: ReadStore, store: ReadStore, *, waits: bool
+        self, repository: Reference, real: ReadStore, store: ReadStore, *, waits: bool
     ) -> int | None:
         """How many tags a repository has, for the first delete there; None for the others.
 
@@ -71,7 +71,7 @@ class Gathering:
                 by_first.wait()
             return None
         try:
-            listed = tags_in(unplanned, store)
+            listed = tags_in(real, store)
         finally:
             counted.set()
         return None if listed is None else len(listed)

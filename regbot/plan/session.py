@@ -75,18 +75,17 @@ def open_session(
     opened = OpenStores(exchange, stop=stop, emit=emit, needed=needed, work_dir=work_dir)
     views = Views(opened, exchange, reading, emit=emit)
     stores: Stores
+    real: ReadStores
     planned: OverlayStores | None = None
-    unplanned: list[ReadStores]
     with ExitStack() as ending:
         ending.callback(views.close)
         if terms.dry_run:
             stores = planned = OverlayStores(fixture or views.direct, after=after)
-            unplanned = [fixture or opened, after] if after else [fixture or opened]
+            real = fixture or opened
         else:
             writing = opened.for_writing(bind, written=views.written)
             ending.callback(writing.close)
-            stores = writing
-            unplanned = [stores]
+            stores = real = writing
         applier = Applier(
             stores,
             planned or views.direct,
@@ -94,19 +93,20 @@ def open_session(
             emit,
             exchange.blob_limit,
             ending,
-            unplanned=unplanned[0],
+            real=real,
             writes_files=not terms.dry_run,
             registries=exchange.names,
-            turn=exchange.turn,
+            one_at_a_time=exchange.turn,
             planned=None if fixture else planned,
             turns=Turns() if terms.dry_run or turns is None else turns,
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)
+        before_this_run: list[ReadStores] = [real, after] if after else [real]
         seen: ReadStores = planned.through(fixture or views) if planned else views
         yield Session(
             SettledStores(seen, executor.settle_before),
             executor,
-            lambda reference: tags_in(*(each.open(reference) for each in unplanned)),
+            lambda reference: tags_in(*(each.open(reference) for each in before_this_run)),
             planned,
         )
