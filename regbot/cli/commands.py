@@ -35,11 +35,11 @@ from regbot.version import __version__
 def regbot() -> None:
     """Run Lua scripts that clean up, mirror and check container registries.
 
-    Start with `regbot check -c FILE` and `regbot once -c FILE --dry-run`; then run the
-    scripts on their schedules with `regbot server -c FILE`. To review changes before
-    they are made, write them to a file with `regbot plan` and carry them out with
-    `regbot apply`. `regbot undo` puts back what a run deleted. `regbot test` tests scripts
-    without a registry.
+    `regbot init REGISTRY` writes a first config, after a look at the registry. Go on with
+    `regbot check` and `regbot once --dry-run`; then run the scripts on their schedules with
+    `regbot server`. To review changes before they are made, make a plan with `regbot plan`
+    and carry it out with `regbot apply`. `regbot undo` puts back what a run deleted.
+    `regbot test` tests scripts without a registry.
 
     The options -c, -v, --logopt, --user-agent and --dry-run may also precede the
     command.

@@ -56,7 +56,7 @@ def init(names: tuple[str, ...], tls: str | None, *, offline: bool, lua: bool) -
     """
     from regbot.proposal.look import repositories_of
 
-    _require_free([_CONFIG, _TEST])
+    _require_free([_CONFIG, "regbot.yaml", _TEST])
     try:
         part = repositories_of(names or (_EXAMPLE,))
         proposal = _template(part, tls) if offline or not names else _after_a_look(part, tls)

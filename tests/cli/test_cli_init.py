@@ -36,7 +36,7 @@ def test_a_template_is_written_without_a_look(arguments, name, tmp_path):
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("name", ["regbot.yml", "regbot_test.yml"])
+@pytest.mark.parametrize("name", ["regbot.yml", "regbot.yaml", "regbot_test.yml"])
 def test_no_file_is_overwritten(name, tmp_path):
     (tmp_path / name).write_text("mine\n")
     done = init(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +111,15 @@ def test_a_login_is_dockers_or_of_the_environment(tmp_path):
         assert registry.password not in config + done.stdout + done.stderr
         planned = regbot("plan", home=tmp_path, cwd=tmp_path, variables=login)
         assert planned.returncode == 0, planned.stderr
+
+        other = tmp_path / "other"
+        (other / ".docker").mkdir(parents=True)
+        auth = b64encode(f"{registry.user}:{registry.password}".encode()).decode()
+        auths = {"auths": {registry.host: {"auth": auth}}}
+        (other / ".docker" / "config.json").write_text(json.dumps(auths))
+        assert run(other, "init", registry.host).returncode == 0
+        config = (other / "regbot.yml").read_text()
+        assert "docker's own" in config
+        assert registry.password not in config
+        assert "REGISTRY_PASSWORD" not in config
+        assert run(other, "plan").returncode == 0
