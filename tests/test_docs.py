@@ -96,3 +96,11 @@ def test_no_table_is_broken():
     ]
     broken = [name for name, table in tables if not re.match(r"\|.*\n\|[-|: ]+\|\n", table)]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_begins_with_what_it_is_for(page):
+    title, opening = re.split(r"\n\n+", page.read_text(), maxsplit=2)[:2]
+    assert title.startswith("# ")
+    assert "\n#" not in title
+    assert re.match(r"[A-Z`\[r]", opening), f"{page.name} begins with {opening[:40]!r}"

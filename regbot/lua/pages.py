@@ -12,6 +12,10 @@ Shapes = Mapping[str, Sequence[Field]]
 
 _INTRO = """# What a script can call
 
+Every function that a script can call, with its arguments and what it gives back. `regbot lua-api`
+prints the same, and editors complete it. Scripts that do something are in the
+[cookbook](cookbook.md).
+
 Scripts are Lua 5.1; where the installed Lua is LuaJIT they also have `goto`. From Lua itself
 there are the base functions, `string`, `table`, `math`, `coroutine`, and of `os` the functions
 `time`, `date`, `clock` and `difftime`. There is no `io`, no `debug`, and no way to files,

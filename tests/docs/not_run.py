@@ -54,3 +54,9 @@ SHOWN = {
     ("docs/testing.md", "100.0 %  examples/"): "shows one form of many",
 }
 """Text of a page that begins like this is not compared with what a command prints."""
+
+ELSEWHERE = {
+    "docs/cookbook.md": "its scripts are the examples, and tests/real runs each of them",
+    "docs/library.md": "tests/client/test_library_page.py runs its programs and compares",
+}
+"""Pages whose Lua and Python, with what it prints, other tests run."""

@@ -67,3 +67,22 @@ def commands(text: str) -> list[str]:
     joined = text.replace("\\\n", " ")
     lines = (re.sub(r"(^|\s)#\s.*$", "", line).strip() for line in joined.splitlines())
     return [line for line in lines if line]
+
+
+def normal(text: str) -> str:
+    """What has to be the same each time. Of a line that is written over, the last is seen."""
+    for pattern, stands in (
+        (r"(?m)^.*\r(?!\n)", ""),
+        (r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "RUN"),
+        (r"\b\d{8}-\d{6}\b", "RUN"),
+        (r"\b[0-9a-f]{12,64}\b", "DIGEST"),
+        (r"\b\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?Z?)?", "DATE"),
+        (r"\b20\d{6}\b", "DATE"),
+        (r"\b\d+(?:\.\d+)? ?m?s\b", "TIME"),
+        (r"localhost:\d+", "LOCALHOST"),
+        (r"[─━╌-]{3,}", "---"),
+        (r"[ \t]+", " "),
+        (r" ?\n ?", "\n"),
+    ):
+        text = re.sub(pattern, stands, text)
+    return text.strip() + "\n"

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from regbot.http.hosts import HostSettings
 from support.certificates import Authority
-from support.pages import ROOT
+from support.pages import ROOT, normal
 from support.servers import docker_registry
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -123,10 +123,14 @@ class Walk:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self._as_here(text))
 
-    def run(self, command: str) -> tuple[int, str]:
-        """Run a command at a terminal; its exit code and what is seen, in the page's names."""
+    def run(self, command: str, *, escapes: bool = False) -> tuple[int, str]:
+        """Run a command at a terminal; its exit code and what is seen, in the page's names.
+
+        ``escapes`` leaves the codes of colours in.
+        """
         line = RUN_ID.sub(lambda match: self._id_here(match[0]), self._as_here(command))
         code, seen = run_at_terminal(line, self.folder, self.environment)
+        seen = seen if escapes else ESCAPES.sub("", seen)
         ids = [found for found in RUN_ID.findall(seen) if found.count("-") == 2]
         self._newest_id = ids[-1] if ids else self._newest_id
         for name, here in self.changes.items():
@@ -134,8 +138,10 @@ class Walk:
         return code, seen.replace(f"{self.folder}/", "")
 
     def learn(self, shown: str, seen: str) -> None:
-        """Ids that the page shows stand for those that were seen, in the same order."""
-        self._ids |= dict(zip(RUN_ID.findall(shown), RUN_ID.findall(seen), strict=False))
+        """Ids that the page shows stand for those that were seen in the same line."""
+        lines = {normal(line): RUN_ID.findall(line) for line in seen.splitlines()}
+        for line in shown.splitlines():
+            self._ids |= dict(zip(RUN_ID.findall(line), lines.get(normal(line), ()), strict=False))
 
     def _as_here(self, text: str) -> str:
         for name, here in self.changes.items():
@@ -151,7 +157,7 @@ class Walk:
 
 
 def run_at_terminal(line: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a line of bash at a terminal of 80 columns without colours."""
+    """Run a line of bash at a terminal of 80 columns."""
     leader, follower = pty.openpty()
     ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
     with ExitStack() as ending:
@@ -173,7 +179,18 @@ def run_at_terminal(line: str, folder: Path, environment: dict[str, str]) -> tup
             while data := os.read(leader, 65536):
                 seen += data
         code = process.wait()
-    return code, ESCAPES.sub("", seen.decode()).replace("\r\n", "\n")
+    return code, seen.decode().replace("\r\n", "\n")
+
+
+def page_environment(home: Path) -> dict[str, str]:
+    """The environment of a reader who has just begun."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "COLUMNS": str(COLUMNS),
+    }
 
 
 def server_certificate(folder: Path) -> tuple[Path, Path, Path]:
@@ -211,12 +228,7 @@ def walking(text: str, folder: Path, certificate: tuple[Path, Path, Path]) -> It
             changes[LOCAL] = local.host.replace("127.0.0.1", "localhost")
         tunnels = Tunnels(ways)
         ending.callback(tunnels.close)
-        environment = {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(folder / "home"),
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            "COLUMNS": str(COLUMNS),
+        environment = page_environment(folder / "home") | {
             "HTTPS_PROXY": tunnels.url,
             "SSL_CERT_FILE": str(trusted),
             "REGISTRY_USER": "robot",
