@@ -240,6 +240,7 @@ def registry_error(
     kind: type[RegistryError] = RegistryError
     if is_protected(method, status, codes):
         kind = Protected
+        why += "; a rule of the registry protects this"
     elif status == 405 or "UNSUPPORTED" in codes:
         kind = RegistryUnsupported
     elif status >= 500:

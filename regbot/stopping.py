@@ -73,7 +73,8 @@ class Stop:
         """The message at the timeout; empty without one."""
         if self._timeout is None or self._late:
             return self._late
-        return f"ran longer than its timeout of {format_duration(self._timeout)}"
+        timeout = format_duration(self._timeout)
+        return f"ran longer than its timeout of {timeout} (set a longer timeout)"
 
     def reason(self) -> RegbotError | None:
         """The reason to end now, or None."""

@@ -92,7 +92,5 @@ class Keyring:
             password=answer.password,
             identity_token=answer.identity_token,
             registry_token=Secret(),
-            origin=Origin(
-                f"the credential helper {helper.program}", "store a new one in the helper"
-            ),
+            origin=Origin(f"the credential helper {helper.program}", "store a new login in it"),
         )

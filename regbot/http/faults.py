@@ -16,6 +16,8 @@ from regbot.redaction import printable
 MOST_OF_A_BODY = 64 * 1024
 FORM = "application/x-www-form-urlencoded"
 _MOST_ERRORS = 5
+_BAD_REQUEST = 400
+_WANTS_TLS = re.compile(r"HTTPS (?:server|port)")
 _TITLE = re.compile(r"<title>([^<]*)</title>", re.IGNORECASE)
 
 
@@ -32,6 +34,8 @@ def error_of(answer: Response) -> RegistryError:
     for secret in _secrets(request):
         text = text.replace(printable(secret), "***")
     why = f"{name}: {text}" if text else name
+    if status == _BAD_REQUEST and request.url.startswith("http:") and _WANTS_TLS.search(text):
+        why += "; it uses TLS (set tls: enabled for it)"
     return registry_error(why, method=request.method, url=request.url, status=status, codes=codes)
 
 

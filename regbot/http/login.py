@@ -124,13 +124,13 @@ class LoginSender:
         try:
             with nullcontext() if request.urgent else turn(lock, self._stop):
                 try:
-                    return header(login, ask)
+                    return self._named(header, login, ask)
                 except LoginRefused:
                     renewed = self._keyring.renew(login, self._stop)
                     if renewed is None:
                         raise
                     self._auth.pardon()
-                    return header(renewed, ask)
+                    return self._named(header, renewed, ask)
         except LoginRefused as error:
             advice = self._refusals.of_login(self._keyring.get(self._stop))
             raise registry_error(
@@ -140,6 +140,13 @@ class LoginSender:
                 status=_UNAUTHORIZED,
                 codes=codes,
             ) from None
+
+    def _named(self, header: Callable[[Login, Ask], str], login: Login, ask: Ask) -> str:
+        """The header for a login. Raises CredentialError that names the registry."""
+        try:
+            return header(login, ask)
+        except CredentialError as error:
+            raise CredentialError(f"{self._refusals.settings.name}: {error}") from None
 
     def _advised(self, denied: RegistryError, request: Request, header: str = "") -> RegistryError:
         """The error with what to do. A ``header`` that was refused may be the login itself."""

@@ -12,19 +12,23 @@ _PLAIN = frozenset(
 )
 _ANOTHER_NAME = frozenset({62, 64})
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+_CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 _NAME_UNKNOWN = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
-def explain(error: BaseException, registry: str) -> tuple[str, bool]:
+def explain(error: BaseException, registry: str, *, encrypted: bool = True) -> tuple[str, bool]:
     """What went wrong, and whether trying again may help.
 
-    ``registry`` is the name to set things for in the config.
+    ``registry`` is the name to set things for in the config; ``encrypted``: TLS was spoken.
     """
     chain = [cause for cause in _chain(error) if not _wraps(cause)]
     for kind in (ssl.SSLError, socket.gaierror, http.client.HTTPException, OSError):
         cause = next((cause for cause in chain if isinstance(cause, kind)), None)
         if cause is not None:
-            return _explain(cause, registry)
+            why, retry = _explain(cause, registry)
+            if not encrypted and isinstance(cause, _CLOSED):
+                why += f" (if it uses TLS, set tls: enabled for {registry})"
+            return why, retry
     return "the response is not valid HTTP", True
 
 
@@ -34,8 +38,9 @@ def _explain(error: BaseException, registry: str) -> tuple[str, bool]:
             return _tls(error, registry)
         case socket.gaierror():
             unknown = error.errno in _NAME_UNKNOWN
-            return f"the name can't be resolved: {error.strerror or error}", not unknown
-        case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
+            why = f"the name can't be resolved: {error.strerror or error}"
+            return f"{why} (is {registry} spelled right, and the network up?)", not unknown
+        case error if isinstance(error, _CLOSED):
             return "the connection was closed before an answer came", True
         case http.client.IncompleteRead():
             return "the answer broke off before its end", True
@@ -44,7 +49,7 @@ def _explain(error: BaseException, registry: str) -> tuple[str, bool]:
         case http.client.HTTPException():
             return "the headers of the response are not valid HTTP/1.1", True
         case ConnectionRefusedError():
-            return "connection refused: nothing listens there", True
+            return f"connection refused: nothing listens there (is {registry} running there?)", True
         case TimeoutError():
             return "timed out", True
         case OSError() if error.strerror:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from regbot.errors import ConnectionFailed, RequestError, ScriptTimeout, Stopped
+from regbot.errors import (
+    ConnectionFailed,
+    RegistryError,
+    RequestError,
+    ScriptTimeout,
+    Stopped,
+    TooManyRequests,
+)
 from regbot.http.exchange import Request, Response, Sender
 from regbot.http.faults import error_of
 from regbot.http.pacing import OVERLOADED, Surroundings
@@ -38,8 +45,10 @@ class RetrySender:
             if answer.status in request.expect:
                 return answer
             failure = error_of(answer)
-            if left <= 0 or answer.status not in OVERLOADED:
+            if answer.status not in OVERLOADED:
                 raise failure
+            if left <= 0:
+                raise failure.with_advice(_tried(self._tries if request.retry else 1, failure))
 
     def _insist(self, request: Request) -> Response:
         """Try again and again at short intervals, until the Stop ends it.
@@ -64,3 +73,10 @@ class RetrySender:
                 pause = min(2 * pause, _LONGEST_URGENT_PAUSE)
         except (Stopped, ScriptTimeout) as reason:
             raise reason from failure
+
+
+def _tried(times: int, failure: RegistryError) -> str:
+    often = "once" if times == 1 else f"{times} times"
+    if isinstance(failure, TooManyRequests):
+        return f"it was asked {often} (wait, or set a lower reqPerSec under creds)"
+    return f"it was asked {often} (wait, or look at what the registry logs)"

@@ -91,28 +91,33 @@ class WireSender:
         return chunk
 
     def _failed(self, error: BaseException, request: Request) -> ConnectionFailed:
-        why, retry = self._explained(error)
+        why, retry = self._explained(error, request.url)
         return ConnectionFailed(why, method=request.method, url=request.url, retry=retry)
 
-    def _explained(self, error: BaseException) -> tuple[str, bool]:
+    def _explained(self, error: BaseException, url: str) -> tuple[str, bool]:
         """What went wrong, and whether trying again may help."""
         timeouts = self._peer.timeouts
         match error:
             case InvalidValue():
                 return str(error), False
             case requests.exceptions.ConnectTimeout():
-                return f"no connection within {format_duration(timeouts.connect)}", True
+                waited = format_duration(timeouts.connect)
+                return f"no connection within {waited} (is a firewall or proxy in between?)", True
             case requests.exceptions.ReadTimeout() | urllib3.exceptions.ReadTimeoutError():
-                return f"nothing came back for {format_duration(timeouts.read)}", True
+                waited = format_duration(timeouts.read)
+                return f"nothing came back for {waited} (does the registry hang?)", True
             case TimeoutError():
                 return f"its headers did not come within {format_duration(timeouts.read)}", True
             case requests.exceptions.InvalidURL():
                 return "the URL can't be sent", False
-        why, retry = explain(error, self._peer.settings.name)
-        if isinstance(error, requests.exceptions.ProxyError):
-            refusal = _refusal_of_proxy(error)
-            return f"the proxy failed: {refusal or why}", retry and not _REFUSED.search(refusal)
-        return why, retry
+        if not isinstance(error, requests.exceptions.ProxyError):
+            encrypted = url.startswith("https:")
+            return explain(error, self._peer.settings.name, encrypted=encrypted)
+        why, retry = explain(error, "the proxy")
+        refusal = _refusal_of_proxy(error)
+        variable = "HTTPS_PROXY" if url.startswith("https:") else "HTTP_PROXY"
+        text = f"the proxy failed: {refusal or why}; {variable} names it"
+        return text, retry and not _REFUSED.search(refusal)
 
 
 def _counted(request: Request) -> Iterator[bytes]:

@@ -139,7 +139,8 @@ class Database:
             with writing(self._path.parent):
                 sync_folder(self._path.parent)
         if self._version() != version:
-            raise StorageError(f"the history {self._path} was made by another version of regbot")
+            text = f"the history {self._path} was made by another version of regbot"
+            raise StorageError(f"{text} (use that one, or set state to another folder)")
         with suppress(sqlite3.OperationalError):  # faster, but not available on every file system
             self._connection.execute("PRAGMA journal_mode = WAL")
         self.run("PRAGMA synchronous = FULL")
@@ -156,7 +157,7 @@ class Database:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in _LOCKED:
                 text = f"the history {self._path} is locked by another process"
-                raise StorageError(text) from error
+                raise StorageError(f"{text} (wait until that has ended)") from error
             if code in _DAMAGED:
                 raise self.damaged(error) from error
             raise StorageError(f"can't use the history {self._path}: {error}") from error

@@ -169,7 +169,7 @@ class History:
         fitting = [run for run in self.runs() if prefix and run.id.startswith(prefix)]
         exact = [run for run in fitting if run.id == prefix]
         if not fitting:
-            raise NotFound(f"there is no run {prefix!r} in the history")
+            raise NotFound(f"there is no run {prefix!r} in the history; regbot history lists all")
         if len(fitting) > 1 and not exact:
             shown = ", ".join(run.id for run in fitting[:_SHOWN])
             more = ", ..." if len(fitting) > _SHOWN else ""

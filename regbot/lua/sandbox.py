@@ -240,7 +240,8 @@ class _Conversation:
 
     def _out_of_memory(self) -> ScriptMemory:
         limit = format_size(self._program.memory)
-        return ScriptMemory(f"{self._program.name}: used more than its memory of {limit}")
+        text = f"{self._program.name}: used more than its memory of {limit}"
+        return ScriptMemory(f"{text} (set a larger memory in the config's defaults)")
 
     def _broken(self) -> ScriptError:
         status = self._process.wait()

@@ -185,6 +185,11 @@ class Losses:
     doomed: tuple[Doomed, ...]
 
     @property
+    def where(self) -> Reference:
+        """The repository as the script calls it."""
+        return self.doomed[0].reference.without_name if self.doomed else self.names[0]
+
+    @property
     def tags(self) -> frozenset[Tag]:
         """The tags that go. A registry may not list all of them."""
         return frozenset(each.reference.tag for each in self.doomed if each.reference.tag)
@@ -220,15 +225,13 @@ def _first(texts: Sequence[str], separator: str) -> str:
 
 def _by_repository(plan: Sequence[Losses]) -> str:
     largest = sorted(plan, key=lambda losses: -len(losses.doomed))
-    return _first(
-        [f"{len(each.doomed)} of {each.names[0]}" for each in largest if each.doomed], ", "
-    )
+    return _first([f"{len(each.doomed)} of {each.where}" for each in largest if each.doomed], ", ")
 
 
 def _broken_in(guard: Guard, losses: Losses) -> list[str]:
     if not losses.tags or not guard.counts_tags:
         return []
-    lines, where, listed = [], losses.names[0], losses.listed
+    lines, where, listed = [], losses.where, losses.listed
     if listed is None:
         return [f"maxDeletePercent and keepAtLeast: the tags of {where} could not be counted"]
     gone, before, left = len(losses.tags), len(listed | losses.tags), len(listed - losses.tags)
@@ -239,7 +242,8 @@ def _broken_in(guard: Guard, losses: Losses) -> list[str]:
     if guard.keep_at_least is not None and left < guard.keep_at_least:
         rule = guard.named("keepAtLeast", str(guard.keep_at_least))
         missing = guard.keep_at_least - left
-        lines.append(f"{rule}: {where} would keep {left} tags, {missing} too few")
+        tags = "1 tag" if left == 1 else f"{left} tags"
+        lines.append(f"{rule}: {where} would keep {tags}, {missing} too few")
     return lines
 
 

@@ -98,8 +98,8 @@ def how_to_delete(kind: Kind) -> str:
     """What to do where a registry answers that it does not delete at all."""
     if kind.needs or kind.enable:
         return f"{kind.name} does not delete as it is set up ({kind.needs or kind.enable})"
-    ways = "; ".join(f"{each.name}: {each.enable}" for each in KINDS if each.enable)
-    return f"deletes are switched off there, as far as can be told (to switch them on, {ways})"
+    ways = "; ".join(f"at {each.name}, {each.enable}" for each in KINDS if each.enable)
+    return f"deletes seem to be switched off there (to switch them on: {ways})"
 
 
 def kind_of(exchange: Exchange, registry: str) -> Kind:

@@ -81,7 +81,8 @@ def test_a_run_in_another_folder_is_looked_for_with_c(bot):
     done = undo(bot, run)
     assert done.returncode == 1
     assert done.stderr == (
-        f"there is no run {run!r} in the history (if the config sets state, name it with -c)\n"
+        f"there is no run {run!r} in the history; regbot history lists all"
+        " (if the config sets state, name it with -c)\n"
     )
 
 

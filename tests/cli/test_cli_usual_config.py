@@ -63,7 +63,7 @@ def here(bot, *arguments):
 def test_run_history_and_undo_work_with_it(bot):
     done = here(bot, "run", "-e", f"tag.delete('{bot.app}:old0')")
     assert last_line(done.stderr) == "deleted 1 tag in 1 repository"
-    (line,) = here(bot, "history").stdout.splitlines()[1:]
+    (line,) = here(bot, "history").stdout.splitlines()
     run = line.split()[0]
     assert "old0" in here(bot, "history", run).stdout
     assert here(bot, "undo", run).stderr.count("using the run's config") == 0
@@ -83,4 +83,7 @@ def test_a_run_of_another_config_is_found_in_the_usual_journal_too(bot):
     assert "old0" in bot.registry.tags(APP)
     done = regbot("undo", "-c", "regbot.yml", arguments[1], home=bot.folder, cwd=bot.folder)
     assert done.returncode == 1
-    assert done.stderr == f"there is no run '{arguments[1]}' in the history\n"
+    assert (
+        done.stderr
+        == f"there is no run '{arguments[1]}' in the history; regbot history lists all\n"
+    )

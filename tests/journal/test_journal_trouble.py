@@ -83,7 +83,7 @@ def test_a_locked_history_is_an_error_and_nothing_is_noted(tmp_path):
             ):
                 with pytest.raises(StorageError) as error:
                     change()
-                assert one_line(error).endswith("is locked by another process")
+                assert "is locked by another process (wait" in one_line(error)
         assert [action.status for action in journal.actions(run.id)] == ["begun"]
         run.ended(entry, "done")
         assert about_to(run, 2) > entry

@@ -1,0 +1,58 @@
+"""What is said of files: mistakes in a config, plans, a journal that can't be used."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from support.configs import problems
+from support.messages import steady
+
+from regbot.errors import StorageError
+from regbot.journal.journal import Journal
+
+MISTAKES = {
+    "unknown key": "scripts: [{name: a, script: log(1), frequency: 1h}]",
+    "duplicate key": "version: 1\nversion: 1",
+    "duplicate name": "scripts: [{name: a, script: log(1)}, {name: a, script: log(2)}]",
+    "duration": "defaults: {timeout: soon}",
+    "schedule": "defaults: {schedule: daily}",
+    "template": "creds: [{registry: registry.example.org, pass: '{{env \"X\" | upcase}}'}]",
+    "registry with a scheme": "creds: [{registry: https://registry.example.org}]",
+    "no source": "scripts: [{name: a}]",
+    "file of a script": "scripts: [{name: a, file: nothing.lua}]",
+    "not YAML": "scripts: [",
+    "rules without conditions": (
+        "scripts: [{name: a, repositories: [r.example.org/app], retention: {keep: []}}]"
+    ),
+    "pem": "creds: [{registry: registry.example.org, regcert: /etc/ca.pem}]",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_config_is_wrong(snapshot, tmp_path, mistake):
+    first, *_ = problems(MISTAKES[mistake], base=tmp_path)
+    assert steady(first, tmp_path) == snapshot
+
+
+def test_the_history_is_in_use_by_another_process(snapshot, tmp_path):
+    (tmp_path / "history.sqlite").touch()
+    with closing(sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageError) as caught:
+            Journal(tmp_path, patience=0.05)
+        other.execute("ROLLBACK")
+    assert steady(str(caught.value), tmp_path) == snapshot
+
+
+def test_the_history_is_damaged(snapshot, tmp_path):
+    (tmp_path / "history.sqlite").write_bytes(b"no history" * 1000)
+    with pytest.raises(StorageError) as caught:
+        Journal(tmp_path)
+    assert steady(str(caught.value), tmp_path) == snapshot
+
+
+def test_the_folder_of_the_journal_can_not_be_made(snapshot, tmp_path):
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(StorageError) as caught:
+        Journal(tmp_path / "state" / "journal")
+    assert steady(str(caught.value), tmp_path) == snapshot
