@@ -103,6 +103,7 @@ UNCALLED: dict[str, str] = {
     "retention_decide": "of the library",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
+    "format_commands": "click calls it",
     "build_response": "requests calls it",
     "get_connection_with_tls_context": "requests calls it",
     "cert_verify": "requests calls it",

@@ -13,7 +13,13 @@ from regbot.cli.reading import script_reader
 @click.command()
 @config_option
 def check(config_path: str) -> None:
-    """List every mistake in a config and its scripts, with its place and what to do.
+    """List every mistake in a config and its scripts.
+
+    \b
+    regbot check                           # of regbot.yml in this folder
+    regbot check -c other.yml
+
+    Each comes with file, line and column, and with what to do.
 
     Scripts are read, with the modules they require, and not run: syntax, names that are not
     defined, calls with too few arguments, unknown options. Warnings, on standard error, are

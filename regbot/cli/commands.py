@@ -23,9 +23,22 @@ from regbot.cli.test import test
 from regbot.cli.version import completion, version
 from regbot.version import __version__
 
+_SECTIONS = {
+    "Run scripts": (once, run, server),
+    "Plan and undo": (plan, apply, history, undo),
+    "Check and test": (check, test, in_use),
+    "Write": (init, record, schema, lua_api),
+    "Other": (version, completion),
+}
+"""The commands as the help lists them."""
+
 
 @click.group(
     cls=Commands,
+    sections={
+        title: tuple(command.name or "" for command in commands)
+        for title, commands in _SECTIONS.items()
+    },
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 success, 1 a script or test failed, 2 wrong usage or config,"
     " 130 interrupted.",
@@ -33,35 +46,22 @@ from regbot.version import __version__
 @options_before
 @click.version_option(__version__, message="regbot %(version)s")
 def regbot() -> None:
-    """Run Lua scripts that clean up, mirror and check container registries.
+    """Clean up, mirror and check container registries, with rules and Lua scripts.
 
-    `regbot init REGISTRY` writes a first config, after a look at the registry. Go on with
-    `regbot check` and `regbot once --dry-run`; then run the scripts on their schedules with
-    `regbot server`. To review changes before they are made, make a plan with `regbot plan`
-    and carry it out with `regbot apply`. `regbot undo` puts back what a run deleted.
-    `regbot test` tests scripts without a registry.
+    \b
+    A first clean-up, step by step:
+      regbot init registry.example.org   write regbot.yml, after a look there
+      regbot check                       look for mistakes in it
+      regbot plan -o plan.json           see what it would delete
+      regbot apply plan.json             delete exactly that
+      regbot history                     see what was deleted, and when
+      regbot undo RUN                    put it back
 
-    The options -c, -v, --logopt, --user-agent and --dry-run may also precede the
-    command.
+    Without -c FILE, the config is the file that $REGBOT_CONFIG names, else regbot.yml in
+    this folder. The options -c, -v, --logopt, --user-agent and --dry-run may also stand
+    before the command. `regbot COMMAND --help` tells more about each.
     """
 
 
-for command in (
-    init,
-    once,
-    server,
-    run,
-    plan,
-    apply,
-    history,
-    undo,
-    check,
-    in_use,
-    test,
-    record,
-    schema,
-    lua_api,
-    version,
-    completion,
-):
+for command in (command for commands in _SECTIONS.values() for command in commands):
     regbot.add_command(command)

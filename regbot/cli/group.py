@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -32,6 +32,19 @@ class Commands(click.Group):
     Errors become exit codes only here: a RegbotError is one line on standard error, a
     ConfigError one line for each problem.
     """
+
+    def __init__(self, *, sections: Mapping[str, Sequence[str]], **settings: Any) -> None:  # noqa: ANN401 - click's
+        """``sections`` are the names of the commands as the help lists them, by a title."""
+        super().__init__(**settings)
+        self._sections = sections
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by what they are for."""
+        room = formatter.width - 6 - max(map(len, self.commands))
+        for title, names in self._sections.items():
+            lines = [(name, self.commands[name].get_short_help_str(room)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(lines)
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command."""

@@ -36,7 +36,14 @@ if TYPE_CHECKING:
 @click.argument("run", required=False)
 @optional_config_option
 def history(run: str | None, config_path: str | None) -> None:
-    """List the runs that changed something, or the actions of one RUN."""
+    """List past runs, or what one RUN changed.
+
+    \b
+    regbot history                         # all runs that changed something
+    regbot history 20261128-223131         # the actions of one of them
+
+    A RUN is named by its id or the beginning of it. The last line of a run tells the id.
+    """
     config = read_config(config_path)
     if run is None:
         with _journal(config.state) as journal:
@@ -66,7 +73,12 @@ def undo(
     *,
     dry_run: bool,
 ) -> int:
-    """Put back the tags and manifests that a RUN deleted.
+    """Put back what a RUN deleted: tags and manifests.
+
+    \b
+    regbot undo 20261128-223131            # everything that this run deleted
+    regbot undo 20261128-223131 --tag v1   # one tag of it
+    regbot undo 20261128-223131 --dry-run  # only look what can be put back
 
     Unless -c names another, the config of that run is used. If the registry's garbage
     collection has removed blobs of a manifest, they are listed, and the manifest can't be

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @config_option
 @settings_options
 def in_use(config_path: str, settings: Settings) -> int:
-    """List the images in use that a config's sources name, which no script deletes.
+    """List the images in use, which no script deletes.
+
+    \b
+    regbot in-use                          # as the sources under inUse name them
 
     Where inUse sets seenWithin, what is seen is noted for later runs, and what earlier runs
     saw is listed too. Ends with exit code 1 if a source can't be read.

@@ -45,6 +45,10 @@ _VARIABLES = ("REGISTRY_USER", "REGISTRY_PASSWORD")
 def init(names: tuple[str, ...], tls: str | None, *, offline: bool, lua: bool) -> int:
     """Write a first config, and a test of it, for a registry.
 
+    \b
+    regbot init registry.example.org           # all its repositories
+    regbot init registry.example.org/team/app  # this one
+
     The registry is looked at and not changed: its repositories (or those that are named),
     their tags, and the dates of builds. The config gets one rule, which keeps releases and
     names such as latest, and of the builds the young and the newest. Comments say how many

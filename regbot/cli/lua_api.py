@@ -21,7 +21,12 @@ Form = Literal["text", "markdown", "luals"]
     help="luals is a definition file that gives editors completion and types.",
 )
 def lua_api(form: Form) -> None:
-    """Print the functions that scripts can call."""
+    """Print the functions that scripts can call.
+
+    \b
+    regbot lua-api                         # a page to read
+    regbot lua-api --format luals > regbot.meta.lua
+    """
     from regbot.lua import pages
     from regbot.lua.api.catalogue import BINDINGS
     from regbot.lua.values import SHAPES

@@ -44,7 +44,7 @@ _verbosity = partial(
     "-v",
     "--verbosity",
     type=click.Choice(_LEVELS, case_sensitive=False),
-    help="Minimum level of log lines.",
+    help="Log lines of this level and above.",
 )
 _log_options = partial(
     click.option,
@@ -52,7 +52,7 @@ _log_options = partial(
     "log_options",
     multiple=True,
     metavar="OPT",
-    help="'json' writes log lines as JSON instead of logfmt, 'text' as logfmt on a terminal too.",
+    help="Log lines as 'json', or as 'text' (logfmt), also on a terminal.",
 )
 _user_agent = partial(
     click.option, "--user-agent", metavar="TEXT", help="User-Agent header for registries."
@@ -81,15 +81,15 @@ def config_is_named() -> bool:
     return source is not ParameterSource.DEFAULT
 
 
-_USUAL = f"Without it ${_CONFIG_VARIABLE}, else {' or '.join(_CONFIG_NAMES)} in this folder."
+_USUAL = f"[default: ${_CONFIG_VARIABLE}, else ./{_CONFIG_NAMES[0]}]"
 config_option = _config(
     default=usual_config,
     callback=_has_config,
-    help=f"Config file; - is standard input. {_USUAL}",
+    help=f"Config file; - is standard input.  {_USUAL}",
 )
 optional_config_option = _config(
     default=usual_config,
-    help=f"Config file, for credentials and defaults. {_USUAL} A config need not be there.",
+    help=f"Config file, for credentials and defaults, if there is one.  {_USUAL}",
 )
 only_option = click.option(
     "--only",
@@ -97,7 +97,7 @@ only_option = click.option(
     metavar="NAME",
     help="Run this script and no other, even if it is disabled. Repeatable.",
 )
-dry_run_option = _dry_run(help="Change nothing and record what would be done.")
+dry_run_option = _dry_run(help="Change nothing, and show what would be done.")
 
 
 class OutputPath(click.Path):
@@ -147,7 +147,7 @@ report_option = click.option(
     multiple=True,
     metavar="FILE",
     type=ReportPath(),
-    help="Write a report to a .json, .html, .md or .csv file. Repeatable.",
+    help="Write a report: a .html, .md, .csv or .json file. Repeatable.",
 )
 
 

@@ -40,6 +40,9 @@ def record(
 ) -> None:
     """Record a repository as a file for `regbot test`.
 
+    \b
+    regbot record registry.example.org/team/app -o app_test.yml
+
     Tags, digests, dates, platforms, sizes and the types of referrers are recorded, and of
     the labels the date of creation. Content is not. With --anonymous, the file has another
     name for the repository, other digests, and other words in tags; numbers and common

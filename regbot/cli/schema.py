@@ -21,7 +21,11 @@ Files = Literal["config", "test"]
     help="The files it describes: configs, or those of `regbot test`.",
 )
 def schema(files: Files) -> None:
-    """Print a JSON Schema, with which editors complete and check a file.
+    """Print a JSON Schema of configs, for editors.
+
+    \b
+    regbot schema > regbot.schema.json
+    regbot schema --for test > test.schema.json
 
     Write it to regbot.schema.json in the folder of the config, and begin the config with
     `# yaml-language-server: $schema=regbot.schema.json`. Editors then show most mistakes

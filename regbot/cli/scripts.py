@@ -52,8 +52,12 @@ def once(
 ) -> int:
     """Run every enabled script once.
 
-    With --dry-run nothing is changed, and a table on standard output lists what would
-    have been done.
+    \b
+    regbot once --dry-run            # change nothing, list what would be done
+    regbot once --only nightly       # run this script alone
+    regbot once --report done.html   # and write a page on what was done
+
+    The last line says what was changed, and how to undo it.
 
     With --profile, a table tells for how long hosts were waited for, and the CPU that was
     used. Requests that are under way at the same time count each.
@@ -86,7 +90,12 @@ def once(
 def server(config_path: str, only: tuple[str, ...], settings: Settings, *, dry_run: bool) -> None:
     """Run scripts on their schedules until stopped.
 
-    SIGTERM and Ctrl-C end the running scripts and then the server.
+    \b
+    regbot server                          # each script when it is due
+    regbot server --dry-run                # the same, but nothing is changed
+
+    Every script needs a schedule or an interval in the config. SIGTERM and Ctrl-C end the
+    running scripts and then the server.
     """
     from regbot.run.bot import Options
 
@@ -127,7 +136,10 @@ def run(
     \b
     regbot run -e 'tag.delete("registry.example.org/app:old")' --dry-run
     regbot run report.lua --arg repo=registry.example.org/app --json
-    """  # noqa: D301 - click keeps the lines after its mark
+
+    The script sees the values of --arg in the table args, and what it returns is printed
+    with --json.
+    """
     from regbot.run.bot import Options
 
     name, source = _source(file, text)

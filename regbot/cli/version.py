@@ -20,7 +20,10 @@ def version() -> None:
 def completion(ctx: click.Context, shell: str) -> None:
     """Print a completion script for a shell.
 
-    For bash: eval "$(regbot completion bash)" in ~/.bashrc.
+    \b
+    eval "$(regbot completion bash)"                             # in ~/.bashrc
+    eval "$(regbot completion zsh)"                              # in ~/.zshrc
+    regbot completion fish > ~/.config/fish/completions/regbot.fish
     """
     from click.shell_completion import get_completion_class
 
