@@ -11,20 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
-from regbot.errors import ScriptTimeout, Stopped, StorageError
-from regbot.events import (
-    Emit,
-    Ending,
-    Event,
-    LeftBehind,
-    Message,
-    RunEnded,
-    RunStarted,
-    StepsAhead,
-    fan_out,
-)
+from regbot.errors import ScriptTimeout, Stopped
+from regbot.events import Emit, Ending, RunEnded, RunStarted, StepsAhead
 from regbot.http.transport import Transport
-from regbot.journal.slot import JournalSettings, JournalSlot
+from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
 from regbot.plan.carrying import Planned, carry_out
@@ -33,6 +23,7 @@ from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
 from regbot.run.job import RunResult, Services, run_script, session_of
+from regbot.run.recording import Recording, recording
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
 from regbot.run.zones import local_timezone, parse_timezone
@@ -72,18 +63,6 @@ class Options:
     journal: Path | bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     turns: Turns = field(default_factory=Turns)
-
-
-@dataclass(slots=True)
-class Recording:
-    """A run on record. ``services`` are those of the run, with its journal.
-
-    Who runs it sets ``results``, and finds in ``ended`` how it ended.
-    """
-
-    services: Services
-    results: tuple[RunResult, ...] = ()
-    ended: RunEnded = field(init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,47 +248,15 @@ class Bot:
         self, kind: str, work: Callable[[Services], Sequence[RunResult]], scripts: int = 0
     ) -> Ended:
         """Carry out one run on record."""
-        with self.recording(kind, scripts) as recording:
-            recording.results = tuple(work(recording.services))
-        return Ended(recording.ended, recording.results)
+        with self.recording(kind, scripts) as run:
+            run.results = tuple(work(run.services))
+        return Ended(run.ended, run.results)
 
-    @contextmanager
-    def recording(self, kind: str, scripts: int = 0) -> Iterator[Recording]:
+    def recording(self, kind: str, scripts: int = 0) -> AbstractContextManager[Recording]:
         """Begin one run with a journal of its own, of so many scripts, and emit how it ended."""
-        services, began = self._services, time.monotonic()
-        off = services.dry_run or self._journal.off
-        slot = None if off else JournalSlot(self._journal, kind)
-        left_behind: list[LeftBehind] = []
-
-        def hear(event: Event) -> None:
-            if isinstance(event, LeftBehind):
-                left_behind.append(event)
-
-        services.emit(RunStarted(kind, services.dry_run, scripts))
-        emit = fan_out(services.emit, hear)
-        answers = self._answers(emit) if self.config.in_use.sources else None
-        recording = Recording(replace(services, journal=slot, answers=answers, emit=emit))
-        status: Ending = "failed"
-        try:
-            yield recording
-            status = self._ending(recording.results)
-        except Stopped:
-            status = "stopped"
-            raise
-        finally:
-            if answers:
-                answers.close()
-            if slot:
-                self._finish(slot, status)
-            recording.ended = RunEnded(
-                kind,
-                status,
-                time.monotonic() - began,
-                slot.run_id if slot else "",
-                services.dry_run,
-                tuple(left_behind),
-            )
-            services.emit(recording.ended)
+        answers_for = self._answers if self.config.in_use.sources else None
+        started = RunStarted(kind, self._services.dry_run, scripts)
+        return recording(started, self._services, self._journal, answers_for, self.stop)
 
     def images_in_use(self) -> tuple[list[Answer], list[Mention]]:
         """What every source of the config says now, and what was seen before.
@@ -331,19 +278,6 @@ class Bot:
         sightings = Sightings(self.config.state or default_state(), time.time)
         record = not self._services.dry_run
         return Answers(self._services.environment, sightings, emit, self.stop, record=record)
-
-    def _ending(self, results: Sequence[RunResult]) -> Ending:
-        """The status of a run: failed if a script has or, when applying a plan, an action."""
-        if "failed" in {each.status for each in results or self.outcomes}:
-            return "failed"
-        return "stopped" if self.stop.asked else "done"
-
-    def _finish(self, slot: JournalSlot, status: Ending) -> None:
-        try:
-            slot.finish(status)
-        except StorageError as error:
-            text = f"the end of the run could not be recorded in the history: {error}"
-            self._services.emit(Message("warn", text))
 
 
 @contextmanager

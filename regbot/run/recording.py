@@ -1,0 +1,100 @@
+"""One run on record: its journal, what is in use while it runs, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import field, replace
+from typing import TYPE_CHECKING
+
+from regbot.errors import Stopped, StorageError
+from regbot.events import (
+    Emit,
+    Ending,
+    Event,
+    LeftBehind,
+    Message,
+    RunEnded,
+    RunStarted,
+    fan_out,
+)
+from regbot.journal.slot import JournalSettings, JournalSlot
+from regbot.run.job import RunResult, Services
+from regbot.stopping import Stop
+from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from regbot.rules.in_use.answers import Answers
+
+
+@dataclass(slots=True)
+class Recording:
+    """A run on record. ``services`` are those of the run, with its journal.
+
+    Who runs it sets ``results``, and finds in ``ended`` how it ended.
+    """
+
+    services: Services
+    results: tuple[RunResult, ...] = ()
+    ended: RunEnded = field(init=False)
+
+    def ending(self, stop: Stop) -> Ending:
+        """How it ends: failed if a script has or, when applying a plan, an action."""
+        if "failed" in {each.status for each in self.results or self.services.outcomes.all}:
+            return "failed"
+        return "stopped" if stop.asked else "done"
+
+
+@contextmanager
+def recording(
+    started: RunStarted,
+    services: Services,
+    settings: JournalSettings,
+    answers_for: Callable[[Emit], Answers] | None,
+    stop: Stop,
+) -> Iterator[Recording]:
+    """One run with a journal of its own; how it ended is emitted.
+
+    ``answers_for`` gives what is in use, if anything tells that.
+    """
+    began, kind = time.monotonic(), started.kind
+    slot = None if services.dry_run or settings.off else JournalSlot(settings, kind)
+    left_behind: list[LeftBehind] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, LeftBehind):
+            left_behind.append(event)
+
+    services.emit(started)
+    emit = fan_out(services.emit, hear)
+    answers = answers_for(emit) if answers_for else None
+    run = Recording(replace(services, journal=slot, answers=answers, emit=emit))
+    status: Ending = "failed"
+    try:
+        yield run
+        status = run.ending(stop)
+    except Stopped:
+        status = "stopped"
+        raise
+    finally:
+        if answers:
+            answers.close()
+        if slot:
+            _finish(slot, status, services.emit)
+        run.ended = RunEnded(
+            kind,
+            status,
+            time.monotonic() - began,
+            slot.run_id if slot else "",
+            services.dry_run,
+            tuple(left_behind),
+        )
+        services.emit(run.ended)
+
+
+def _finish(slot: JournalSlot, status: Ending, emit: Emit) -> None:
+    try:
+        slot.finish(status)
+    except StorageError as error:
+        emit(Message("warn", f"the end of the run could not be recorded in the history: {error}"))
