@@ -9,7 +9,7 @@ from regbot.oci.reference import Reference
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.evidence import Evidence
 from regbot.plan.outcome import Outcome
-from regbot.report.accounting import Accounts, Freed, Kept, read_kept
+from regbot.report.freeable import Accounts, Freed, Kept, read_kept
 from regbot.report.model import Kind, Ran, Report, RepositoryLine, Row, RunLine
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores

@@ -94,7 +94,7 @@ class RemoteStore:
         )
 
     def _finishing(self, seconds: float, once_asked: float) -> Presence:
-        """See ``swap.Finishing``."""
+        """See ``placeholder_delete.Finishing``."""
         stop = self._stop.to_finish(seconds, once_asked)
         exchange = self._bind(stop)
         store = RemoteStore(

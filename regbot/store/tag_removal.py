@@ -1,7 +1,7 @@
 """Deletes one tag of a registry and nothing else.
 
 Deleting by the tag's name is optional in the distribution spec ("Deleting tags").
-Where it is missing, the tag is taken away by way of a placeholder (``swap``), but
+Where it is missing, the tag is taken away by way of a placeholder (``placeholder_delete``), but
 on registries where that can't work.
 """
 
@@ -23,9 +23,9 @@ from regbot.events import Emit, Message
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
 from regbot.store.listing import LARGEST_PAGE
+from regbot.store.placeholder_delete import Finishing, PlaceholderDelete
 from regbot.store.presence import Presence
 from regbot.store.registries import Kind
-from regbot.store.swap import Finishing, Swap
 
 _MEANS_UNSUPPORTED = frozenset({400, 404, 405})
 _CODES_OF_A_REFUSED_NAME = frozenset(
@@ -46,7 +46,8 @@ _HEADS_FOR_A_PAGE = 4
 class TagRemoval:
     """Deletes tags of one repository, and remembers what the registry can.
 
-    ``finishing`` and ``turn`` are Swap's. ``kind`` tells what the registry is, as far as is known.
+    ``finishing`` and ``turn`` are PlaceholderDelete's. ``kind`` tells what the registry is,
+    as far as is known.
     """
 
     def __init__(
@@ -64,12 +65,15 @@ class TagRemoval:
         self._by_name = True
         self._deletes_indeed = False
         self._pages = 1
-        self._swap = Swap(presence, finishing=finishing, emit=emit, kind=kind, turn=turn)
+        self._placeholder_delete = PlaceholderDelete(
+            presence, finishing=finishing, emit=emit, kind=kind, turn=turn
+        )
 
     def delete(self, tag: Tag, digest: Digest) -> None:
         """Delete a tag that was seen on a digest, or leave it as it was and raise.
 
-        Raises what ``Swap.take_away`` does, and NotConfirmed where it can't be read back.
+        Raises what ``PlaceholderDelete.take_away`` does, and NotConfirmed where it can't be
+        read back.
         """
         if self.begin(tag, digest):
             for error in self.finish({tag: digest}).values():
@@ -96,7 +100,7 @@ class TagRemoval:
                 f"tag {self._name(tag)} is left alone: {self._kind().name} does not delete it by"
                 f" its name ({needs})"
             ) from refusal
-        self._swap.take_away(tag, digest)
+        self._placeholder_delete.take_away(tag, digest)
         return False
 
     def finish(self, tags: Mapping[Tag, Digest]) -> dict[Tag, RegbotError]:

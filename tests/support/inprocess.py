@@ -35,7 +35,7 @@ _THREADED = (
     "regbot.plan.carrying",
     "regbot.plan.foreseen",
     "regbot.plan.look",
-    "regbot.store.swap",
+    "regbot.store.placeholder_delete",
 )
 
 

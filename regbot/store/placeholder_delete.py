@@ -55,7 +55,7 @@ _UNCERTAIN = (ConnectionFailed, ServerFault, Stopped, ScriptTimeout)
 """After these a registry may still carry out what it was asked."""
 
 
-class Swap:
+class PlaceholderDelete:
     """Takes tags of one repository away; threads may share it.
 
     ``turn`` is waited for before each swap, and kept to its end.
