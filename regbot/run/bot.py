@@ -169,7 +169,7 @@ class Bot:
         Raises as ``plan.carrying.carry_out`` does.
         """
         executors: dict[str, Executor] = {}
-        for name in {planned.script for planned in plan}:
+        for name in dict.fromkeys(planned.script for planned in plan):
             script = self.script(name)
             in_use = services.in_use(script.in_use, self.stop)
             executors[name] = door.acting_for(name, script.guard, in_use)
