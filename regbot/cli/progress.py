@@ -67,12 +67,12 @@ class _Part:
     """A script, or without a name a plan, and what it works at."""
 
     name: str
-    where: str = ""
+    at: RepositoryStarted | TagsListed | ActionStarted | None = None
     steps: dict[str, _Steps] = field(default_factory=dict)
 
     def lines(self, label: str, now: float) -> Iterator[Line]:
         """How far it is, and where."""
-        name, where = visible(label), visible(self.where)
+        name, where = visible(label), visible(self._where())
         step = next((step for step in _STEPS if self._tells(step)), None)
         if step is None:
             yield Line(where, name)
@@ -83,6 +83,14 @@ class _Part:
         text += f", about {_rough(left)} left" if left is not None else ""
         yield Line(text, name, min(1.0, steps.done / steps.ahead))
         yield Line(f"  {where}")
+
+    def _where(self) -> str:
+        match self.at:
+            case ActionStarted():
+                return f"{self.at.action.verb} {self.at.action.reference}"
+            case RepositoryStarted() | TagsListed():
+                return self.at.repository
+        return ""
 
     def _tells(self, step: str) -> bool:
         """Whether steps tell how far it is: the one repository of a script does not."""
@@ -138,10 +146,8 @@ class Progress:
                 self._parts[event.script] = _Part(event.script)
             case ScriptEnded():
                 self._parts.pop(event.script, None)
-            case RepositoryStarted() | TagsListed():
-                self._part(event.script).where = event.repository
-            case ActionStarted():
-                self._part(event.script).where = f"{event.action.verb} {event.action.reference}"
+            case RepositoryStarted() | TagsListed() | ActionStarted():
+                self._part(event.script).at = event
             case StepsAhead():
                 self._expect(event)
             case RepositoryEnded():
