@@ -22,10 +22,11 @@ from regbot.plan.executor import Executor, Terms
 from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
-from regbot.run.job import RunResult, Services, run_script, session_of
+from regbot.run.job import run_script, session_of
 from regbot.run.recording import Recording, recording
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
+from regbot.run.services import RunResult, Services
 from regbot.run.zones import local_timezone, parse_timezone
 from regbot.stopping import Stop
 from regbot.store.cache_folder import open_cache

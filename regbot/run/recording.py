@@ -20,7 +20,7 @@ from regbot.events import (
     fan_out,
 )
 from regbot.journal.slot import JournalSettings, JournalSlot
-from regbot.run.job import RunResult, Services
+from regbot.run.services import RunResult, Services
 from regbot.stopping import Stop
 from regbot.values import dataclass
 

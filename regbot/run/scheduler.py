@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from regbot.config.values import Script
 from regbot.errors import Stopped
 from regbot.events import Emit, Level, Message
-from regbot.run.job import RunResult
 from regbot.run.schedule import Due
+from regbot.run.services import RunResult
 from regbot.stopping import Stop
 from regbot.values import dataclass
 

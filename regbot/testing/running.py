@@ -18,7 +18,8 @@ from regbot.oci.tag import Name, Tag
 from regbot.plan.action import DeleteManifest, DeleteTag, ExportTar
 from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.uses import Use, Uses
-from regbot.run.job import Fixture, Services, run_script
+from regbot.run.job import run_script
+from regbot.run.services import Fixture, Services
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStore, ReadStores

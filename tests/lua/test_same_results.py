@@ -25,7 +25,8 @@ from regbot.events import ignore
 from regbot.lua.flavours import available_flavours
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT
 from regbot.plan.outcome import Outcomes
-from regbot.run.job import Services, run_script
+from regbot.run.job import run_script
+from regbot.run.services import Services
 from regbot.stopping import Stop
 from regbot.store.cache_folder import CacheFolder
 from regbot.store.views import Reading

@@ -30,7 +30,7 @@ from regbot.plan.carrying import planned_from
 from regbot.plan.outcome import Outcomes
 from regbot.plan.planfile import Plan, read_plan, write_plan
 from regbot.run.bot import Bot
-from regbot.run.job import Services
+from regbot.run.services import Services
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from support.configs import load
 
 from regbot.events import Event, Message
-from regbot.run.job import RunResult
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler
+from regbot.run.services import RunResult
 from regbot.stopping import Stop
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

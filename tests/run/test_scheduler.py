@@ -9,9 +9,9 @@ from support.configs import load
 
 from regbot.config.values import Script
 from regbot.events import Event, Message
-from regbot.run.job import RunResult
 from regbot.run.schedule import Every
 from regbot.run.scheduler import Scheduler
+from regbot.run.services import RunResult
 from regbot.stopping import Stop
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

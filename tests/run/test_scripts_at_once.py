@@ -20,7 +20,7 @@ from regbot.events import Event, Printed, ScriptEnded
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.run.bot import Bot, Options, assemble
-from regbot.run.job import RunResult
+from regbot.run.services import RunResult
 from regbot.store.ocidir import OciDirStore
 
 LONG = 20.0
