@@ -33,6 +33,7 @@ Fields = Mapping[str, Value]
 _RANKS: Mapping[Level, int] = {level: rank for rank, level in enumerate(get_args(Level))}
 _FIRST_KEYS = ("time", "level", "msg")
 _OF_ACTIONS: Mapping[Status, Level] = {"failed": "error", "stopped": "warn", "skipped": "warn"}
+_REASONS = ("error", "reason", "detail")
 _STYLES = {"WARN": "\x1b[33m", "ERROR": "\x1b[1;31m"}
 _PLAIN = "\x1b[0m"
 OF_ENDINGS: Mapping[Ending, Level] = {"done": "info", "stopped": "warn", "failed": "error"}
@@ -193,25 +194,26 @@ def _logfmt(line: Fields) -> str:
 
 
 def _terminal(line: Fields) -> str:
-    """A line for a person: the time of day, the script, what and where, the other fields.
+    """A line for a person: the time of day, where, what, why, and the other fields.
 
     The level is shown if it is not the usual one, and only then the digest.
     """
     others = {key: value for key, value in line.items() if key not in _FIRST_KEYS}
-    level, script = str(line["level"]), others.pop("script", "")
-    where = others.pop("image", None) or others.pop("repository", "")
-    is_usual = level == "INFO"
-    if is_usual:
+    level = str(line["level"])
+    if level == "INFO":
         others.pop("digest", None)
+    where = [f"{others.pop(key)}:" for key in ("script", "repository") if key in others]
+    what = [str(line["msg"]), *(str(others.pop(key)) for key in ("image",) if key in others)]
+    why = "; ".join(str(others.pop(key)) for key in _REASONS if key in others)
+    clock = datetime.now().astimezone().strftime("%H:%M:%S")
+    words = " ".join([clock, *_styled(level), *where, *what])
+    return "  ".join(filter(None, (words, why, _logfmt(others))))
+
+
+def _styled(level: str) -> list[str]:
+    """An unusual level, in its colour."""
     style = "" if os.environ.get("NO_COLOR") else _STYLES.get(level, "")
-    words = [
-        datetime.now().astimezone().strftime("%H:%M:%S"),
-        "" if is_usual else f"{style}{level}{_PLAIN if style else ''}",
-        f"{script}:" if script else "",
-        str(line["msg"]),
-        str(where),
-    ]
-    return "  ".join(filter(None, (" ".join(filter(None, words)), _logfmt(others))))
+    return [] if level == "INFO" else [f"{style}{level}{_PLAIN if style else ''}"]
 
 
 def _logfmt_value(value: Value) -> str:

@@ -76,3 +76,31 @@ def test_a_name_of_a_field_breaks_no_line(name):
 def test_a_field_takes_no_place_of_the_line_itself():
     shown = parsed(line_of(text="done", time="1", level="ERROR", msg="forged"))
     assert (shown["level"], shown["msg"]) == ("INFO", "done")
+
+
+def told(level="info", text="done", **fields):
+    """The line of a terminal, without the time."""
+    stream = io.StringIO()
+    make_log("trace", "terminal", stream)(Message(level, text, fields))
+    clock, line = stream.getvalue().rstrip("\n").split(" ", 1)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", clock)
+    return line
+
+
+def test_a_line_on_a_terminal_is_for_people(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert told(text="hello there") == "hello there"
+    assert told(script="clean", digest="sha256:0", image="r.org/a:v1", reason="it is old") == (
+        "clean: done r.org/a:v1  it is old"
+    )
+    assert told("warn", script="clean", repository="r.org/a", digest="sha256:0", seconds=1.5) == (
+        "WARN clean: r.org/a: done  digest=sha256:0 seconds=1.5"
+    )
+    assert told("error", error="no\nluck", detail="really") == "ERROR done  no\\nluck; really"
+    assert told("debug", why="a b") == 'DEBUG done  why="a b"'
+
+
+def test_a_level_has_its_colour_on_a_terminal(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert told("warn") == "\x1b[33mWARN\x1b[0m done"
+    assert told("error") == "\x1b[1;31mERROR\x1b[0m done"
