@@ -19,13 +19,14 @@ from regbot.cli.plans import apply, plan
 from regbot.cli.record import record
 from regbot.cli.schema import schema
 from regbot.cli.scripts import once, run, server
+from regbot.cli.show import show_plan
 from regbot.cli.test import test
 from regbot.cli.version import completion, version
 from regbot.version import __version__
 
 _SECTIONS = {
     "Run scripts": (once, run, server),
-    "Plan and undo": (plan, apply, history, undo),
+    "Plan and undo": (plan, show_plan, apply, history, undo),
     "Check and test": (check, test, in_use),
     "Write": (init, record, schema, lua_api),
     "Other": (version, completion),
@@ -52,8 +53,8 @@ def regbot() -> None:
     A first clean-up, step by step:
       regbot init registry.example.org   write regbot.yml, after a look there
       regbot check                       look for mistakes in it
-      regbot plan -o plan.json           see what it would delete
-      regbot apply plan.json             delete exactly that
+      regbot plan                        see what it would delete
+      regbot apply PLAN                  delete exactly that
       regbot history                     see what was deleted, and when
       regbot undo RUN                    put it back
 

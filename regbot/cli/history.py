@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from regbot.cli.group import EXIT_CODES
+from regbot.cli.journals import config_of, journal_at, journal_with
 from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import (
     config_is_named,
@@ -19,14 +18,11 @@ from regbot.cli.options import (
     optional_config_option,
     settings_options,
 )
-from regbot.cli.output import note, show, show_text
+from regbot.cli.output import show, show_text
 from regbot.cli.results import tell_ending
-from regbot.errors import NotFound
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
-    from regbot.config.values import Config
-    from regbot.journal.journal import Journal
     from regbot.journal.records import ActionRecord, RunRecord
     from regbot.journal.restore import Undone
     from regbot.report.model import Row
@@ -46,10 +42,10 @@ def history(run: str | None, config_path: str | None) -> None:
     """
     config = read_config(config_path)
     if run is None:
-        with _journal(config.state) as journal:
+        with journal_at(config.state) as journal:
             _show_runs(journal.runs())
     else:
-        with _journal_of(run, config) as (journal, record):
+        with journal_with(lambda journal: journal.run(run), config) as (journal, record):
             _show_actions(journal.actions(record.id))
 
 
@@ -89,9 +85,9 @@ def undo(
     from regbot.run.bot import Options
 
     config = read_config(config_path)
-    with _journal_of(run, config) as (journal, record):
+    with journal_with(lambda journal: journal.run(run), config) as (journal, record):
         if not config_is_named():
-            config_path = _config_of(record, config_path)
+            config_path = config_of(record.config, config_path, "run")
             config = read_config(config_path)
         with open_bot(config, config_path, settings, Options(dry_run=dry_run)) as bot:
             began = time.monotonic()
@@ -102,54 +98,6 @@ def undo(
         if settings.log_format == "json":
             tell_ending(text, settings, ending(undone))
     return EXIT_CODES[ending(undone)]
-
-
-@contextmanager
-def _journal(state: Path | None) -> Iterator[Journal]:
-    """A journal; an empty one for the moment where there is none, since looking makes none."""
-    from tempfile import TemporaryDirectory
-
-    from regbot.journal.journal import Journal, default_state
-
-    folder = state or default_state()
-    with ExitStack() as ending:
-        if not folder.exists():
-            folder = Path(ending.enter_context(TemporaryDirectory()))
-        yield ending.enter_context(Journal(folder))
-
-
-@contextmanager
-def _journal_of(run: str, config: Config) -> Iterator[tuple[Journal, RunRecord]]:
-    """The journal that a run is in, and its record there.
-
-    A config that the user did not name says where to look first. Raises NotFound.
-    """
-    states = dict.fromkeys([config.state] if config_is_named() else [config.state, None])
-    with ExitStack() as ending:
-        missing = NotFound("")
-        for state in states:
-            journal = ending.enter_context(_journal(state))
-            try:
-                record = journal.run(run)
-            except NotFound as error:
-                missing = error
-                continue
-            yield journal, record
-            return
-    hint = "" if config_is_named() else " (if the config sets state, name it with -c)"
-    raise NotFound(f"{missing}{hint}")
-
-
-def _config_of(record: RunRecord, usual: str | None) -> str | None:
-    """The config of a run if its path is known, else the ``usual`` one; tells which it is."""
-    if not record.config:
-        return usual
-    if not Path(record.config).is_absolute():
-        note(f"the run's config, {record.config}, can't be found again (name it with -c)")
-        return usual
-    if not usual or Path(usual).absolute() != Path(record.config):
-        note(f"using the run's config, {record.config} (-c names another)")
-    return record.config
 
 
 def _show_runs(runs: Sequence[RunRecord]) -> None:

@@ -67,7 +67,12 @@ def usual_config() -> str | None:
 
 def _has_config(ctx: click.Context, _option: click.Parameter, path: str | None) -> str | None:
     """The callback of an option for a config that has to be there. Raises UsageError."""
-    if path is None and not ctx.resilient_parsing:
+    return path if ctx.resilient_parsing else required_config(path)
+
+
+def required_config(path: str | None) -> str:
+    """The path of a config that has to be there. Raises UsageError without one."""
+    if path is None:
         raise UsageError(
             f"there is no config: name one with -c FILE or ${_CONFIG_VARIABLE}, or have a"
             f" {_CONFIG_NAMES[0]} in this folder (regbot init writes one)"
@@ -100,11 +105,18 @@ only_option = click.option(
 dry_run_option = _dry_run(help="Change nothing, and show what would be done.")
 
 
-class OutputPath(click.Path):
-    """A file that a command writes at its end; checked to be writable at the start."""
+STANDARD_OUTPUT = Path("-")
 
-    def __init__(self) -> None:
+
+class OutputPath(click.Path):
+    """A file that a command writes at its end; checked to be writable at the start.
+
+    ``or_stdout``: it may be STANDARD_OUTPUT.
+    """
+
+    def __init__(self, *, or_stdout: bool = False) -> None:
         super().__init__(path_type=Path)
+        self._or_stdout = or_stdout
 
     def convert(
         self,
@@ -116,6 +128,8 @@ class OutputPath(click.Path):
         from regbot.files import obstacle
 
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self._or_stdout and path == STANDARD_OUTPUT:
+            return path
         why = obstacle(path)
         if why:
             raise UsageError(f"{param.opts[-1] if param else ''} {path}: {why}")

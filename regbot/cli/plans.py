@@ -1,31 +1,40 @@
-"""plan and apply: write the actions of a dry run to a file, and carry them out."""
+"""plan and apply: keep the actions of a dry run, and carry them out."""
 
 from __future__ import annotations
 
-import shlex
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from regbot.cli.group import EXIT_CODES
+from regbot.cli.group import EXIT_CODES, EXIT_FAILED
+from regbot.cli.journals import config_of
+from regbot.cli.keptplans import find_plan, next_steps
 from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import (
+    STANDARD_OUTPUT,
     OutputPath,
+    config_is_named,
     config_option,
     only_option,
+    optional_config_option,
     report_option,
+    required_config,
     settings_options,
 )
 from regbot.cli.output import show
 from regbot.cli.reading import compiler
-from regbot.cli.results import show_end, tell, write_reports
+from regbot.cli.results import rows_of, show_end, tell, write_reports
+from regbot.errors import StorageError
 from regbot.lua.processes import started_ahead
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
+    from regbot.config.values import Config
+    from regbot.plan.planfile import Plan
+    from regbot.run.bot import Bot, Ended
 
 
 @click.command()
@@ -35,8 +44,8 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     metavar="FILE",
-    type=OutputPath(),
-    help="File to write the plan to. Default: standard output.",
+    type=OutputPath(or_stdout=True),
+    help="Write the plan to this file, and don't keep it under an id; - prints it as JSON.",
 )
 @report_option
 @settings_options
@@ -47,14 +56,23 @@ def plan(
     settings: Settings,
     reports: tuple[Path, ...],
 ) -> int:
-    """Make a dry run of every script and write its actions as a plan.
+    """Show what the scripts would change, and keep that as a plan.
 
-    Nothing is changed; `regbot apply` carries the plan out. With -o, the plan is written
-    to a file and a table to standard output.
+    Every enabled script makes a dry run: no registry and no folder is changed. The last
+    line tells the id of the plan:
+
+    \b
+    regbot apply ID          carries it out
+    regbot show ID           shows it again
+    regbot show ID --kept    shows what stays too, and why
+
+    A script that fails adds nothing to the plan. Plans are kept for as long as the
+    journal (journalKeep in the config, 30 days unless it is set).
     """
+    to_stdout = output == STANDARD_OUTPUT
     with started_ahead() as take_process:
-        from regbot.plan.carrying import planned_from
-        from regbot.plan.planfile import Plan, plan_text, write_plan
+        from regbot.plan.planfile import plan_text, write_plan
+        from regbot.report.planned import plan_rows
         from regbot.run.bot import Options
 
         config = read_config(config_path, compiler()).only(only)
@@ -64,55 +82,89 @@ def plan(
             config_path,
             settings,
             Options(dry_run=True, evidence=True, whole=True, start_process=take_process),
-            prints=None if output else sys.stderr,
+            prints=sys.stderr if to_stdout else None,
             live=True,
         ) as bot:
             ended = bot.plan()
-            actions = tuple(planned_from(bot.outcomes))
-            content = Plan(time.time(), config.fingerprint, actions)
-            if output:
+            content = bot.plan_of(ended)
+            problem, then = "", list[str]()
+            if output is None:
+                problem, then = _keep(bot, content, ended)
+            elif not to_stdout:
                 write_plan(content, output, work_dir)
+                named = config_path if config_is_named() else ""
+                then = next_steps(content, str(output), named)
             write_reports(bot, "plan", ended, reports)
-            if not output:
-                text = plan_text(content, work_dir)
-                show(lambda stream: print(text, end="", file=stream))
-            then = [f"apply with: {_apply(output, config_path)}"] if output and actions else []
-            show_end(bot, ended, settings, table=output is not None, then=then)
-    return EXIT_CODES[ended.status]
+            if to_stdout:
+                show(lambda stream: print(plan_text(content, work_dir), end="", file=stream))
+            table = None if to_stdout else plan_rows(content, content.made)
+            show_end(bot, ended, settings, table=table, then=then)
+    if problem:
+        tell(f"{problem}; write it to a file: regbot plan -o plan.json", settings, "error")
+    return EXIT_FAILED if problem else EXIT_CODES[ended.status]
+
+
+def _keep(bot: Bot, content: Plan, ended: Ended) -> tuple[str, list[str]]:
+    """Keep a plan in the journal. Gives why it can't be kept, and what can be done with it."""
+    from regbot.journal.journal import Journal, default_state
+    from regbot.plan.planfile import plan_text
+    from regbot.report.summary import summary
+
+    text = plan_text(content, bot.config.defaults.work_dir).encode()
+    outcome = summary(bot.outcomes, ended.results, seconds=0.0, dry_run=True)
+    try:
+        with Journal(bot.config.state or default_state()) as journal:
+            journal.forget_plans(bot.config.journal_keep)
+            record = journal.keep_plan(
+                text, made=content.made, config=bot.config_path, summary=outcome
+            )
+    except StorageError as error:
+        return f"the plan is not kept: {error}", []
+    named = bot.config_path if bot.config.state and config_is_named() else ""
+    return "", next_steps(content, record.id, named)
 
 
 @click.command()
-@click.argument("plan_file", metavar="PLAN.json")
-@config_option
+@click.argument("plan_name", metavar="PLAN")
+@optional_config_option
 @report_option
 @settings_options
-def apply(plan_file: str, config_path: str, settings: Settings, reports: tuple[Path, ...]) -> int:
-    """Carry out exactly the actions of a plan.
+def apply(
+    plan_name: str, config_path: str | None, settings: Settings, reports: tuple[Path, ...]
+) -> int:
+    """Carry out exactly the actions of a PLAN: the id that `regbot plan` told, or a file.
+
+    The beginning of an id is enough. Unless -c names another, a plan with an id uses the
+    config it was made with.
 
     Before each delete, regbot looks at the tag again: a tag that has moved is skipped
     with a warning, and one that is gone counts as done. To retry actions that failed,
     apply the same plan again.
     """
-    from regbot.plan.planfile import read_plan
     from regbot.run.bot import Options
 
     config = read_config(config_path)
+    named = find_plan(plan_name, config)
+    if not (named.is_file or config_is_named()):
+        config_path = config_of(named.config, config_path, "plan")
+        config = read_config(config_path)
+    required_config(config_path)
     options = Options(evidence=bool(reports))
     with open_bot(config, config_path, settings, options, live=True) as bot:
-        content = read_plan(plan_file, work_dir=config.defaults.work_dir)
-        if content.fingerprint != config.fingerprint:
-            tell(
-                "warning: the config or its scripts changed since the plan was made",
-                settings,
-                "warn",
-            )
+        content = named.read(config.defaults.work_dir)
+        for warning in _warnings(content, config):
+            tell(f"warning: {warning}", settings, "warn")
         ended = bot.apply(content.actions)
         write_reports(bot, "apply", ended, reports)
         then = ["stopped: apply the plan again to go on"] if bot.stop.asked else []
-        show_end(bot, ended, settings, table=True, then=then)
+        show_end(bot, ended, settings, table=rows_of(bot), then=then)
     return EXIT_CODES[ended.status]
 
 
-def _apply(plan_file: Path, config_path: str) -> str:
-    """The command that carries out a plan."""
-    return shlex.join(["regbot", "apply", str(plan_file), "-c", config_path])
+def _warnings(content: Plan, config: Config) -> Iterator[str]:
+    """What the user should know before a plan is carried out."""
+    if content.fingerprint != config.fingerprint:
+        yield "the config or its scripts changed since the plan was made"
+    for script in content.lacking:
+        why = "failed" if script.status == "failed" else "was stopped"
+        yield f"the plan lacks the actions of {script.script}, which {why} when it was made"

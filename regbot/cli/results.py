@@ -15,7 +15,7 @@ from regbot.cli.output import note, show
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
     from regbot.events import Ending, Level, RunEnded
-    from regbot.report.model import Kind
+    from regbot.report.model import Kind, Row
     from regbot.run.bot import Bot, Ended
 
 
@@ -34,10 +34,23 @@ def write_reports(bot: Bot, kind: Kind, ended: Ended, paths: Sequence[Path]) -> 
         show(partial(terminal.print_summary, report))
 
 
+def rows_of(bot: Bot) -> list[Row]:
+    """The rows of a table of all actions so far."""
+    from regbot.report.build import row_of
+
+    now = time.time()
+    return [row_of(outcome, now) for outcome in bot.outcomes]
+
+
 def show_end(
-    bot: Bot, ended: Ended, settings: Settings, *, table: bool = False, then: Sequence[str] = ()
+    bot: Bot,
+    ended: Ended,
+    settings: Settings,
+    *,
+    table: Sequence[Row] | None = None,
+    then: Sequence[str] = (),
 ) -> None:
-    """Show the summary, below the table of actions if there is one, and what is left behind.
+    """Show the summary, below a table if there is one, and what is left behind.
 
     ``then`` says what the user can do next; how to undo the run is added.
     """
@@ -51,14 +64,11 @@ def show_end(
         dry_run=run.dry_run,
         then=(*then, *_way_back(bot, run)),
     )
-    if table:
-        from regbot.report.build import row_of
+    if table is not None:
         from regbot.report.terminal import print_table
 
-        now = time.time()
-        rows = [row_of(outcome, now) for outcome in bot.outcomes]
-        show(partial(print_table, rows, text))
-    if settings.log_format == "json" or not table:
+        show(partial(print_table, table, text))
+    if settings.log_format == "json" or table is None:
         tell_ending(text, settings, ended.status)
     tell_left_behind(bot, run, settings)
 

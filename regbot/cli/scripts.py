@@ -22,7 +22,7 @@ from regbot.cli.options import (
 )
 from regbot.cli.output import show_text
 from regbot.cli.reading import compiler
-from regbot.cli.results import show_end, tell_left_behind, write_reports
+from regbot.cli.results import rows_of, show_end, tell_left_behind, write_reports
 from regbot.errors import UsageError
 from regbot.lua.processes import started_ahead
 
@@ -78,7 +78,7 @@ def once(
         ) as bot:
             ended = bot.run_once()
             write_reports(bot, "once", ended, reports)
-            show_end(bot, ended, settings, table=dry_run)
+            show_end(bot, ended, settings, table=rows_of(bot) if dry_run else None)
     return EXIT_CODES[ended.status]
 
 
@@ -158,7 +158,7 @@ def run(
         write_reports(bot, "run", ended, reports)
         if as_json and ended.status == "done":
             show_text(_as_json(ended.results[0].value))
-        show_end(bot, ended, settings, table=dry_run and not as_json)
+        show_end(bot, ended, settings, table=rows_of(bot) if dry_run and not as_json else None)
     return EXIT_CODES[ended.status]
 
 

@@ -17,7 +17,13 @@ from regbot.errors import (
 from regbot.events import Emit, Message, ignore
 from regbot.image.crew import Crew
 from regbot.image.graph import Graph, Look, explore, tags_by_subject
-from regbot.image.parts import children_of, is_external, is_referrer_list
+from regbot.image.parts import (
+    children_of,
+    is_external,
+    is_referrer_list,
+    part_of_referrer,
+    part_of_tag,
+)
 from regbot.image.transfer import NOT_SEEN, Transfer
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Descriptor, Head, Manifest
@@ -64,11 +70,23 @@ class CopyOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """What was put beside an image by its tag or digest; ``part`` is what it is."""
+
+    name: Name
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Copied:
-    """What was copied, and whether the target changed: False when it had everything."""
+    """What was copied, and whether the target changed: False when it had everything.
+
+    ``carried`` are the signatures and other referrers that were put with it.
+    """
 
     descriptor: Descriptor
     changed: bool
+    carried: tuple[Carried, ...] = ()
 
 
 MayPut = Callable[[Tag, Digest], None]
@@ -110,7 +128,7 @@ def copy_image(
     tag = None if isinstance(target_name, Digest) else target_name
     work = _Copy(source, target, options, may_put, Crew(options.workers, stop), emit)
     work.run(head, tag)
-    return Copied(head.descriptor, work.changed)
+    return Copied(head.descriptor, work.changed, tuple(work.carried))
 
 
 class _Copy:
@@ -133,6 +151,7 @@ class _Copy:
         self._emit = emit
         self._there: set[Digest] = set()
         self.changed = False
+        self.carried: list[Carried] = []
 
     def run(self, head: Head, tag: Tag | None) -> None:
         """Copy, unless the tag shows that it is done."""
@@ -222,6 +241,7 @@ class _Copy:
                 self._put(graph.manifests[digest], root, loose=digest == root and not tag)
         for name, manifest in self._digest_tags(graph).items():
             self._put_as(name, manifest, root)
+            self.carried.append(Carried(name, part_of_tag(name)))
         if tag and not done:
             self._put_as(tag, graph.manifests[root], root)
 
@@ -235,6 +255,8 @@ class _Copy:
         if manifest.digest in self._there and kept and self._is_listed(manifest):
             return
         self._put_as(manifest.digest, manifest, root)
+        if manifest.subject and manifest.digest != root:
+            self.carried.append(Carried(manifest.digest, part_of_referrer(manifest)))
 
     def _is_listed(self, manifest: Manifest) -> bool:
         """Whether the target knows what a manifest refers to, if it does."""

@@ -18,6 +18,22 @@ Kind = Literal["index", "image", "blob", "unknown"]
 
 _DIGEST_TAG = re.compile(r"sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{64,128})(?:\..+)?")
 _OF_A_BLOB = (".layer.", "rootfs", "config")
+_BY_ENDING = {
+    "": "list of referrers",
+    "sig": "signature",
+    "att": "attestation",
+    "sbom": "SBOM",
+}
+_BY_TYPE = (
+    ("spdx", "SBOM"),
+    ("cyclonedx", "SBOM"),
+    ("sbom", "SBOM"),
+    ("in-toto", "attestation"),
+    ("attestation", "attestation"),
+    ("sigstore", "signature"),
+    ("signature", "signature"),
+    (".sig.", "signature"),
+)
 _EXTERNAL = (".foreign.", ".nondistributable.")
 
 
@@ -82,6 +98,17 @@ def is_referrer_list(tag: str, manifest: Manifest, members: Sequence[Manifest]) 
 def is_digest_tag(tag: str) -> bool:
     """Whether a tag is made of a digest: ``sha256-<hex>``, or that with an ending as cosign's."""
     return _DIGEST_TAG.fullmatch(tag) is not None
+
+
+def part_of_tag(tag: str) -> str:
+    """What is at a tag made of a digest, by its ending: a signature, or what else cosign makes."""
+    return _BY_ENDING.get(tag.partition(".")[2], "referrer")
+
+
+def part_of_referrer(referrer: Manifest | Descriptor) -> str:
+    """What a referrer is, by its artifact type: a signature, an attestation or an SBOM."""
+    kinds = (kind for word, kind in _BY_TYPE if word in referrer.artifact_type.lower())
+    return next(kinds, "referrer")
 
 
 def subject_of_tag(tag: str) -> str:

@@ -11,11 +11,12 @@ digest alone protects nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import field
 
 from regbot.errors import NotSupported
 from regbot.image.crew import Crew
 from regbot.image.graph import Graph, Look, explore, tags_by_subject
-from regbot.image.parts import children_of
+from regbot.image.parts import children_of, part_of_referrer, part_of_tag
 from regbot.image.usage import Usage, tagged
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor
@@ -28,18 +29,26 @@ from regbot.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RemoveTag:
-    """Delete one tag, which was on ``digest`` when it was looked at."""
+    """Delete one tag, which was on ``digest`` when it was looked at.
+
+    ``part`` is what it is of the image; empty for the image itself.
+    """
 
     tag: Tag
     digest: Digest
+    part: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveManifest:
-    """Delete a manifest that no tag but removed ones was on. ``size`` is its own."""
+    """Delete a manifest that no tag but removed ones was on. ``size`` is its own.
+
+    ``part`` is as for a tag.
+    """
 
     digest: Digest
     size: int
+    part: str = field(default="", compare=False)
 
 
 Step = RemoveTag | RemoveManifest
@@ -84,7 +93,7 @@ def plan_removal(
         by = f"tags: {', '.join(users[:3])}" if users else "an index that stays"
         raise NotSupported(f"{store.repository.with_digest(name)} is in use by {by}")
     first = [] if isinstance(name, Digest) else [RemoveTag(name, root.digest)]
-    return (*first, *_steps(graph, root.digest, removed, others))
+    return (*first, *_steps(graph, root.digest, removed, others, "manifest" if first else ""))
 
 
 class _Decision:
@@ -146,14 +155,23 @@ class _Decision:
 
 
 def _steps(
-    graph: Graph, root: Digest, removed: set[Digest], others: dict[Tag, Descriptor]
+    graph: Graph,
+    root: Digest,
+    removed: set[Digest],
+    others: dict[Tag, Descriptor],
+    root_part: str,
 ) -> Iterable[Step]:
+    parts = {digest: part_of_tag(tag) for tag, digest in graph.tags.items()}
     going = _tags_made_of(others, removed) if graph.tags else set()
     for tag in sorted(going & graph.tags.keys()):
-        yield RemoveTag(tag, graph.tags[tag])
+        yield RemoveTag(tag, graph.tags[tag], part_of_tag(tag))
     for digest in graph.owners_first(root):
         if digest in removed:
-            yield RemoveManifest(digest, graph.manifests[digest].size)
+            manifest = graph.manifests[digest]
+            part = parts.get(digest) or (
+                part_of_referrer(manifest) if manifest.subject else "child"
+            )
+            yield RemoveManifest(digest, manifest.size, root_part if digest == root else part)
 
 
 def _tags_made_of(tags: Iterable[Tag], digests: Iterable[Digest]) -> set[Tag]:

@@ -161,3 +161,8 @@ class Database:
             if code in _DAMAGED:
                 raise self.damaged(error) from error
             raise StorageError(f"can't use the history {self._path}: {error}") from error
+
+
+def storable(text: str) -> str:
+    """A text that SQLite accepts: unpaired surrogates are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

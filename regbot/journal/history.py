@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from regbot.errors import InvalidValue, NotFound
-from regbot.journal.database import Database
+from regbot.errors import InvalidValue
+from regbot.journal.database import Database, storable
+from regbot.journal.naming import named
+from regbot.journal.plans import Plans
 from regbot.journal.records import (
     ActionRecord,
     EntryStatus,
@@ -49,16 +51,16 @@ _LAST_HEARD = (
     "max(started, coalesce(ended, 0),"
     " coalesce((SELECT max(at) FROM action WHERE action.run = run.id), 0))"
 )
-_SHOWN = 4
 
 Result = TypeVar("Result")
 
 
 class History:
-    """The runs and actions. Threads and processes may share the file."""
+    """The runs and actions, and the ``plans``. Threads and processes may share the file."""
 
     def __init__(self, path: Path, *, patience: float) -> None:
         self._database = Database(path, _SCHEMA, version=_VERSION, patience=patience)
+        self.plans = Plans(self._database)
 
     def close(self) -> None:
         """Close the file."""
@@ -81,8 +83,8 @@ class History:
             (
                 run.id,
                 run.kind,
-                _text(run.config),
-                _text(run.fingerprint),
+                storable(run.config),
+                storable(run.fingerprint),
                 run.started,
                 run.ended,
                 run.status,
@@ -111,13 +113,13 @@ class History:
             (
                 action.run,
                 action.at,
-                _text(action.script),
+                storable(action.script),
                 action.verb,
                 str(action.reference),
                 str(action.digest or ""),
-                _text(action.reason),
+                storable(action.reason),
                 action.status,
-                _text(action.detail),
+                storable(action.detail),
                 " ".join(action.tags),
                 " ".join(str(digest) for digest in action.missing),
                 str(action.reference.without_name),
@@ -126,7 +128,7 @@ class History:
         self._database.run_many(
             "INSERT INTO saved (action, place, digest, media_type) VALUES (?, ?, ?, ?)",
             [
-                (entry, place, str(manifest.digest), _text(manifest.media_type))
+                (entry, place, str(manifest.digest), storable(manifest.media_type))
                 for place, manifest in enumerate(action.manifests)
             ],
         )
@@ -141,7 +143,7 @@ class History:
         """
         self._database.run(
             "UPDATE action SET status = ?, detail = ?, digest = coalesce(?, digest) WHERE id = ?",
-            (status, _text(detail), str(digest) if digest else None, entry),
+            (status, storable(detail), str(digest) if digest else None, entry),
         )
 
     def remove_action(self, entry: int) -> None:
@@ -166,15 +168,8 @@ class History:
 
         Raises NotFound, and InvalidValue if there are several.
         """
-        fitting = [run for run in self.runs() if prefix and run.id.startswith(prefix)]
-        exact = [run for run in fitting if run.id == prefix]
-        if not fitting:
-            raise NotFound(f"there is no run {prefix!r} in the history; regbot history lists all")
-        if len(fitting) > 1 and not exact:
-            shown = ", ".join(run.id for run in fitting[:_SHOWN])
-            more = ", ..." if len(fitting) > _SHOWN else ""
-            raise InvalidValue(f"several runs begin with {prefix!r}: {shown}{more}")
-        return (exact or fitting)[0]
+        runs = {run.id: run for run in self.runs()}
+        return runs[named(prefix, list(runs), "run", "regbot history")]
 
     def actions(self, run: str) -> list[ActionRecord]:
         """The actions of a run, in the order in which they began."""
@@ -254,8 +249,3 @@ class History:
             return Reference.parse(text, default_tag=None)
         except InvalidValue as error:
             raise self._database.damaged(error) from None
-
-
-def _text(text: str) -> str:
-    """A text that SQLite accepts: unpaired surrogates are escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -26,6 +26,7 @@ from regbot.journal.records import (
     ActionRecord,
     EntryStatus,
     Forgotten,
+    PlanRecord,
     RunRecord,
     SavedManifest,
 )
@@ -90,10 +91,9 @@ class Journal:
     def begin_run(self, *, kind: str, config: str, fingerprint: str) -> RunJournal:
         """Begin a run. Its id is the time in UTC and a few random digits."""
         started = self._clock()
-        at = datetime.fromtimestamp(started, UTC).strftime("%Y%m%d-%H%M%S")
         with self._history.writing():
             while True:
-                run = RunRecord(f"{at}-{secrets.token_hex(2)}", kind, config, fingerprint, started)
+                run = RunRecord(_new_id(started), kind, config, fingerprint, started)
                 if self._history.add_run(run):
                     break
             self._running.take(run.id)
@@ -115,6 +115,29 @@ class Journal:
         if run.status == "running" and not self._running.is_held(run.id):
             return replace(run, status="interrupted")
         return run
+
+    def keep_plan(self, content: bytes, *, made: float, config: str, summary: str) -> PlanRecord:
+        """Keep a plan under an id like that of a run. Raises StorageError."""
+        return self._history.plans.add(lambda: _new_id(made), made, config, summary, content)
+
+    def plans(self) -> list[PlanRecord]:
+        """The plans that are kept, newest first."""
+        return self._history.plans.all()
+
+    def plan(self, id_or_prefix: str) -> PlanRecord:
+        """The plan with this id, or the only one whose id begins with this text.
+
+        Raises NotFound, and InvalidValue if there are several.
+        """
+        return self._history.plans.find(id_or_prefix)
+
+    def plan_content(self, plan: PlanRecord) -> bytes:
+        """What is in a plan. Raises NotFound and StorageError."""
+        return self._history.plans.content(plan.id)
+
+    def forget_plans(self, older_than: float) -> None:
+        """Remove the plans that were made more than ``older_than`` seconds ago."""
+        self._history.plans.forget(self._clock() - older_than)
 
     def actions(self, run: str) -> list[ActionRecord]:
         """The actions of the run with this id, in the order in which they began."""
@@ -139,9 +162,10 @@ class Journal:
         """Remove runs without activity in the last ``older_than`` seconds.
 
         Runs in progress are kept. The manifests that no other run needs are removed
-        after their rows.
+        after their rows. Plans as old as that go too.
         """
         now = self._clock()
+        self.forget_plans(older_than)
         runs = self._history.forget(now - older_than, keep=self._running.is_held)
         for run in runs:
             self._running.release(run)
@@ -156,6 +180,12 @@ class Journal:
                     self._files.remove(digest)
                 removed += len(unused)
         return Forgotten(len(runs), removed)
+
+
+def _new_id(seconds: float) -> str:
+    """The time in UTC and a few random digits."""
+    at = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{at}-{secrets.token_hex(2)}"
 
 
 class RunJournal:

@@ -68,6 +68,19 @@ class ActionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """A plan that is kept. ``made`` is in seconds since 1970.
+
+    ``config`` is the path of the config it was made with, ``summary`` says what it would do.
+    """
+
+    id: str
+    made: float
+    config: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """How many runs and saved manifests were removed from the journal."""
 

@@ -24,7 +24,8 @@ class DeleteTag:
     ``digest`` is what the script saw on the tag when it decided, if it looked.
     ``may_be_gone``: the tag was seen there, so a tag that is gone by now is fine.
     ``removal`` names the removal that this is a step of: where one step is not done,
-    the later ones are not done either.
+    the later ones are not done either. ``part`` is what of the image this step takes
+    along, such as a signature; empty for what was asked.
     """
 
     reference: Reference
@@ -32,6 +33,7 @@ class DeleteTag:
     digest: Digest | None = None
     may_be_gone: bool = False
     removal: str = ""
+    part: str = ""
 
     verb = "delete tag"
 
@@ -49,8 +51,8 @@ class DeleteManifest:
 
     ``unless_tagged`` refuses where there is such a tag. ``allowed_tags`` are the only
     tags that may go with it, None for any: with another one the manifest is skipped.
-    ``may_be_gone`` and ``removal`` are as for DeleteTag; a manifest of a removal is
-    also skipped when an index uses it.
+    ``may_be_gone``, ``removal`` and ``part`` are as for DeleteTag; a manifest of a removal
+    is also skipped when an index uses it.
     """
 
     reference: Reference
@@ -60,6 +62,7 @@ class DeleteManifest:
     allowed_tags: tuple[Tag, ...] | None = None
     may_be_gone: bool = False
     removal: str = ""
+    part: str = ""
 
     verb = "delete manifest"
 

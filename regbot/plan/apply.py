@@ -278,14 +278,18 @@ def _protected(target: Target, error: Protected) -> Applied:
 def _as_action(step: Step, reference: Reference, reason: str, removal: str) -> Delete:
     if isinstance(step, RemoveTag):
         tag = reference.with_tag(step.tag)
-        return DeleteTag(tag, reason, step.digest, may_be_gone=True, removal=removal)
+        return DeleteTag(
+            tag, reason, step.digest, may_be_gone=True, removal=removal, part=step.part
+        )
     manifest = reference.with_digest(step.digest)
-    return DeleteManifest(manifest, step.digest, reason, may_be_gone=True, removal=removal)
+    return DeleteManifest(
+        manifest, step.digest, reason, may_be_gone=True, removal=removal, part=step.part
+    )
 
 
 def _copied(copied: Copied) -> Applied:
     status: Literal["done", "unchanged"] = "done" if copied.changed else "unchanged"
-    return Applied(copied.descriptor.digest, status=status)
+    return Applied(copied.descriptor.digest, status=status, carried=copied.carried)
 
 
 def _docker_name(reference: Reference) -> str:

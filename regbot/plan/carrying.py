@@ -9,6 +9,7 @@ from functools import partial
 from itertools import groupby
 
 from regbot.errors import NotFound, RegbotError, ScriptTimeout, Stopped
+from regbot.image.copy import Carried
 from regbot.oci.reference import Reference
 from regbot.plan.action import (
     Action,
@@ -32,13 +33,15 @@ _SEVERAL = 2
 class Planned:
     """One action of a plan, by the script that wanted it.
 
-    ``created`` is the image's date in seconds since 1970, ``size`` its bytes.
+    ``created`` is the image's date in seconds since 1970, ``size`` its bytes. ``carried``
+    is what a copy brings beside the image.
     """
 
     script: str
     action: Action
     created: float | None = None
     size: int | None = None
+    carried: tuple[Carried, ...] = ()
 
 
 def planned_from(outcomes: Sequence[Outcome]) -> list[Planned]:
@@ -52,6 +55,7 @@ def planned_from(outcomes: Sequence[Outcome]) -> list[Planned]:
             _pinned(outcome),
             outcome.evidence.created if outcome.evidence else None,
             outcome.evidence.size if outcome.evidence else None,
+            outcome.carried,
         )
         for outcome in outcomes
         if outcome.status == "planned" and (outcome.digest or outcome.action.digest)

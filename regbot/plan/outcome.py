@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Literal
 
 from regbot.errors import RegbotError
-from regbot.events import Emit, Event
+from regbot.events import Emit, Ending, Event
+from regbot.image.copy import Carried
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action, DeleteManifest
 from regbot.plan.evidence import Evidence
+from regbot.plan.kept import Kept
 from regbot.stopping import ended_by
 from regbot.values import dataclass
 
@@ -23,11 +25,15 @@ or a timeout, so it may have happened or not."""
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an action did. ``digest`` is what it was about, ``detail`` why nothing was done."""
+    """What an action did. ``digest`` is what it was about, ``detail`` why nothing was done.
+
+    ``carried`` is what a copy brought beside the image.
+    """
 
     digest: Digest | None = None
     detail: str = ""
     status: Literal["done", "unchanged", "skipped"] = "done"
+    carried: tuple[Carried, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Outcome:
 
     ``digest`` is what it was about, when that is known; ``detail`` says why it was
     skipped, failed or stopped; ``evidence`` is what a delete took away, where it was
-    gathered.
+    gathered; ``carried`` is what a copy brought beside the image.
     """
 
     script: str
@@ -45,6 +51,7 @@ class Outcome:
     digest: Digest | None = None
     detail: str = ""
     evidence: Evidence | None = None
+    carried: tuple[Carried, ...] = ()
 
     @property
     def taken_tags(self) -> tuple[Tag, ...]:
@@ -59,16 +66,27 @@ class Outcome:
         return f"<Outcome {self.status}: {self.action.verb} {self.action.reference}{detail}>"
 
 
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run of a script, how it ended, and why. ``seconds`` is how long it took."""
+
+    script: str
+    status: Ending
+    error: str = ""
+    seconds: float = 0.0
+
+
 class Outcomes:
     """What became of every action, in order; shared by the scripts of a process.
 
-    What is kept here is kept in ``outer`` too.
+    What rules keep is noted beside it. Outcomes kept here are kept in ``outer`` too.
     """
 
     def __init__(self, outer: Outcomes | None = None) -> None:
         self._outer = outer
         self._lock = threading.Lock()
         self._outcomes: list[Outcome] = []
+        self._kept: list[Kept] = []
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome."""
@@ -76,6 +94,17 @@ class Outcomes:
             self._outcomes.append(outcome)
         if self._outer:
             self._outer.add(outcome)
+
+    def keep(self, kept: Iterable[Kept]) -> None:
+        """Note what rules keep."""
+        with self._lock:
+            self._kept.extend(kept)
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """What rules keep, as far as it was noted."""
+        with self._lock:
+            return tuple(self._kept)
 
     def withdraw(self, script: str, why: str) -> None:
         """Take back what a dry run of a script planned: it is skipped, and ``why`` tells."""
@@ -130,7 +159,15 @@ class Record:
             self._done(action)
             status = "planned" if self.dry_run else "done"
         return self._keep(
-            Outcome(self._script, action, status, applied.digest, applied.detail, evidence)
+            Outcome(
+                self._script,
+                action,
+                status,
+                applied.digest,
+                applied.detail,
+                evidence,
+                applied.carried,
+            )
         )
 
     def failure(

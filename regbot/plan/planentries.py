@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import InvalidValue, StorageError
-from regbot.image.copy import CopyOptions
+from regbot.image.copy import Carried, CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
-from regbot.oci.tag import Tag
+from regbot.oci.tag import Name, Tag
 from regbot.plan.action import (
     Action,
     CopyImage,
@@ -77,18 +77,35 @@ def entry_of(planned: Planned, work_dir: Path) -> Mapping[str, Any]:
         "created": None if created is None else format_moment(created),
         "created_seconds": created,
         **_details(action, work_dir),
+        **({"carried": list(map(_carried_entry, planned.carried))} if planned.carried else {}),
     }
+
+
+def _carried_entry(carried: Carried) -> Mapping[str, str]:
+    return {"name": str(carried.name), "part": carried.part}
+
+
+def _name_of(text: str) -> Name:
+    return Digest.parse(text) if ":" in text else Tag.parse(text)
+
+
+def _carried_of(entry: object) -> Carried:
+    fields = Fields(entry)
+    carried = Carried(fields.read("name", parsed(_name_of)), fields.read("part", text))
+    fields.end()
+    return carried
 
 
 def _details(action: Action, work_dir: Path) -> Mapping[str, Any]:
     """What an entry holds for this kind of action alone."""
     match action:
         case DeleteTag():
-            return {"removal": escaped(action.removal)}
+            return {"removal": escaped(action.removal), "part": action.part}
         case DeleteManifest():
             return {
                 "tags": list(action.allowed_tags or ()),
                 "removal": escaped(action.removal),
+                "part": action.part,
             }
         case PutManifest(manifest=manifest):
             return {"media_type": manifest.media_type, "manifest": _base64(manifest.raw)}
@@ -116,8 +133,9 @@ def planned_of(entry: object, work_dir: Path) -> Planned:
     fields.get("created", nullable(text), None)
     created = fields.get("created_seconds", nullable(moment), None)
     size = fields.get("size", nullable(whole_number), None)
+    carried = fields.get("carried", list_of(_carried_of), ())
     fields.end()
-    return Planned(script, action, created, size)
+    return Planned(script, action, created, size, carried)
 
 
 def _action(fields: Fields, work_dir: Path) -> Action:
@@ -128,9 +146,14 @@ def _action(fields: Fields, work_dir: Path) -> Action:
         case DeleteTag.verb:
             if reference.tag is None:
                 raise InvalidValue(f"{reference} names no tag")
-            removal = fields.get("removal", text, "")
-            tag = reference.with_tag(reference.tag)
-            return DeleteTag(tag, reason, digest, may_be_gone=True, removal=removal)
+            return DeleteTag(
+                reference.with_tag(reference.tag),
+                reason,
+                digest,
+                may_be_gone=True,
+                removal=fields.get("removal", text, ""),
+                part=fields.get("part", text, ""),
+            )
         case DeleteManifest.verb:
             return DeleteManifest(
                 reference.with_digest(digest),
@@ -139,6 +162,7 @@ def _action(fields: Fields, work_dir: Path) -> Action:
                 allowed_tags=fields.read("tags", _tags),
                 may_be_gone=True,
                 removal=fields.get("removal", text, ""),
+                part=fields.get("part", text, ""),
             )
         case PutManifest.verb:
             media_type, raw = fields.read("media_type", text), fields.read("manifest", _bytes)

@@ -15,20 +15,35 @@ from regbot.errors import InvalidValue, RegbotError, UsageError
 from regbot.files import write_out, writing
 from regbot.plan.carrying import Planned
 from regbot.plan.fields import Fields, list_of, moment, text
+from regbot.plan.kept import Kept
+from regbot.plan.keptentries import kept_entry, kept_of, script_entry, script_of
+from regbot.plan.outcome import RunLine
 from regbot.plan.planentries import entry_of, planned_of
 from regbot.units import format_moment
 from regbot.values import dataclass
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done. ``made`` is in seconds since 1970; ``fingerprint`` the config's."""
+    """What is to be done.
+
+    ``made`` is in seconds since 1970; ``fingerprint`` the config's. ``kept`` is what stays
+    where something is deleted, ``scripts`` how the scripts ended: the actions of one that
+    failed or was stopped are not in the plan.
+    """
 
     made: float
     fingerprint: str
     actions: tuple[Planned, ...]
+    kept: tuple[Kept, ...] = ()
+    scripts: tuple[RunLine, ...] = ()
+
+    @property
+    def lacking(self) -> tuple[RunLine, ...]:
+        """The scripts whose actions are not in the plan."""
+        return tuple(script for script in self.scripts if script.status != "done")
 
     @classmethod
     def read(cls, path: str | Path, *, work_dir: str | Path = ".") -> Plan:
@@ -61,32 +76,46 @@ def plan_text(plan: Plan, work_dir: Path) -> str:
         "made": format_moment(plan.made),
         "made_seconds": plan.made,
         "config": plan.fingerprint,
+        "scripts": [script_entry(script) for script in plan.scripts],
         "actions": [entry_of(planned, work_dir) for planned in plan.actions],
+        "kept": [kept_entry(kept) for kept in plan.kept],
     }
     return json.dumps(data, indent=2) + "\n"
 
 
 def read_plan(path: str, *, work_dir: Path) -> Plan:
-    """Read a plan. Raises UsageError of one line for what is no plan."""
+    """Read a plan from a file. Raises UsageError of one line for what is no plan."""
     try:
-        data = json.loads(Path(path).read_bytes())
+        content = Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: can't read the plan: {error.strerror}") from None
+    return plan_of(content, path, work_dir=work_dir)
+
+
+def plan_of(content: bytes, name: str, *, work_dir: Path) -> Plan:
+    """The plan in a JSON text; ``name`` is what messages call it.
+
+    Raises UsageError of one line for what is no plan.
+    """
+    try:
+        data = json.loads(content)
     except (ValueError, RecursionError):
-        raise UsageError(f"{path}: not a plan: it is not JSON") from None
+        raise UsageError(f"{name}: not a plan: it is not JSON") from None
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         made_by = f"it has schema {schema}, not {SCHEMA}: " if isinstance(schema, int) else ""
-        raise UsageError(f"{path}: not a plan: {made_by}make it again with regbot plan")
+        raise UsageError(f"{name}: not a plan: {made_by}make it again with regbot plan")
     try:
         file = Fields({key: value for key, value in data.items() if key != "schema"})
         file.read("made", text)
         made, fingerprint = file.read("made_seconds", moment), file.read("config", text)
+        scripts = file.get("scripts", list_of(script_of), ())
+        kept = file.get("kept", list_of(kept_of), ())
         entries = file.read("actions", list_of(lambda entry: entry))
         file.end()
     except InvalidValue as error:
-        raise UsageError(f"{path}: not a whole plan: {_printable(error)}") from None
-    return Plan(made, fingerprint, tuple(_planned(path, entries, work_dir)))
+        raise UsageError(f"{name}: not a whole plan: {_printable(error)}") from None
+    return Plan(made, fingerprint, tuple(_planned(name, entries, work_dir)), kept, scripts)
 
 
 def _planned(path: str, entries: Iterable[object], work_dir: Path) -> Iterator[Planned]:

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterator
 
-from regbot.report.model import Report, RepositoryLine, Row, RunLine
+from regbot.plan.outcome import RunLine
+from regbot.report.model import Report, RepositoryLine, Row
 from regbot.report.shown import moment, visible
 
 COLUMNS = (

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from regbot.oci.reference import Reference
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.evidence import Evidence
-from regbot.plan.outcome import Outcome
+from regbot.plan.outcome import Outcome, RunLine
 from regbot.report.freeable import Accounts, Freed, Kept, read_kept
-from regbot.report.model import Kind, Ran, Report, RepositoryLine, Row, RunLine
+from regbot.report.model import Kind, Ran, Report, RepositoryLine, Row
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
 from regbot.version import __version__
@@ -125,10 +125,13 @@ def _counts_before(outcomes: Iterable[Outcome]) -> Iterator[int]:
 
 def row_of(outcome: Outcome, now: float) -> Row:
     """The row of an action; ``now`` is in seconds since 1970."""
-    action = outcome.action
     evidence = outcome.evidence or Evidence(problem="not read")
-    created = evidence.created
-    tags = outcome.taken_tags
+    return action_row(outcome, evidence.created, evidence.size, now)
+
+
+def action_row(outcome: Outcome, created: float | None, size: int | None, now: float) -> Row:
+    """As ``row_of``, where the date of the image and its bytes are known from elsewhere."""
+    action, tags = outcome.action, outcome.taken_tags
     taken = f"with its tags: {', '.join(tags)}" if tags else ""
     return Row(
         script=outcome.script,
@@ -141,8 +144,11 @@ def row_of(outcome: Outcome, now: float) -> Row:
         detail="; ".join(part for part in (outcome.detail, taken) if part),
         created=created,
         age_seconds=None if created is None else max(0.0, now - created),
-        size=evidence.size,
+        size=size,
         source=_source_of(action),
+        carried=tuple(f"{carried.part} {carried.name}" for carried in outcome.carried),
+        removal=action.removal if isinstance(action, DeleteTag | DeleteManifest) else "",
+        part=action.part if isinstance(action, DeleteTag | DeleteManifest) else "",
     )
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from rich.cells import cell_len
-
 from regbot.values import dataclass
 
 _GAP = 2
@@ -59,6 +57,15 @@ class Line:
     below: tuple[str, ...] = ()
 
 
+def _cell_len(text: str) -> int:
+    """How many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich import cells  # late: piped tables need nothing of it
+
+    return cells.cell_len(text)
+
+
 def laid_out(
     columns: Sequence[Column], lines: Sequence[Line], width: int, *, title: str | None = None
 ) -> Iterator[list[Span]]:
@@ -74,8 +81,8 @@ def laid_out(
         for place, column in enumerate(columns)
         if width >= column.from_width and any(line.cells[place] for line in lines)
     ]
-    lengths = {place: [cell_len(line.cells[place]) for line in measured] for place in filled}
-    text = max((cell_len(line.text) for line in measured), default=0)
+    lengths = {place: [_cell_len(line.cells[place]) for line in measured] for place in filled}
+    text = max((_cell_len(line.text) for line in measured), default=0)
     room = width - depth - (min(text, _LEAST_TEXT) + _GAP if text else 0)
     layout = _Layout(columns, _fitted(columns, lengths, room), depth, width)
     if title is not None:
@@ -93,7 +100,7 @@ def folded(text: str, width: int) -> Iterator[str]:
     parts = [
         part
         for clause in clauses
-        for part in ([clause] if cell_len(clause) <= width else clause.split())
+        for part in ([clause] if _cell_len(clause) <= width else clause.split())
     ]
     return _wrapped(parts, width)
 
@@ -147,7 +154,7 @@ class _Layout:
         pen = _Pen()
         for place, start in self._starts.items():
             cell = line.cells[place]
-            spare = self._widths[place] - cell_len(cell)
+            spare = self._widths[place] - _cell_len(cell)
             at = start + max(spare, 0) if self._columns[place].is_number else start
             is_first = start == self._starts[next(iter(self._starts))]
             pen.put(at, cell, style or (line.style if is_first else ""))
@@ -160,7 +167,7 @@ class _Layout:
     def _put_text(self, pen: _Pen, text: str, at: int, style: str) -> None:
         """A text, below the line where it has a word that does not fit beside it."""
         words = text.split()
-        if at + max(map(cell_len, words), default=0) > self._width:
+        if at + max(map(_cell_len, words), default=0) > self._width:
             at = min(at, self._second)
         for number, part in enumerate(_wrapped(words, self._width - at)):
             if number:
@@ -184,7 +191,7 @@ class _Pen:
         if at > self._reached:
             self.lines[-1].append((" " * (at - self._reached), ""))
         self.lines[-1].append((text, style))
-        self._reached = at + cell_len(text)
+        self._reached = at + _cell_len(text)
 
     def end_line(self) -> None:
         """Go on with a new line, unless this one is empty."""
@@ -197,7 +204,7 @@ def _wrapped(words: Iterable[str], room: int) -> Iterator[str]:
     """Words in lines of so many cells; a longer word has a line to itself."""
     line, length = "", 0
     for word in words:
-        wide = cell_len(word)
+        wide = _cell_len(word)
         if line and length + 1 + wide > room:
             yield line
             line, length = "", 0

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Literal, Protocol
 
 from regbot.events import Ending
-from regbot.plan.outcome import Status
+from regbot.plan.outcome import RunLine, Status
 from regbot.values import dataclass
 
 Kind = Literal["once", "plan", "apply", "run", "library"]
@@ -49,16 +49,6 @@ class Ran(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RunLine:
-    """One run of a script."""
-
-    script: str
-    status: Ending
-    error: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class RepositoryLine:
     """What one script did to one repository.
 
@@ -87,8 +77,9 @@ class RepositoryLine:
 class Row:
     """One action, or a tag that stays.
 
-    ``source`` is what a copy is made from. ``size`` is that of the whole image, including
-    shared layers.
+    ``source`` is what a copy is made from, ``carried`` what it brings beside the image.
+    ``part`` is what of an image a delete takes along, in the same ``removal``; empty for
+    the image itself. ``size`` is that of the whole image, including shared layers.
     """
 
     script: str
@@ -103,6 +94,9 @@ class Row:
     age_seconds: float | None = None
     size: int | None = None
     source: str = ""
+    carried: tuple[str, ...] = ()
+    removal: str = ""
+    part: str = ""
 
     @property
     def name(self) -> str:

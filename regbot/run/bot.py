@@ -17,9 +17,9 @@ from regbot.http.transport import Transport
 from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
-from regbot.plan.carrying import Planned, carry_out
+from regbot.plan.carrying import Planned, carry_out, planned_from
 from regbot.plan.executor import Executor, Terms
-from regbot.plan.outcome import ActionDone, Outcome, Outcomes
+from regbot.plan.outcome import ActionDone, Outcome, Outcomes, RunLine
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
 from regbot.run.job import run_script, session_of
@@ -39,6 +39,8 @@ from regbot.values import dataclass
 if TYPE_CHECKING:
     from regbot.journal.journal import Journal
     from regbot.journal.restore import Undone
+    from regbot.plan.kept import Kept
+    from regbot.plan.planfile import Plan
     from regbot.report.model import Kind, Report
     from regbot.rules.in_use.answers import Answer, Answers
     from regbot.rules.in_use.mention import Mention
@@ -112,6 +114,26 @@ class Bot:
     def plan(self) -> Ended:
         """Run every enabled script once in a dry run, for a plan."""
         return self._recorded("plan", self._run_all, len(self._enabled))
+
+    def plan_of(self, ended: Ended) -> Plan:
+        """The plan that a dry run leaves, with what stays where something is deleted.
+
+        What stays is not looked at any more when the run has to stop.
+        """
+        from regbot.plan.planfile import Plan
+        from regbot.plan.staying import kept_beside
+
+        outcomes = self._services.outcomes
+        kept: tuple[Kept, ...] = ()
+        with suppress(Stopped):
+            kept = kept_beside(
+                outcomes.all, outcomes.kept, self.stores(), lambda name: self.script(name).guard
+            )
+        scripts = tuple(
+            RunLine(run.script, run.status, run.error, run.seconds) for run in ended.results
+        )
+        actions = tuple(planned_from(outcomes.all))
+        return Plan(time.time(), self.config.fingerprint, actions, kept, scripts)
 
     def _run_all(self, services: Services) -> list[RunResult]:
         return run_all(

@@ -146,6 +146,7 @@ def _work(
             now=services.now(),
             in_use=services.in_use(script.in_use, stop),
             emit=services.emit,
+            keep=services.outcomes.keep if services.evidence else None,
         )
         _raise_for_failed(services.outcomes.of(script.name))
         return _Worked()
@@ -173,6 +174,7 @@ def _each_repository(
         finally:
             for outcome in at_repository.outcomes.all:
                 services.outcomes.add(outcome)
+            services.outcomes.keep(at_repository.outcomes.kept)
 
     runs = EachRepository(script.name, services.emit, parallel=services.parallel)
     return runs.run(script.repositories, session.stores, run)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from regbot.errors import NotFound
 from regbot.events import Emit, Message
+from regbot.image.parts import part_of_tag
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 from regbot.plan.carrying import Planned, carry_out
 from regbot.plan.executor import Executor
+from regbot.plan.kept import Kept
 from regbot.plan.uses import InUse
 from regbot.rules.content import Content
 from regbot.rules.deciding import decide
@@ -29,8 +31,11 @@ def keep_to(
     now: float,
     in_use: InUse | None,
     emit: Emit,
+    keep: Callable[[Iterable[Kept]], None] | None = None,
 ) -> None:
     """Delete what a policy does not keep. ``now`` is in seconds since 1970.
+
+    ``keep`` notes what it keeps.
 
     Raises what the content raises, and what ``in_use`` raises before anything is deleted.
     What fails is among the executor's outcomes.
@@ -43,12 +48,21 @@ def keep_to(
             raise
         emit(Message("debug", "it is listed, but has no tags", fields))
         return
+    if keep:
+        keep(_kept_of(decisions, script))
     deletes = list(deletes_of(decisions))
     text = f"{len(deletes)} of {len(decisions.all)} tags are to be deleted"
     emit(Message("info", text, fields))
     if deletes and in_use:
         in_use.uses()  # where that can't be known, it is told once and not for each tag
     carry_out([Planned(script, action) for action in deletes], lambda _: executor)
+
+
+def _kept_of(decisions: Decisions, script: str) -> Iterator[Kept]:
+    for decision in decisions.all:
+        if decision.keep:
+            tag = decisions.repository.with_tag(decision.tag)
+            yield Kept(script, tag, decision.reason, decision.digest)
 
 
 def deletes_of(decisions: Decisions) -> Iterator[DeleteTag]:
@@ -87,4 +101,5 @@ def _delete(repository: Reference, decision: Decision, removal: str = "") -> Del
         decision.digest,
         may_be_gone=True,
         removal=removal,
+        part=part_of_tag(decision.tag) if decision.owners else "",
     )

@@ -31,7 +31,7 @@ def test_a_plan_holds_what_was_decided_on(bot):
     tags = bot.registry.tags(APP)
     plan = bot.make_plan()
     assert bot.wrote() == []
-    assert plan["schema"] == 2
+    assert plan["schema"] == 3
     assert plan["made"].endswith("Z")
     assert plan["config"]
     assert [entry["reference"] for entry in plan["actions"]] == [
@@ -44,7 +44,7 @@ def test_a_plan_holds_what_was_decided_on(bot):
         assert entry["reason"] == "it is old"
         assert entry["created"] == OLD
         assert entry["size"] > 0
-    assert json.loads(bot.run("plan").stdout)["actions"] == plan["actions"]
+    assert json.loads(bot.run("plan", "-o", "-").stdout)["actions"] == plan["actions"]
 
 
 def test_the_reason_is_else_the_log_line_before(bot):
@@ -152,7 +152,8 @@ def test_scripts_that_fail_are_left_out_of_the_plan(bot):
     assert "\tdelete tag\tskipped\t" in table
     assert done.stdout.splitlines()[-1] == (
         "would delete 1 tag in 1 repository; 1 action skipped; 1 of 2 scripts failed: bad;"
-        " apply with: regbot apply plan.json -c bot.yml"
+        " apply with: regbot apply plan.json -c bot.yml;"
+        " what stays: regbot show plan.json --kept -c bot.yml"
     )
     expected = {"good": "planned", "bad": "skipped"}
     report = json.loads((bot.folder / "out.json").read_text())
@@ -288,7 +289,7 @@ def test_the_journal_can_be_read_and_undone(bot):
 
 def test_a_run_that_changes_nothing_leaves_no_file(bot):
     bot.configure("tag.ls(app)", guard={"maxDeletes": 1})
-    for command in (("once",), ("once", "--dry-run"), ("plan",)):
+    for command in (("once",), ("once", "--dry-run"), ("plan", "-o", "-")):
         assert bot.run(*command).returncode == 0
     assert not bot.state.exists()
 

@@ -41,7 +41,7 @@ def test_lines_are_printed_byte_for_byte_before_the_table(bot):
 
 
 def test_a_plan_on_standard_output_is_json_all_the_same(bot):
-    done = run_raw(bot, "plan", capture_output=True)
+    done = run_raw(bot, "plan", "-o", "-", capture_output=True)
     assert done.returncode == 0
     assert len(json.loads(done.stdout)["actions"]) == 1
     assert b"first\t1\n" in done.stderr

@@ -49,6 +49,7 @@ ANYWHERE = {
 
 SHOWN = {
     ("docs/editors.md", "vim.lsp.config("): "is for Neovim",
+    ("docs/plans.md", "old releases\n"): "tests/report/test_report_tables.py prints it",
     ("docs/config.md", "regbot.yml:23:11:"): "shows three mistakes of scripts that are not here",
     ("docs/testing.md", "FAIL  cleanup_test.yml"): "tests/testing/test_tutorial.py compares it",
     ("docs/testing.md", "100.0 %  examples/"): "shows one form of many",

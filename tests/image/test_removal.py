@@ -193,6 +193,7 @@ def test_the_tags_made_of_a_digest_go_with_it(store):
     assert digests(untouched) == [image.digest]
     steps = plan_removal(store, Tag("v1"), referrers=True)
     assert RemoveTag(Tag(f"{fallback_tag(image.digest)}.sig"), mine.digest) in steps
+    assert [step.part for step in steps] == ["", "signature", "manifest", "signature"]
     apply(store, steps)
     assert sorted(store.tags()) == [f"{fallback_tag(other.digest)}.sig", "v2"]
 

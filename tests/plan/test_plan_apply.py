@@ -170,7 +170,7 @@ def test_what_is_no_plan_is_said_in_a_line(tmp_path, raw):
 def test_a_plan_of_another_schema_says_to_plan_again(tmp_path):
     path = tmp_path / "plan.json"
     path.write_text('{"schema": 1, "actions": []}')
-    with pytest.raises(UsageError, match="schema 1, not 2: make it again with regbot plan"):
+    with pytest.raises(UsageError, match="schema 1, not 3: make it again with regbot plan"):
         read(path)
 
 

@@ -12,7 +12,7 @@ from support.reports import BIDI, END, HOSTILE, hostile_report, report, row
 from regbot.errors import StorageError, UsageError
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
-from regbot.plan.outcome import Outcome
+from regbot.plan.outcome import Outcome, RunLine
 from regbot.report import shown
 from regbot.report.as_csv import as_csv, harmless
 from regbot.report.as_html import as_html, bars
@@ -20,7 +20,7 @@ from regbot.report.as_json import as_json
 from regbot.report.as_markdown import as_markdown, inert
 from regbot.report.build import row_of
 from regbot.report.files import check_suffix, write_reports
-from regbot.report.model import RepositoryLine, RunLine
+from regbot.report.model import RepositoryLine
 from regbot.report.terminal import print_summary, print_table
 
 FORMS = {".json": as_json, ".html": as_html, ".md": as_markdown, ".csv": as_csv}

@@ -6,8 +6,8 @@ import pytest
 from support.browser import chromium
 from support.reports import BIDI, HOSTILE, hostile_report, report, row
 
+from regbot.plan.outcome import RunLine
 from regbot.report.files import write_reports
-from regbot.report.model import RunLine
 
 TEXTS = "return Array.from(document.querySelectorAll(arguments[0]), (one) => one.innerText)"
 

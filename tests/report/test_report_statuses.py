@@ -10,13 +10,13 @@ from regbot.errors import StorageError
 from regbot.image.copy import CopyOptions
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, DeleteTag
-from regbot.plan.outcome import Outcome
+from regbot.plan.outcome import Outcome, RunLine
 from regbot.report.as_csv import as_csv
 from regbot.report.as_html import as_html
 from regbot.report.as_json import as_json
 from regbot.report.as_markdown import as_markdown
 from regbot.report.build import build_report, row_of
-from regbot.report.model import STATUSES, RunLine
+from regbot.report.model import STATUSES
 from regbot.report.terminal import print_summary, print_table
 from regbot.stopping import Stop
 

@@ -12,8 +12,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, DeleteManifest, DeleteTag, ExportTar, PutBlob
 from regbot.plan.evidence import Evidence
-from regbot.plan.outcome import Outcome
-from regbot.report.model import RunLine
+from regbot.plan.outcome import Outcome, RunLine
 from regbot.report.summary import summary, undo_summary
 
 DIGEST = Digest.parse("sha256:" + "0" * 64)

@@ -1,13 +1,16 @@
 """Tables as a terminal shows them, at several widths, and as a pipe gets them."""
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 from support.reports import BIDI, DAY, REPOSITORY, report, row
 from support.terminals import terminal
 
-from regbot.report.model import RepositoryLine, Row, RunLine
+from regbot.plan.outcome import RunLine
+from regbot.report.model import RepositoryLine, Row
 from regbot.report.terminal import print_summary, print_table
 
 WIDTHS = (60, 80, 120)
@@ -26,13 +29,17 @@ ROWS = (
     row(
         "v1.3", status="skipped", reason="no rule keeps it", detail="in use by deployment prod/web"
     ),
+    row("v1.10", status="planned", reason="", removal="v1.10"),
+    row(SIGNATURE, status="planned", reason="", removal="v1.10", part="signature"),
     row("v1.4", status="failed", detail="DELETE https://registry.example.org/v2/team/app: 403"),
     row("", action="delete manifest", reference=f"{REPOSITORY}@sha256:{'cd' * 32}", reason=""),
     row("v2", repository=OTHER, reference=f"{OTHER}:v2", reason="", age_seconds=None, size=None),
-    Row("mirror", OTHER, "copy image", f"{OTHER}:v1.2", "planned", source="hub.example/lib/app:v1"),
+    Row("mirror", OTHER, "copy image", f"{OTHER}:v1.2", "planned", source="hub.example/lib/app:v1",
+        carried=(f"signature {SIGNATURE}", "SBOM sha256:" + "cd" * 32)),
+    row("v0.9", status="kept", reason="kept by rule 1: newest 3 by semver", size=None),
     Row("mirror", OTHER, "copy image", f"{OTHER}:v1.3", "unchanged", source="hub.example/lib/a:b"),
     Row("mirror", OTHER, "put manifest", f"{OTHER}:v1.4", "stopped", detail="stopped by a signal"),
-)
+)  # fmt: skip
 HOSTILE = (
     row("v1", script=BIDI, reason=f"{BIDI}\n\x1b[31m[red]no[/red]", status="planned"),
     row("v2", script="漢字" * 30, reason="日本語のとても長い理由 " * 8, status="planned"),
@@ -109,3 +116,32 @@ def test_columns_without_a_number_are_left_out(monkeypatch):
     print_summary(report(row("x"), repositories=(line,)), stream)
     assert "deleted" in stream.getvalue()
     assert "unchanged" not in stream.getvalue()
+
+
+PLANNED = (
+    row("v1.0.0", status="planned", reason="no rule keeps it (rule 1: number 7 by semver)",
+        age_seconds=800 * DAY, removal="v1.0.0", script="old releases"),
+    row(SIGNATURE, status="planned", reason="", removal="v1.0.0", part="signature",
+        script="old releases"),
+    row("v1.1.0", status="planned", reason="no rule keeps it (rule 1: number 6 by semver)",
+        age_seconds=420 * DAY, script="old releases"),
+    row("v1.2.0", status="skipped", reason="in use by deployment prod/web",
+        age_seconds=None, size=None, script="old releases"),
+    Row("promote", "registry.example.org/prod/app", "copy image",
+        "registry.example.org/prod/app:v2.3.1", "planned",
+        source="registry.example.org/team/app:v2.3.1"),
+)  # fmt: skip
+LAST_OF_DOCS = (
+    "would delete 3 tags in 1 repository and copy 1 image; 1 action skipped;"
+    " apply with: regbot apply 20261128-184525-8378;"
+    " what stays: regbot show 20261128-184525-8378 --kept"
+)
+
+
+def test_the_docs_show_the_table_as_it_is(monkeypatch):
+    stream = terminal(monkeypatch, 80)
+    stream.write("```text\n")
+    table = printed(PLANNED, stream, LAST_OF_DOCS)
+    expected = re.sub(r"\x1b\[[0-9;]*m", "", table) + "```\n"
+    page = (Path(__file__).parents[2] / "docs/plans.md").read_text()
+    assert expected in page, expected

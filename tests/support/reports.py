@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from regbot.report.model import Report, RepositoryLine, Row, RunLine
+from regbot.plan.outcome import RunLine
+from regbot.report.model import Report, RepositoryLine, Row
 
 END = 1_750_000_000.0
 DAY = 86400.0

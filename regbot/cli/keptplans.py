@@ -1,0 +1,63 @@
+"""Plans by name: a file, or the id of a plan that is kept in the journal."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regbot.cli.journals import journal_with
+from regbot.errors import NotFound
+from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from regbot.config.values import Config
+    from regbot.plan.planfile import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPlan:
+    """A plan by its file, or by its id with its ``content`` and the ``config`` it was made with."""
+
+    name: str
+    content: bytes = b""
+    config: str = ""
+    is_file: bool = False
+
+    def read(self, work_dir: Path) -> Plan:
+        """The plan. Raises UsageError for what is none."""
+        from regbot.plan.planfile import plan_of, read_plan
+
+        if self.is_file:
+            return read_plan(self.name, work_dir=work_dir)
+        return plan_of(self.content, self.name, work_dir=work_dir)
+
+
+def find_plan(name: str, config: Config) -> NamedPlan:
+    """The plan that a user names.
+
+    It is a file if there is one of this name, if it has a slash, and if it ends with
+    ``.json``. Raises NotFound for an id that is not there or too old, InvalidValue for the
+    beginning of several.
+    """
+    if "/" in name or name.endswith(".json") or Path(name).is_file():
+        return NamedPlan(name, is_file=True)
+    with journal_with(lambda journal: journal.plan(name), config) as (journal, record):
+        if record.made < time.time() - config.journal_keep:
+            raise NotFound(f"the plan {record.id} is too old: it was kept for journalKeep")
+        return NamedPlan(record.id, journal.plan_content(record), record.config)
+
+
+def next_steps(plan: Plan, name: str, config_path: str, *, with_kept: bool = False) -> list[str]:
+    """What can be done with a plan; commands leave out an empty ``config_path``.
+
+    ``with_kept``: what stays is shown already.
+    """
+    config = ["-c", config_path] if config_path else []
+    steps = []
+    if plan.actions:
+        steps.append(f"apply with: {shlex.join(['regbot', 'apply', name, *config])}")
+    if plan.kept and not with_kept:
+        steps.append(f"what stays: {shlex.join(['regbot', 'show', name, '--kept', *config])}")
+    return steps

@@ -1,0 +1,71 @@
+"""show: plans that were made before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from regbot.cli.journals import journal_at
+from regbot.cli.keptplans import NamedPlan, find_plan, next_steps
+from regbot.cli.opening import read_config
+from regbot.cli.options import config_is_named, optional_config_option
+from regbot.cli.output import show, show_text
+
+if TYPE_CHECKING:
+    from regbot.journal.records import PlanRecord
+    from regbot.plan.planfile import Plan
+
+
+@click.command("show")
+@click.argument("plan_name", metavar="[PLAN]", required=False)
+@click.option("--kept", "with_kept", is_flag=True, help="Show what stays too, and why.")
+@optional_config_option
+def show_plan(plan_name: str | None, config_path: str | None, *, with_kept: bool) -> None:
+    """Show a PLAN again: the id that `regbot plan` told, or a file.
+
+    The beginning of an id is enough. Without PLAN, list the plans that are kept.
+    """
+    config = read_config(config_path)
+    if plan_name is None:
+        with journal_at(config.state) as journal:
+            oldest = time.time() - config.journal_keep
+            _show_list([plan for plan in journal.plans() if plan.made >= oldest])
+        return
+    named = find_plan(plan_name, config)
+    plan = named.read(config.defaults.work_dir)
+    config_path = config_path if config_is_named() and (named.is_file or config.state) else None
+    _show_plan(plan, named, config_path or "", with_kept=with_kept)
+
+
+def _show_list(plans: Sequence[PlanRecord]) -> None:
+    from regbot.report.layout import Column, Line
+    from regbot.report.terminal import print_lines
+    from regbot.units import format_moment
+
+    columns = (Column("plan"), Column("made", left_out=1), Column("config", left_out=2))
+    lines = [
+        Line((plan.id, format_moment(round(plan.made)), plan.config), plan.summary)
+        for plan in plans
+    ]
+    if lines:
+        show(lambda stream: print_lines(columns, lines, stream, title="what it would do"))
+    else:
+        show_text("no plan is kept: regbot plan makes one")
+
+
+def _show_plan(plan: Plan, named: NamedPlan, config_path: str, *, with_kept: bool) -> None:
+    """Show the table of a plan, the scripts that it lacks, and what can be done with it."""
+    from regbot.report.planned import plan_outcomes, plan_rows
+    from regbot.report.summary import summary
+    from regbot.report.terminal import print_line, print_table
+
+    rows = plan_rows(plan, time.time(), with_kept=with_kept)
+    then = next_steps(plan, named.name, config_path, with_kept=with_kept)
+    text = summary(plan_outcomes(plan), plan.scripts, seconds=0.0, dry_run=True, then=then)
+    for script in plan.lacking:
+        error = f"script {script.script} {script.status}: {script.error}"
+        show(lambda stream, error=error: print_line(error, stream, style="bold"))  # type: ignore[misc]
+    show(lambda stream: print_table(rows, text, stream))

@@ -1,0 +1,25 @@
+"""Runs and plans by the beginning of their id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from regbot.errors import InvalidValue, NotFound
+
+_SHOWN = 4
+
+
+def named(prefix: str, ids: Sequence[str], noun: str, command: str) -> str:
+    """The id that this text is, or the only one that begins with it.
+
+    ``noun`` is what they are, and ``command`` lists them. Raises NotFound, and InvalidValue
+    if there are several.
+    """
+    fitting = [each for each in ids if prefix and each.startswith(prefix)]
+    if not fitting:
+        raise NotFound(f"there is no {noun} {prefix!r} in the history; {command} lists all")
+    if len(fitting) > 1 and prefix not in fitting:
+        shown = ", ".join(fitting[:_SHOWN])
+        more = ", ..." if len(fitting) > _SHOWN else ""
+        raise InvalidValue(f"several {noun}s begin with {prefix!r}: {shown}{more}")
+    return prefix if prefix in fitting else fitting[0]
