@@ -45,7 +45,7 @@ class Options:
 
 
 class Peer:
-    """One host: its settings, connections, pace and login."""
+    """One host: its settings, connections, pace and login; whether it ever ``has_answered``."""
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class Peer:
         self._proxies = proxies
         self._certificates = certificates
         self._size = 2 * at_once
+        self.has_answered = False
         self._lock = threading.Lock()
         self._connections: Connections | None = None
         self._down_until = float("-inf")

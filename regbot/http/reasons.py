@@ -16,17 +16,18 @@ _CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError
 _NAME_UNKNOWN = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
-def explain(error: BaseException, registry: str, *, encrypted: bool = True) -> tuple[str, bool]:
+def explain(error: BaseException, registry: str, *, may_be_tls: bool = False) -> tuple[str, bool]:
     """What went wrong, and whether trying again may help.
 
-    ``registry`` is the name to set things for in the config; ``encrypted``: TLS was spoken.
+    ``registry`` is the name to set things for in the config; ``may_be_tls``: it
+    was asked in plain HTTP, and has never answered.
     """
     chain = [cause for cause in _chain(error) if not _wraps(cause)]
     for kind in (ssl.SSLError, socket.gaierror, http.client.HTTPException, OSError):
         cause = next((cause for cause in chain if isinstance(cause, kind)), None)
         if cause is not None:
             why, retry = _explain(cause, registry)
-            if not encrypted and isinstance(cause, _CLOSED):
+            if may_be_tls and isinstance(cause, _CLOSED):
                 why += f" (if it uses TLS, set tls: enabled for {registry})"
             return why, retry
     return "the response is not valid HTTP", True

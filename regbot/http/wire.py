@@ -52,6 +52,7 @@ class WireSender:
                     answer.close()
                 flight.check()
             status = answer.status_code
+            self._peer.has_answered = True
         except (*_FAILURES, InvalidValue) as error:
             self._stop.check()
             raise self._failed(TimeoutError() if flight.was_cut else error, request) from None
@@ -111,8 +112,8 @@ class WireSender:
             case requests.exceptions.InvalidURL():
                 return "the URL can't be sent", False
         if not isinstance(error, requests.exceptions.ProxyError):
-            encrypted = url.startswith("https:")
-            return explain(error, self._peer.settings.name, encrypted=encrypted)
+            may_be_tls = url.startswith("http:") and not self._peer.has_answered
+            return explain(error, self._peer.settings.name, may_be_tls=may_be_tls)
         why, retry = explain(error, "the proxy")
         refusal = _refusal_of_proxy(error)
         variable = "HTTPS_PROXY" if url.startswith("https:") else "HTTP_PROXY"

@@ -86,13 +86,6 @@ def deletes_what_it_says(registry, tmp_path, example, changes, gone):
     assert contents(registry.folder / "storage") == stored
     planned = re.findall(rf"{re.escape(registry.host)}/{repository}:(\S+)", dry.stdout)
     assert set(planned) == gone
-    assert dry.stdout.splitlines()[0].split() == [
-        "script",
-        "action",
-        "reference",
-        "digest",
-        "reason",
-    ]
     assert dry.stdout.splitlines()[-1] == f"would delete {len(gone)} tags in 1 repository"
     assert all(before[tag] in dry.stdout for tag in gone)
 
