@@ -13,7 +13,7 @@ Shapes = Mapping[str, Sequence[Field]]
 _INTRO = """# What a script can call
 
 Every function that a script can call, with its arguments and what it gives back. `regbot lua-api`
-prints the same, and editors complete it. Scripts that do something are in the
+prints the same, and [editors](editors.md) complete it. Scripts that do something are in the
 [cookbook](cookbook.md).
 
 Scripts are Lua 5.1; where the installed Lua is LuaJIT they also have `goto`. From Lua itself

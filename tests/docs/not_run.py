@@ -27,7 +27,7 @@ PROGRAMS = {
 
 COMMANDS = {
     ("README.md", ".venv/bin/pip install ."): "scripts/bootstrap.sh does it in each build",
-    ("README.md", ".venv/bin/regbot"): "is the regbot of that environment",
+    ("README.md", "export PATH="): "is for that environment",
     ("CONTRIBUTING.md", "scripts/test"): "runs the tests themselves",
     ("docs/config.md", "regbot once|server"): "is a synopsis",
     ("docs/config.md", "regbot once -c FILE"): "is a synopsis",
@@ -58,6 +58,7 @@ SHOWN = {
 
 ELSEWHERE = {
     "docs/cookbook.md": "its scripts are the examples, and tests/real runs each of them",
+    "docs/troubleshooting.md": "tests/messages/test_troubleshooting.py finds its messages",
     "docs/library.md": "tests/client/test_library_page.py runs its programs and compares",
 }
 """Pages whose Lua and Python, with what it prints, other tests run."""
