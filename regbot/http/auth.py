@@ -254,16 +254,16 @@ class Authenticator:
         minimum = united(needed)
         merged = united((*needed, *jar.scopes))[: max(MOST_SCOPES, len(needed))]
         refused: LoginRefused | None = None
-        for asked in dict.fromkeys((merged, minimum, named or minimum)):
-            if refused and asked not in (minimum, merged) and refused.status != _BAD_REQUEST:
+        for wanted in dict.fromkeys((merged, minimum, named or minimum)):
+            if refused and wanted not in (minimum, merged) and refused.status != _BAD_REQUEST:
                 break
             try:
-                token = fetch_token(realm, asked, login, ask, now=now, wall=wall)
+                token = fetch_token(realm, wanted, login, ask, now=now, wall=wall)
             except LoginRefused as error:
                 refused = error
                 continue
             jar.scopes = token.scopes
-            jar.add(replace(token, scopes=united((*asked, *minimum))), now)
+            jar.add(replace(token, scopes=united((*wanted, *minimum))), now)
             return token.header
         assert refused  # noqa: S101 - at least one list of scopes was asked for
         if named or refused.status != _BAD_REQUEST:

@@ -103,15 +103,17 @@ def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
     text = environ.get("DOCKER_AUTH_CONFIG", "")
     if not text.strip():
         return from_file
-    given = _parse(text.encode("utf-8", "surrogateescape"), _VARIABLE, emit)
+    from_variable = _parse(text.encode("utf-8", "surrogateescape"), _VARIABLE, emit)
     helpers = {
-        name: helper for name, helper in from_file.helpers.items() if name not in given.logins
+        name: helper
+        for name, helper in from_file.helpers.items()
+        if name not in from_variable.logins
     }
     return DockerConfig(
-        {**from_file.logins, **given.logins},
-        {**helpers, **given.helpers},
-        given.store if given.store.helper else from_file.store,
-        (from_file.plain - given.logins.keys()) | given.plain,
+        {**from_file.logins, **from_variable.logins},
+        {**helpers, **from_variable.helpers},
+        from_variable.store if from_variable.store.helper else from_file.store,
+        (from_file.plain - from_variable.logins.keys()) | from_variable.plain,
     )
 
 
