@@ -13,7 +13,6 @@ error of ``regbot.errors``, an argument of the wrong type TypeError.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -44,7 +43,7 @@ from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference, parse_registry
 from regbot.oci.tag import Tag
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag, PutBlob, PutManifest
-from regbot.plan.carrying import Planned, planned_from
+from regbot.plan.carrying import Planned
 from regbot.plan.guard import Guard
 from regbot.plan.judgement import judge_plan
 from regbot.plan.outcome import Outcome, Outcomes
@@ -272,9 +271,9 @@ class Client:
         """
         if not self._dry_run:
             raise UsageError("only a client with dry_run=True makes a plan")
-        actions = tuple(planned_from(self.outcomes))
-        self._judge(actions)
-        return Plan(time.time(), self._config.fingerprint, actions)
+        plan = self._bot.plan_of((), self._session.planned)
+        self._judge(plan.actions)
+        return plan
 
     def apply(self, plan: Plan) -> tuple[Outcome, ...]:
         """Carry out exactly the actions of a plan, as ``regbot apply`` does.

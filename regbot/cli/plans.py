@@ -86,7 +86,7 @@ def plan(
             live=True,
         ) as bot:
             ended = bot.plan()
-            content = bot.plan_of(ended)
+            content = bot.plan_of(ended.results)
             problem, then = "", list[str]()
             if output is None:
                 problem, then = _keep(bot, content, ended)

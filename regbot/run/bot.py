@@ -115,10 +115,11 @@ class Bot:
         """Run every enabled script once in a dry run, for a plan."""
         return self._recorded("plan", self._run_all, len(self._enabled))
 
-    def plan_of(self, ended: Ended) -> Plan:
+    def plan_of(self, results: Sequence[RunResult], stores: ReadStores | None = None) -> Plan:
         """The plan that a dry run leaves, with what stays where something is deleted.
 
-        What stays is not looked at any more when the run has to stop.
+        What stays is not looked at any more when the run has to stop. ``stores`` are read
+        in place of its own.
         """
         from regbot.plan.planfile import Plan
         from regbot.plan.staying import kept_beside
@@ -127,11 +128,12 @@ class Bot:
         kept: tuple[Kept, ...] = ()
         with suppress(Stopped):
             kept = kept_beside(
-                outcomes.all, outcomes.kept, self.stores(), lambda name: self.script(name).guard
+                outcomes.all,
+                outcomes.kept,
+                stores or self.stores(),
+                lambda name: self.script(name).guard,
             )
-        scripts = tuple(
-            RunLine(run.script, run.status, run.error, run.seconds) for run in ended.results
-        )
+        scripts = tuple(RunLine(run.script, run.status, run.error, run.seconds) for run in results)
         actions = tuple(planned_from(outcomes.all))
         return Plan(time.time(), self.config.fingerprint, actions, kept, scripts)
 

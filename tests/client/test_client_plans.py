@@ -41,6 +41,12 @@ def test_a_plan_is_carried_out(registry):
     assert list(registry.tags("app")) == ["multi"]
 
 
+def test_a_plan_says_what_stays_and_why(registry):
+    plan = planned(registry, "old-1", guard=Guard.of(protect=["new"]))
+    kept = {each.reference.tag: each.reason for each in plan.kept}
+    assert kept == {"multi": "the script does not delete it", "new": "protected by new"}
+
+
 def test_a_tag_that_has_moved_is_skipped(registry):
     plan = planned(registry, "new", "old-1")
     registry.tag("app", "new", registry.tags("app")["multi"])
