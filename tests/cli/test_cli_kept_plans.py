@@ -234,7 +234,7 @@ def test_without_a_config_the_one_of_the_plan_is_used(bot, tmp_path):
     del config["defaults"]["state"]
     (bot.folder / "bot.yml").write_text(json.dumps(config))
     plan, shown = made(bot)
-    assert "-c" not in shown.splitlines()[-1]
+    assert " -c " not in shown.splitlines()[-1]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     done = regbot("apply", plan, home=bot.folder, cwd=elsewhere)
