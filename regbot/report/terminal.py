@@ -117,8 +117,13 @@ def _console(stream: TextIO) -> Console:
 
 def _print_spans(lines: Iterable[list[Span]], stream: TextIO) -> None:
     """Write lines, many at once: a terminal takes its time for each call."""
-    from rich.text import Text
+    from rich.segment import Segment, Segments
 
     console, waiting = _console(stream), iter(lines)
     while part := list(islice(waiting, _AT_ONCE)):
-        console.print(Text("\n").join(Text.assemble(*spans) for spans in part))
+        segments = [
+            Segment(text, console.get_style(style) if style else None)
+            for spans in part
+            for text, style in (*spans, ("\n", ""))
+        ]
+        console.print(Segments(segments), end="")

@@ -1,4 +1,4 @@
-"""history, undo and in-use as a terminal shows them."""
+"""history, undo, show and in-use as a terminal shows them."""
 
 import sys
 from types import SimpleNamespace
@@ -7,17 +7,26 @@ import pytest
 from support.reports import END, REPOSITORY
 from support.terminals import terminal
 
-from regbot.cli import history, in_use
-from regbot.journal.records import ActionRecord, RunRecord
+from regbot.cli import history, in_use, show
+from regbot.image.copy import Carried, CopyOptions
+from regbot.journal.records import ActionRecord, PlanRecord, RunRecord
 from regbot.journal.restore import Undone
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
+from regbot.plan.action import CopyImage, DeleteTag
+from regbot.plan.carrying import Planned
+from regbot.plan.kept import Kept
+from regbot.plan.outcome import RunLine
+from regbot.plan.planfile import Plan
 from regbot.rules.in_use.mention import Mention
 
 WIDTHS = (60, 80, 120)
 DIGEST = Digest.parse("sha256:" + "ab" * 32)
 TAG = Reference.parse(f"{REPOSITORY}:v1.2")
 LONGEST = Reference.parse(f"{REPOSITORY}:{'build-' * 21}ab")
+SIGNATURE = TAG.with_tag(Tag(f"sha256-{'ab' * 32}.sig"))
+COPY = Reference.parse("mirror.example.org/team/app:v1.2")
 CONFIG = "/etc/regbot/cleanup-of-all-our-registries.yml"
 
 
@@ -94,4 +103,42 @@ def test_images_in_use(snapshot, shown):
     )
     before = [Mention.parse(f"{TAG}@{DIGEST}", "cron job prod/nightly")]
     text = shown(in_use._show, [answer], before)
+    assert text == snapshot
+
+
+def test_plans_that_are_kept(snapshot, shown):
+    plans = [
+        PlanRecord("20250615-150640-8378", END, CONFIG,
+                   "would delete 120 tags in 12 repositories and copy 2 images; 1 action skipped"),
+        PlanRecord("20250614-150640-00aa", END - 86400, CONFIG, "would change nothing"),
+    ]  # fmt: skip
+    assert shown(show._show_list, plans) == snapshot
+
+
+def test_a_plan_with_what_stays(snapshot, shown, monkeypatch):
+    reason = "no rule keeps it (rule 1: number 4 by semver)"
+    actions = (
+        Planned("clean", DeleteTag(TAG, reason, DIGEST, removal="1"), END - 86400 * 90, 5_000_000),
+        Planned("clean", DeleteTag(SIGNATURE, "", DIGEST, removal="1", part="signature")),
+        Planned("clean", DeleteTag(LONGEST, reason, DIGEST), END - 86400 * 900, 123_456_789),
+        Planned("mirror", CopyImage(TAG, COPY, CopyOptions(), digest=DIGEST),
+                carried=(Carried(SIGNATURE.name, "signature"), Carried(DIGEST, "SBOM"))),
+    )  # fmt: skip
+    kept = (
+        Kept(
+            "clean", TAG.with_tag(Tag("v1.3")), "in use by deployment prod/web", DIGEST, asked=True
+        ),
+        Kept("clean", TAG.with_tag(Tag("v1.10")), "kept by rule 1: newest 3 by semver", DIGEST),
+        Kept("clean", TAG.with_tag(Tag("latest")), "protected by latest"),
+        Kept("clean", TAG.with_tag(Tag("v1.4")), "the script does not delete it"),
+    )
+    scripts = (
+        RunLine("clean", "done"),
+        RunLine("mirror", "done"),
+        RunLine("nightly", "failed", "nightly:3: registry.example.org can't be reached"),
+    )
+    monkeypatch.setattr(show.time, "time", lambda: END)
+    plan = Plan(END, "sha256:f00d", actions, kept, scripts)
+    named = show.NamedPlan("20250615-150640-8378")
+    text = shown(lambda: show._show_plan(plan, named, "", with_kept=True))
     assert text == snapshot
