@@ -58,6 +58,58 @@ def test_every_environment_of_a_function_is_the_cleaned_one(flavour):
     assert run_script_text(source, flavour=flavour).value == [True]
 
 
+def test_setfenv_gives_no_function_of_regbots(flavour):
+    source = """
+        local here, given, callers = getfenv(1), {}, {}
+        local function look()
+          for level = 1, 20 do
+            local ok, f = pcall(function() return setfenv(level + 2, here) end)
+            if ok then given[f] = true end
+          end
+        end
+        callers[1] = look
+        callers[2] = function() tostring(setmetatable({}, { __tostring = look })) end
+        callers[3] = function() print(setmetatable({}, { __tostring = look })) end
+        callers[4] = function()
+          local key = setmetatable({}, { __tostring = look })
+          reference.new("example.org/app:1")[key] = 1
+        end
+        callers[5] = function() load(look) end
+        callers[6] = function() parallel.map({ 1 }, look) end
+        callers[7] = function() coroutine.wrap(look)() end
+        for _, call in ipairs(callers) do
+          given[call] = nil
+          pcall(call)
+          given[call] = nil
+        end
+        given[look] = nil
+        local others = 0
+        for f in pairs(given) do others = others + 1 end
+        return others, (pcall(setfenv, print, {}))
+    """
+    ran = run_script_text(source, flavour=flavour)
+    assert ran.value == [1, False]  # the script itself
+
+
+def test_setfenv_sets_the_environment_of_a_scripts_functions(flavour):
+    source = """
+        local function shown() return shown_here end
+        local same = setfenv(shown, { shown_here = "by function" }) == shown
+        local function by_level()
+          setfenv(1, { shown_here = "by level" })
+          return shown_here
+        end
+        local function caller()
+          local function callee() setfenv(2, { shown_here = "by caller" }) end
+          callee()
+          return shown_here
+        end
+        return same, shown(), by_level(), caller(), (pcall(setfenv, 500, {})), (pcall(setfenv))
+    """
+    ran = run_script_text(source, flavour=flavour)
+    assert ran.value == [True, "by function", "by level", "by caller", False, False]
+
+
 def test_bytecode_is_not_loaded(flavour):
     for start in ("\\27LJ", "\\27Lua"):
         ran = run_script_text(f"return loadstring('{start}')", flavour=flavour)

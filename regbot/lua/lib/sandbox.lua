@@ -12,10 +12,10 @@
 
 local tick, now, covered = ...
 
-local sethook, getinfo, loadstring, pcall, error =
-  debug.sethook, debug.getinfo, loadstring, pcall, error
-local select, type, tostring, unpack, pairs, setmetatable =
-  select, type, tostring, unpack, pairs, setmetatable
+local sethook, getinfo, setfenv, loadstring, pcall, error =
+  debug.sethook, debug.getinfo, setfenv, loadstring, pcall, error
+local select, type, tonumber, tostring, unpack, pairs, setmetatable =
+  select, type, tonumber, tostring, unpack, pairs, setmetatable
 local concat, byte, sub, rep = table.concat, string.byte, string.sub, string.rep
 local running = coroutine.running
 local count_memory = collectgarbage
@@ -45,8 +45,12 @@ local inside = {
   bodies = setmetatable({}, { __mode = "k" }),
 }
 
+local function is_library(place)
+  return sub(place.source, 1, #LIBRARY) == LIBRARY
+end
+
 local function is_in_script(place)
-  return place.currentline > 0 and sub(place.source, 1, #LIBRARY) ~= LIBRARY
+  return place.currentline > 0 and not is_library(place)
 end
 
 local function shown(place)
@@ -165,6 +169,22 @@ end
 
 _G.loadstring = load_text
 _G.load = load_text
+
+-- Lua's own gives the function at a level of the stack, which may be one of regbot's.
+function _G.setfenv(target, environment)
+  if type(environment) ~= "table" then fail("setfenv: expected a table as the environment") end
+  local level = tonumber(target)
+  if level == 0 then return setfenv(0, environment) end
+  if not level and type(target) ~= "function" then
+    fail("setfenv: expected a function or a level, got a " .. type(target))
+  end
+  local place = getinfo(level and level + 1 or target, "Sf")
+  if not place or not place.func then fail("setfenv: no function at level " .. level) end
+  if place.what == "C" or is_library(place) then
+    fail("setfenv: the function is not one of the script's")
+  end
+  return setfenv(place.func, environment)
+end
 
 function collectgarbage(what)
   if what == "count" then return count_memory("count") end
