@@ -48,6 +48,7 @@ from regbot.plan.guard import Guard
 from regbot.plan.judgement import judge_plan
 from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.planfile import Plan
+from regbot.plan.session import Session
 from regbot.report.model import Report
 from regbot.rules.decision import Decisions
 from regbot.run.bot import Options, assemble
@@ -107,8 +108,9 @@ class Client:
             self._services = ending.enter_context(self._bot.recording("library")).services
             services = replace(self._services, overlay=None)
             script, stop = self._config.defaults, self._bot.stop
-            self._session = ending.enter_context(session_of(script, services, stop))
+            self._opened = ending.enter_context(session_of(script, services, stop))
             self._ending = ending.pop_all()
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +121,7 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_closed = True
         self._ending.__exit__(kind, error, trace)
 
     def __repr__(self) -> str:
@@ -127,7 +130,8 @@ class Client:
         return f"<Client {config}, {what}, {len(self.outcomes)} outcomes>"
 
     def close(self) -> None:
-        """Clean up layout folders that were changed, and let go of connections."""
+        """End the run: clean up layout folders that were changed, and let go of connections."""
+        self._is_closed = True
         self._ending.close()
 
     def stop(self) -> None:
@@ -321,6 +325,8 @@ class Client:
         from regbot.journal.journal import Journal
 
         expect("run_id", run_id, str)
+        expect("tags", tags, list, tuple)
+        self._require_open()
         if not self._keeps_journal:
             raise UsageError("a client with journal=False has no journal to undo a run from")
         folder = self._bot.journal_folder
@@ -328,6 +334,16 @@ class Client:
             raise NotFound(f"there is no run {run_id!r}, since there is no journal in {folder}")
         with Journal(folder) as journal:
             return self._bot.undo(journal, run_id, tags)
+
+    @property
+    def _session(self) -> Session:
+        self._require_open()
+        return self._opened
+
+    def _require_open(self) -> None:
+        """Raise UsageError where the run has ended: nothing more would be on its record."""
+        if self._is_closed:
+            raise UsageError("this client is closed; make another one")
 
     def _may_delete(self, method: str) -> None:
         """Raise GuardBroken where a guard can't judge, since deletes are made one by one."""

@@ -6,7 +6,7 @@ import pytest
 from support.command import regbot
 from support.library import connect, write_config
 
-from regbot import Client, HostSettings, Login, Secret
+from regbot import Client, HostSettings, Login, Plan, Secret
 from regbot.errors import NotFound, Stopped, UsageError
 from regbot.journal.journal import Journal, default_state
 
@@ -116,6 +116,43 @@ def test_a_run_that_is_not_there_is_told(registry):
             client.undo("x")
     with connect(registry, journal=False) as client, pytest.raises(UsageError, match="no journal"):
         client.undo("2026")
+
+
+CALLS = {
+    "repositories": lambda client, app: client.repositories(app.partition("/")[0]),
+    "tags": lambda client, app: client.tags(app),
+    "tag_delete": lambda client, app: client.tag_delete(f"{app}:new"),
+    "image_delete": lambda client, app: client.image_delete(f"{app}:new"),
+    "blob_put": lambda client, app: client.blob_put(app, b"content"),
+    "image_copy": lambda client, app: client.image_copy(f"{app}:new", f"{app}:copy"),
+    "apply": lambda client, app: client.apply(Plan(0.0, "", ())),
+    "undo": lambda client, app: client.undo(client.run_id or "2026"),
+    "report": lambda client, app: client.report(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_client_that_is_closed_does_nothing_more(registry, call, changed):
+    app = f"{registry.host}/app"
+    with connect(registry) as client:
+        if changed:
+            client.tag_delete(f"{app}:old-1")
+    before, runs = dict(registry.tags("app")), default_state().exists()
+    registry.forget()
+    with pytest.raises(UsageError, match="this client is closed"):
+        call(client, app)
+    client.close()
+    assert (registry.tags("app"), registry.asked()) == (before, [])
+    assert default_state().exists() == runs == changed
+    assert len(client.outcomes) == (1 if changed else 0)
+
+
+def test_tags_to_put_back_are_a_list(registry):
+    with connect(registry) as client:
+        client.tag_delete(f"{registry.host}/app:new")
+        with pytest.raises(TypeError, match="tags: expected list or tuple, got str"):
+            client.undo(client.run_id, tags="new")
 
 
 def test_a_run_says_how_it_ended(registry):
