@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -39,6 +40,8 @@ LISTED_FOR = 60.0
 _LOOKS_FOR_A_PAGE = 4
 """A page of a list costs a registry as much as so many looks at fallback tags, about."""
 _TRIES = 3
+_ANSWERS = 2
+"""So many answers say that there is no API: all later questions rest on that."""
 _ACCEPT = {"Accept": OCI_INDEX}
 
 
@@ -124,13 +127,15 @@ class Referrers:
     def has_api(self, subject: Digest) -> bool:
         """Whether the registry lists referrers itself; asked once a repository.
 
-        An answer that is no index, such as a web page, is not an API.
+        Two answers that are no index, such as web pages, are not an API.
         """
         if self._known.has_api is None:
-            try:
-                self._by_api(subject, "")
-            except ContentError:
-                self._known.has_api = False
+            for _ in range(_ANSWERS):
+                with suppress(ContentError):
+                    self._by_api(subject, "")
+                    break
+            else:
+                self._known.has_api = bool(self._known.has_api)
         return bool(self._known.has_api)
 
     def are_none(self, subject: Digest) -> bool:
@@ -144,9 +149,12 @@ class Referrers:
             pass
         if self._known.has_api is False and not self._known.is_listed:
             self._looks += 1
-            if self._looks > _LOOKS_FOR_A_PAGE * self._pages:
+            if self._is_list_due():
                 self._list_tags()
         return self._known.are_none(subject)
+
+    def _is_list_due(self) -> bool:
+        return self._looks > _LOOKS_FOR_A_PAGE * self._pages
 
     def _list_tags(self) -> None:
         """List the tags; of a long list a part, and more next time.
@@ -156,7 +164,7 @@ class Referrers:
         if not self._listing_tags.acquire(blocking=self._pages == 1):
             return
         try:
-            if self._known.is_listed:
+            if self._known.is_listed or not self._is_list_due():
                 return
             self._looks = 0
             began, most = self._known.clock(), self._pages * LARGEST_PAGE
@@ -192,7 +200,13 @@ class Referrers:
                 return self._ask_api(subject, artifact_type)
         return None if self._known.has_api is False else self._ask_api(subject, artifact_type)
 
-    def _ask_api(self, subject: Digest, artifact_type: str) -> list[Descriptor] | None:
+    def _ask_api(
+        self, subject: Digest, artifact_type: str, answers: int = _ANSWERS
+    ) -> list[Descriptor] | None:
+        """None where so many answers say that there is no API.
+
+        One of several servers behind a name may be older than the others.
+        """
         query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
         path = self._endpoint.path(f"referrers/{subject}{query}")
         what = f"referrers of {subject} in {self._endpoint.reference}"
@@ -206,6 +220,8 @@ class Referrers:
         except RegistryError:
             if self._known.has_api:
                 raise
+            if self._known.has_api is None and answers > 1:
+                return self._ask_api(subject, artifact_type, answers - 1)
             self._known.has_api = False
             return None
         return referrers

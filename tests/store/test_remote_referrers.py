@@ -15,6 +15,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import fallback_tag
+from regbot.store.listing import LARGEST_PAGE
 from regbot.store.opener import OpenStores
 
 APP = "team/app"
@@ -242,7 +243,7 @@ def test_a_list_of_tags_shows_what_has_no_referrers(api: bool) -> None:
 
 
 def test_deletes_that_begin_together_share_the_first_answers() -> None:
-    """Whether there is an API is asked by one, and the tags are listed once for all."""
+    """Whether there is an API is asked by one, twice, and the tags are listed once for all."""
     with TestRegistry(referrers_api=False) as registry, Client(registry.host) as client:
         store = client.store()
         push(store, IMAGE, "v1")
@@ -258,8 +259,59 @@ def test_deletes_that_begin_together_share_the_first_answers() -> None:
             assert store.referrers(IMAGE.digest) == []
             known = [answer.result() for answer in answers]
         assert known.count(True) >= len(digests) // 2
-        assert len(registry.asked(part="/referrers/")) == 1
+        assert len(registry.asked(part="/referrers/")) == 2
         assert len(registry.asked(part="/tags/list")) == 1
+
+
+def test_those_that_waited_for_a_list_do_not_each_ask_for_another() -> None:
+    """It was of one page where there are more, and of the next list nothing can be read."""
+    with TestRegistry(referrers_api=False) as registry, Client(registry.host) as client:
+        store = client.store()
+        push(store, IMAGE, "v1")
+        for number in range(LARGEST_PAGE):
+            registry.tag(APP, f"n{number}", str(IMAGE.digest))
+        store.referrers(IMAGE.digest)
+        digests = [make_image(labels={"n": str(n)}).digest for n in range(32)]
+        answers: list[Future[bool]] = []
+        registry.forget()
+        with ThreadPoolExecutor(len(digests)) as pool:
+
+            def ask() -> None:
+                answers.extend(pool.submit(store.lacks_referrers, digest) for digest in digests)
+
+            registry.before("GET", "/tags/list", ask)
+            registry.break_next("status", "GET", "/tags/list", after=1, status=403, times=1000)
+            while not answers:
+                store.lacks_referrers(IMAGE.digest)
+            assert not any(answer.result() for answer in answers)
+        assert len(registry.asked(part="/tags/list")) <= 4
+
+
+def test_one_answer_that_there_is_no_api_is_not_believed() -> None:
+    """One server of several may be older than the others."""
+    with TestRegistry() as registry, Client(registry.host) as client:
+        store = client.store()
+        push(store, IMAGE, "v1")
+        signature = push(store, referrer())
+        others = make_image(labels={"n": "1"}).digest
+        for first in (IMAGE.digest, others):
+            registry.break_next("status", "GET", "/referrers/", status=404)
+            store = client.store()
+            store.referrers(first)
+            store.tags()
+            assert not store.lacks_referrers(IMAGE.digest)
+            assert [each.digest for each in store.referrers(IMAGE.digest)] == [signature.digest]
+
+
+def test_one_web_page_does_not_stand_for_no_api() -> None:
+    with TestRegistry() as registry, Client(registry.host) as client:
+        store = client.store()
+        push(store, IMAGE, "v1")
+        first, second = push(store, referrer(1)), push(store, referrer(2))
+        registry.break_next("html", "GET", "/referrers/")
+        store = client.store()
+        store.delete_manifest(first.digest)
+        assert [each.digest for each in store.referrers(IMAGE.digest)] == [second.digest]
 
 
 class TestWhatTheStoresOfARunShare:
