@@ -58,13 +58,14 @@ def plan(
 ) -> int:
     """Show what the scripts would change, and keep that as a plan.
 
-    Every enabled script makes a dry run: no registry and no folder is changed. The last
-    line tells the id of the plan:
-
     \b
-    regbot apply ID          carries it out
-    regbot show ID           shows it again
-    regbot show ID --kept    shows what stays too, and why
+    regbot plan                # show what would be changed, tell the id of the plan
+    regbot show ID             # show it again
+    regbot show ID --kept      # show what stays too, and why
+    regbot apply ID            # carry it out
+    regbot plan -o plan.json   # write it to a file instead
+
+    Every enabled script makes a dry run: no registry and no folder is changed.
 
     A script that fails adds nothing to the plan. Plans are kept for as long as the
     journal (journalKeep in the config, 30 days unless it is set).
@@ -132,9 +133,13 @@ def _keep(bot: Bot, content: Plan, ended: Ended) -> tuple[str, list[str]]:
 def apply(
     plan_name: str, config_path: str | None, settings: Settings, reports: tuple[Path, ...]
 ) -> int:
-    """Carry out exactly the actions of a PLAN: the id that `regbot plan` told, or a file.
+    """Carry out exactly the actions of a PLAN.
 
-    The beginning of an id is enough. Unless -c names another, a plan with an id uses the
+    \b
+    regbot apply 20261128-223131   # the id that `regbot plan` told
+    regbot apply plan.json         # the file that `regbot plan -o` wrote
+
+    Unless -c names another, a plan with an id uses the
     config it was made with.
 
     Before each delete, regbot looks at the tag again: a tag that has moved is skipped

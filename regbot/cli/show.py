@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 @click.option("--kept", "with_kept", is_flag=True, help="Show what stays too, and why.")
 @optional_config_option
 def show_plan(plan_name: str | None, config_path: str | None, *, with_kept: bool) -> None:
-    """Show a PLAN again: the id that `regbot plan` told, or a file.
+    """Show a PLAN again, or list the plans that are kept.
 
-    The beginning of an id is enough. Without PLAN, list the plans that are kept.
+    \b
+    regbot show                           # the plans that are kept
+    regbot show 20261128-223131           # one of them, by the beginning of its id
+    regbot show 20261128-223131 --kept    # with what stays, and why
+    regbot show plan.json                 # the file that `regbot plan -o` wrote
     """
     config = read_config(config_path)
     if plan_name is None:

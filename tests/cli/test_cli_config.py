@@ -118,7 +118,7 @@ def test_wrong_use(arguments, tmp_path):
 
 def test_an_unknown_log_option(write, tmp_path):
     done = regbot("once", "-c", write(GOOD), "--logopt", "xml", home=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "--logopt xml: the only option is json\n")
+    assert (done.returncode, done.stderr) == (2, "--logopt xml: the options are json and text\n")
 
 
 def test_version_help_and_completion(tmp_path):

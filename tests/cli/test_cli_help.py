@@ -14,6 +14,7 @@ NAMES = sorted(group.commands)
 def test_every_command_is_listed_once_in_a_section(tmp_path):
     page = regbot("--help", home=tmp_path).stdout
     sections = page.partition("Run scripts:")[2]
+    assert "..." not in sections
     assert sorted(re.findall(r"^  ([a-z-]+)  +[A-Z]", sections, re.MULTILINE)) == NAMES
 
 
@@ -23,13 +24,12 @@ def test_the_pages_fit_a_terminal(tmp_path):
         assert [line for line in page.splitlines() if len(line) > 80] == []
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"version", "plan", "apply"}))
-def test_the_examples_of_a_command_are_calls_of_it(name):
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "version"])
+def test_a_command_has_examples_and_they_can_be_called(name):
     text = group.commands[name].help or ""
     examples = re.findall(r"^ *(regbot [^#\n]*)", text, re.MULTILINE)
     examples += re.findall(r"\$\((regbot [^)]*)\)", text)
-    assert examples
+    assert any(example.startswith(f"regbot {name}") for example in examples)
     for example in examples:
         _, called, *arguments = shlex.split(example.partition(">")[0])
-        assert called == name
-        group.commands[name].make_context(name, arguments, resilient_parsing=True)
+        group.commands[called].make_context(called, arguments, resilient_parsing=True)
