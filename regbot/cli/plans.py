@@ -59,7 +59,7 @@ def plan(
     """Show what the scripts would change, and keep that as a plan.
 
     \b
-    regbot plan                # show what would be changed, tell the id of the plan
+    regbot plan                # show what would be changed, and a plan's id
     regbot show ID             # show it again
     regbot show ID --kept      # show what stays too, and why
     regbot apply ID            # carry it out

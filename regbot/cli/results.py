@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,10 +108,20 @@ def tell_ending(text: str, settings: Settings, status: Ending) -> None:
     """Tell the summary of a run that ended like this."""
     from regbot.cli.logs import OF_ENDINGS
 
-    tell(text, settings, OF_ENDINGS[status])
+    write = _note_folded if settings.log_format == "terminal" else note
+    tell(text, settings, OF_ENDINGS[status], write)
 
 
-def tell(text: str, settings: Settings, level: Level = "info") -> None:
+def _note_folded(text: str) -> None:
+    from regbot.report.terminal import print_line
+
+    with suppress(OSError, ValueError):
+        print_line(text, sys.stderr)
+
+
+def tell(
+    text: str, settings: Settings, level: Level = "info", write: Callable[[str], None] = note
+) -> None:
     """Tell the user something besides the result, as a log line if the log is JSON.
 
     Else it is told whatever ``-v`` says, but ``-v error`` leaves out what is no error.
@@ -121,4 +132,4 @@ def tell(text: str, settings: Settings, level: Level = "info") -> None:
     if settings.log_format == "json":
         make_log(settings.level, settings.log_format)(Message(level, text))
     elif level == "error" or settings.level != "error":
-        note(text)
+        write(text)

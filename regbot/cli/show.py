@@ -28,7 +28,7 @@ def show_plan(plan_name: str | None, config_path: str | None, *, with_kept: bool
 
     \b
     regbot show                           # the plans that are kept
-    regbot show 20261128-223131           # one of them, by the beginning of its id
+    regbot show 20261128-223131           # one of them
     regbot show 20261128-223131 --kept    # with what stays, and why
     regbot show plan.json                 # the file that `regbot plan -o` wrote
     """

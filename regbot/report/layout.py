@@ -95,14 +95,21 @@ def laid_out(
 
 
 def folded(text: str, width: int) -> Iterator[str]:
-    """A line in several where it is too long, broken between its clauses if that is enough."""
+    """A line in several where it is too long, broken between its clauses if that is enough.
+
+    A clause with a command stays in one piece, so that the command can be copied.
+    """
     clauses = [clause.strip() for clause in _CLAUSES.split(text)]
     parts = [
         part
         for clause in clauses
-        for part in ([clause] if _cell_len(clause) <= width else clause.split())
+        for part in ([clause] if _is_whole(clause, width) else clause.split())
     ]
     return _wrapped(parts, width)
+
+
+def _is_whole(clause: str, width: int) -> bool:
+    return _cell_len(clause) <= width or ": regbot " in clause
 
 
 def _headings(headings: tuple[str, ...], above: tuple[str, ...]) -> Iterator[list[Span]]:

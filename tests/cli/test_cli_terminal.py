@@ -6,8 +6,8 @@ import signal
 import pytest
 from support.applying import APP, DELETE_OLD, bot_in
 from support.command import last_line
+from support.paper import in_terminal
 from support.registry import DISTRIBUTION_3
-from support.terminal import in_terminal
 
 WAIT = 'while not manifest.exists(app .. ":go") do end'
 """Goes on when there is a tag ``go``."""

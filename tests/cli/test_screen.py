@@ -4,7 +4,7 @@ import io
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.terminal import Paper
+from support.paper import Paper
 
 from regbot.cli.screen import Screen
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.terminals import terminal
 
 from regbot.image.copy import CopyOptions
 from regbot.journal.restore import Undone
@@ -14,6 +15,7 @@ from regbot.plan.action import CopyImage, DeleteManifest, DeleteTag, ExportTar, 
 from regbot.plan.evidence import Evidence
 from regbot.plan.outcome import Outcome, RunLine
 from regbot.report.summary import summary, undo_summary
+from regbot.report.terminal import print_line
 
 DIGEST = Digest.parse("sha256:" + "0" * 64)
 
@@ -130,3 +132,14 @@ def test_an_undo_counts_what_it_put_back():
     assert undo_summary(failed, seconds=1.0) == "changed nothing in 1s; 1 failed, 1 unchanged"
     text = "would put back 1 tag in 1 repository"
     assert undo_summary([undone("planned")], seconds=1.0, dry_run=True) == text
+
+
+def test_on_a_terminal_it_is_broken_between_clauses_and_a_command_never_is(monkeypatch):
+    stream = terminal(monkeypatch, 60)
+    way = "undo with: regbot undo 20261128-101500-1a2b -c /home/somebody/registry/regbot.yml"
+    print_line(line(deleted(), runs=ran(a="done", b="failed"), then=[way]), stream)
+    assert stream.getvalue().splitlines() == [
+        "deleted 1 tag in 1 repository in 4.2s;",
+        "1 of 2 scripts failed: b;",
+        way,
+    ]
