@@ -161,29 +161,30 @@ class KeepSection(Section):
 
     tags = Key(
         tag_patterns_of,
-        "A pattern fits the tag: a glob, or a regular expression after `regex:`. A pattern always"
-        " has to fit the whole tag. A glob that can fit no tag is a mistake: `{a,b}` are two"
+        "One of these patterns fits the whole tag. A pattern is a glob, or a regular expression"
+        " after `regex:`. A glob that can fit no tag is a mistake, such as `{a,b}`: write two"
         " patterns.",
     )
     newest = Key(
         NewestSection.read,
-        "The tag is on one of the newest images. `count` is how many. `by` is `created` (the"
-        " default), `semver` or `name`. `per` makes groups of tags, each with its own newest.",
+        "The tag is on one of the newest images: `count` says how many. `by` says what they are"
+        " ordered by: `created` (the default), `semver` or `name`. `per` is a regular expression;"
+        " tags with the same text in its brackets are counted by themselves.",
     )
     newer = Key(AgeSection.read, "The image is not older than an age: `{than: 14d}`.")
     older = Key(
         AgeSection.read,
-        "The image is older than an age. Together with `newest`, it keeps the newest of the old"
-        " ones.",
+        "The image is older than an age: `{than: 90d}`. With `newest`, the newest of the old ones"
+        " are kept.",
     )
     labels = Key(
         labels_of,
-        "The image config has these labels with these values. Of an index, one of the images has"
-        " to have all of them.",
+        "The image has all of these labels, with these values. Of an index, one image that has"
+        " them all is enough.",
     )
     in_use = Key(
         in_use_of,
-        "`true`: the image is in use. This needs a list of where images run.",
+        "`true`: the image is [in use](in-use.md). This needs `inUse` in the config.",
     )
 
     @classmethod
@@ -226,29 +227,28 @@ class RetentionSection(Section):
 
     keep = Key(
         Listing(KeepSection.read),
-        "The rules, see [conditions of a rule](rules.md#conditions-of-a-rule). A tag is kept if"
-        " one of them holds.",
+        "The rules. A tag is kept if one of them holds. See"
+        " [conditions of a rule](rules.md#conditions-of-a-rule).",
     )
     delete = Key(
         Listing(DeleteSection.read),
-        "A list of `{tags: [...]}`: the tags that may be deleted. Default: all tags. Without"
-        " `keep`, all of them are deleted.",
+        "A list of `{tags: [...]}`: only these tags may be deleted. Default: all tags. Without"
+        " `keep`, all of these tags are deleted.",
     )
     referrers = Key(
         referrers_of,
-        "`with-subject`: signatures and SBOMs under tags that are made of a digest, such as"
-        " cosign's `sha256-<hex>.sig`, and the tag `sha256-<hex>` that lists referrers, are"
-        " deleted with the last tag that leads to that digest. They are deleted after it, and"
-        " stay if it can't be deleted. `keep`: they stay.",
+        "What becomes of signatures and SBOMs that have a tag made of a digest, such as"
+        " cosign's `sha256-<hex>.sig`, and of the tag `sha256-<hex>` that lists referrers."
+        " `with-subject`: they are deleted after the last tag that leads to that digest, and stay"
+        " if that tag can't be deleted. `keep`: they stay.",
         default="with-subject",
     )
     untagged = Key(
         untagged_of,
-        "`keep` is the only value. Registries don't list manifests without a tag, so they can't"
-        " be judged.",
+        "Manifests without a tag: `keep` is the only value, because registries don't list them.",
         default="keep",
     )
-    allow_empty = Key(flag_of, "`true`: a repository may be left without tags.", default=False)
+    allow_empty = Key(flag_of, "`true`: a repository may be left without any tag.", default=False)
 
     @property
     def policy(self) -> Policy:
