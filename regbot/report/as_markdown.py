@@ -38,7 +38,7 @@ def _blocks(report: Report) -> Iterator[str]:
         yield ""
     if report.repositories:
         yield "## Repositories\n"
-        yield from _table(shown.LINE_COLUMNS, map(shown.line_cells, report.repositories), 2)
+        yield from _table(*shown.repository_lines(report), 2)
         yield f"{shown.BYTES_EXPLAINED}\n"
     if report.unknowns:
         yield "## Unknown\n"

@@ -8,6 +8,8 @@ from collections import Counter
 from regbot.report.model import STATUSES, Report, RepositoryLine
 from regbot.units import format_duration, format_moment, format_size
 
+Cells = tuple[str, ...]
+
 UNKNOWN = "unknown"
 BYTES_TITLE = "could be freed"
 BYTES_EXPLAINED = (
@@ -122,7 +124,7 @@ def about(names: list[str]) -> str:
     return f"{len(names)} repositories"
 
 
-LINE_COLUMNS = (
+_LINE_COLUMNS = (
     "script",
     "repository",
     "tags before",
@@ -137,8 +139,22 @@ LINE_COLUMNS = (
 )
 
 
-def line_cells(line: RepositoryLine) -> tuple[str, ...]:
-    """The cells of a repository's line, in the order of LINE_COLUMNS."""
+def repository_lines(report: Report) -> tuple[Cells, list[Cells]]:
+    """The titles and rows of the table of repositories: script, repository, and numbers.
+
+    A column that is zero or empty in every row is left out.
+    """
+    rows = list(map(_line_cells, report.repositories))
+    told = [
+        place
+        for place, _ in enumerate(_LINE_COLUMNS)
+        if any(row[place] not in ("", "0") for row in rows)
+    ]
+    titles, *cells = [tuple(row[place] for place in told) for row in (_LINE_COLUMNS, *rows)]
+    return titles, cells
+
+
+def _line_cells(line: RepositoryLine) -> Cells:
     is_asked = line.deleted or line.kept is not None or line.tags_before is not None
     return (
         visible(line.script),

@@ -34,23 +34,15 @@ def print_table(rows: Sequence[Row], last_line: str, stream: TextIO) -> None:
 
 
 def print_summary(report: Report, stream: TextIO) -> None:
-    """Print a table of repositories, the bytes that could be freed, and what is unknown.
-
-    A column that is zero or empty in every line is left out.
-    """
-    rows = [shown.line_cells(line)[1:] for line in report.repositories]
+    """Print a table of repositories, the bytes that could be freed, and what is unknown."""
+    titles, rows = shown.repository_lines(report)
     columns = [
         Column(title, is_number=place > 0, is_name=place == 0, left_out=int(title in _ASIDE))
-        for place, title in enumerate(shown.LINE_COLUMNS[1:])
+        for place, title in enumerate(titles[1:])
     ]
-    told = [
-        place for place, _ in enumerate(columns) if any(row[place] not in ("", "0") for row in rows)
-    ]
-    lines = [
-        Line(tuple(row[place] for place in told), headings=(line.script,))
-        for row, line in zip(rows, report.repositories, strict=True)
-    ]
-    print_lines([columns[place] for place in told], lines, stream)
+    print_lines(
+        columns, [Line(tuple(cells), headings=(script,)) for script, *cells in rows], stream
+    )
     for run in report.troubled_runs:
         print_line(f"{run.script} {run.status}: {run.error}", stream, style="bold")
     print_line(f"{shown.statuses(report)}. {shown.freed(report)}", stream)
