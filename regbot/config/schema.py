@@ -45,23 +45,25 @@ from regbot.config.shapes import Shape, any_of, shape_of
 class GuardSection(Section):
     """Limits on what a script may delete; fields of Guard."""
 
-    max_deletes = Key(count_of, "The maximum number of tags and manifests that one run may delete.")
-    max_delete_percent = Key(percent_of, "The maximum share of a repository's tags, in percent.")
+    max_deletes = Key(count_of, "The most tags and manifests that one run may delete.")
+    max_delete_percent = Key(
+        percent_of, "The most that may be deleted of a repository's tags, in percent."
+    )
     protect = Key(
         Listing(protection_of, unique=True),
-        "Patterns of tags that are never deleted: globs, or regular expressions after"
-        " `regex:`. A pattern has to match the whole tag, or the whole of `repository:tag` or"
-        " `registry/repository:tag`; a glob that can fit none of them is a mistake. A"
-        " protected tag that exists can't be overwritten either: a copy, `manifest.put` or"
-        " import that would put a different manifest on it is refused.",
+        "Patterns of tags that may not be deleted: globs, or regular expressions after"
+        " `regex:`. A pattern has to fit the whole tag, or the whole of `repository:tag` or"
+        " `registry/repository:tag`; a glob that can fit none of them is a mistake. If a"
+        " protected tag exists, no copy, `manifest.put` or import can put another manifest on it"
+        " either.",
     )
     min_age = Key(
         duration_of,
-        "The minimum age of an image. An image of unknown age is not deleted.",
+        "Images that are younger may not be deleted, nor may those of unknown age.",
     )
     keep_at_least = Key(
         count_of,
-        "The minimum number of tags that stay in a repository from which something is deleted.",
+        "How many tags at least have to stay in a repository from which something is deleted.",
     )
 
 
@@ -70,7 +72,7 @@ class CacheSection(Section):
 
     folder = Key(
         own_folder_of,
-        "The cache is the folder `regbot-cache` in this one. Default: the system's folder for"
+        "The folder in which the folder `regbot-cache` is made. Default: the system's folder for"
         " such data, for example `~/.cache/regbot`.",
         alias="dir",
     )
@@ -98,15 +100,18 @@ class DefaultsSection(Section):
 
     parallel = Key(
         count_of,
-        "How many scripts run at the same time. `0` and `1` run one after the other. Where"
-        " several scripts change one repository, deletes and puts wait for one another.",
+        "How many scripts, and how many `repositories` of a script, are worked on at the same"
+        " time. `0` and `1`: one after the other. Deletes and puts in the same repository wait"
+        " for one another.",
         default=1,
     )
     interval = Key(
         duration_of,
-        "Run scripts that set neither `interval` nor `schedule` again after this time.",
+        "The `interval` of scripts that set neither `interval` nor `schedule`.",
     )
-    schedule = Key(schedule_of, "When to run scripts that set neither `interval` nor `schedule`.")
+    schedule = Key(
+        schedule_of, "The `schedule` of scripts that set neither `interval` nor `schedule`."
+    )
     timeout = Key(duration_of, "The time limit of scripts that set none.")
     use_docker_config = Key(
         inverted_flag_of,
@@ -150,13 +155,13 @@ class DefaultsSection(Section):
     )
     state = Key(
         own_folder_of,
-        "The folder of the journal, see [plans and undo](plans.md). Default: the system's"
-        " folder for such data, for example `~/.local/state/regbot`.",
+        "The folder of the journal and of plans, see [plans and undo](plans.md). Default: the"
+        " system's folder for such data, for example `~/.local/state/regbot`.",
     )
-    journal_keep = Key(duration_of, "How long the journal is kept.", default="30d")
+    journal_keep = Key(duration_of, "How long the journal and plans are kept.", default="30d")
     readahead = Key(
         count_of,
-        "How many tags are read ahead of a script at most, see"
+        "How many tags are read before a script asks for them, see"
         " [reading ahead](config.md#reading-ahead). `0` turns it off.",
         default=32,
     )
@@ -181,7 +186,7 @@ class ScriptSection(Section):
     retention = Key(RetentionSection.read, "[Retention rules](rules.md) in place of Lua.")
     repositories = Key(
         RepositoriesSection.read_all,
-        "The script runs for each of these repositories, see"
+        "The script runs once for each of these repositories, see"
         " [repositories](config.md#repositories).",
     )
     schedule = Key(
@@ -192,14 +197,14 @@ class ScriptSection(Section):
     )
     interval = Key(
         duration_of,
-        "Run again after this time. If there is a schedule too, the schedule is used.",
+        "The script runs again after this time. With a `schedule`, this is ignored.",
     )
     timeout = Key(duration_of, "The script is ended after this time.")
-    args = Key(arguments_of, "Any values. The script finds them in the table `args`.")
+    args = Key(arguments_of, "Any values. Lua finds them in the table `args`.")
     enabled = Key(flag_of, "`false` leaves the script out, unless `--only` names it.", default=True)
     env = Key(
         Listing(variable_of, unique=True),
-        "More environment variables for `os.getenv`.",
+        "More environment variables that the script can read with `os.getenv`.",
     )
     guard = Key(
         GuardSection.read,
