@@ -123,10 +123,9 @@ def _access(registry: str, tls: str) -> Access:
 
 def _look(part: Repositories, access: Access) -> Proposal:
     from regbot.cli.opening import open_bot
-    from regbot.proposal.pages import creds_page
-    from regbot.proposal.proposing import config_of, propose
+    from regbot.proposal.proposing import config_for, propose
 
-    with open_bot(config_of(creds_page(access)), None, _QUIET) as bot:
+    with open_bot(config_for(access), None, _QUIET) as bot:
         return propose(part, access, bot.stores(), bot.stop, _watched)
 
 

@@ -93,6 +93,15 @@ class Reference:
             raise InvalidValue(f"reference {self} has neither a tag nor a digest")
         return name
 
+    def checked(self) -> Reference:
+        """The same reference. Raises InvalidValue if that is no name of a repository.
+
+        For references that were put together from what a registry says.
+        """
+        if self.scheme == "registry":
+            _check_repository(str(self), self.repository)
+        return self
+
     @property
     def without_name(self) -> Reference:
         """The repository alone, without tag and digest."""

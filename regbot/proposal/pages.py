@@ -21,6 +21,8 @@ _TESTED = 2
 _RELEASES = "regex:v?[0-9]+[.][0-9]+[^:/]*"
 """Of tags alone: a pattern without the end could fit a registry such as 127.0.0.1:5000."""
 _LEAST_PERCENT = 50
+_NO_TEXTS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+"""What YAML takes for something else where it stands without quotes."""
 _KIND_WORDS: dict[Kind, str] = {
     "release": "release",
     "build": "build",
@@ -79,9 +81,9 @@ class Proposal:
 
     @property
     def moving(self) -> tuple[str, ...]:
-        """Tags without a number, such as latest."""
+        """Tags without a number: latest, and the first others."""
         names = {tag for found in self.found for tag in found.kinds.get("moving", ())}
-        return tuple(sorted({"latest", *names}))[:_MOST_SERIES]
+        return ("latest", *sorted(names - {"latest"}))[:_MOST_SERIES]
 
 
 def config_page(proposal: Proposal) -> str:
@@ -239,6 +241,7 @@ def _list(key: str, tags: Sequence[str]) -> list[str]:
 
 def quoted(text: str) -> str:
     """A text as YAML: as it is where that is safe, else between quotes."""
-    if re.fullmatch(r"[A-Za-z0-9_./-]+(?::[0-9A-Za-z_./-]+)*", text):
+    is_plain = re.fullmatch(r"[A-Za-z0-9_./-]+(?::[0-9A-Za-z_./-]+)*", text)
+    if is_plain and text.lower() not in _NO_TEXTS:
         return text
     return json.dumps(text) if "'" in text else f"'{text}'"

@@ -11,10 +11,11 @@ from typing import Protocol, TypeVar
 
 from regbot.config.load import load_config
 from regbot.config.values import Config, Repositories
-from regbot.errors import InternalError, NotFound, RegbotError
+from regbot.errors import InternalError, InvalidValue, NotFound, RegbotError
+from regbot.http.hosts import Origin
 from regbot.oci.reference import Reference
 from regbot.proposal.look import Found, count, look_at, names_in, within_reach
-from regbot.proposal.pages import Access, Proposal, config_page
+from regbot.proposal.pages import Access, Proposal, config_page, creds_page
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
 
@@ -32,6 +33,18 @@ class Watch(Protocol):
 def config_of(text: str) -> Config:
     """A config that was proposed."""
     return load_config(text, filename="", environ=os.environ, base=Path.cwd())
+
+
+def config_for(access: Access) -> Config:
+    """A config for a look at a registry; messages say which variables its login is from."""
+    config = config_of(creds_page(access))
+    if access.login != "environment":
+        return config
+    origin = Origin("$REGISTRY_USER and $REGISTRY_PASSWORD")
+    hosts = (
+        replace(host, login=replace(host.login, origin=origin)) for host in config.client.hosts
+    )
+    return replace(config, client=replace(config.client, hosts=tuple(hosts)))
 
 
 def propose(
@@ -65,9 +78,10 @@ def _found(
     part: Repositories, names: Iterable[str], stores: ReadStores, stop: Stop
 ) -> Iterator[Found]:
     for name in names:
+        repository = Reference("registry", part.registry, name)
         try:
-            found = look_at(Reference("registry", part.registry, name), stores, stop)
-        except NotFound:
+            found = look_at(repository.checked(), stores, stop)
+        except (NotFound, InvalidValue):
             if part.names:
                 raise
             continue

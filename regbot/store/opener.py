@@ -67,7 +67,8 @@ class OpenStores:
     def open(self, reference: Reference) -> Store:
         """The store of the reference's repository.
 
-        Raises InvalidValue for a layout folder that is outside of ``work_dir``.
+        Raises InvalidValue for a layout folder that is outside of ``work_dir``, and for what
+        is no name of a repository, as a registry may list it.
         """
         key = reference.without_name
         with self._lock:
@@ -78,11 +79,11 @@ class OpenStores:
         return self.registry(key)
 
     def registry(self, reference: Reference) -> RemoteStore:
-        """The store of a repository of a registry."""
+        """The store of a repository of a registry. Raises InvalidValue."""
         key = reference.without_name
         with self._lock:
             if key not in self._remote:
-                self._remote[key] = self._registry(key)
+                self._remote[key] = self._registry(key.checked())
             return self._remote[key]
 
     def repositories(self, registry: str, *, limit: int | None = None, last: str = "") -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from support.command import regbot
 from support.registry import DISTRIBUTION_3, TestRegistry
 
@@ -114,3 +115,43 @@ def test_builds_that_are_all_that_there_is_do_not_break_the_guard(tmp_path):
         planned = regbot("plan", home=tmp_path, cwd=tmp_path)
         assert planned.returncode == 0, planned.stderr
         assert planned.stdout.count("build-") >= 90
+
+
+def test_a_registry_can_not_write_into_the_config(tmp_path):
+    """What it lists may be no name at all."""
+    with TestRegistry(DISTRIBUTION_3) as registry:
+        registry.put_image("team/app", "build-1")
+        names = ("a: b\n    script: tag.delete('x')\n", "../../up", "a # b", "'", "\x1b[31mred")
+        for name in names:
+            registry.put_image(name, "build-1")
+        done = init(tmp_path, registry.host)
+    assert done.returncode == 0, done.stderr
+    assert "of 1 tag in 1 repository" in done.stdout
+    text = (tmp_path / "regbot.yml").read_text()
+    (script,) = yaml.safe_load(text)["scripts"]
+    assert script["repositories"] == [f"{registry.host}/team/app"]
+    assert not [name for name in names if name != "'" and name in text]
+    assert yaml.safe_load((tmp_path / "regbot_test.yml").read_text())["repositories"].keys() == {
+        f"{registry.host}/team/app"
+    }
+
+
+def test_tags_that_yaml_takes_for_other_things_are_texts(tmp_path):
+    words = ["NULL", "True", "n", "no", "null", "off", "on", "true", "y", "yes", "Yes"]
+    with TestRegistry(DISTRIBUTION_3) as registry:
+        for word in words:
+            registry.put_image("team/app", word)
+        assert init(tmp_path, registry.host).returncode == 0
+    config = yaml.safe_load((tmp_path / "regbot.yml").read_text())
+    protected = config["defaults"]["guard"]["protect"]
+    assert protected[0] == "latest"
+    assert all(isinstance(pattern, str) for pattern in protected)
+
+
+def test_a_refused_login_of_the_environment_names_its_variables(tmp_path):
+    variables = {"REGISTRY_USER": "bot", "REGISTRY_PASSWORD": "hunter2-secret"}
+    with TestRegistry(DISTRIBUTION_3, auth="basic", users={"bot": "other"}) as registry:
+        done = regbot("init", registry.host, home=tmp_path, cwd=tmp_path, variables=variables)
+    assert done.returncode == 1
+    assert "is from $REGISTRY_USER and $REGISTRY_PASSWORD (" in done.stderr
+    assert "hunter2-secret" not in done.stderr

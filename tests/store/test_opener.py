@@ -128,3 +128,15 @@ class TestWorkDir:
         with pytest.raises(StorageError):
             delete_tag(store, Tag("v1"))
         assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a b", "a\n  b", "a:b", "Team/app", "", "x" * 256]
+)
+def test_a_name_that_is_none_is_never_asked_for(name: str) -> None:
+    """A registry may list what it likes."""
+    with TestRegistry() as registry, Client(registry.host) as client:
+        stores = OpenStores(client.exchange)
+        with pytest.raises(InvalidValue, match="reference '"):
+            stores.open(Reference("registry", registry.host, name))
+        assert registry.requests == []
