@@ -23,7 +23,7 @@ from test_other_tools import Ages, EcrRule, HarborRule, ZotEntry, acr_purge, ecr
 from regbot.rules.policy import Policy
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAIR = re.compile(r"^```(?:json|text)\n(.*?)^```$.*?^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAIR = re.compile(r"^```(?:json|sh)\n(.*?)^```$.*?^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECTION = re.compile(r"^## (.+)\n((?:(?!^## ).*\n)*)", re.MULTILINE)
 
 TAGS = [
