@@ -12,41 +12,53 @@ Shapes = Mapping[str, Sequence[Field]]
 
 _INTRO = """# What a script can call
 
-Every function that a script can call, with its arguments and what it gives back. `regbot lua-api`
-prints the same, and [editors](editors.md) complete it. Scripts that do something are in the
-[cookbook](cookbook.md).
+Every function that a script can call, with its arguments and its result. `regbot lua-api` prints
+the same, and [editors](editors.md) complete it. For whole scripts, see the
+[cookbook](cookbook.md). A first one:
 
-Scripts are Lua 5.1; where the installed Lua is LuaJIT they also have `goto`. From Lua itself
-there are the base functions, `string`, `table`, `math`, `coroutine`, and of `os` the functions
-`time`, `date`, `clock` and `difftime`. There is no `io`, no `debug`, and no way to files,
-processes or the network except the functions below. `args` holds the script's `args:` from the
-config.
+```lua
+for _, name in ipairs(tag.ls("registry.example.org/team/app")) do
+  log(name)
+end
+```
 
-A function that fails raises a Lua error that `pcall` catches. Its text has the line of the
-config or Lua file, the function, the reference it was about, and what went wrong:
-`regbot.yml:7: tag.delete: registry.example.org/team/app:v1: ...`. As everywhere in Lua, arguments
-that a function has no parameter for are ignored; an unknown name in a table of options is an
-error.
+**How to read a heading.** `tag.delete(ref, [options])`, *changes*: an argument in brackets may be
+left out. A function marked *changes* changes something, and in a dry run only records what it
+would do. `-> string` is the type of the result.
 
-A reference is text, such as `registry.example.org/team/app:v1` or `ocidir://folder:v1`, or an
-object: a reference, or a manifest, config or blob, which stand for the reference they came from.
+**References.** An argument of the type reference is a text, such as
+`registry.example.org/team/app:v1` or `ocidir://folder:v1`, or an object of `reference.new`. A
+manifest, config or blob may be given too: it stands for the reference that it came from.
 
-A function marked *changes* only records what it would do in a dry run.
+**Errors.** A function that fails raises a Lua error, which `pcall` catches. Its text has the line
+of the config or Lua file, the function, the reference, and what went wrong:
+`regbot.yml:7: tag.delete: registry.example.org/team/app:v1: ...`. An unknown name in a table of
+options is an error. Arguments that a function doesn't have are ignored, as everywhere in Lua.
 
-The arguments of a call are limited: a name, version or duration has at most 4096 characters, all
-arguments together have 256 KiB, and on top of that a document (a manifest, a config, content, JSON
-or a printed line) may be as long as `blobLimit`.
+**The language.** Scripts are Lua 5.1. Where the installed Lua is LuaJIT, they also have `goto`.
+They have Lua's base functions, `string`, `table`, `math`, `coroutine`, and of `os` the functions
+`time`, `date`, `clock` and `difftime`. There is no `io` and no `debug`. Files, processes and the
+network can be reached only with the functions below. The table `args` has the values under `args`
+in the config.
+
+**Limits.** A name, version or duration has at most 4096 characters. All arguments of a call
+together have at most 256 KiB, and in addition a document of up to `blobLimit`: a manifest, a
+config, content, JSON or a printed line.
 """
 
 _OBJECTS = """
 ## Objects
 
-Manifests and configs read like tables, each field under its Go name and its JSON name. An absent
-map or array is an empty table, an absent text is empty, an absent number is 0; what can be nil
-is marked. Times are text in Go's form, such as `2021-01-01 00:00:00 +0000 UTC`. A field can be
-set, which changes nothing until `export`. `tostring` of a manifest or config is indented JSON.
-Fields without a JSON name are types that the Go program embeds, so that both
-`image.config(ref).Platform.OS` and `image.config(ref).OS` answer.
+Manifests and configs are read like tables. Each field has a Go name and a JSON name:
+`image.config(ref).Architecture` is the same as `image.config(ref).architecture`.
+
+- A map or array that is missing is an empty table, a missing text is empty, a missing number is 0.
+  Only fields with "or nil" can be nil.
+- Times are text as Go prints them, such as `2021-01-01 00:00:00 +0000 UTC`.
+- A field can be set. This changes nothing before `export`.
+- `tostring` of a manifest or config is indented JSON.
+- Fields without a JSON name are groups of other fields, for scripts of the Go program:
+  `image.config(ref).Platform.OS` is the same as `image.config(ref).OS`.
 """
 
 _CLASS_OF_SHAPE = "regbot.{}"

@@ -97,14 +97,15 @@ _DIGEST = Parameter("digest", STRING, "the blob's digest", optional=True)
 BINDINGS = (
     Binding(
         name="blob.get",
-        doc="A blob. Its content is read when it is used, and checked against its digest.",
+        doc="A blob, without its content. The content is read when it is needed, and checked"
+        " against the digest.",
         parameters=(_REF, _DIGEST),
         run=_find,
         result="regbot.Blob",
     ),
     Binding(
         name="blob.head",
-        doc="The same as blob.get; neither reads the content.",
+        doc="The same as blob.get.",
         parameters=(_REF, _DIGEST),
         run=_find,
         result="regbot.Blob",
@@ -129,8 +130,8 @@ BINDINGS = (
     ),
     Binding(
         name="blob.put",
-        doc="Store a blob in a repository, and give its digest and size. Nothing is sent when the"
-        " repository has it. A string may be as long as the config's blobLimit.",
+        doc="Store a blob in a repository, and give its digest and size. If the repository has it"
+        " already, nothing is sent. A string may be as long as the config's blobLimit.",
         parameters=(
             Parameter("ref", REPOSITORY, "the repository"),
             Parameter("content", CONTENT, "the content"),

@@ -76,8 +76,8 @@ _FILE = Parameter("file", STRING, "the archive, a file in workDir")
 BINDINGS = (
     Binding(
         name="image.copy",
-        doc="Copy an image between registries, within one, or to and from a layout folder"
-        " (ocidir://). Content that the target has is not sent. The tag is written last, so that"
+        doc="Copy an image between registries, inside one, or from or to a layout folder"
+        " (ocidir://). Content that the target has already is not sent. The tag is set last, so"
         " it never points to missing content.",
         parameters=(
             Parameter("src", REFERENCE, "the image"),
@@ -89,9 +89,9 @@ BINDINGS = (
                 "digestTags", "also copy tags named after the digest, such as those of signatures"
             ),
             _switch("referrers", "also copy the referrers of the image"),
-            _switch("forceRecursive", "check all content even when the target has the manifest"),
+            _switch("forceRecursive", "check all content, also if the target has the manifest"),
             _switch("includeExternal", "also copy layers that are stored elsewhere"),
-            _switch("fastCheck", "do nothing when the target's tag has the digest already"),
+            _switch("fastCheck", "do nothing if the target's tag is on the digest already"),
             Parameter("reason", STRING, "the reason, for the report", default=""),
         ),
         run=_copy,
@@ -100,7 +100,7 @@ BINDINGS = (
     Binding(
         name="image.exportTar",
         doc="Write an image to an archive that docker load, podman and skopeo can read. It is"
-        " compressed when its name ends with .gz, .tgz or .zst.",
+        " compressed if its name ends with .gz, .tgz or .zst.",
         parameters=(Parameter("ref", REFERENCE, "the image"), _FILE),
         run=_export,
         changes=True,
@@ -115,11 +115,11 @@ BINDINGS = (
     ),
     Binding(
         name="image.delete",
-        doc="Delete a tag, then its manifest unless another tag points to it, then its children"
-        " and referrers where the options say so. What is used by something that is kept stays,"
-        " and an interruption leaves no image broken. Every manifest of the repository is read for"
-        " this; when one can't be read, nothing is deleted. An image in use is skipped with a"
-        " warning.",
+        doc="Delete a tag. Then delete its manifest, unless another tag is on it. Then delete its"
+        " children and referrers, if the options say so. What an image that is kept needs is not"
+        " deleted. An interruption leaves no image broken. For this, every manifest of the"
+        " repository is read. If one can't be read, nothing is deleted. An image in use is skipped"
+        " with a warning.",
         parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
         options=(
             _switch("children", "also delete the manifests that an index lists"),

@@ -25,8 +25,9 @@ def _getenv(context: Context, name: str) -> Passed:
 BINDINGS = (
     Binding(
         name="os.getenv",
-        doc="The value of an environment variable that env lists in the config, for the script or"
-        " in defaults; nil for any other. A warning names a variable that is set but not listed.",
+        doc="The value of an environment variable. It has to be listed under env in the config, in"
+        " defaults or in the script; any other is nil. If the variable is set but not listed, there"
+        " is a warning.",
         parameters=(Parameter("name", STRING, "the variable's name"),),
         run=_getenv,
         result="string?",

@@ -19,7 +19,7 @@ from regbot.lua.edits import with_edits
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, ImageConfig, Manifest, encode
 
-_EDITS = Parameter("edits", DOCUMENT, "set by the call itself", optional=True)
+_EDITS = Parameter("edits", DOCUMENT, "leave it out; the call fills it in", optional=True)
 
 
 def _manifest(
@@ -58,8 +58,8 @@ def _check_size(raw: bytes, context: LocalContext) -> None:
 BINDINGS = (
     Binding(
         name="manifest.export",
-        doc="A new manifest with the script's edits, made under Go or JSON names. Fields that were"
-        " not touched keep their exact form. Nothing is stored until put.",
+        doc="A new manifest with the edits of the script, made with Go names or JSON names. Fields"
+        " without edits keep their exact form. Nothing is stored before manifest.put.",
         parameters=(Parameter("manifest", FULL_MANIFEST, "the manifest"), _EDITS),
         run=_manifest,
         local=True,
@@ -69,8 +69,8 @@ BINDINGS = (
     ),
     Binding(
         name="config.export",
-        doc="A new config with the script's edits, made under Go or JSON names. Fields that were"
-        " not touched keep their exact form. Store it with blob.put.",
+        doc="A new config with the edits of the script, made with Go names or JSON names. Fields"
+        " without edits keep their exact form. Nothing is stored before blob.put.",
         parameters=(Parameter("config", CONFIG, "the config"), _EDITS),
         run=_config,
         local=True,

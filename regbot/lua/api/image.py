@@ -93,35 +93,42 @@ BINDINGS = (
     ),
     Binding(
         name="image.created",
-        doc="When an image was built, in seconds since 1970: from its config, else from an"
-        " annotation or label org.opencontainers.image.created. nil when that is missing or"
-        " before 2013-03-20, as reproducible builds have it.",
+        doc="When an image was built, in seconds since 1970. The date is that of the image config,"
+        " else that of the annotation or label org.opencontainers.image.created. Gives nil if"
+        " there is none, or if it is before 2013-03-20, as in reproducible builds.",
         parameters=(Parameter("ref", MANIFEST, "the image"),),
         run=_created,
         result="number?",
     ),
     Binding(
         name="image.size",
-        doc="The size of an image in bytes: that of its distinct blobs, of all platforms.",
+        doc="The size of an image in bytes, of all its platforms together. A blob that is there"
+        " several times counts once.",
         parameters=(Parameter("ref", MANIFEST_HEAD, "the image"),),
         run=_size,
         result="integer",
     ),
     Binding(
         name="image.ratelimitWait",
-        doc="Wait until the registry's rate limit leaves at least this many pulls. Gives true then"
-        " and where the registry names no limit, false after the timeout.",
+        doc="Wait until the registry's rate limit leaves at least this many pulls. Gives true then,"
+        " also if the registry has no limit, and false after the timeout.",
         parameters=(
             Parameter("ref", MANIFEST_HEAD, "the image"),
             Parameter("remaining", NUMBER, "the number of pulls"),
             Parameter(
                 "poll",
                 DURATION,
-                "time between two requests; 5m by default",
+                "time between two requests. Default: 5m",
                 optional=True,
                 default=300.0,
             ),
-            Parameter("timeout", DURATION, "6h by default", optional=True, default=21600.0),
+            Parameter(
+                "timeout",
+                DURATION,
+                "the longest time to wait. Default: 6h",
+                optional=True,
+                default=21600.0,
+            ),
         ),
         run=_wait_for_limit,
         result="boolean",

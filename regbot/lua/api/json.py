@@ -56,8 +56,9 @@ def _encode(_context: LocalContext, value: object, *, indent: bool) -> Passed:
 BINDINGS = (
     Binding(
         name="json.decode",
-        doc="The Lua value of a JSON text, which may be as long as the config's blobLimit. null"
-        " is nil. An integer of more than 64 bits is an error, as is half a surrogate pair.",
+        doc="The Lua value of a JSON text. null becomes nil. The text may be as long as the"
+        " config's blobLimit. An integer of more than 64 bits and half a surrogate pair are"
+        " errors.",
         parameters=(Parameter("text", TEXT, "JSON"),),
         run=_decode,
         local=True,
@@ -65,8 +66,8 @@ BINDINGS = (
     ),
     Binding(
         name="json.encode",
-        doc="The JSON text of a value. An empty table is an object, and an object of regbot's is"
-        " its text.",
+        doc="The JSON text of a value. An empty table becomes {}. A reference, a manifest or"
+        " another object of regbot's becomes its text inside a table.",
         parameters=(Parameter("value", ANY, "nil, boolean, number, string or table"),),
         options=(
             Parameter(

@@ -47,8 +47,8 @@ BINDINGS = (
     *(
         Binding(
             name=name,
-            doc=f"Write a line at level {level} to the log, with the script's name. A message of"
-            " more than 64 KiB is cut.",
+            doc=f"Write a line at level {level} to the log, with the script's name. A message is"
+            " cut after 64 KiB.",
             parameters=(
                 Parameter("message", _MESSAGE, "the message; other values are converted to text"),
                 Parameter("fields", TABLE, "names and values to add to the line", optional=True),
@@ -59,9 +59,9 @@ BINDINGS = (
     ),
     Binding(
         name="print",
-        doc="Write a line to standard output, with tabs between several values; with regbot run"
-        " --json to standard error, since the result is on standard output. A line may be as long"
-        " as the config's blobLimit.",
+        doc="Write a line to standard output, with tabs between several values. With regbot run"
+        " --json it goes to standard error, because the result of the script is on standard output."
+        " A line may be as long as the config's blobLimit.",
         parameters=(Parameter("...", TEXT, "any values"),),
         run=_print,
     ),

@@ -134,8 +134,8 @@ def _rate_limit(_context: Context, held: HeldManifest) -> Passed:
 BINDINGS = (
     Binding(
         name="manifest.get",
-        doc="The manifest of a single image. An index is resolved to the platform, by default to"
-        " the local one or, when the index lacks that, to its only image.",
+        doc="The manifest of a single image. Of an index, it is the image for the platform. Without"
+        " platform, it is the image for the local platform, or the only image of the index.",
         parameters=(
             _REF,
             Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
@@ -148,7 +148,7 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.getList",
-        doc="The manifest or index itself; an index is not resolved to a platform.",
+        doc="The manifest or index that the reference names. Of an index, it is the index itself.",
         parameters=(_REF,),
         run=_get_list,
         result="regbot.Manifest",
@@ -156,7 +156,7 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.head",
-        doc="Media type, digest, size and rate limit of a manifest, without its body.",
+        doc="The media type, digest, size and rate limit of a manifest. Its content is not read.",
         parameters=(_REF,),
         run=_head,
         result="regbot.Manifest",
@@ -166,15 +166,15 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.exists",
-        doc="Whether a manifest exists. false only when the registry says that it does not;"
-        " any other failure is an error.",
+        doc="Whether a manifest exists. Gives false only if the registry says that there is none."
+        " Everything else that goes wrong is an error.",
         parameters=(_REF,),
         run=_exists,
         result="boolean",
     ),
     Binding(
         name="manifest.descriptor",
-        doc="MediaType, Digest and Size of a manifest, as a table.",
+        doc="A table with MediaType, Digest and Size of a manifest.",
         parameters=(Parameter("ref", MANIFEST_HEAD, "a manifest, or a reference to one"),),
         run=_descriptor,
         result="regbot.DescriptorFields",
@@ -183,11 +183,11 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.delete",
-        doc="Delete a manifest by digest, with every tag that points to it. To delete one tag"
-        " alone, use tag.delete. One in use is skipped with a warning.",
+        doc="Delete a manifest by its digest, and with it every tag on this digest. To delete only"
+        " one tag, use tag.delete. A manifest in use is skipped with a warning.",
         parameters=(Parameter("ref", MANIFEST_HEAD, "a manifest, or a reference to one"),),
         options=(
-            Parameter("unlessTagged", BOOLEAN, "fail when a tag points to it", default=False),
+            Parameter("unlessTagged", BOOLEAN, "fail if a tag is on it", default=False),
             Parameter("reason", STRING, "the reason, for the report", default=""),
         ),
         run=_delete,
@@ -197,12 +197,13 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.put",
-        doc="Store a manifest under the tag or digest of a reference, and give its digest. Edits"
-        " count after export. Its blobs and children have to be there. With a reference, text or"
-        " config in place of the manifest, it is retagged.",
+        doc="Store a manifest under the tag or digest of a reference, and give its digest. Its"
+        " blobs and children have to be there already. To store a manifest with edits, call export"
+        " first. In place of the manifest, a reference (also as text) or a config may be given:"
+        " then the manifest that it came from is stored under the new reference.",
         parameters=(
             Parameter("manifest", SOURCE, "the manifest, or a reference to it"),
-            Parameter("ref", REFERENCE, "the target; by default where it came from", optional=True),
+            Parameter("ref", REFERENCE, "the target. Default: where it came from", optional=True),
         ),
         run=_put,
         result="string",
@@ -212,8 +213,8 @@ BINDINGS = (
     ),
     Binding(
         name="manifest.ratelimit",
-        doc="The registry's pull limit as it was when the manifest was read: Set, Remain, Limit,"
-        " Reset (seconds), Policies.",
+        doc="The registry's pull limit at the time when the manifest was read, as a table with Set,"
+        " Remain, Limit, Reset (in seconds) and Policies.",
         parameters=(Parameter("manifest", ANY_MANIFEST, "the manifest"),),
         run=_rate_limit,
         result="table",

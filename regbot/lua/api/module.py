@@ -61,9 +61,9 @@ def _source(folder: Path, path: Path, name: str) -> bytes | None:
 BINDINGS = (
     Binding(
         name="require",
-        doc="The value of a module: NAME.lua in a folder of luaPath, where dots are folders, else"
-        " a built-in one such as semver or json (lunajson is json too). A module runs once in a"
-        " script.",
+        doc="The value of a module: of the file NAME.lua in a folder of luaPath, else of a built-in"
+        " module such as semver or json (also called lunajson). A dot in the name stands for a"
+        " folder: lib.tags is lib/tags.lua. A module runs only once in a script.",
         parameters=(Parameter("name", STRING, "the module's name"),),
         run=_require,
         result="any",

@@ -41,19 +41,20 @@ def _workers(_context: LocalContext, _list: object, _fn: object, *, workers: int
 BINDINGS = (
     Binding(
         name="parallel.map",
-        doc="Call a function with each item of a list and its position, many at once, and give the"
-        " first result of each call in the order of the list, nil where there is none. While a call"
-        " waits for a registry, others go on. The function can use everything that scripts have,"
-        " pcall, coroutines of its own and parallel.map included; at most"
-        f" {MOST_AT_ONCE} calls to registries are under way at once, those of maps inside one"
-        " another together. After an error no further item is begun; those that were begun are"
-        " finished, and the error of the first item of the list that failed is raised, with its"
-        " position in front when it is a text: what a loop would have raised. A tag is deleted only"
-        " from the digest that the same item saw, if it looked, and the reason of a delete is by"
-        " default the latest log line of the same item. The function can't yield out of itself."
-        " Where Lua can't yield, a call works too, but the other items wait for it: in functions"
-        " given to table.sort and string.gsub, while a module is loaded by require, and in Lua 5.1"
-        " also in metamethods and iterators.",
+        doc="Call a function for each item of a list, for many items at once. While one call waits"
+        " for a registry, the others go on. The result is a list of what the calls gave (the first"
+        " value of each, or nil), in the order of the items."
+        " If a call fails, no further item is begun, and those that were begun are finished. Then"
+        " the error of the first item of the list that failed is raised. If it is a text, it begins"
+        " with the position: parallel.map: item 2: ..."
+        " Each item stands for itself: its delete is skipped if the tag has moved since the same"
+        " item looked at it, and the default reason is the latest log line of the same item."
+        " The function can use everything that scripts have, also pcall, coroutines of its own and"
+        f" parallel.map. At most {MOST_AT_ONCE} calls to registries are under way at once, those of"
+        " a parallel.map in another one included."
+        " The function can't yield out of itself. In some places the other items wait while it"
+        " calls a registry: in functions given to table.sort and string.gsub, while require loads"
+        " a module, and in Lua 5.1 also in metamethods and iterators.",
         parameters=(
             Parameter("list", Type("array", _unread, "any[]"), "the items"),
             Parameter(
@@ -66,7 +67,7 @@ BINDINGS = (
             Parameter(
                 "workers",
                 Type("integer", _read_workers, "integer", numeric=True),
-                f"how many items at once, from 1 to {MOST_AT_ONCE}; {_WORKERS} by default",
+                f"how many items at once, from 1 to {MOST_AT_ONCE}. Default: {_WORKERS}",
                 default=_WORKERS,
             ),
         ),

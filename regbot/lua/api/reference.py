@@ -34,8 +34,8 @@ def _close(_context: LocalContext, _reference: Reference) -> Passed:
 BINDINGS = (
     Binding(
         name="reference.new",
-        doc="A reference from text, with docker.io, library and latest filled in as docker does;"
-        " from another reference, a copy.",
+        doc="A reference made from text. What is missing is filled in as docker does: alpine is"
+        " docker.io/library/alpine:latest. Of a reference, it makes a copy.",
         parameters=(Parameter("ref", REFERENCE, "text or a reference"),),
         run=_new,
         local=True,
@@ -43,8 +43,8 @@ BINDINGS = (
     ),
     Binding(
         name="reference.tag",
-        doc="Get the tag, empty when unset; or set it, which clears the digest, and give the"
-        " reference back.",
+        doc="Without tag: gives the tag, which is empty if there is none. With tag: sets it,"
+        " removes the digest, and gives the same reference back.",
         parameters=(_REF, Parameter("tag", STRING, "the new tag", optional=True)),
         run=_tag,
         local=True,
@@ -54,8 +54,8 @@ BINDINGS = (
     ),
     Binding(
         name="reference.digest",
-        doc="Get the digest, empty when unset; or set it, which clears the tag, and give the"
-        " reference back.",
+        doc="Without digest: gives the digest, which is empty if there is none. With digest: sets"
+        " it, removes the tag, and gives the same reference back.",
         parameters=(_REF, Parameter("digest", STRING, "the new digest", optional=True)),
         run=_digest,
         local=True,
@@ -65,8 +65,8 @@ BINDINGS = (
     ),
     Binding(
         name="reference.close",
-        doc="Does nothing: scripts for the Go program say so when they are done with a layout"
-        " folder, which is cleaned up at the end of the run.",
+        doc="Does nothing. It is there for scripts of the Go program, which call it when they are"
+        " done with a layout folder. regbot cleans up layout folders at the end of the run.",
         parameters=(_REF,),
         run=_close,
         local=True,

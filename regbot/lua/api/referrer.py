@@ -27,8 +27,9 @@ def _list(
 BINDINGS = (
     Binding(
         name="referrer.ls",
-        doc="The descriptors of an image's referrers, such as signatures: from the registry's list"
-        " of them, else from the fallback tag.",
+        doc="The descriptors of an image's referrers, such as signatures. They come from the"
+        " registry's list of referrers. If the registry has no such list, they come from the"
+        " fallback tag, sha256-<hex>.",
         parameters=(Parameter("ref", MANIFEST, "the image"),),
         options=(Parameter("artifactType", STRING, "only referrers of this type", default=""),),
         run=_list,

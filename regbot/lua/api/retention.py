@@ -40,11 +40,12 @@ def _decide(context: Context, repository: Reference, rules: object) -> Passed:
 BINDINGS = (
     Binding(
         name="retention.decide",
-        doc="What retention rules say of each tag of a repository, in the order of its list: tables"
-        " with tag, digest (nil where it had not to be read), keep, reason, and rule, the number of"
-        " the rule that keeps the tag. Nothing is deleted. The rules are those under retention in"
-        ' the config, as a table: {keep = {{tags = {"v*"}}, {newest = {count = 5}}}}. A tag that'
-        " moves after this is not deleted by tag.delete.",
+        doc="What retention rules say about each tag of a repository. Nothing is deleted. The rules"
+        " are written as under retention in the config, as a table:"
+        ' {keep = {{tags = {"v*"}}, {newest = {count = 5}}}}. The result is a list with a table for'
+        " each tag, in the order of tag.ls. The table has tag, keep (whether the tag stays),"
+        " reason, rule (the number of the rule that keeps it) and digest (nil if no rule needed"
+        " it). If a tag moves after this, tag.delete skips it.",
         parameters=(
             Parameter("repo", REPOSITORY, "the repository; a tag in it is ignored"),
             Parameter("rules", TABLE, "the rules"),

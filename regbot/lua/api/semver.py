@@ -96,9 +96,10 @@ def _satisfies(_context: LocalContext, text: str, wanted: str, *, variant: bool)
 BINDINGS = (
     Binding(
         name="semver.parse",
-        doc="The parts of a version such as v1.2.3-rc.1: text, prefix, major, minor, patch,"
-        " prerelease, build, variant; nil if it is not a version. A part that is missing is nil;"
-        " 1.2 stands for 1.2.0. Versions are compared with < and ==.",
+        doc="The parts of a version such as v1.2.3-rc.1, as a table with text, prefix, major,"
+        " minor, patch, prerelease, build and variant. Gives nil if the text is not a version. A"
+        " part that is missing is nil, but 1.2 stands for 1.2.0. Two versions can be"
+        " compared with < and ==.",
         parameters=(Parameter("text", STRING, "a tag"),),
         options=(_VARIANT,),
         run=_parse,
@@ -116,7 +117,7 @@ BINDINGS = (
     ),
     Binding(
         name="semver.compare",
-        doc="-1, 0 or 1, as a is older than, equal to or newer than b.",
+        doc="Gives -1 if a is older than b, 0 if they are equal, 1 if a is newer.",
         parameters=(Parameter("a", STRING, "a version"), Parameter("b", STRING, "a version")),
         options=(_VARIANT,),
         run=_compare,
@@ -125,7 +126,8 @@ BINDINGS = (
     ),
     Binding(
         name="semver.sort",
-        doc="A new array of the versions, the oldest first. Raises an error if one is none.",
+        doc="A new array of the versions, the oldest first. A text that is not a version is an"
+        " error.",
         parameters=(Parameter("versions", STRINGS, "the versions"),),
         options=(
             _VARIANT,
@@ -138,8 +140,8 @@ BINDINGS = (
     Binding(
         name="semver.satisfies",
         doc="Whether a version is in a range, such as >=1.2 <2, ^1.2, ~1.2.3, 1.x, or several of"
-        " them with || between. A pre-release is in a range only when that names a pre-release of"
-        " the same version.",
+        " them with || between. A pre-release is in a range only if the range names a pre-release"
+        " of the same version: 1.2.0-rc.1 is not in >=1.1, but in >=1.2.0-rc.0.",
         parameters=(
             Parameter("version", STRING, "a version"),
             Parameter("range", STRING, "the range"),

@@ -31,7 +31,7 @@ def _delete(context: Context, reference: Reference, *, reason: str) -> Passed:
 BINDINGS = (
     Binding(
         name="tag.ls",
-        doc="The tags of a repository, all of them unless limit is given.",
+        doc="The tags of a repository: all of them, unless limit is given.",
         parameters=(Parameter("repo", REPOSITORY, "the repository; a tag in it is ignored"),),
         options=PAGE,
         run=_list,
@@ -39,15 +39,16 @@ BINDINGS = (
     ),
     Binding(
         name="tag.delete",
-        doc="Delete one tag. Other tags of the digest stay. A tag that moved since the script"
-        " looked at it, or copied or exported it, is skipped with a warning, and so is one in"
-        " use. When the registry refuses, the tag stays as it was, and an error is raised.",
+        doc="Delete one tag. Other tags of the same digest stay. Two kinds of tags are skipped with"
+        " a warning: a tag that moved after the script looked at it, copied it or exported it, and"
+        " a tag in use. If the registry refuses the delete, the tag stays as it was, and there is"
+        " an error.",
         parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
         options=(
             Parameter(
                 "reason",
                 STRING,
-                "the reason, for the report; by default the script's latest log line",
+                "the reason, for the report. Default: the script's latest log line",
                 default="",
             ),
         ),

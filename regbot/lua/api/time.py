@@ -50,8 +50,9 @@ BINDINGS = (
     ),
     Binding(
         name="time.parse",
-        doc="Seconds since 1970 of a time such as 2021-01-01T00:00:00Z, or as Go prints it"
-        " (2021-01-01 00:00:00 +0000 UTC), or of a date. Without a zone it is UTC.",
+        doc="The seconds since 1970 of a time such as 2021-01-01T00:00:00Z, of a time as Go prints"
+        " it (2021-01-01 00:00:00 +0000 UTC), or of a date (2021-01-01). Without a time zone it is"
+        " UTC.",
         parameters=(Parameter("text", STRING, "the time"),),
         run=_parse,
         local=True,
@@ -59,10 +60,10 @@ BINDINGS = (
     ),
     Binding(
         name="time.format",
-        doc="A time as text in UTC: RFC 3339, or in a format of strftime.",
+        doc="A time as text, in UTC. Without format it is like 2021-01-01T00:00:00Z (RFC 3339).",
         parameters=(
-            Parameter("seconds", NUMBER, "since 1970"),
-            Parameter("format", STRING, "such as %Y-%m-%d", optional=True),
+            Parameter("seconds", NUMBER, "the time, in seconds since 1970"),
+            Parameter("format", STRING, "a format of strftime, such as %Y-%m-%d", optional=True),
         ),
         run=_format,
         local=True,
@@ -70,7 +71,7 @@ BINDINGS = (
     ),
     Binding(
         name="time.duration",
-        doc="Seconds of a duration such as 30d, 1h15m or 500ms.",
+        doc="The seconds of a duration such as 30d, 1h15m or 500ms.",
         parameters=(Parameter("text", DURATION, "the duration"),),
         run=_duration,
         local=True,
