@@ -394,7 +394,7 @@ function image.exportTar(ref, file) end
 ---@param file string the archive, a file in workDir
 function image.importTar(ref, file) end
 
----Delete a tag. Then delete its manifest, unless another tag is on it. Then delete its children and referrers, if the options say so. What an image that is kept needs is not deleted. An interruption leaves no image broken. For this, every manifest of the repository is read. If one can't be read, nothing is deleted. An image in use is skipped with a warning.
+---Delete a tag. Then delete its manifest, unless another tag is on it. Then delete its children and referrers, if the options say so. Manifests that another image uses stay. To find them, every manifest of the repository is read. If one can't be read, nothing is deleted. An interruption leaves no image broken. An image in use is skipped with a warning.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag, which must be given
 ---@param options? {children?: boolean, referrers?: boolean, reason?: string}
 function image.delete(ref, options) end

@@ -86,7 +86,8 @@ BINDINGS = (
         options=(
             Parameter("platforms", PLATFORMS, "copy only these platforms of an index", default=()),
             _switch(
-                "digestTags", "also copy tags named after the digest, such as those of signatures"
+                "digestTags",
+                "also copy tags named after the digest, such as sha256-<hex>.sig of a signature",
             ),
             _switch("referrers", "also copy the referrers of the image"),
             _switch("forceRecursive", "check all content, also if the target has the manifest"),
@@ -116,10 +117,10 @@ BINDINGS = (
     Binding(
         name="image.delete",
         doc="Delete a tag. Then delete its manifest, unless another tag is on it. Then delete its"
-        " children and referrers, if the options say so. What an image that is kept needs is not"
-        " deleted. An interruption leaves no image broken. For this, every manifest of the"
-        " repository is read. If one can't be read, nothing is deleted. An image in use is skipped"
-        " with a warning.",
+        " children and referrers, if the options say so. Manifests that another image uses stay."
+        " To find them, every manifest of the repository is read. If one can't be read, nothing is"
+        " deleted. An interruption leaves no image broken. An image in use is skipped with a"
+        " warning.",
         parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
         options=(
             _switch("children", "also delete the manifests that an index lists"),
