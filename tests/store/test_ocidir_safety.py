@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import FileIO
 from itertools import count, islice
 from pathlib import Path
 
@@ -17,10 +18,11 @@ import pytest
 from support.images import make_image, push
 from support.tagged import delete_tag
 
-from regbot.errors import NotFound, ScriptTimeout, StorageError
+from regbot.errors import NotFound, ScriptTimeout, SizeMismatch, StorageError
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
 from regbot.stopping import Stop
+from regbot.store.digest_files import DigestFiles
 from regbot.store.ocidir import OciDirStore
 
 TESTS = Path(__file__).parents[1]
@@ -167,6 +169,27 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(folder) -> None:
         folder.store.blob_size(Digest.of(b"x" * 30000))
     assert {path.name for path in folder.path.rglob(".*")} == {".regbot.lock"}
     assert_sound(folder.store)
+
+
+def test_a_file_system_that_gives_little_at_once_is_read_to_the_end(folder, monkeypatch) -> None:
+    """As network file systems may: a part of a manifest is not what it says."""
+    image = make_image(annotations={"long": "x" * 1000})
+    push(folder.store, image, "v1")
+
+    class Little(FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 0, 100))
+
+    def open_little(descriptor: int, *_: object, **__: object) -> Little:
+        return Little(descriptor)
+
+    monkeypatch.setattr("regbot.store.digest_files.os.fdopen", open_little)
+    files = DigestFiles(folder.path / "blobs", "files")
+    size = image.manifest.size
+    assert files.read(image.digest, size) == image.manifest.raw
+    assert b"".join(files.chunks(image.digest)) == image.manifest.raw
+    with pytest.raises(SizeMismatch):
+        files.read(image.digest, size - 1)
 
 
 def test_a_file_that_cannot_be_read_is_not_an_empty_layout(folder) -> None:
