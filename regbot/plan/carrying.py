@@ -153,7 +153,7 @@ class _Carrying:
             if isinstance(planned.action, DeleteTag):
                 executor.begin(planned.action)
             else:
-                executor.execute(planned.action)
+                executor.execute(_with_named_tags(planned.action))
         except (Stopped, ScriptTimeout):
             raise
         except RegbotError:
@@ -169,6 +169,13 @@ class _Carrying:
                 raise
             except RegbotError:
                 continue
+
+
+def _with_named_tags(action: Action) -> Action:
+    """The same; with a manifest go the tags that the plan names, which the guard judged."""
+    if isinstance(action, DeleteManifest) and action.allowed_tags is None:
+        return replace(action, allowed_tags=())
+    return action
 
 
 def _mixes(planned: Planned) -> bool:

@@ -10,6 +10,10 @@ from support.library import connect, write_config
 
 from regbot import Client, Guard, Plan
 from regbot.errors import GuardBroken, UsageError
+from regbot.oci.digest import Digest
+from regbot.oci.reference import Reference
+from regbot.plan.action import DeleteManifest
+from regbot.plan.carrying import Planned
 
 CHANGES = {"DELETE", "PUT", "POST", "PATCH"}
 
@@ -121,6 +125,18 @@ def test_a_guard_judges_a_plan_before_it_is_carried_out(registry, guard, rule):
     with connect(registry, guard=guard) as client, pytest.raises(GuardBroken, match=rule):
         client.apply(plan)
     assert changes(registry) == []
+
+
+def test_no_tag_goes_with_a_manifest_unless_the_plan_names_it(registry):
+    """The guard judged those alone."""
+    before = dict(registry.tags("app"))
+    digest = Digest.parse(before["new"])
+    reference = Reference.parse(f"{registry.host}/app@{digest}")
+    plan = Plan(0.0, "", (Planned("library", DeleteManifest(reference, digest)),))
+    with connect(registry, guard=Guard.of(keep_at_least=3)) as client:
+        (outcome,) = client.apply(plan)
+    assert (outcome.status, outcome.detail) == ("skipped", "now also tagged: new")
+    assert registry.tags("app") == before
 
 
 def test_a_plan_that_keeps_to_the_guard_is_carried_out(registry):
