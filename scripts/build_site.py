@@ -118,6 +118,8 @@ def main() -> int:
         mistakes = mistakes_of_navigation(config, set(sources(ROOT))) + staging.mistakes
         print("".join(f"{mistake}\n" for mistake in mistakes), end="", file=sys.stderr)
         shutil.copyfile(CONFIG, folder / CONFIG.name)
+        for style in config["extra_css"]:
+            shutil.copyfile(ROOT / "docs" / style, folder / config["docs_dir"] / style)
         if zensical(folder) or mistakes:
             return 1
         shutil.rmtree(target, ignore_errors=True)
