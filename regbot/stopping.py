@@ -41,9 +41,15 @@ class Stop:
         self._deadline = None if timeout is None else clock() + timeout
         self._asked = asked or threading.Event()
 
-    def within(self, timeout: float) -> Stop:
-        """A stop that also ends after ``timeout`` seconds."""
-        return Stop(timeout=timeout, asked=self._asked, clock=self._clock, sleep=self._sleep)
+    def within(self, timeout: float, late: str = "") -> Stop:
+        """A stop that also ends after ``timeout`` seconds, with the message ``late``."""
+        return Stop(
+            timeout=timeout,
+            asked=self._asked,
+            clock=self._clock,
+            sleep=self._sleep,
+            late=late,
+        )
 
     def to_finish(self, seconds: float, once_asked: float) -> Stop:
         """A stop for what must not be left half done; neither ``ask`` nor a timeout ends it.

@@ -29,6 +29,9 @@ _SCHEMAS: dict[str, Files] = {"regbot.schema.json": "config", "regbot-test.schem
 _STUB = "regbot.meta.lua"
 _EXAMPLE = "registry.example.org/team/app"
 _QUIET = Settings("warn", "logfmt", "")
+_LONGEST = 300.0
+"""Seconds for the look: a registry may answer without end."""
+_LATE = "the look took longer than 5 minutes (name a repository or a few of them)"
 _VARIABLES = ("REGISTRY_USER", "REGISTRY_PASSWORD")
 
 
@@ -126,7 +129,8 @@ def _look(part: Repositories, access: Access) -> Proposal:
     from regbot.proposal.proposing import config_for, propose
 
     with open_bot(config_for(access), None, _QUIET) as bot:
-        return propose(part, access, bot.stores(), bot.stop, _watched)
+        stop = bot.stop.within(_LONGEST, _LATE)
+        return propose(part, access, bot.stores(stop), stop, _watched)
 
 
 def _watched(items: Sequence[_T], label: str) -> Iterator[_T]:

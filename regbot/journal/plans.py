@@ -36,13 +36,20 @@ class Plans:
         return PlanRecord(plan, made, config, summary)
 
     def all(self) -> list[PlanRecord]:
-        """The plans, newest first."""
+        """The plans, newest first. Raises StorageError if one is damaged."""
         if not self._has_table():
             return []
         rows = self._database.rows(
             "SELECT id, made, config, summary FROM plan ORDER BY made DESC, id DESC"
         )
-        return [PlanRecord(*row) for row in rows]
+        return [self._record(*row) for row in rows]
+
+    def _record(self, plan: object, made: object, config: object, summary: object) -> PlanRecord:
+        """A row of the table; SQLite lets any column hold any type."""
+        match plan, made, config, summary:
+            case str(), float(), str(), str():
+                return PlanRecord(plan, made, config, summary)
+        raise self._database.damaged(f"plan {plan!r}")
 
     def find(self, prefix: str) -> PlanRecord:
         """The plan with this id, or the only one whose id begins with this text.
@@ -57,7 +64,7 @@ class Plans:
         for (content,) in self._database.rows("SELECT content FROM plan WHERE id = ?", (plan,)):
             try:
                 return zlib.decompress(content)
-            except zlib.error as error:
+            except (zlib.error, TypeError) as error:
                 raise self._database.damaged(f"plan {plan}: {error}") from None
         raise NotFound(f"the plan {plan} is gone")
 

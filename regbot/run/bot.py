@@ -257,11 +257,15 @@ class Bot:
             stop=self.stop,
         )
 
-    def stores(self) -> ReadStores:
-        """The real stores, or in a dry run the stores with the planned changes."""
+    def stores(self, stop: Stop | None = None) -> ReadStores:
+        """The real stores, or in a dry run the stores with the planned changes.
+
+        ``stop`` ends reads from them, by default the bot's own.
+        """
+        stop = stop or self.stop
         opened = OpenStores(
-            self._services.bind(self.stop),
-            stop=self.stop,
+            self._services.bind(stop),
+            stop=stop,
             mirrors=False,
             work_dir=self.config.defaults.work_dir,
         )

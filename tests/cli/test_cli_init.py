@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+
 import pytest
 import yaml
-from support.command import regbot
+from support.command import environment, regbot
 from support.registry import DISTRIBUTION_3, TestRegistry
 
 FILES = ["regbot-test.schema.json", "regbot.schema.json", "regbot.yml", "regbot_test.yml"]
@@ -155,3 +159,33 @@ def test_a_refused_login_of_the_environment_names_its_variables(tmp_path):
     assert done.returncode == 1
     assert "is from $REGISTRY_USER and $REGISTRY_PASSWORD (" in done.stderr
     assert "hunter2-secret" not in done.stderr
+
+
+IMPATIENT = """
+import sys
+from regbot.cli import init
+init._LONGEST = 1.0
+sys.argv = ["regbot", "init", sys.argv[1]]
+from regbot.cli.main import main
+main()
+"""
+
+
+def test_a_look_does_not_last_for_ever(tmp_path):
+    go = threading.Event()
+    with TestRegistry(DISTRIBUTION_3) as registry:
+        registry.put_image("team/app", "build-1")
+        registry.before("GET", "/tags/list", lambda: go.wait(60), times=100)
+        done = subprocess.run(
+            [sys.executable, "-c", IMPATIENT, registry.host],
+            env=environment(tmp_path),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+        go.set()
+    assert done.returncode == 1
+    assert done.stderr.startswith("the look took longer than 5 minutes (name ")
+    assert len(done.stderr.splitlines()) == 1
+    assert files(tmp_path) == []

@@ -255,15 +255,26 @@ def test_where_it_can_not_be_kept_it_is_shown_all_the_same(bot, state):
     assert "write it to a file: regbot plan -o plan.json" in last
 
 
-def test_a_damaged_plan_is_one_line(bot):
+@pytest.mark.parametrize(
+    "damage", ["content = x'00'", "content = 'text'", "made = 'today'", "config = x'ff'"]
+)
+def test_a_damaged_plan_is_one_line(bot, damage):
     plan, _ = made(bot)
     with sqlite3.connect(bot.state / "history.sqlite") as database:
-        database.execute("UPDATE plan SET content = x'00'")
-    for command in ("show", "apply"):
-        done = bot.run(command, plan)
+        database.execute(f"UPDATE plan SET {damage}")
+    commands = [("show", plan), ("apply", plan), *([] if "content" in damage else [("show",)])]
+    for command in commands:
+        done = bot.run(*command)
         assert done.returncode == 1
         assert "is damaged" in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_id_that_is_too_long_for_a_file_is_not_there(bot):
+    done = bot.run("show", "a" * 300)
+    assert done.returncode == 1
+    assert done.stderr.startswith("there is no plan 'aaa")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_without_plans_that_is_said(bot):
