@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from regbot.errors import Stopped
 from regbot.events import Emit, Ending
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
@@ -50,6 +51,7 @@ class JournalSlot:
         self._own_journal = journal is None
         self._journal = journal
         self._run: RunJournal | None = None
+        self._has_ended = False
 
     def save(self, target: Target, *, stop: Stop, emit: Emit) -> Saved:
         """What a delete takes away, to be noted with it."""
@@ -78,6 +80,7 @@ class JournalSlot:
     def finish(self, status: Ending) -> None:
         """Say how the run ended, and close a journal of its own. Raises StorageError."""
         with self._lock:
+            self._has_ended = True
             try:
                 if self._run and not self._run.finish(status):
                     self._run = None
@@ -90,6 +93,8 @@ class JournalSlot:
 
         with self._lock:
             if self._run is None:
+                if self._has_ended:
+                    raise Stopped("the run has ended, and changes nothing more")
                 settings = self._settings
                 if self._journal is None:
                     self._journal = Journal(settings.folder or default_state())

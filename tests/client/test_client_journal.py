@@ -148,6 +148,15 @@ def test_a_client_that_is_closed_does_nothing_more(registry, call, changed):
     assert len(client.outcomes) == (1 if changed else 0)
 
 
+def test_what_is_under_way_when_a_client_is_closed_begins_no_other_run(registry):
+    client = connect(registry)
+    registry.before("GET", "/manifests/new", client.close)
+    with pytest.raises(Stopped, match="the run has ended"):
+        client.tag_delete(f"{registry.host}/app:new")
+    assert "new" in registry.tags("app")
+    assert not default_state().exists()
+
+
 def test_tags_to_put_back_are_a_list(registry):
     with connect(registry) as client:
         client.tag_delete(f"{registry.host}/app:new")
