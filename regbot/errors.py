@@ -119,6 +119,10 @@ class StorageError(RegbotError):
     """A file can't be read or written."""
 
 
+class StateInUse(StorageError):
+    """Another server works with the same folder of state."""
+
+
 class NotRestored(RegbotError):
     """A tag was left on a placeholder, which the text names."""
 

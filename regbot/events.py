@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from datetime import datetime
 from typing import Literal
 
 from regbot.redaction import redacted
@@ -176,6 +177,19 @@ class RunEnded(Event):
     id: str = ""
     dry_run: bool = False
     left_behind: tuple[LeftBehind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunMissed(Event):
+    """A script did not run when it was due, which was at ``due``; ``why`` says why not.
+
+    With ``is_late``, it runs now instead.
+    """
+
+    script: str
+    due: datetime
+    why: str
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from regbot.cli.lua_api import lua_api
 from regbot.cli.options import options_before
 from regbot.cli.plans import apply, plan
 from regbot.cli.record import record
+from regbot.cli.schedule import schedule
 from regbot.cli.schema import schema
 from regbot.cli.scripts import once, run, server
 from regbot.cli.show import show_plan
@@ -25,7 +26,7 @@ from regbot.cli.version import completion, version
 from regbot.version import __version__
 
 _SECTIONS = {
-    "Run scripts": (once, run, server),
+    "Run scripts": (once, run, server, schedule),
     "Plan and undo": (plan, show_plan, apply, history, undo),
     "Check and test": (check, test, in_use),
     "Write": (init, record, schema, lua_api),

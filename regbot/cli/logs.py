@@ -20,6 +20,7 @@ from regbot.events import (
     Level,
     Message,
     RunEnded,
+    RunMissed,
     RunStarted,
     ScriptEnded,
     ScriptStarted,
@@ -33,6 +34,14 @@ Fields = Mapping[str, Value]
 _RANKS: Mapping[Level, int] = {level: rank for rank, level in enumerate(get_args(Level))}
 _FIRST_KEYS = ("time", "level", "msg")
 _OF_ACTIONS: Mapping[Status, Level] = {"failed": "error", "stopped": "warn", "skipped": "warn"}
+_OF_EVENTS: Mapping[type[Event], Level] = {
+    Exchanged: "trace",
+    Delayed: "debug",
+    RunStarted: "debug",
+    ScriptStarted: "info",
+    RunMissed: "warn",
+    LeftBehind: "error",
+}
 _REASONS = ("error", "reason", "detail")
 _STYLES = {"WARN": "\x1b[33m", "ERROR": "\x1b[1;31m"}
 _PLAIN = "\x1b[0m"
@@ -88,23 +97,15 @@ def level_of(event: Event) -> Level | None:
     match event:
         case Message():
             return event.level
-        case Exchanged():
-            return "trace"
-        case LeftBehind():
-            return "error"
         case ActionDone(is_trial=True):
             return "debug"
         case ActionDone():
             return _OF_ACTIONS.get(event.outcome.status, "info")
         case ScriptEnded():
             return OF_ENDINGS[event.status]
-        case ScriptStarted():
-            return "info"
-        case RunEnded() if event.id:
-            return "info"
-        case Delayed() | RunStarted() | RunEnded():
-            return "debug"
-    return None
+        case RunEnded():
+            return "info" if event.id else "debug"
+    return _OF_EVENTS.get(type(event))
 
 
 def _content(event: Event) -> tuple[str, Fields]:
@@ -127,6 +128,16 @@ def _content(event: Event) -> tuple[str, Fields]:
         case LeftBehind():
             text = "the tag is left on a placeholder: put the digest back on it"
             return text, {"image": event.reference, "digest": event.digest}
+    return _of_run(event)
+
+
+def _of_run(event: Event) -> tuple[str, Fields]:
+    """The text and the fields of what is said of a run as a whole."""
+    match event:
+        case RunMissed():
+            due = event.due.isoformat(timespec="seconds")
+            kind = "runs late" if event.is_late else "skipped"
+            return f"{kind}: {event.why}", {"script": event.script, "due": due}
         case ScriptStarted():
             return "script started", {"script": event.script, **_dry_run(on=event.dry_run)}
         case ScriptEnded():

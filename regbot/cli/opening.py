@@ -72,7 +72,7 @@ def open_bot(
     emit = fan_out(log, printing, *listeners, *([shown] if shown else []))
     options = replace(options or Options(), user_agent=settings.user_agent)
     try:
-        with assemble(config, options, _absolute(config_path), emit) as bot:
+        with assemble(config, options, absolute_path(config_path), emit) as bot:
             ask_on_signals(bot.stop.ask)
             yield bot
     finally:
@@ -90,7 +90,7 @@ def _live(*, live: bool) -> Live | None:
     return Live(sys.stderr)
 
 
-def _absolute(path: str | None) -> str:
+def absolute_path(path: str | None) -> str:
     """The absolute path of a config; that of standard input is unchanged."""
     return str(Path(path).absolute()) if path and path != "-" else path or ""
 

@@ -8,11 +8,14 @@ None, as for a key that is not set. All raise Mistake.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC
+from typing import TypeVar
 
 from regbot.config.document import ListNode, MappingNode, Mistake, Node, Scalar, shown
 from regbot.config.section import Value
-from regbot.config.shapes import ANY_TEXT, Shape, any_of, flag, number, shaped, text
+from regbot.config.shapes import ANY_TEXT, Shape, any_of, flag, number, shaped, text, words
+from regbot.config.values import Misfire, Overlap
 from regbot.errors import InvalidValue
 from regbot.run.schedule import Schedule
 from regbot.run.zones import parse_timezone
@@ -21,8 +24,12 @@ from regbot.values import dataclass
 
 _TRUE = ("true", "yes", "on", "y")
 _FALSE = ("false", "no", "off", "n")
+_MISFIRES: Mapping[str, Misfire] = {"once": "once", "skip": "skip"}
+_OVERLAPS: Mapping[str, Overlap] = {"skip": "skip", "queue": "queue"}
 _MAX_LENGTH = 200
 _MIN_MEMORY = 1024 * 1024
+
+_Word = TypeVar("_Word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ PERCENT = Expected("a percentage", "write a number from 0 to 100, such as 25")
 DURATION = Expected("a duration such as 30s", "write one such as 30s, 1h15m or 7d")
 SIZE = Expected("a size", "write a number of bytes, or a size such as 512KiB or 4MiB")
 SCHEDULE = Expected("a schedule", 'write five fields such as "15 3 * * *"')
+MISFIRE = Expected("once or skip", "write one of the two words")
+OVERLAP = Expected("skip or queue", "write one of the two words")
 TIMEZONE = Expected("a time zone", "write one such as UTC or Europe/Paris")
 VARIABLE = Expected("the name of an environment variable", "write one such as MY_NAME")
 CACHE = Expected("off or a mapping", "write off, or one such as {size: 1GiB}")
@@ -247,6 +256,31 @@ def schedule_of(value: Value) -> str | None:
         except InvalidValue as error:
             raise Mistake(str(error)) from None
     return text or None
+
+
+@shaped(_DURATION)
+def duration_or_nothing_of(value: Value) -> float:
+    """Seconds, 0 or more."""
+    return duration_of(value) or 0.0
+
+
+@shaped(words("once", "skip", any_case=True))
+def misfire_of(value: Value) -> Misfire:
+    """What becomes of a run whose time was missed."""
+    return _named(value, _MISFIRES, MISFIRE)
+
+
+@shaped(words("skip", "queue", any_case=True))
+def overlap_of(value: Value) -> Overlap:
+    """What becomes of a run that is due while the last one is going."""
+    return _named(value, _OVERLAPS, OVERLAP)
+
+
+def _named(value: Value, words: Mapping[str, _Word], expected: Expected) -> _Word:
+    word = word_of(value, expected)
+    if word.lower() not in words:
+        raise unexpected(word, expected)
+    return words[word.lower()]
 
 
 @shaped({"type": "string", "examples": ("Europe/Paris", "UTC")})

@@ -15,11 +15,14 @@ from regbot.config.fields import (
     clean_text_of,
     count_of,
     duration_of,
+    duration_or_nothing_of,
     flag_of,
     header_of,
     inverted_flag_of,
     memory_of,
+    misfire_of,
     name_of,
+    overlap_of,
     percent_of,
     schedule_of,
     size_of,
@@ -112,6 +115,12 @@ class DefaultsSection(Section):
     schedule = Key(
         schedule_of, "The `schedule` of scripts that set neither `interval` nor `schedule`."
     )
+    jitter = Key(duration_or_nothing_of, "The `jitter` of scripts that set none.", default="0s")
+    misfire = Key(misfire_of, "The `misfire` of scripts that set none.", default="once")
+    misfire_grace = Key(
+        duration_or_nothing_of, "The `misfireGrace` of scripts that set none.", default="1h"
+    )
+    overlap = Key(overlap_of, "The `overlap` of scripts that set none.", default="skip")
     timeout = Key(duration_of, "The time limit of scripts that set none.")
     use_docker_config = Key(
         inverted_flag_of,
@@ -198,6 +207,28 @@ class ScriptSection(Section):
     interval = Key(
         duration_of,
         "The script runs again after this time. With a `schedule`, this is ignored.",
+    )
+    jitter = Key(
+        duration_or_nothing_of,
+        "Each run begins up to this long after its time, in whole seconds, but before the next"
+        " time. The delay is drawn from the script's name and the time, so `regbot schedule`"
+        " can show it, and it is the same on every machine.",
+    )
+    misfire = Key(
+        misfire_of,
+        "What to do about a run that was missed, because regbot was not running or the machine"
+        " was asleep: `once` runs the script once, however many runs were missed, and `skip`"
+        " waits for the next time. See [the server](config.md#the-server).",
+    )
+    misfire_grace = Key(
+        duration_or_nothing_of,
+        "A run that was missed by more than this is not made up for.",
+    )
+    overlap = Key(
+        overlap_of,
+        "What to do when the script is due while its last run is still going: `skip` leaves the"
+        " new run out, and `queue` begins it when the last one has ended. One run waits at"
+        " most.",
     )
     timeout = Key(duration_of, "The script is ended after this time.")
     args = Key(arguments_of, "Any values. Lua finds them in the table `args`.")

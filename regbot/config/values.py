@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 from regbot.errors import ConfigError, UsageError
 from regbot.http.hosts import ClientSettings
@@ -15,6 +16,13 @@ from regbot.rules.in_use.settings import Command, InUseSettings
 from regbot.rules.policy import Policy
 from regbot.values import dataclass
 
+Misfire = Literal["once", "skip"]
+"""What becomes of a run whose time was missed."""
+
+Overlap = Literal["skip", "queue"]
+"""What becomes of a run that is due while the last one is going."""
+
+DEFAULT_MISFIRE_GRACE = 3600.0
 DEFAULT_MEMORY = 256 * 1024 * 1024
 DEFAULT_JOURNAL_KEEP = 30 * 86400.0
 DEFAULT_READAHEAD = 32
@@ -66,7 +74,9 @@ class Script:
     script, if empty), and count its lines from ``line``. ``place`` is the
     ``file:line:column`` of the script in the config. It has a schedule or an interval,
     never both; times are in seconds, ``memory`` in bytes. An empty ``timezone`` is the
-    machine's. With a ``retention`` policy it has no text, and is about ``repositories``.
+    machine's. Runs begin up to ``jitter`` after their time, and one that was missed may be
+    made up for within ``misfire_grace``. With a ``retention`` policy it has no text, and is
+    about ``repositories``.
     """
 
     name: str = ""
@@ -78,6 +88,10 @@ class Script:
     place: str = ""
     schedule: str | None = None
     interval: float | None = None
+    jitter: float = 0.0
+    misfire: Misfire = "once"
+    misfire_grace: float = DEFAULT_MISFIRE_GRACE
+    overlap: Overlap = "skip"
     timeout: float | None = None
     args: Mapping[str, object] = field(default_factory=dict)
     enabled: bool = True

@@ -19,6 +19,7 @@ from regbot.journal.records import (
     RunStatus,
     SavedManifest,
 )
+from regbot.journal.scriptruns import ScriptRuns
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
@@ -56,11 +57,15 @@ Result = TypeVar("Result")
 
 
 class History:
-    """The runs and actions, and the ``plans``. Threads and processes may share the file."""
+    """The runs and actions, the ``plans``, and the ``script_runs``.
+
+    Threads and processes may share the file.
+    """
 
     def __init__(self, path: Path, *, patience: float) -> None:
         self._database = Database(path, _SCHEMA, version=_VERSION, patience=patience)
         self.plans = Plans(self._database)
+        self.script_runs = ScriptRuns(self._database)
 
     def close(self) -> None:
         """Close the file."""

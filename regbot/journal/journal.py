@@ -1,9 +1,9 @@
 """The journal: what every run changed, and the manifests it deleted, so that undo works.
 
-It is a folder with ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and a file
-``running/<id>`` for each run in progress. Several runs may write at the same time. An
-entry is on the disk before its delete is sent; if it can't be written, StorageError is
-raised and the delete must not happen.
+It is a folder with ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and a file for each
+run in progress, ``running/<id>``, or ``running/<id>.script`` for a run of a script. Several
+runs may write at the same time. An entry is on the disk before its delete is sent; if it
+can't be written, StorageError is raised and the delete must not happen.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from regbot.journal.records import (
     PlanRecord,
     RunRecord,
     SavedManifest,
+    ScriptRun,
 )
 from regbot.journal.running import RunLocks
 from regbot.oci.digest import Digest
@@ -88,12 +89,15 @@ class Journal:
         self._running.close()
         self._history.close()
 
-    def begin_run(self, *, kind: str, config: str, fingerprint: str) -> RunJournal:
-        """Begin a run. Its id is the time in UTC and a few random digits."""
+    def begin_run(
+        self, *, kind: str, config: str, fingerprint: str, run_id: str = ""
+    ) -> RunJournal:
+        """Begin a run. Its id is the one given, or the time in UTC and a few random digits."""
         started = self._clock()
         with self._history.writing():
             while True:
-                run = RunRecord(_new_id(started), kind, config, fingerprint, started)
+                run = RunRecord(run_id or _new_id(started), kind, config, fingerprint, started)
+                run_id = ""
                 if self._history.add_run(run):
                     break
             self._running.take(run.id)
@@ -115,6 +119,30 @@ class Journal:
         if run.status == "running" and not self._running.is_held(run.id):
             return replace(run, status="interrupted")
         return run
+
+    def begin_script(self, run: ScriptRun) -> ScriptRun:
+        """Begin a run of a script, and give it its id. Raises StorageError."""
+        return self._history.script_runs.add(
+            run, lambda: _new_id(run.started), lambda added: self._running.take(_lock_of(added))
+        )
+
+    def end_script(self, run: ScriptRun) -> None:
+        """Set how a run of a script ended. Raises StorageError."""
+        self._history.script_runs.end(run)
+        self._running.release(_lock_of(run.id))
+
+    def script_runs(self, limit: int | None = None) -> list[ScriptRun]:
+        """The runs of scripts, newest first; ``interrupted`` if their process is gone."""
+        return [
+            replace(run, status="interrupted")
+            if run.status == "running" and not self._running.is_held(_lock_of(run.id))
+            else run
+            for run in self._history.script_runs.all(limit)
+        ]
+
+    def last_due(self, config: str) -> Mapping[tuple[str, str], float]:
+        """When the last run of each script of a config was due, by script and schedule."""
+        return self._history.script_runs.last_due(config)
 
     def keep_plan(self, content: bytes, *, made: float, config: str, summary: str) -> PlanRecord:
         """Keep a plan under an id like that of a run. Raises StorageError."""
@@ -162,13 +190,17 @@ class Journal:
         """Remove runs without activity in the last ``older_than`` seconds.
 
         Runs in progress are kept. The manifests that no other run needs are removed
-        after their rows. Plans as old as that go too.
+        after their rows. Plans and runs of scripts as old as that go too.
         """
         now = self._clock()
         self.forget_plans(older_than)
         runs = self._history.forget(now - older_than, keep=self._running.is_held)
         for run in runs:
             self._running.release(run)
+        for run in self._history.script_runs.forget(
+            now - older_than, keep=lambda run: self._running.is_held(_lock_of(run))
+        ):
+            self._running.release(_lock_of(run))
         self._files.tidy(before=now - _TEMPORARY_FOR)
         left = self._history.unused(self._files.digests())
         removed = 0
@@ -180,6 +212,11 @@ class Journal:
                     self._files.remove(digest)
                 removed += len(unused)
         return Forgotten(len(runs), removed)
+
+
+def _lock_of(script_run: str) -> str:
+    """The lock of a run of a script; the run's own is that of what it changes."""
+    return f"{script_run}.script"
 
 
 def _new_id(seconds: float) -> str:

@@ -37,6 +37,29 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptRun:
+    """A run of one script, also if it changed nothing. Times are in seconds since 1970.
+
+    ``kind`` is the command, ``config`` the path of the config, and ``schedule`` the rule by
+    which the run was ``due``, None if it was by none. ``counts`` are its actions by
+    status. ``guarded``: it failed because its guard stopped it.
+    """
+
+    id: str
+    script: str
+    kind: str
+    config: str
+    started: float
+    schedule: str = ""
+    due: float | None = None
+    ended: float | None = None
+    status: RunStatus = "running"
+    error: str = ""
+    guarded: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SavedManifest:
     """A manifest that was saved before it was deleted."""
 

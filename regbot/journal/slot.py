@@ -40,13 +40,20 @@ class JournalSlot:
 
     A run that changes nothing leaves no trace and makes no file. ``journal`` is one that
     is open, and stays open; without it the settings' is opened, and cleared of old runs.
+    ``run_id`` is the id of the run, where it has one already.
     """
 
     def __init__(
-        self, settings: JournalSettings, kind: str, journal: Journal | None = None
+        self,
+        settings: JournalSettings,
+        kind: str,
+        journal: Journal | None = None,
+        *,
+        run_id: str = "",
     ) -> None:
         self._settings = settings
         self._kind = kind
+        self._new_id = run_id
         self._lock = threading.Lock()
         self._own_journal = journal is None
         self._journal = journal
@@ -101,6 +108,9 @@ class JournalSlot:
                 if self._own_journal:
                     self._journal.forget(settings.keep)
                 self._run = self._journal.begin_run(
-                    kind=self._kind, config=settings.config, fingerprint=settings.fingerprint
+                    kind=self._kind,
+                    config=settings.config,
+                    fingerprint=settings.fingerprint,
+                    run_id=self._new_id,
                 )
             return self._run

@@ -24,10 +24,9 @@ from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
 from regbot.run.job import run_script, session_of
 from regbot.run.recording import Recording, recording
-from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler, run_all
 from regbot.run.services import RunResult, Services
-from regbot.run.zones import local_timezone, parse_timezone
+from regbot.run.timetable import Turn, due_rules
 from regbot.stopping import Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
@@ -153,27 +152,37 @@ class Bot:
         """Run scripts when they are due, until stopped.
 
         Each is a run of its own. ``after_run`` is called at its end, in the run's thread.
+        Raises StateInUse if there is another server with the same folder of state.
         """
+        from regbot.run.service_record import service_record
 
-        def run_due(script: Script) -> RunResult:
-            ended = self._run_due(script)
-            after_run(ended.run)
-            return ended.results[0]
+        settings, emit = self._journal, self._services.emit
+        settings = replace(settings, off=settings.off or self._services.dry_run)
+        with service_record(settings, emit) as record:
 
-        Scheduler(
-            [(script, _due(script)) for script in self._enabled],
-            run_due,
-            parallel=self.config.parallel,
-            stop=self.stop,
-            emit=self._services.emit,
-        ).serve()
+            def run_due(turn: Turn) -> None:
+                noted = record.begin(turn)
+                outcomes = Outcomes()
+                ended = self._run_due(turn.script, outcomes, noted.id if noted else "")
+                if noted:
+                    record.end(noted, ended.results[0], outcomes.all)
+                after_run(ended.run)
 
-    def _run_due(self, script: Script) -> Ended:
+            Scheduler(
+                due_rules(self.config),
+                run_due,
+                parallel=self.config.parallel,
+                stop=self.stop,
+                emit=emit,
+                before=record.last_due(self.config),
+            ).serve()
+
+    def _run_due(self, script: Script, outcomes: Outcomes, run_id: str) -> Ended:
         def work(services: Services) -> list[RunResult]:
-            services = replace(services, outcomes=Outcomes(), overlay=None)
+            services = replace(services, outcomes=outcomes, overlay=None)
             return [run_script(script, services, self.stop)]
 
-        return self._recorded("server", work, 1)
+        return self._recorded("server", work, 1, run_id)
 
     def apply(self, plan: Sequence[Planned]) -> Ended:
         """Carry out a plan. The outcomes are in ``outcomes``."""
@@ -274,18 +283,27 @@ class Bot:
         return OverlayStores(real, after=overlay) if overlay else real
 
     def _recorded(
-        self, kind: str, work: Callable[[Services], Sequence[RunResult]], scripts: int = 0
+        self,
+        kind: str,
+        work: Callable[[Services], Sequence[RunResult]],
+        scripts: int = 0,
+        run_id: str = "",
     ) -> Ended:
         """Carry out one run on record."""
-        with self.recording(kind, scripts) as run:
+        with self.recording(kind, scripts, run_id) as run:
             run.results = tuple(work(run.services))
         return Ended(run.ended, run.results)
 
-    def recording(self, kind: str, scripts: int = 0) -> AbstractContextManager[Recording]:
-        """Begin one run with a journal of its own, of so many scripts, and emit how it ended."""
+    def recording(
+        self, kind: str, scripts: int = 0, run_id: str = ""
+    ) -> AbstractContextManager[Recording]:
+        """Begin one run with a journal of its own, of so many scripts, and emit how it ended.
+
+        ``run_id`` is the run's id, where it has one already.
+        """
         answers_for = self._answers if self.config.in_use.sources else None
         started = RunStarted(kind, self._services.dry_run, scripts)
-        return recording(started, self._services, self._journal, answers_for, self.stop)
+        return recording(started, self._services, self._journal, answers_for, self.stop, run_id)
 
     def images_in_use(self) -> tuple[list[Answer], list[Mention]]:
         """What every source of the config says now, and what was seen before.
@@ -361,11 +379,3 @@ def _without_actions(emit: Emit) -> Emit:
 
 def _shared_overlay(transport: Transport, stop: Stop, emit: Emit) -> OverlayStores:
     return OverlayStores(OpenStores(transport.bind(stop), stop=stop, emit=emit))
-
-
-def _due(script: Script) -> Due:
-    if script.schedule:
-        name = script.timezone
-        zone = parse_timezone(name) if name else local_timezone(os.environ)
-        return Schedule.parse(script.schedule, zone)
-    return Every(script.interval or 0.0)

@@ -53,13 +53,15 @@ def recording(
     settings: JournalSettings,
     answers_for: Callable[[Emit], Answers] | None,
     stop: Stop,
+    run_id: str = "",
 ) -> Iterator[Recording]:
     """One run with a journal of its own; how it ended is emitted.
 
-    ``answers_for`` gives what is in use, if anything tells that.
+    ``answers_for`` gives what is in use, if anything tells that. ``run_id`` is the run's
+    id, where it has one already.
     """
     began, kind = time.monotonic(), started.kind
-    slot = None if services.dry_run or settings.off else JournalSlot(settings, kind)
+    slot = None if services.dry_run or settings.off else JournalSlot(settings, kind, run_id=run_id)
     left_behind: list[LeftBehind] = []
 
     def hear(event: Event) -> None:

@@ -29,15 +29,26 @@ _NAMED = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+_SHORTEST_GAP = timedelta(minutes=1)
 _LONGEST_GAP = timedelta(hours=3)
 _SOME_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 - a wall clock's time
 
 
 class Due(Protocol):
-    """A rule for when the next run is due."""
+    """A rule for when a run is due."""
+
+    @property
+    def follows_clock(self) -> bool:
+        """Whether the time of day decides, and not the time that has passed."""
+        ...
 
     def next(self, after: datetime) -> datetime:
         """The first time later than ``after``, which has a time zone."""
+        ...
+
+    def last(self, first: datetime, until: datetime) -> datetime:
+        """The last time that is not later than ``until``. ``first`` is one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +57,22 @@ class Every:
 
     seconds: float
 
+    @property
+    def follows_clock(self) -> bool:
+        """The time that has passed decides."""
+        return False
+
     def next(self, after: datetime) -> datetime:
         """The time one interval later."""
-        return (after.astimezone(UTC) + timedelta(seconds=self.seconds)).astimezone(after.tzinfo)
+        return self._later(after, self.seconds)
+
+    def last(self, first: datetime, until: datetime) -> datetime:
+        """The last time that is not later than ``until``. ``first`` is one."""
+        intervals = (until - first).total_seconds() // self.seconds
+        return self._later(first, intervals * self.seconds)
+
+    def _later(self, time: datetime, seconds: float) -> datetime:
+        return (time.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(time.tzinfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +81,27 @@ class Cron:
 
     fields: str
     zone: tzinfo
+
+    @property
+    def follows_clock(self) -> bool:
+        """The time of day decides."""
+        return True
+
+    def last(self, first: datetime, until: datetime) -> datetime:
+        """The last time that is not later than ``until``. ``first`` is one.
+
+        It is looked for near ``until`` first, since the two may be years apart.
+        """
+        time, span = first, _SHORTEST_GAP
+        while until - span > first:
+            near = self.next(until - span)
+            if near <= until:
+                time = near
+                break
+            span *= 2
+        while (later := self.next(time)) <= until:
+            time = later
+        return time
 
     def next(self, after: datetime) -> datetime:
         """The first match later than ``after``, in the schedule's zone."""
@@ -112,9 +157,18 @@ class Schedule:
             raise InvalidValue(f"{_shown(body)} is not a schedule ({', '.join(_NAMED)}, @every)")
         return cls(text, Cron(_fields(_NAMED.get(body, body)), zone))
 
+    @property
+    def follows_clock(self) -> bool:
+        """Whether the time of day decides, and not the time that has passed."""
+        return self.rule.follows_clock
+
     def next(self, after: datetime) -> datetime:
         """The first time later than ``after``, which has a time zone."""
         return self.rule.next(after)
+
+    def last(self, first: datetime, until: datetime) -> datetime:
+        """The last time that is not later than ``until``. ``first`` is one."""
+        return self.rule.last(first, until)
 
 
 def _interval(body: str) -> float:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from regbot.config.values import Script
-from regbot.errors import Stopped
+from regbot.errors import RegbotError, Stopped
 from regbot.events import Emit, Level, Message
 from regbot.run.schedule import Due
 from regbot.run.services import RunResult
+from regbot.run.timetable import Timetable, Turn
 from regbot.stopping import Stop
-from regbot.values import dataclass
 
 RunScript = Callable[[Script], RunResult]
+RunTurn = Callable[[Turn], object]
 Now = Callable[[], datetime]
 
 _LONGEST_SLEEP = 30.0
 """Seconds; a clock that was set while waiting is noticed after that."""
+_NEVER: Mapping[str, datetime] = MappingProxyType({})
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """The time."""
     return datetime.now(UTC)
 
 
@@ -40,79 +45,91 @@ def run_all(
         return list(pool.map(begin, scripts))
 
 
-@dataclass(slots=True)
-class _Entry:
-    script: Script
-    rule: Due
-    due: datetime
-    running: Future[RunResult] | None = None
-
-
 class Scheduler:
-    """Runs scripts when they are due, until it is stopped."""
+    """Runs scripts when they are due, until it is stopped.
+
+    ``before`` is when the last run of a script was due, by the script's name.
+    """
 
     def __init__(
         self,
         scripts: Sequence[tuple[Script, Due]],
-        run: RunScript,
+        run: RunTurn,
         *,
         parallel: int,
         stop: Stop,
         emit: Emit,
-        now: Now = _utc_now,
+        now: Now = utc_now,
+        before: Mapping[str, datetime] = _NEVER,
     ) -> None:
         self._run = run
-        self._parallel = max(1, parallel)
+        self._free = max(1, parallel)
         self._stop = stop
         self._emit = emit
         self._now = now
-        begin = now()
-        self._entries = [_Entry(script, rule, rule.next(begin)) for script, rule in scripts]
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._timetable = Timetable(scripts, now(), emit, before)
+        self._pool = ThreadPoolExecutor(self._free, thread_name_prefix="script")
 
     def serve(self) -> None:
         """Run scripts until stopped, then wait for those still running."""
-        for entry in self._entries:
-            self._announce(entry, "info")
-        with ThreadPoolExecutor(self._parallel, thread_name_prefix="script") as pool:
+        with self._pool:
             try:
+                self._emit(Message("info", "server started", {"scripts": self._timetable.size}))
+                self._begin_due(at_start=True)
                 while True:
                     self._stop.wait(self._seconds_to_next())
-                    self._begin_due(pool)
+                    self._begin_due()
             except Stopped:
                 self._emit(Message("info", "stopping, waiting for the scripts that run"))
-            begun = [entry.running for entry in self._entries if entry.running]
-            wait([running for running in begun if not running.cancel()])
+            finally:
+                with self._lock:
+                    self._is_over = True
 
     def _seconds_to_next(self) -> float:
-        earliest = min(entry.due for entry in self._entries)
+        earliest = min(turn.at for turn in self._timetable.upcoming)
         return min(_LONGEST_SLEEP, max(0.0, (earliest - self._now()).total_seconds()))
 
-    def _begin_due(self, pool: ThreadPoolExecutor) -> None:
-        now = self._now()
-        for entry in self._entries:
-            if entry.due > now:
-                continue
-            entry.due = entry.rule.next(now)
-            if entry.running and not entry.running.done():
-                self._skip(entry)
-            else:
-                entry.running = pool.submit(self._run, entry.script)
-            self._announce(entry, "debug")
+    def _begin_due(self, *, at_start: bool = False) -> None:
+        with self._lock:
+            come = self._timetable.advance(self._now())
+            for turn in self._timetable.upcoming if at_start else come:
+                self._announce(turn, "info" if at_start else "debug")
+            self._begin_waiting()
 
-    def _skip(self, entry: _Entry) -> None:
-        is_going = entry.running is not None and entry.running.running()
-        why = "is still going" if is_going else "waits for its turn"
-        fields: dict[str, str | int] = {
-            "script": entry.script.name,
-            "parallel": self._parallel,
-        }
-        self._emit(Message("warn", f"skipped: the last run {why}", fields))
+    def _begin_waiting(self) -> None:
+        """Begin the runs that wait, as far as there is room. Call it with the lock."""
+        while self._free and not (self._is_over or self._stop.asked):
+            turn = self._timetable.take()
+            if not turn:
+                return
+            self._free -= 1
+            self._pool.submit(self._carry_out, turn)
 
-    def _announce(self, entry: _Entry, level: Level) -> None:
-        """Log when a script is due, in the time zone of its schedule."""
+    def _carry_out(self, turn: Turn) -> None:
+        """Run a script whose turn it is, and begin those that waited for that."""
+        try:
+            self._run(turn)
+        except Stopped:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            known = isinstance(error, RegbotError)
+            text = str(error) if known else f"internal error: {type(error).__name__}: {error}"
+            self._emit(Message("error", f"run failed: {text}", {"script": turn.script.name}))
+        finally:
+            with self._lock:
+                self._timetable.ended(turn.script)
+                self._free += 1
+                self._begin_waiting()
+
+    def _announce(self, turn: Turn, level: Level) -> None:
+        """Log when a script begins, in the time zone of its schedule."""
+        due = turn.due.isoformat(timespec="seconds")
         fields = {
-            "script": entry.script.name,
-            "next": entry.due.isoformat(timespec="seconds"),
-            "zone": str(entry.due.tzinfo),
+            "script": turn.script.name,
+            "next": turn.at.isoformat(timespec="seconds"),
+            "zone": str(turn.due.tzinfo),
+            **({"due": due} if turn.at != turn.due else {}),
         }
         self._emit(Message(level, "scheduled", fields))

@@ -32,10 +32,19 @@ MISTAKES = {
     script("intervall: 1h"): "4:5: unknown key 'intervall' (did you mean interval?)",
     script("Timeout: 1h"): "4:5: unknown key 'Timeout' (did you mean timeout?)",
     script("parallel: 2"): "4:5: unknown key 'parallel' (it belongs under defaults)",
+    script("misfire: twice"): (
+        "4:14: misfire: expected once or skip, not 'twice' (write one of the two words)"
+    ),
+    script("overlap: kill"): (
+        "4:14: overlap: expected skip or queue, not 'kill' (write one of the two words)"
+    ),
+    script("jitter: 10"): (
+        "4:13: jitter: '10' is a duration without a unit (for seconds write 10s)"
+    ),
     script("1: 2"): (
         "4:5: unknown key '1' (the keys here are name, script, file, retention, repositories,"
-        " schedule, interval, timeout, args, enabled, env, guard, inUse; keys of your own begin"
-        " with x-)"
+        " schedule, interval, jitter, misfire, misfireGrace, overlap, timeout, args, enabled, env,"
+        " guard, inUse; keys of your own begin with x-)"
     ),
     creds("password: hunter2"): "3:5: unknown key 'password' (did you mean pass?)",
     creds("username: me"): "3:5: unknown key 'username' (did you mean user?)",

@@ -10,7 +10,6 @@ from support.configs import load
 from regbot.events import Event, Message
 from regbot.run.schedule import Due, Every, Schedule
 from regbot.run.scheduler import Scheduler
-from regbot.run.services import RunResult
 from regbot.stopping import Stop
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -24,7 +23,7 @@ def announced(rule: Due) -> list[Message]:
     stop.ask()
     Scheduler(
         [(script, rule)],
-        lambda script: RunResult(script.name, "done"),
+        lambda turn: None,
         parallel=1,
         stop=stop,
         emit=heard.append,

@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from support.configs import load
 
-from regbot.config.values import Script
-from regbot.events import Event, Message
+from regbot.events import Event, Message, RunMissed
 from regbot.run.schedule import Every
 from regbot.run.scheduler import Scheduler
-from regbot.run.services import RunResult
+from regbot.run.timetable import Turn
 from regbot.stopping import Stop
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,14 +38,13 @@ def test_a_run_that_waits_for_its_turn_is_not_said_to_be_going():
             stop.ask()
         return asked.is_set()
 
-    def run(script: Script) -> RunResult:
+    def run(_turn: Turn) -> None:
         began.set()
         go.wait(60)
-        return RunResult(script.name, "done")
 
     def hear(event: Event) -> None:
-        if isinstance(event, Message) and event.text.startswith("skipped"):
-            skipped[str(event.fields["script"])] = event.text
+        if isinstance(event, RunMissed):
+            skipped[event.script] = event.why
         if isinstance(event, Message) and event.text.startswith("stopping"):
             go.set()
 
@@ -60,6 +58,6 @@ def test_a_run_that_waits_for_its_turn_is_not_said_to_be_going():
         now=lambda: BEGIN + timedelta(seconds=second),
     ).serve()
     assert skipped == {
-        "long": "skipped: the last run is still going",
-        "queued": "skipped: the last run waits for its turn",
+        "long": "the last run is still going",
+        "queued": "the last run waits for its turn",
     }

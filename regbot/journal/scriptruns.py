@@ -1,0 +1,145 @@
+"""The runs of scripts, those that changed nothing among them: the newest of each script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from regbot.journal.database import Database, storable
+from regbot.journal.records import ScriptRun
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS script_run (
+        id TEXT PRIMARY KEY, script TEXT NOT NULL, kind TEXT NOT NULL, config TEXT NOT NULL,
+        started REAL NOT NULL, schedule TEXT NOT NULL, due REAL, ended REAL,
+        status TEXT NOT NULL, error TEXT NOT NULL, guarded INTEGER NOT NULL,
+        counts TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS script_run_by_script ON script_run(config, script, started)",
+)
+_COLUMNS = "id, script, kind, config, started, schedule, due, ended, status, error, guarded, counts"
+_KEPT = 500
+"""Runs of one script that are kept."""
+
+
+class ScriptRuns:
+    """The runs of scripts in a database; the table is made for the first of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, run: ScriptRun, new_id: Callable[[], str], lock: Callable[[str], None]
+    ) -> ScriptRun:
+        """Add a run under a new id, in place of the oldest. Raises StorageError.
+
+        ``lock`` is called with the id before others see the run.
+        """
+        config, script = storable(run.config), storable(run.script)
+        with self._database.writing():
+            for statement in _TABLES:
+                self._database.run(statement)
+            run = replace(run, id=next(name for name in iter(new_id, None) if self._is_free(name)))
+            self._database.run(
+                f"INSERT INTO script_run ({_COLUMNS})"  # noqa: S608
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run.id,
+                    script,
+                    run.kind,
+                    config,
+                    run.started,
+                    run.schedule,
+                    run.due,
+                    *_ending(run),
+                ),
+            )
+            self._database.run(
+                "DELETE FROM script_run WHERE id IN (SELECT id FROM script_run"
+                " WHERE config = ? AND script = ? ORDER BY started DESC LIMIT -1 OFFSET ?)",
+                (config, script, _KEPT),
+            )
+            lock(run.id)
+        return run
+
+    def end(self, run: ScriptRun) -> None:
+        """Set how a run ended. Raises StorageError."""
+
+        def write() -> None:
+            self._database.run(
+                "UPDATE script_run SET ended = ?, status = ?, error = ?, guarded = ?, counts = ?"
+                " WHERE id = ?",
+                (*_ending(run), run.id),
+            )
+
+        self._database.together(write)
+
+    def all(self, limit: int | None = None) -> list[ScriptRun]:
+        """The runs, newest first."""
+        if not self._has_table():
+            return []
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM script_run ORDER BY started DESC, id DESC LIMIT ?",  # noqa: S608
+            (-1 if limit is None else limit,),
+        )
+        return [self._read(row) for row in rows]
+
+    def last_due(self, config: str) -> dict[tuple[str, str], float]:
+        """When the last run of each script of a config was due, by script and schedule."""
+        if not self._has_table():
+            return {}
+        rows = self._database.rows(
+            "SELECT script, schedule, max(due) FROM script_run"
+            " WHERE config = ? AND due IS NOT NULL GROUP BY script, schedule",
+            (storable(config),),
+        )
+        return {(script, schedule): due for script, schedule, due in rows}
+
+    def forget(self, before: float, *, keep: Callable[[str], bool]) -> list[str]:
+        """Remove the runs that began before, except those to keep; their ids.
+
+        Raises StorageError.
+        """
+        if not self._has_table():
+            return []
+        with self._database.writing():
+            rows = self._database.rows("SELECT id FROM script_run WHERE started < ?", (before,))
+            gone = [str(run) for (run,) in rows if not keep(run)]
+            self._database.run_many("DELETE FROM script_run WHERE id = ?", [(run,) for run in gone])
+        return gone
+
+    def _is_free(self, run: str) -> bool:
+        query = "SELECT 1 FROM script_run WHERE id = ? UNION SELECT 1 FROM run WHERE id = ?"
+        return not self._database.rows(query, (run, run))
+
+    def _has_table(self) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'script_run'"
+        return bool(self._database.rows(query))
+
+    def _read(self, row: tuple[Any, ...]) -> ScriptRun:
+        *values, guarded, counts = row
+        try:
+            counted = json.loads(counts)
+        except ValueError as error:
+            raise self._database.damaged(error) from None
+        id_, script, kind, config, started, schedule, due, ended, status, error_text = values
+        return ScriptRun(
+            id=id_,
+            script=script,
+            kind=kind,
+            config=config,
+            started=started,
+            schedule=schedule,
+            due=due,
+            ended=ended,
+            status=status,
+            error=error_text,
+            guarded=bool(guarded),
+            counts=counted,
+        )
+
+
+def _ending(run: ScriptRun) -> tuple[float | None, str, str, int, str]:
+    counts = json.dumps(dict(run.counts))
+    return run.ended, run.status, storable(run.error), int(run.guarded), counts

@@ -1,0 +1,48 @@
+"""One server at a time works with a folder of state.
+
+The kernel releases the lock when the process ends in any way, so that a server that was
+killed doesn't stand in the way of the next.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from regbot.errors import StateInUse
+from regbot.files import writing
+
+
+@contextmanager
+def only_server(folder: Path) -> Iterator[None]:
+    """Be the only server with this folder, which is created if necessary.
+
+    Raises StateInUse if there is another, and StorageError if the folder can't be written.
+    On a file system without locks another one isn't noticed.
+    """
+    path = folder / "server.lock"
+    with writing(path):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if _is_locked_already(descriptor):
+            raise StateInUse(
+                f"another regbot server works with the folder {folder} already"
+                " (stop that one, or set state to another folder)"
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked_already(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False

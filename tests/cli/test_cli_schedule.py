@@ -1,0 +1,199 @@
+"""schedule, and what a server makes of the journal: missed runs, and a second server."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from support.command import REGBOT, environment, regbot
+
+from regbot.journal.journal import Journal
+from regbot.journal.records import ScriptRun
+
+
+def config_file(folder, *scripts, **defaults):
+    path = folder / "bot.yml"
+    defaults = {"state": "state", "timezone": "Europe/Paris", **defaults}
+    scripts = [{"script": "log('it ran')", **script} for script in scripts]
+    path.write_text(json.dumps({"defaults": defaults, "scripts": scripts}))
+    return str(path)
+
+
+def listed(folder, *arguments):
+    done = regbot("schedule", *arguments, home=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def note_run(folder, path, script, schedule, due):
+    """What a server leaves of a run."""
+    with Journal(folder / "state") as journal:
+        run = journal.begin_script(ScriptRun("", script, "server", path, due, schedule, due))
+        journal.end_script(replace(run, ended=due + 1, status="done"))
+
+
+@pytest.fixture
+def start(tmp_path):
+    begun = []
+
+    def start(path):
+        begun.append(
+            subprocess.Popen(
+                [REGBOT, "server", "-c", path],
+                stderr=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                env=environment(tmp_path),
+                text=True,
+            )
+        )
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def until(process, words):
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if words in line:
+            return lines
+    raise AssertionError(f"{words!r} was never logged: {''.join(lines)}")
+
+
+def test_the_next_runs_are_listed_in_order_and_in_their_zone(tmp_path):
+    path = config_file(
+        tmp_path,
+        {"name": "nightly", "schedule": "30 2 * * *"},
+        {"name": "hourly", "schedule": "CRON_TZ=Asia/Kolkata @hourly"},
+        {"name": "off", "schedule": "@hourly", "enabled": False},
+    )
+    rows = listed(tmp_path, "-c", path, "--next", "30")
+    begins = [datetime.fromisoformat(row[0]) for row in rows]
+    assert len(rows) == 30
+    assert begins == sorted(begins)
+    assert begins[0] > datetime.now().astimezone()
+    nightly = [row for row in rows if row[2] == "nightly"]
+    assert nightly
+    assert all("T02:30:00+0" in row[0] and row[1] == "Europe/Paris" for row in nightly)
+    assert {row[1] for row in rows if row[2] == "hourly"} == {"Asia/Kolkata"}
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_jitter_is_listed_beside_the_time_that_a_run_is_due(tmp_path):
+    script = {"name": "nightly", "schedule": "30 2 * * *", "jitter": "10m"}
+    path = config_file(tmp_path, script, {"name": "b", "schedule": "0 3 * * *"})
+    rows = listed(tmp_path, "-c", path, "--only", "nightly", "--next", "20")
+    begins, due = ([datetime.fromisoformat(row[n]) for row in rows] for n in (0, 1))
+    delays = [(begin - base).total_seconds() for begin, base in zip(begins, due, strict=True)]
+    assert {row[3] for row in rows} == {"nightly"}
+    assert all(0 <= delay <= 600 for delay in delays)
+    assert len(set(delays)) > 5
+    assert rows == listed(tmp_path, "-c", path, "--only", "nightly", "--next", "20")
+
+
+def test_a_script_without_a_schedule_is_named(tmp_path):
+    done = regbot("schedule", "-c", config_file(tmp_path, {"name": "a"}), home=tmp_path)
+    assert done.returncode == 2
+    assert "script 'a' has neither schedule nor interval" in done.stderr
+
+
+def test_a_missed_run_is_made_up_for_at_the_start(start, tmp_path):
+    path = config_file(tmp_path, {"name": "a", "interval": "30m"})
+    note_run(tmp_path, path, "a", "@every 1800.0", time.time() - 45 * 60)
+    assert listed(tmp_path, "-c", path)[0][2:] == [
+        "a", "missed, so it runs when the server starts",
+    ]  # fmt: skip
+    server = start(path)
+    lines = "".join(until(server, "it ran"))
+    assert 'msg="server started" scripts=1' in lines
+    assert 'level=WARN msg="runs late: its time was missed" script=a' in lines
+    server.send_signal(signal.SIGTERM)
+    server.wait(60)
+    with Journal(tmp_path / "state") as journal:
+        made_up, _ = journal.script_runs()
+    assert (made_up.script, made_up.kind, made_up.config) == ("a", "server", path)
+    assert made_up.status in ("done", "stopped")
+    assert made_up.due is not None
+    assert timedelta(minutes=14) < timedelta(seconds=made_up.started - made_up.due)
+    (row, *_) = listed(tmp_path, "-c", path)
+    assert row[3:] == [""]
+
+
+def test_a_missed_run_can_be_left_out(start, tmp_path):
+    path = config_file(tmp_path, {"name": "a", "interval": "30m", "misfire": "skip"})
+    note_run(tmp_path, path, "a", "@every 1800.0", time.time() - 45 * 60)
+    server = start(path)
+    lines = "".join(until(server, "msg=scheduled"))
+    assert 'level=WARN msg="skipped: its time was missed" script=a' in lines
+
+
+def test_another_schedule_has_missed_nothing(start, tmp_path):
+    path = config_file(tmp_path, {"name": "a", "interval": "20m"})
+    note_run(tmp_path, path, "a", "@every 1800.0", time.time() - 45 * 60)
+    server = start(path)
+    lines = "".join(until(server, "msg=scheduled"))
+    assert "missed" not in lines
+
+
+def test_a_second_server_is_refused_until_the_first_is_gone_in_any_way(start, tmp_path):
+    path = config_file(tmp_path, {"name": "a", "interval": "1h"})
+    first = start(path)
+    until(first, "msg=scheduled")
+    second = regbot("server", "-c", path, home=tmp_path)
+    assert second.returncode == 1
+    assert re.fullmatch(
+        r"another regbot server works with the folder \S+ already \(stop that one.*\)\n",
+        second.stderr,
+    )
+    first.send_signal(signal.SIGKILL)
+    first.wait(60)
+    third = start(path)
+    until(third, "msg=scheduled")
+
+
+def test_a_dry_server_writes_nothing_and_runs_beside_another(tmp_path):
+    path = config_file(tmp_path, {"name": "a", "interval": "1s"})
+    dry = subprocess.Popen(
+        [REGBOT, "server", "-c", path, "--dry-run"],
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        env=environment(tmp_path),
+        text=True,
+    )
+    try:
+        until(dry, "script finished")
+        assert not (tmp_path / "state").exists()
+    finally:
+        dry.kill()
+        dry.communicate()
+
+
+def test_a_killed_servers_run_is_interrupted_and_the_next_one_happens(start, tmp_path):
+    endless = {"name": "a", "interval": "1s", "script": "log('on') while true do end"}
+    path = config_file(tmp_path, endless)
+    first = start(path)
+    until(first, "msg=on")
+    first.send_signal(signal.SIGKILL)
+    first.wait(60)
+    with Journal(tmp_path / "state") as journal:
+        (run,) = journal.script_runs()
+        assert run.status == "interrupted"
+    config_file(tmp_path, {"name": "a", "interval": "1s"})
+    second = start(path)
+    until(second, "it ran")
+
+
+def test_a_server_that_cant_write_its_state_runs_all_the_same(start, tmp_path):
+    (tmp_path / "state").write_text("this is a file")
+    path = config_file(tmp_path, {"name": "a", "interval": "1s"})
+    server = start(path)
+    assert "runs are not recorded" in "".join(until(server, "it ran"))

@@ -1,0 +1,97 @@
+"""The runs of scripts in the journal: what each was, which are kept, and when one was due."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from regbot.errors import StateInUse
+from regbot.journal.journal import Journal
+from regbot.journal.records import ScriptRun
+from regbot.journal.serverlock import only_server
+
+NOW = 1_795_456_501.0  # 2026-11-23T17:55:01Z
+NIGHTLY = ScriptRun("", "nightly", "server", "/regbot.yml", NOW, "30 2 * * *", NOW - 1)
+
+
+def test_a_run_that_changed_nothing_is_kept_as_what_it_was(tmp_path):
+    with Journal(tmp_path) as journal:
+        run = journal.begin_script(NIGHTLY)
+        assert journal.script_runs() == [run]
+        assert run.status == "running"
+        ended = replace(
+            run, ended=NOW + 2, status="failed", error="no luck", guarded=True, counts={"done": 3}
+        )
+        journal.end_script(ended)
+        assert journal.script_runs() == [ended]
+        assert journal.runs() == []
+
+
+def test_a_run_whose_process_is_gone_is_interrupted(tmp_path):
+    journal = Journal(tmp_path)
+    journal.begin_script(NIGHTLY)
+    with Journal(tmp_path) as other:
+        assert [run.status for run in other.script_runs()] == ["running"]
+        journal.close()
+        assert [run.status for run in other.script_runs()] == ["interrupted"]
+
+
+def test_the_newest_500_runs_of_a_script_are_kept(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.begin_script(replace(NIGHTLY, script="rare", started=NOW - 9999))
+        for number in range(502):
+            journal.end_script(journal.begin_script(replace(NIGHTLY, started=NOW + number)))
+        runs = journal.script_runs()
+    assert [run.started for run in runs if run.script == "nightly"] == [
+        NOW + number for number in reversed(range(2, 502))
+    ]
+    assert [run.script for run in runs[500:]] == ["rare"]
+
+
+def test_old_runs_are_forgotten_but_not_one_that_goes_on(tmp_path):
+    with Journal(tmp_path, clock=lambda: NOW) as journal:
+        old = journal.begin_script(replace(NIGHTLY, started=NOW - 100))
+        journal.end_script(replace(old, status="done"))
+        going = journal.begin_script(replace(NIGHTLY, script="long", started=NOW - 100))
+        new = journal.begin_script(replace(NIGHTLY, started=NOW - 10))
+        journal.forget(50)
+        assert [run.id for run in journal.script_runs()] == [new.id, going.id]
+
+
+def test_the_last_due_time_is_that_of_a_config_and_a_schedule(tmp_path):
+    with Journal(tmp_path) as journal:
+        assert journal.last_due("/regbot.yml") == {}
+        for run in (
+            replace(NIGHTLY, due=NOW - 86400),
+            NIGHTLY,
+            replace(NIGHTLY, schedule="0 4 * * *", due=NOW - 7),
+            replace(NIGHTLY, config="/other.yml", due=NOW + 5),
+            replace(NIGHTLY, kind="once", due=None),
+        ):
+            journal.end_script(journal.begin_script(run))
+        assert journal.last_due("/regbot.yml") == {
+            ("nightly", "30 2 * * *"): NOW - 1,
+            ("nightly", "0 4 * * *"): NOW - 7,
+        }
+
+
+def test_a_text_that_is_no_utf8_can_be_kept(tmp_path):
+    with Journal(tmp_path) as journal:
+        run = journal.begin_script(replace(NIGHTLY, script="a\udcff"))
+        journal.end_script(replace(run, status="failed", error="\udcff"))
+        (kept,) = journal.script_runs()
+        assert (kept.script, kept.error) == ("a\\udcff", "\\udcff")
+
+
+def test_one_server_at_a_time(tmp_path):
+    with only_server(tmp_path / "state"):
+        with (
+            pytest.raises(StateInUse, match="another regbot server"),
+            only_server(tmp_path / "state"),
+        ):
+            pass
+        with only_server(tmp_path / "other"):
+            pass
+    with only_server(tmp_path / "state"):
+        pass
