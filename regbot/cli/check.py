@@ -19,12 +19,12 @@ def check(config_path: str) -> None:
     regbot check                           # of regbot.yml in this folder
     regbot check -c other.yml
 
-    Each comes with file, line and column, and with what to do.
-
-    Scripts are read, with the modules they require, and not run: syntax, names that are not
-    defined, calls with too few arguments, unknown options. Warnings, on standard error, are
-    no mistakes: a label that may be nil is compared, or a script deletes and has no guard. No
+    Each comes with file, line and column, and with what to do. No script is run, and no
     registry is asked.
+
+    In Lua it finds wrong syntax, names that are not defined, calls with too few arguments and
+    unknown options. It only warns, on standard error, of a script that deletes without a
+    guard, and of a label that is compared and may be nil.
     """
     config = read_config(config_path, script_reader())
     counts = [_counted(len(config.scripts), "script")]

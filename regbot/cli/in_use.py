@@ -26,10 +26,10 @@ def in_use(config_path: str, settings: Settings) -> int:
     """List the images in use, which no script deletes.
 
     \b
-    regbot in-use                          # as the sources under inUse name them
+    regbot in-use                 # what the sources under inUse name
 
-    Where inUse sets seenWithin, what is seen is noted for later runs, and what earlier runs
-    saw is listed too. Ends with exit code 1 if a source can't be read.
+    With seenWithin, what earlier runs saw is listed too, and what is seen now is kept for
+    later ones. The exit code is 1 if a source can't be read.
     """
     config = read_config(config_path)
     if not config.in_use.sources:

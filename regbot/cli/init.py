@@ -41,8 +41,8 @@ _VARIABLES = ("REGISTRY_USER", "REGISTRY_PASSWORD")
 @click.option(
     "--tls",
     type=click.Choice(["enabled", "insecure", "disabled"]),
-    help="How to reach the registry; disabled is plain HTTP, as on this machine where there is"
-    " no TLS.",
+    help="How to reach the registry; disabled is plain HTTP, the default for a registry on"
+    " this machine without TLS.",
 )
 @click.option("--lua", is_flag=True, help=f"Write {_STUB} too, with which editors complete Lua.")
 def init(names: tuple[str, ...], tls: str | None, *, offline: bool, lua: bool) -> int:
@@ -52,14 +52,14 @@ def init(names: tuple[str, ...], tls: str | None, *, offline: bool, lua: bool) -
     regbot init registry.example.org           # all its repositories
     regbot init registry.example.org/team/app  # this one
 
-    The registry is looked at and not changed: its repositories (or those that are named),
-    their tags, and the dates of builds. The config gets one rule, which keeps releases and
-    names such as latest, and of the builds the young and the newest. Comments say how many
-    tags that would delete. A registry without a list of its repositories needs their names.
+    Nothing is changed there: only the repositories, their tags and the dates of builds are
+    looked at. The rule of the config deletes old builds, and keeps releases, names such as
+    latest, and the newest builds. Comments say how many tags that would delete. If the
+    registry doesn't list its repositories, name them.
 
-    The login is docker's own, or that in $REGISTRY_USER and $REGISTRY_PASSWORD. Nothing is
-    written where the registry can't be read, and no file is overwritten. Without a registry,
-    or with --offline, the files are a template.
+    The login is docker's own, or that in $REGISTRY_USER and $REGISTRY_PASSWORD. No file is
+    overwritten. If the registry can't be read, nothing is written. Without a registry, or with
+    --offline, the files are a template.
     """
     from regbot.proposal.look import repositories_of
 

@@ -43,11 +43,12 @@ def record(
     \b
     regbot record registry.example.org/team/app -o app_test.yml
 
-    Tags, digests, dates, platforms, sizes and the types of referrers are recorded, and of
-    the labels the date of creation. Content is not. With --anonymous, the file has another
-    name for the repository, other digests, and other words in tags; numbers and common
-    words such as latest stay. So do platforms, types of referrers, and labels that --label
-    names: look whether any of them tells too much.
+    The file has tags, digests, dates, platforms, sizes and the types of referrers. It has no
+    content, and no labels but the date and those that --label names.
+
+    --anonymous replaces the name of the repository, the digests and the words in tags. It
+    leaves numbers, common words such as latest, platforms, types of referrers and labels:
+    look whether any of them tells too much.
 
     A file that exists already is not overwritten.
     """

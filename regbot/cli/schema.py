@@ -25,7 +25,7 @@ def schema(files: Files) -> None:
 
     \b
     regbot schema > regbot.schema.json
-    regbot schema --for test > test.schema.json
+    regbot schema --for test > regbot-test.schema.json
 
     Write it to regbot.schema.json in the folder of the config, and begin the config with
     `# yaml-language-server: $schema=regbot.schema.json`. Editors then show most mistakes

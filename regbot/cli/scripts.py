@@ -59,8 +59,8 @@ def once(
 
     The last line says what was changed, and how to undo it.
 
-    With --profile, a table tells for how long hosts were waited for, and the CPU that was
-    used. Requests that are under way at the same time count each.
+    With --profile, a table shows how long each host was waited for, and the CPU time.
+    The waits of requests at the same time are added up.
     """
     from regbot.cli.profile import profiled
 

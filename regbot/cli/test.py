@@ -52,7 +52,7 @@ def test(
     \b
     regbot test                            # all tests in this folder
     regbot test -k nightly                 # those with this word in file or name
-    regbot test --update                   # take what happens as what is expected
+    regbot test --update                   # expect what happens now
 
     Runs the tests in the files called *_test.yml in the folders, by default in this one.
     A test says what a repository holds, which script runs, and what has to be deleted and
