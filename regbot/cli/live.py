@@ -12,7 +12,7 @@ from regbot.cli.screen import Screen
 from regbot.events import Event, RunEnded, RunStarted
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, OverflowMethod
     from rich.text import Text
 
 _FIRST = 0.5
@@ -72,12 +72,16 @@ class Live:
 
 def rendered(lines: Sequence[Line], console: Console) -> list[str]:
     """The lines as they are written to a terminal, cut to its size."""
-    filled, empty = _BARS[console.encoding.lower().startswith("utf")]
+    is_utf = console.encoding.lower().startswith("utf")
+    filled, empty = _BARS[is_utf]
+    overflow: OverflowMethod = "ellipsis" if is_utf else "crop"
     shown = lines[-max(1, console.height - 2) :]
     with console.capture() as capture:
         for line in shown:
             text = _text(line, filled, empty)
-            console.print(text, width=console.width - 1, no_wrap=True, overflow="ellipsis")
+            shown_bytes = text.plain.encode(console.encoding, "backslashreplace")
+            text.plain = shown_bytes.decode(console.encoding)
+            console.print(text, width=console.width - 1, no_wrap=True, overflow=overflow)
     return capture.get().splitlines()
 
 

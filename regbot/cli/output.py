@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def note(text: str) -> None:
-    """Write a note to standard error. That nobody can read it is not an error."""
+    """Write a note to standard error, with nothing that a terminal would obey.
+
+    That nobody can read it is not an error.
+    """
+    if not text.isprintable():
+        from regbot.report.shown import visible  # late: there is hardly ever a need
+
+        text = visible(text)
     with suppress(OSError, ValueError):
         click.echo(text, err=True)
 

@@ -270,6 +270,15 @@ def test_a_damaged_plan_is_one_line(bot, damage):
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_plan_has_nothing_that_a_terminal_obeys(bot):
+    script = {"script": "e\x1b[31mvil\n\u202e", "status": "failed", "error": "", "seconds": 1}
+    plan = {"schema": 3, "made": "", "made_seconds": 1, "config": "", "actions": []}
+    bot.plan_file.write_text(json.dumps({**plan, "scripts": [script]}))
+    done = bot.run("apply", "plan.json")
+    assert done.returncode == 0
+    assert "the plan lacks the actions of e\\x1b[31mvil\\n\\u202e, which failed" in done.stderr
+
+
 def test_an_id_that_is_too_long_for_a_file_is_not_there(bot):
     done = bot.run("show", "a" * 300)
     assert done.returncode == 1

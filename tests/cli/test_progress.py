@@ -135,6 +135,19 @@ def test_a_terminal_without_utf_8_has_another_bar(show):
     assert rendered(applied(show).progress.lines(), console)[0].startswith("apply  #...")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_without_utf_8_a_line_is_no_longer_than_the_terminal(show, encoding):
+    """What it can't show becomes an escape, and a longer one is cut."""
+    console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding), width=30)
+    show.hear(
+        ScriptStarted("été 夜間の掃除", dry_run=False),
+        RepositoryStarted("été 夜間の掃除", f"registry.example.org/{'x' * 50}"),
+    )
+    lines = rendered(show.progress.lines(), console)
+    assert "\n".join(lines).encode(encoding)
+    assert all(len(line) < 30 for line in lines)
+
+
 def test_the_bar_is_there_from_the_start_with_the_item_at_hand(show):
     show.hear(RunStarted("apply"), StepsAhead("", "action", 3), begun(1))
     assert "0 of 3 actions" in show.at()
