@@ -3,6 +3,7 @@
 PROGRAMS = {
     "docker": "needs an engine and images from the network",
     "docker-compose": "needs an engine and images from the network",
+    "docker-registry": "runs until it is stopped; the tests start one of their own",
     "podman": "needs an engine and images from the network",
     "kubectl": "needs a cluster",
     "helm": "needs a cluster",
