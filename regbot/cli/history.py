@@ -23,19 +23,24 @@ from regbot.cli.results import tell_ending
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
-    from regbot.journal.records import ActionRecord, RunRecord
+    from regbot.journal.records import ActionRecord, RunRecord, ScriptRun
     from regbot.journal.restore import Undone
+    from regbot.report.layout import Line
     from regbot.report.model import Row
 
 
 @click.command()
 @click.argument("run", required=False)
+@click.option(
+    "--all", "with_unchanged", is_flag=True, help="List a server's runs that changed nothing too."
+)
 @optional_config_option
-def history(run: str | None, config_path: str | None) -> None:
+def history(run: str | None, config_path: str | None, *, with_unchanged: bool) -> None:
     """List past runs, or what one RUN changed.
 
     \b
     regbot history                         # all runs that changed something
+    regbot history --all                   # and all runs of a server
     regbot history 20261128-223131         # the actions of one of them
 
     A RUN is named by its id or the beginning of it. The last line of a run tells the id.
@@ -43,7 +48,7 @@ def history(run: str | None, config_path: str | None) -> None:
     config = read_config(config_path)
     if run is None:
         with journal_at(config.state) as journal:
-            _show_runs(journal.runs())
+            _show_runs(journal.runs(), journal.script_runs() if with_unchanged else ())
     else:
         with journal_with(lambda journal: journal.run(run), config) as (journal, record):
             _show_actions(journal.actions(record.id))
@@ -100,11 +105,10 @@ def undo(
     return EXIT_CODES[ending(undone)]
 
 
-def _show_runs(runs: Sequence[RunRecord]) -> None:
-    from regbot.report import shown
-    from regbot.report.layout import Column, Line
+def _show_runs(runs: Sequence[RunRecord], script_runs: Sequence[ScriptRun] = ()) -> None:
+    """Show runs, and the runs of scripts that changed nothing, the newest first."""
+    from regbot.report.layout import Column
     from regbot.report.terminal import print_lines
-    from regbot.units import format_moment
 
     columns = (
         Column("run"),
@@ -114,24 +118,32 @@ def _show_runs(runs: Sequence[RunRecord]) -> None:
         Column("took", is_number=True),
         Column("config", left_out=1),
     )
-    lines = [
-        Line(
-            (
-                run.id,
-                format_moment(round(run.started)),
-                run.kind,
-                run.status,
-                "" if run.ended is None else shown.seconds(run.ended - run.started),
-                run.config,
-            ),
-            ", ".join(f"{count} {status}" for status, count in run.counts.items()),
-        )
-        for run in runs
+    changed = {run.id for run in runs}
+    texts: list[tuple[RunRecord | ScriptRun, str]] = [
+        *((run, ", ".join(f"{n} {status}" for status, n in run.counts.items())) for run in runs),
+        *((run, f"{run.script}: {_why(run)}") for run in script_runs if run.id not in changed),
     ]
+    texts.sort(key=lambda listed: (listed[0].started, listed[0].id), reverse=True)
+    lines = [_line(run, text) for run, text in texts]
     if lines:
         show(lambda stream: print_lines(columns, lines, stream, title="actions"))
     else:
         show_text("the journal is empty: no run has changed anything")
+
+
+def _line(run: RunRecord | ScriptRun, text: str) -> Line:
+    from regbot.report import shown
+    from regbot.report.layout import Line
+    from regbot.units import format_moment
+
+    took = "" if run.ended is None else shown.seconds(run.ended - run.started)
+    started = format_moment(round(run.started))
+    return Line((run.id, started, run.kind, run.status, took, run.config), text)
+
+
+def _why(run: ScriptRun) -> str:
+    """Why a run of a script changed nothing."""
+    return run.error or ("nothing to change" if run.status == "done" else run.status)
 
 
 def _show_actions(actions: Sequence[ActionRecord]) -> None:

@@ -161,11 +161,10 @@ class Bot:
         with service_record(settings, emit) as record:
 
             def run_due(turn: Turn) -> None:
-                noted = record.begin(turn)
                 outcomes = Outcomes()
-                ended = self._run_due(turn.script, outcomes, noted.id if noted else "")
-                if noted:
-                    record.end(noted, ended.results[0], outcomes.all)
+                with record.of(turn, outcomes) as noted:
+                    ended = self._run_due(turn.script, outcomes, noted.id)
+                    noted.result = ended.results[0]
                 after_run(ended.run)
 
             Scheduler(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,9 +16,10 @@ from regbot.journal.journal import Journal, default_state
 from regbot.journal.records import ScriptRun
 from regbot.journal.serverlock import only_server
 from regbot.journal.slot import JournalSettings
-from regbot.plan.outcome import Outcome
+from regbot.plan.outcome import Outcomes
 from regbot.run.services import RunResult
 from regbot.run.timetable import Turn
+from regbot.values import dataclass
 
 _TIDIED_EVERY = 3600.0
 """Seconds after which what is too old is removed again."""
@@ -44,6 +45,17 @@ def last_due(journal: Journal, config: Config, path: str) -> dict[str, datetime]
     }
 
 
+@dataclass(slots=True)
+class Noted:
+    """A run on record, by its id, which is empty where it is not recorded.
+
+    Who runs the script sets the ``result``.
+    """
+
+    id: str
+    result: RunResult = RunResult("", "failed", "internal error")
+
+
 class ServiceRecord:
     """The runs of a server's scripts on record; threads may share it.
 
@@ -61,7 +73,18 @@ class ServiceRecord:
         journal = self._journal
         return last_due(journal, config, self._settings.config) if journal else {}
 
-    def begin(self, turn: Turn) -> ScriptRun | None:
+    @contextmanager
+    def of(self, turn: Turn, outcomes: Outcomes) -> Iterator[Noted]:
+        """A run on record, with the ``outcomes`` that it has at the end."""
+        run = self._begin(turn)
+        noted = Noted(run.id if run else "")
+        try:
+            yield noted
+        finally:
+            if run:
+                self._end(run, noted.result, outcomes)
+
+    def _begin(self, turn: Turn) -> ScriptRun | None:
         """Note that a run begins; None where that can't be noted."""
         if not self._journal:
             return None
@@ -81,15 +104,14 @@ class ServiceRecord:
             self._warn("the run is not recorded", error)
             return None
 
-    def end(self, run: ScriptRun, result: RunResult, outcomes: Iterable[Outcome]) -> None:
-        """Note how a run ended."""
+    def _end(self, run: ScriptRun, result: RunResult, outcomes: Outcomes) -> None:
         ended = replace(
             run,
             ended=time.time(),
             status=result.status,
             error=result.error,
             guarded=result.guarded,
-            counts=Counter(outcome.status for outcome in outcomes),
+            counts=Counter(outcome.status for outcome in outcomes.all),
         )
         try:
             if self._journal:

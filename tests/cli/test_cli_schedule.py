@@ -122,6 +122,11 @@ def test_a_missed_run_is_made_up_for_at_the_start(start, tmp_path):
         made_up, _ = journal.script_runs()
     assert (made_up.script, made_up.kind, made_up.config) == ("a", "server", path)
     assert made_up.status in ("done", "stopped")
+    assert regbot("history", "-c", path, home=tmp_path).stdout.startswith("the journal is empty")
+    shown = regbot("history", "--all", "-c", path, home=tmp_path).stdout.splitlines()
+    first, second = (line.split("\t") for line in shown)
+    assert (first[0], first[2], first[3]) == (made_up.id, "server", made_up.status)
+    assert second[6] == "a: nothing to change"
     assert made_up.due is not None
     assert timedelta(minutes=14) < timedelta(seconds=made_up.started - made_up.due)
     (row, *_) = listed(tmp_path, "-c", path)

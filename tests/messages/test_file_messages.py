@@ -9,6 +9,7 @@ from support.messages import steady
 
 from regbot.errors import StorageError
 from regbot.journal.journal import Journal
+from regbot.journal.serverlock import only_server
 
 MISTAKES = {
     "unknown key": "scripts: [{name: a, script: log(1), frequency: 1h}]",
@@ -41,6 +42,12 @@ def test_the_history_is_in_use_by_another_process(snapshot, tmp_path):
         with pytest.raises(StorageError) as caught:
             Journal(tmp_path, patience=0.05)
         other.execute("ROLLBACK")
+    assert steady(str(caught.value), tmp_path) == snapshot
+
+
+def test_another_server_works_with_the_folder(snapshot, tmp_path):
+    with only_server(tmp_path), pytest.raises(StorageError) as caught, only_server(tmp_path):
+        pass
     assert steady(str(caught.value), tmp_path) == snapshot
 
 
