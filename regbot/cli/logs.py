@@ -28,6 +28,9 @@ from regbot.events import (
 from regbot.plan.outcome import ActionDone, Status
 
 Format = Literal["logfmt", "json", "terminal"]
+Seen = Literal["no", "live", "table"]
+"""What a person sees besides the log: what is done now and a summary at the end, or, with a
+table, also each action."""
 Value = str | int | float | bool
 Fields = Mapping[str, Value]
 
@@ -61,19 +64,18 @@ class Writable(Protocol):
 
 
 def make_log(
-    minimum: Level, form: Format, stream: Writable | None = None, *, is_live: bool = False
+    minimum: Level, form: Format, stream: Writable | None = None, *, seen: Seen = "no"
 ) -> Emit:
     """A listener that writes a line for each event of at least the ``minimum`` level.
 
-    ``is_live``: a person sees besides what is done now, and at the end a summary and what
-    is planned, so that there is no need for a line of it.
+    What a person has ``seen`` anyway, by the end, needs no line.
     """
     render = {"json": _json, "logfmt": _logfmt, "terminal": _terminal}[form]
     out = stream or sys.stderr
     lowest = _RANKS[minimum]
 
     def emit(event: Event) -> None:
-        level = "debug" if is_live and _is_seen_anyway(event) else level_of(event)
+        level = "debug" if _is_seen(event, seen) else level_of(event)
         if level is not None and _RANKS[level] >= lowest:
             # A log that nobody reads any more must not end work half-way.
             with suppress(OSError, ValueError):
@@ -83,12 +85,15 @@ def make_log(
     return emit
 
 
-def _is_seen_anyway(event: Event) -> bool:
+def _is_seen(event: Event, seen: Seen) -> bool:
+    if seen == "no":
+        return False
     match event:
         case ScriptStarted() | RunEnded() | ScriptEnded(status="done"):
             return True
         case ActionDone():
-            return event.outcome.status == "planned"
+            status = event.outcome.status
+            return status == "planned" or (seen == "table" and status not in _OF_ACTIONS)
     return False
 
 

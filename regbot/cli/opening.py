@@ -14,11 +14,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from regbot.cli.main import leave
-from regbot.cli.output import Printing, drop, note
+from regbot.cli.output import Printing, drop, is_terminal, note
 from regbot.errors import UsageError
 
 if TYPE_CHECKING:
     from regbot.cli.live import Live
+    from regbot.cli.logs import Seen
     from regbot.cli.options import Settings
     from regbot.config.values import Config
     from regbot.events import Emit
@@ -53,11 +54,13 @@ def open_bot(
     *listeners: Emit,
     prints: TextIO | None = None,
     live: bool = False,
+    table: bool = False,
 ) -> Iterator[Bot]:
     """Open a bot that logs, and that a signal stops gracefully.
 
     ``prints`` is where scripts print to, by default standard output. ``live``: on a
     terminal, what the bot does now is shown there, and the log leaves out what that shows.
+    ``table``: at the end a table shows each action.
     """
     from regbot.cli.logs import make_log
     from regbot.events import fan_out
@@ -68,7 +71,11 @@ def open_bot(
     shown = _live(live=live and form == "terminal")
     room = shown.screen.above if shown and out and out.isatty() else nullcontext
     printing = Printing(out, room)
-    log = make_log(settings.level, form, shown.screen if shown else None, is_live=bool(shown))
+    log = (
+        make_log(settings.level, form, shown.screen, seen=_seen(out, table=table))
+        if shown
+        else make_log(settings.level, form)
+    )
     emit = fan_out(log, printing, *listeners, *([shown] if shown else []))
     options = replace(options or Options(), user_agent=settings.user_agent)
     try:
@@ -88,6 +95,11 @@ def _live(*, live: bool) -> Live | None:
     from regbot.cli.live import Live
 
     return Live(sys.stderr)
+
+
+def _seen(out: TextIO | None, *, table: bool) -> Seen:
+    """What a person sees besides the log. In a pipe or a file nobody looks at the table."""
+    return "table" if table and is_terminal(out) else "live"
 
 
 def absolute_path(path: str | None) -> str:

@@ -155,7 +155,7 @@ def apply(
         config = read_config(config_path)
     required_config(config_path)
     options = Options(evidence=bool(reports))
-    with open_bot(config, config_path, settings, options, live=True) as bot:
+    with open_bot(config, config_path, settings, options, live=True, table=True) as bot:
         content = named.read(config.defaults.work_dir)
         for warning in _warnings(content, config):
             tell(f"warning: {warning}", settings, "warn")

@@ -202,7 +202,7 @@ class Progress:
         if actions:
             yield ", ".join(actions)
         yield f"{self._rate(now):.0f} requests/s"
-        yield format_duration(int(now - self._began))
+        yield f"{format_duration(int(now - self._began))} so far"
         until, why = self._waits
         if now < until:
             yield why

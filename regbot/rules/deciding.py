@@ -73,7 +73,7 @@ class _Deciding:
         for tag in images:
             self._content.check()
             if not self._policy.covers(tag):
-                self._kept[tag] = _Kept("kept: no pattern under delete fits it")
+                self._kept[tag] = _Kept("no pattern under delete fits it")
                 continue
             covered.append(tag)
             for number, rule in by_name:
@@ -134,7 +134,7 @@ class _Deciding:
         read = [tag for tag in images if tag in self._facts and tag not in self._kept]
         kept = [tag for tag in images if tag in self._kept]
         for tag, why in kept_by_child(self._content, read, kept).items() if read else ():
-            self._kept[tag] = _Kept(f"kept: {why}")
+            self._kept[tag] = _Kept(why)
 
     def _going(self, attached: list[Tag], doomed: list[Tag]) -> Attached:
         if self._policy.referrers == "keep":
@@ -159,7 +159,7 @@ class _Deciding:
     def _attached(self, tag: Tag, attached: Attached) -> Decision:
         owners = attached.going.get(tag)
         if owners is None:
-            return Decision(tag, keep=True, reason=f"kept: {attached.kept}")
+            return Decision(tag, keep=True, reason=attached.kept)
         facts = self._content.facts([tag], "digest")[tag]
         reason = f"goes with {min(owners, key=str)}"
         return Decision(tag, keep=False, reason=reason, digest=facts.digest, owners=owners)

@@ -126,7 +126,7 @@ class Judge:
             ranks = _ranks(entries.values())
             for tag, (digest, _) in entries.items():
                 is_kept = ranks[digest] <= newest.count
-                why = str(newest) if is_kept else f"number {ranks[digest]} by {newest.by}"
+                why = str(newest) if is_kept else newest.refusal(ranks[digest])
                 verdicts[tag] = Verdict("yes" if is_kept else "no", why)
         return verdicts
 

@@ -5,6 +5,7 @@ Any rule that holds keeps a tag; a rule holds when all its conditions do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from regbot.oci.patterns import Pattern
@@ -14,6 +15,7 @@ from regbot.values import dataclass
 
 By = Literal["created", "semver", "name"]
 """What images are ranked by: the date of the image, the version or the name of its tags."""
+_RANKED_BY: Mapping[By, str] = {"created": "date", "semver": "version", "name": "name"}
 Referrers = Literal["with-subject", "keep"]
 Depth = Literal["name", "digest", "children", "date", "image"]
 """How much of a tag has to be read: nothing, its digest, what its index lists, its date, or all
@@ -33,7 +35,12 @@ class Newest:
 
     def __str__(self) -> str:
         per = f" per {self.per.text}" if self.per else ""
-        return f"newest {self.count} by {self.by}{per}"
+        return f"newest {self.count} by {_RANKED_BY[self.by]}{per}"
+
+    def refusal(self, rank: int) -> str:
+        """Why an image at this place, counted from 1, is not kept."""
+        staying = "the newest stays" if self.count == 1 else f"the newest {self.count} stay"
+        return f"number {rank} by {_RANKED_BY[self.by]}, only {staying}"
 
     def group_of(self, tag: Tag) -> tuple[str, ...] | None:
         """The group that a tag is ranked in; None where ``per`` doesn't fit it."""

@@ -58,7 +58,7 @@ class Attached:
 
     going: Mapping[Tag, Owners] = field(default_factory=dict)
     read: Mapping[Tag, Facts] = field(default_factory=dict)
-    kept: str = "it goes with its image, which stays or is not here"
+    kept: str = "it belongs to an image that stays, or that is not here"
 
 
 def attached_to(

@@ -35,7 +35,7 @@ def test_what_no_rule_keeps_is_deleted_and_can_be_put_back(bot):
     dry = bot.run("once", "--dry-run")
     assert (dry.returncode, bot.wrote()) == (0, [])
     assert "old0" in dry.stdout
-    assert "no rule keeps it (rule 2: number 3 by name)" in dry.stdout
+    assert "no rule keeps it (rule 2: number 3 by name, only the newest stays)" in dry.stdout
     done = bot.run("once")
     assert done.returncode == 0, done.stderr
     assert set(bot.registry.tags(APP)) == {"new0", "new1", "old2"}

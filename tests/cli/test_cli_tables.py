@@ -116,7 +116,7 @@ def test_plans_that_are_kept(snapshot, shown):
 
 
 def test_a_plan_with_what_stays(snapshot, shown, monkeypatch):
-    reason = "no rule keeps it (rule 1: number 4 by semver)"
+    reason = "no rule keeps it (rule 1: number 4 by version, only the newest 3 stay)"
     actions = (
         Planned("clean", DeleteTag(TAG, reason, DIGEST, removal="1"), END - 86400 * 90, 5_000_000),
         Planned("clean", DeleteTag(SIGNATURE, "", DIGEST, removal="1", part="signature")),
@@ -128,7 +128,7 @@ def test_a_plan_with_what_stays(snapshot, shown, monkeypatch):
         Kept(
             "clean", TAG.with_tag(Tag("v1.3")), "in use by deployment prod/web", DIGEST, asked=True
         ),
-        Kept("clean", TAG.with_tag(Tag("v1.10")), "kept by rule 1: newest 3 by semver", DIGEST),
+        Kept("clean", TAG.with_tag(Tag("v1.10")), "kept by rule 1: newest 3 by version", DIGEST),
         Kept("clean", TAG.with_tag(Tag("latest")), "protected by latest"),
         Kept("clean", TAG.with_tag(Tag("v1.4")), "the script does not delete it"),
     )

@@ -35,7 +35,7 @@ def plain(text, bot):
 
 def test_what_a_run_does_is_shown_until_its_end(bot, snapshot):
     with in_terminal("once", "-c", "bot.yml", home=bot.folder, width=200) as running:
-        running.wait_for(rf"clean  {bot.app}\ntags: 5 listed; \d+ requests/s; \d+s")
+        running.wait_for(rf"clean  {bot.app}\ntags: 5 listed; \d+ requests/s; \d+s so far")
         go(bot)
         assert plain(running.end(), bot) == snapshot
     assert running.process.returncode == 0
@@ -50,6 +50,16 @@ def test_apply_shows_its_bar_from_the_start_with_the_item_at_hand(bot):
         running.process.send_signal(signal.SIGINT)
         running.end()
     assert running.process.returncode == 130
+
+
+def test_apply_tells_each_delete_once_in_its_table_and_what_fails_at_once(bot):
+    bot.configure()
+    bot.make_plan()
+    bot.registry.break_next("status", path="/manifests/old0", status=403, times=99)
+    with in_terminal("apply", "plan.json", "-c", "bot.yml", home=bot.folder, width=200) as running:
+        text = running.end()
+    assert [text.count(f"old{number}") for number in (1, 2)] == [1, 1]
+    assert re.search(r"ERROR clean: delete tag: failed \S+:old0", text)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

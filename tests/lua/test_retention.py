@@ -41,8 +41,9 @@ def test_each_tag_has_its_decision(repository, flavour):
     assert ran.error is None
     (said,) = ran.value
     assert said["v2"] == [True, 1, "kept by rule 1: tags v*", False]
-    assert said["ci-1"] == [True, 2, "kept by rule 2: newest 1 by created", True]
-    assert said["ci-3"] == [False, 0, "no rule keeps it (rule 2: number 3 by created)", True]
+    assert said["ci-1"] == [True, 2, "kept by rule 2: newest 1 by date", True]
+    reason = "no rule keeps it (rule 2: number 3 by date, only the newest stays)"
+    assert said["ci-3"] == [False, 0, reason, True]
     assert len(said) == 6
 
 

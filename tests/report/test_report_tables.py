@@ -18,8 +18,8 @@ LONGEST = "build-" + "0123456789" * 12 + "ab"
 SIGNATURE = "sha256-" + "ab" * 32 + ".sig"
 OTHER = "registry.example.org/platform/tools/a-repository-with-quite-a-long-name"
 LONG_REASON = (
-    "no rule keeps it (rule 1: number 11 by created; rule 2: not newer than 30d;"
-    " rule 3: no label org.example.keep=true)"
+    "no rule keeps it (rule 1: number 11 by date, only the newest 10 stay; rule 2: not newer"
+    " than 30d; rule 3: no label org.example.keep=true)"
 )
 ROWS = (
     row("v1.2.0", status="planned", reason=LONG_REASON, age_seconds=800 * DAY),
@@ -36,7 +36,7 @@ ROWS = (
     row("v2", repository=OTHER, reference=f"{OTHER}:v2", reason="", age_seconds=None, size=None),
     Row("mirror", OTHER, "copy image", f"{OTHER}:v1.2", "planned", source="hub.example/lib/app:v1",
         carried=(f"signature {SIGNATURE}", "SBOM sha256:" + "cd" * 32)),
-    row("v0.9", status="kept", reason="kept by rule 1: newest 3 by semver", size=None),
+    row("v0.9", status="kept", reason="kept by rule 1: newest 3 by version", size=None),
     Row("mirror", OTHER, "copy image", f"{OTHER}:v1.3", "unchanged", source="hub.example/lib/a:b"),
     Row("mirror", OTHER, "put manifest", f"{OTHER}:v1.4", "stopped", detail="stopped by a signal"),
 )  # fmt: skip
@@ -118,12 +118,13 @@ def test_columns_without_a_number_are_left_out(monkeypatch):
     assert "unchanged" not in stream.getvalue()
 
 
+LACKING = "no rule keeps it (rule 1: number {} by version, only the newest 5 stay)"
 PLANNED = (
-    row("v1.0.0", status="planned", reason="no rule keeps it (rule 1: number 7 by semver)",
+    row("v1.0.0", status="planned", reason=LACKING.format(7),
         age_seconds=800 * DAY, removal="v1.0.0", script="old releases"),
     row(SIGNATURE, status="planned", reason="", removal="v1.0.0", part="signature",
         script="old releases"),
-    row("v1.1.0", status="planned", reason="no rule keeps it (rule 1: number 6 by semver)",
+    row("v1.1.0", status="planned", reason=LACKING.format(6),
         age_seconds=420 * DAY, script="old releases"),
     row("v1.2.0", status="skipped", reason="in use by deployment prod/web",
         age_seconds=None, size=None, script="old releases"),

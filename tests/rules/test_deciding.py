@@ -196,7 +196,7 @@ def test_what_can_not_be_read_is_kept_with_the_reason():
         ({"newest": {"count": 10, "by": "name"}}, "kept by rule 2: newest 10 by name"),
         (
             {"tags": ["a*"], "newest": {"count": 3, "per": "(.).*"}},
-            "kept by rule 2: newest 3 by created per (.).*",
+            "kept by rule 2: newest 3 by date per (.).*",
         ),
         ({"newer": {"than": "14d"}}, "kept by rule 2: newer than 14d"),
         ({"newer": {"than": "36h"}}, "kept by rule 2: newer than 36h"),
@@ -213,8 +213,8 @@ def test_the_reason_of_a_delete_says_what_each_rule_missed():
     decision = decided(BUILDS, rules)["ci-3"]
     assert not decision.keep
     assert decision.reason == (
-        "no rule keeps it (rule 1: number 3 by created; rule 2: not newer than 1d;"
-        " rule 3: no label a=b)"
+        "no rule keeps it (rule 1: number 3 by date, only the newest stays;"
+        " rule 2: not newer than 1d; rule 3: no label a=b)"
     )
 
 
@@ -235,7 +235,7 @@ def test_an_index_stays_with_a_child_that_a_kept_tag_is_on():
     rules = [{"tags": ["arm-*"]}, {"newer": {"than": "1d"}}]
     assert kept(images, *rules) == {"multi", "outer", "arm-v1"}
     reason = decided(images, policy(*rules))["multi"].reason
-    assert reason == f"kept: it lists {digest('arm')}, which arm-v1 is on"
+    assert reason == f"it lists {digest('arm')}, which arm-v1 is on"
 
 
 def test_an_index_stays_where_a_kept_tag_can_not_be_read():
