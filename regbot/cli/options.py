@@ -100,7 +100,7 @@ only_option = click.option(
     "--only",
     multiple=True,
     metavar="NAME",
-    help="Run this script and no other, even if it is disabled. Repeatable.",
+    help="Only this script, even if it is disabled. Repeatable.",
 )
 dry_run_option = _dry_run(help="Change nothing, and show what would be done.")
 
