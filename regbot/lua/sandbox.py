@@ -17,7 +17,6 @@ from regbot.errors import RegbotError, ScriptError, ScriptMemory, ScriptTimeout,
 from regbot.lua import processes, wire
 from regbot.lua.answering import Answering
 from regbot.lua.calls import Call
-from regbot.lua.hints import Text, with_hint
 from regbot.lua.processes import Process
 from regbot.stopping import Stop
 from regbot.units import format_size
@@ -234,6 +233,8 @@ class _Conversation:
         raise ScriptError(self._with_hint(value) if outcome == "script" else value)
 
     def _with_hint(self, error: str) -> str:
+        from regbot.lua.hints import Text, with_hint  # late: most scripts have no error
+
         program = self._program
         text = Text(program.source, _shown_in_errors(program.file or program.name), program.line)
         return with_hint(error, text, lambda: self._last_config)

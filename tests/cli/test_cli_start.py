@@ -21,7 +21,7 @@ ROOMS = {
     *("regbot.journal.undo", "regbot.oci.versions", "regbot.plan.planfile"),
     *("regbot.report.build", "regbot.report.terminal", "regbot.store.ocidir"),
     *("regbot.config.jsonschema", "regbot.proposal.look", "regbot.proposal.pages"),
-    "regbot.store.remote",
+    *("regbot.lua.hints", "regbot.store.remote"),
 }
 """What a script that calls nothing has no use for."""
 
