@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from support.configs import load
 
+from regbot.errors import StorageError
 from regbot.events import Event, Message, RunMissed
 from regbot.run.schedule import Every
 from regbot.run.scheduler import Scheduler
@@ -61,3 +62,41 @@ def test_a_run_that_waits_for_its_turn_is_not_said_to_be_going():
         "long": "the last run is still going",
         "queued": "the last run waits for its turn",
     }
+
+
+def test_a_run_that_waits_begins_when_another_has_ended_in_any_way():
+    """Both scripts are due at 1 s; the first fails, and the clock stands still meanwhile."""
+    config = load(
+        """
+        scripts:
+          - {name: first, script: return, interval: 1s}
+          - {name: second, script: return, interval: 1s}
+        """
+    )
+    second_began = threading.Event()
+    now = BEGIN
+    heard: list[Event] = []
+
+    def sleep(asked: threading.Event, seconds: float) -> bool:
+        nonlocal now
+        if now > BEGIN:
+            assert second_began.wait(60)
+            stop.ask()
+        now += timedelta(seconds=seconds)
+        return asked.is_set()
+
+    def run(turn: Turn) -> None:
+        if turn.script.name == "first":
+            raise StorageError("no luck")
+        second_began.set()
+
+    stop = Stop(sleep=sleep)
+    Scheduler(
+        [(script, Every(1.0)) for script in config.scripts],
+        run,
+        parallel=1,
+        stop=stop,
+        emit=heard.append,
+        now=lambda: now,
+    ).serve()
+    assert Message("error", "run failed: no luck", {"script": "first"}) in heard

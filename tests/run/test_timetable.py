@@ -179,7 +179,7 @@ def test_jitter_spreads_scripts():
     assert len({turn.at for turn in day.timetable.upcoming}) > 20
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     steps=st.lists(st.integers(1, 400), min_size=1, max_size=60),
     kinds=st.lists(st.sampled_from([0, 90, 600]), min_size=1, max_size=4),
@@ -262,7 +262,7 @@ def walked(minute, hour, zone, begin, days):
     return sorted(found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     fields=FIELDS,
     zone=st.sampled_from(ZONES).map(ZoneInfo),
