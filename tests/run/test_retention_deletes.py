@@ -18,7 +18,7 @@ def test_a_delete_holds_to_the_digest_that_it_was_decided_on():
     (action,) = deletes(images, {"newest": {"count": 1}})
     assert action == DeleteTag(
         REPOSITORY.with_tag("b"),
-        "no rule keeps it (rule 1: number 2 by created)",
+        "no rule keeps it (rule 1: number 2 by date, only the newest stays)",
         digest(2),
         may_be_gone=True,
     )
