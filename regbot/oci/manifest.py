@@ -36,6 +36,9 @@ MEBIBYTE = 1024 * 1024
 DEFAULT_BLOB_LIMIT = 4 * MEBIBYTE
 """Bytes a manifest or config may have (distribution spec asks registries for 4 MiB)."""
 
+SIZE_LIMIT = 2**63
+"""Sizes are below it: int64 wherever content is described (image spec, "Descriptor")."""
+
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
@@ -55,8 +58,8 @@ class Descriptor:
         media_type = data.get("mediaType", "")
         if not isinstance(digest, str) or not isinstance(media_type, str):
             raise Malformed("a descriptor has no digest or media type")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise Malformed(f"the descriptor of {digest} has no size")
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < SIZE_LIMIT:
+            raise Malformed(f"the descriptor of {digest} has no size, or one that can't be")
         try:
             return cls(media_type, Digest.parse(digest), size, data)
         except InvalidValue as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from regbot.errors import InvalidValue
+from regbot.oci.manifest import SIZE_LIMIT
 from regbot.units import format_moment
 
 T = TypeVar("T")
@@ -67,9 +68,9 @@ def switch(value: object) -> bool:
 
 
 def whole_number(value: object) -> int:
-    """A number without a fraction, 0 or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidValue("a whole number is expected, 0 or more")
+    """A number without a fraction, 0 or more, as sizes are."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < SIZE_LIMIT:
+        raise InvalidValue("a whole number is expected, 0 or more and less than 2^63")
     return value
 
 

@@ -213,6 +213,11 @@ class TestRefused:
 
 
 class TestDescriptor:
+    @pytest.mark.parametrize("size", [-1, 2**63, 10**400, 1.5, True, "1", None])
+    def test_a_size_that_no_content_has_is_refused(self, size: Any) -> None:
+        with pytest.raises(Malformed, match=f"the descriptor of {SHA} has no size"):
+            Descriptor.from_json({**ENTRY, "digest": SHA, "size": size})
+
     def test_keeps_what_it_does_not_know(self) -> None:
         data = {"x": [1], "size": 3, "digest": SHA, "mediaType": "x/y", "annotations": {"a": 1}}
         found = Descriptor.from_json(data)
