@@ -34,7 +34,7 @@ from regbot.plan.action import (
 )
 from regbot.plan.carrying import Planned, planned_from
 from regbot.plan.evidence import Evidence
-from regbot.plan.outcome import Outcome
+from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.planfile import Plan, plan_text, read_plan, write_plan
 from regbot.run.bot import Options, assemble
 
@@ -324,7 +324,7 @@ def test_a_server_keeps_nothing_of_runs_that_are_over(tmp_path, dry_run):
         with assemble(config, options, "bot.yml", ignore) as program:
             for _ in range(3):
                 bot.registry.tag(NAME, "old0", tags["old0"])
-                (result,) = program._run_due(config.scripts[0]).results
+                (result,) = program._run_due(config.scripts[0], Outcomes(), "").results
                 assert (result.status, result.value) == ("done", (3,))
             assert program.outcomes == ()
         assert len(bot.journalled()) == (0 if dry_run else 3)
