@@ -179,6 +179,7 @@ def _show_end(proposal: Proposal, written: Sequence[str]) -> None:
     else:
         show_text(f"write your repositories into {_CONFIG} and {_TEST}")
     if not proposal.access.login:
-        show_text(f"if the registry needs a login: docker login {proposal.access.registry}")
+        what = "deleting there needs" if proposal.found else "the registry needs"
+        show_text(f"if {what} a login: docker login {proposal.access.registry}")
     option = "" if usual_config() == _CONFIG else f" -c {_CONFIG}"
     show_text(f"next:\n  regbot check{option}\n  regbot test\n  regbot plan{option}")

@@ -50,8 +50,10 @@ def journal_with(find: Callable[[Journal], T], config: Config) -> Iterator[tuple
                 continue
             yield journal, record
             return
-    hint = "" if config_is_named() else " (if the config sets state, name it with -c)"
-    raise NotFound(f"{missing}{hint}")
+    if config_is_named():
+        raise missing
+    hint = "a config that sets state has a history of its own: name it with -c"
+    raise NotFound(f"{missing} ({hint})")
 
 
 def config_of(recorded: str, usual: str | None, noun: str) -> str | None:

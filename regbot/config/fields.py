@@ -207,7 +207,8 @@ def duration_of(value: Value) -> float | None:
     except InvalidValue:
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
             raise Mistake(
-                f"{shown(text)} is a duration without a unit (for seconds write {text}s)"
+                f"{shown(text)} is a duration without a unit (write {text}s for seconds,"
+                f" {text}d for days)"
             ) from None
         raise unexpected(text, DURATION) from None
     if seconds < 0:

@@ -23,7 +23,7 @@ from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.plan.action import Delete, DeleteManifest, DeleteTag
 from regbot.plan.keeping import Keeping
-from regbot.plan.outcome import Applied
+from regbot.plan.outcome import ALREADY_GONE, Applied
 from regbot.plan.tagbook import NOW, TAGS_FRESH_FOR, TagBook
 from regbot.stopping import Clock
 from regbot.store.placeholder import original_of, replaced_by
@@ -67,7 +67,7 @@ def look_at_tag(
     except NotFound:
         if not action.may_be_gone:
             raise
-        return Applied(action.digest, "already gone")
+        return Applied(action.digest, ALREADY_GONE)
     current = content.digest
     target = Target(
         reader,
@@ -102,7 +102,7 @@ def look_at_manifest(
     except NotFound:
         if not action.may_be_gone:
             raise
-        return Applied(action.digest, "already gone")
+        return Applied(action.digest, ALREADY_GONE)
     return Target(reader, action.digest, action.digest, tags, content=content)
 
 

@@ -36,6 +36,10 @@ class Applied:
     carried: tuple[Carried, ...] = ()
 
 
+ALREADY_GONE = "already gone"
+"""The detail of a delete that found nothing to take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an action.
@@ -52,6 +56,11 @@ class Outcome:
     detail: str = ""
     evidence: Evidence | None = None
     carried: tuple[Carried, ...] = ()
+
+    @property
+    def was_gone(self) -> bool:
+        """Whether a delete found nothing to take."""
+        return self.status == "done" and self.detail == ALREADY_GONE
 
     @property
     def taken_tags(self) -> tuple[Tag, ...]:

@@ -68,7 +68,7 @@ def summary(
     """
     deeds = [*_deletes(outcomes, dry_run=dry_run), *_writes(outcomes, dry_run=dry_run)]
     statuses = Counter[str](outcome.status for outcome in outcomes)
-    parts = [_what(deeds, seconds, dry_run=dry_run), _others(statuses, "action")]
+    parts = [_what(deeds, seconds, dry_run=dry_run), _gone(outcomes), _others(statuses, "action")]
     parts += [_scripts(runs, "failed", "failed"), _scripts(runs, "stopped", "stopped")]
     return "; ".join(filter(None, (*parts, *then)))
 
@@ -97,14 +97,28 @@ def _deletes(outcomes: Iterable[Outcome], *, dry_run: bool) -> Iterator[str]:
     made = [
         outcome
         for outcome in outcomes
-        if outcome.status in _MADE and isinstance(outcome.action, DeleteTag | DeleteManifest)
+        if outcome.status in _MADE
+        and isinstance(outcome.action, DeleteTag | DeleteManifest)
+        and not outcome.was_gone
     ]
     if made:
-        by_name = sum(isinstance(outcome.action, DeleteTag) for outcome in made)
-        tags = by_name + sum(len(outcome.taken_tags) for outcome in made)
-        things = _things(("tag", tags), ("manifest", len(made) - by_name))
+        tags = sum(len(outcome.taken_tags) for outcome in made)
+        things = _named(made, tags)
         where = _repositories(outcome.action.reference for outcome in made)
         yield f"{'delete' if dry_run else 'deleted'} {things} in {where}"
+
+
+def _gone(outcomes: Iterable[Outcome]) -> str:
+    """What deletes found gone, such as what the same plan deleted before."""
+    gone = [outcome for outcome in outcomes if outcome.was_gone]
+    verb = "was" if len(gone) == 1 else "were"
+    return f"{_named(gone)} {verb} already gone" if gone else ""
+
+
+def _named(deletes: Sequence[Outcome], taken_tags: int = 0) -> str:
+    """The tags and manifests that deletes name, with the tags that go with manifests."""
+    tags = sum(isinstance(outcome.action, DeleteTag) for outcome in deletes)
+    return _things(("tag", tags + taken_tags), ("manifest", len(deletes) - tags))
 
 
 def _writes(outcomes: Iterable[Outcome], *, dry_run: bool) -> Iterator[str]:

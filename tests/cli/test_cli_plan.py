@@ -71,7 +71,8 @@ def test_applying_twice_is_done_already(bot):
     done = bot.apply()
     assert done.returncode == 0
     assert bot.wrote() == []
-    assert done.stdout.count("already gone") == 3
+    assert done.stdout.count("already gone") == 4
+    assert last_line(done.stdout) == "changed nothing; 3 tags were already gone"
 
 
 def test_a_tag_that_moved_is_skipped_with_a_warning(bot):

@@ -82,7 +82,7 @@ def test_a_run_in_another_folder_is_looked_for_with_c(bot):
     assert done.returncode == 1
     assert done.stderr == (
         f"there is no run {run!r} in the history; regbot history lists all"
-        " (if the config sets state, name it with -c)\n"
+        " (a config that sets state has a history of its own: name it with -c)\n"
     )
 
 

@@ -39,7 +39,7 @@ MISTAKES = {
         "4:14: overlap: expected skip or queue, not 'kill' (write one of the two words)"
     ),
     script("jitter: 10"): (
-        "4:13: jitter: '10' is a duration without a unit (for seconds write 10s)"
+        "4:13: jitter: '10' is a duration without a unit (write 10s for seconds, 10d for days)"
     ),
     script("1: 2"): (
         "4:5: unknown key '1' (the keys here are name, script, file, retention, repositories,"
@@ -106,7 +106,7 @@ MISTAKES = {
     script("env: HOME"): "4:10: env: expected a list, not a string (begin each entry with -)",
     # when
     script("interval: 30"): (
-        "4:15: interval: '30' is a duration without a unit (for seconds write 30s)"
+        "4:15: interval: '30' is a duration without a unit (write 30s for seconds, 30d for days)"
     ),
     script("interval: soon"): (
         "4:15: interval: expected a duration such as 30s, not 'soon'"

@@ -167,7 +167,7 @@ MISTAKES = {
         "6:36: per: 'ci-.*' has no group (put what makes the group in brackets)"
     ),
     keep("{newer: {than: 14}}"): (
-        "6:26: than: '14' is a duration without a unit (for seconds write 14s)"
+        "6:26: than: '14' is a duration without a unit (write 14s for seconds, 14d for days)"
     ),
     keep("{newer: {than: 14d, by: pulled}}"): (
         "6:35: by: registries don't tell when an image was pulled"
