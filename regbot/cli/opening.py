@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from io import BytesIO
@@ -112,6 +113,9 @@ def ask_on_signals(ask: Callable[[], None]) -> None:
 
     After SIGHUP the terminal is gone, so nothing is written to it any more. SIGHUP is
     ignored if it was ignored before, as under ``nohup``.
+
+    A thread asks as well: Python calls handlers in the main thread alone, and a signal that
+    comes just before that thread begins to wait is heard of when it has waited.
     """
     terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
@@ -122,7 +126,22 @@ def ask_on_signals(ask: Callable[[], None]) -> None:
             for descriptor in terminals:
                 drop(descriptor)
 
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, end)
+    heard = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        heard.remove(signal.SIGHUP)
+    for number in heard:
+        signal.signal(number, end)
+    _ask_in_a_thread(ask, heard)
+
+
+def _ask_in_a_thread(ask: Callable[[], None], heard: Collection[int]) -> None:
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+
+    def listen() -> None:
+        while True:
+            if os.read(told, 1)[0] in heard:
+                ask()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()

@@ -104,11 +104,13 @@ class WireSender:
             case requests.exceptions.ConnectTimeout():
                 waited = format_duration(timeouts.connect)
                 return f"no connection within {waited} (is a firewall or proxy in between?)", True
-            case requests.exceptions.ReadTimeout() | urllib3.exceptions.ReadTimeoutError():
+            case (
+                requests.exceptions.ReadTimeout()
+                | urllib3.exceptions.ReadTimeoutError()
+                | TimeoutError()
+            ):
                 waited = format_duration(timeouts.read)
-                return f"nothing came back for {waited} (does the registry hang?)", True
-            case TimeoutError():
-                return f"its headers did not come within {format_duration(timeouts.read)}", True
+                return f"no answer came within {waited} (does the registry hang?)", True
             case requests.exceptions.InvalidURL():
                 return "the URL can't be sent", False
         if not isinstance(error, requests.exceptions.ProxyError):

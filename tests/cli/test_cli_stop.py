@@ -82,6 +82,29 @@ def test_a_once_with_a_failed_script_is_failed_in_the_history(bot):
     assert bot.registry.tags(APP).keys() == {"new0", "new1", "old1", "old2"}
 
 
+AWAY = """
+import hashlib, os
+from regbot.cli.opening import ask_on_signals
+ask_on_signals(lambda: os._exit(7))
+print("ready", flush=True)
+hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+"""
+"""Its main thread is away for many minutes, in code that hears of no signal."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_heard_while_the_main_thread_is_away(number):
+    with subprocess.Popen(
+        [sys.executable, "-c", AWAY], stdout=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            assert running.stdout.readline() == "ready\n"
+            running.send_signal(number)
+            assert running.wait(60) == 7
+        finally:
+            running.kill()
+
+
 ON_A_TERMINAL = """
 import fcntl, os, signal, sys, termios
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

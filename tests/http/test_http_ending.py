@@ -155,7 +155,7 @@ def test_headers_that_trickle_in_end_with_the_read_timeout(what: str) -> None:
         trickling(start, piece) as server,
         web(plain(server.host), timeouts=Timeouts(connect=10.0, read=0.5, grace=600.0)) as own,
     ):
-        with pytest.raises(ConnectionFailed, match=r"headers did not come within 0\.5s"):
+        with pytest.raises(ConnectionFailed, match=r"no answer came within 0\.5s"):
             own.send(server.host, "/v2/", retry=False)
         assert server.left.wait(20)
 

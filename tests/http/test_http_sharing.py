@@ -136,7 +136,7 @@ def test_a_slow_token_server_is_named() -> None:
         registry.break_next("stall", path="/token", times=99, seconds=30.0)
         with (
             web(login, timeouts=Timeouts(read=0.1)) as own,
-            pytest.raises(ConnectionFailed, match=r"/token: nothing came back for 0.1s"),
+            pytest.raises(ConnectionFailed, match=r"/token: no answer came within 0.1s"),
         ):
             own.get(registry.host, "/v2/app/tags/list", scopes=pull("app"))
         assert len(registry.asked(part="/token")) == 5

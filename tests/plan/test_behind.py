@@ -177,10 +177,11 @@ class TestWhatCanNotBeReadBack:
     @pytest.mark.parametrize("signalled", ["/manifests/old0", "/manifests/old1"])
     def test_a_run_that_is_stopped_calls_none_done(self, bot, signalled):
         bot.configure(f'{DELETE_OLD} manifest.head(app .. ":new0")')
-        process = bot.start_logged("once")
-        bot.registry.before("HEAD", signalled, lambda: process.send_signal(signal.SIGTERM))
+        started = []
+        bot.registry.before("HEAD", signalled, lambda: started[0].send_signal(signal.SIGTERM))
         bot.registry.break_next("stall", "HEAD", "/manifests/old1", seconds=9, times=9)
-        process.wait(30)
+        started.append(bot.start_logged("once"))
+        started[0].wait(30)
         assert set(statuses(bot)) <= {"stopped", "failed"}
 
 
