@@ -531,7 +531,7 @@ function semver.satisfies(version, range, options) end
 ---@return any
 function json.decode(text) end
 
----The JSON text of a value. An empty table becomes {}. A reference, a manifest or another object of regbot's becomes its text inside a table.
+---The JSON text of a value. An empty table becomes {}. A reference, a manifest or another object of regbot's becomes its text.
 ---@param value any nil, boolean, number, string or table
 ---@param options? {indent?: boolean}
 ---@return string

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from regbot.errors import InvalidValue, RegbotError, ScriptError, ScriptTimeout, Stopped
+from regbot.lua.wire import indented
 from regbot.units import parse_duration
 from regbot.values import dataclass
 
@@ -259,6 +260,14 @@ def _read_duration(passed: Passed) -> float:
     return parse_duration(passed.value)
 
 
+def _read_any(passed: Passed) -> Any:  # noqa: ANN401
+    """A value; an object is its text, as it is inside a table."""
+    if not passed.kind:
+        return passed.value
+    raw = passed.value.get("raw")
+    return passed.value["text"] if raw is None else indented(raw)
+
+
 STRING = Type("string", _read_text, "string", numeric=True)
 TEXT = Type("string", _read_text, "string", limit=None, numeric=True)
 BOOLEAN = _plain_type("boolean", "a boolean", lambda value: isinstance(value, bool))
@@ -271,5 +280,5 @@ COUNT = _plain_type(
 )
 TABLE = _plain_type("table", "a table", lambda value: isinstance(value, list | dict))
 DOCUMENT = _plain_type("table", "a table", lambda value: isinstance(value, list | dict), limit=None)
-ANY = Type("any", lambda passed: passed.value, limit=None, numeric=True)
+ANY = Type("any", _read_any, limit=None, numeric=True)
 DURATION = Type("duration", _read_duration, "string|number", numeric=True)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from regbot.lua.calls import Call
 from regbot.lua.conversion import CannotCross, Conversion, lua_text
-from regbot.lua.wire import to_bytes, to_text
+from regbot.lua.wire import indented, to_bytes, to_text
 
 RESULT_LIMIT = 16 * 1024 * 1024
 """Bytes that the values a script returns may have."""
@@ -306,7 +306,7 @@ class Runtime:
         _, fields = self._describe(value, True)  # noqa: FBT003 - the whole of it
         text, raw = fields[b"text"], fields[b"raw"]
         if raw is not None:
-            return _indented(raw)
+            return indented(to_text(raw))
         return None if text is None else to_text(text)
 
     def _decoded(self, raw: bytes, name: bytes | None = None) -> tuple[bool, Any]:
@@ -324,7 +324,7 @@ class Runtime:
 
     def _shown(self, raw: bytes) -> tuple[bool, Any]:
         """The JSON text of an object, indented."""
-        return self._done(lambda: lua_text(_indented(raw)))
+        return self._done(lambda: lua_text(indented(to_text(raw))))
 
     def _done(self, work: Callable[[], Any]) -> tuple[bool, Any]:
         """What the work gives, or why it fails; it makes values of Lua, so without a limit."""
@@ -337,7 +337,3 @@ class Runtime:
             return False, _TOO_DEEP.encode()
         except MemoryError:
             return False, _NO_MEMORY.encode()
-
-
-def _indented(raw: bytes) -> str:
-    return json.dumps(json.loads(to_text(raw)), indent=2, ensure_ascii=False)

@@ -101,3 +101,8 @@ def write(stream: BinaryIO, message: dict[str, Any]) -> None:
     """Send a message at once."""
     stream.write(encode(message))
     stream.flush()
+
+
+def indented(document: str) -> str:
+    """The JSON text of a document, for people."""
+    return json.dumps(json.loads(document), indent=2, ensure_ascii=False)

@@ -67,7 +67,7 @@ BINDINGS = (
     Binding(
         name="json.encode",
         doc="The JSON text of a value. An empty table becomes {}. A reference, a manifest or"
-        " another object of regbot's becomes its text inside a table.",
+        " another object of regbot's becomes its text.",
         parameters=(Parameter("value", ANY, "nil, boolean, number, string or table"),),
         options=(
             Parameter(

@@ -57,6 +57,7 @@ assert(not pcall(json.decode, "{") and not pcall(json.decode, "NaN"))
 assert(json.decode("[9223372036854775807, -9223372036854775808]")[1] > 9e18)
 assert(json.decode([["\ud83d\ude00\\ud800"]]) == "\240\159\152\128\\ud800")
 assert(json.encode({r = reference.new("a:b")}) == '{"r":"docker.io/library/a:b"}')
+assert(json.encode(reference.new("a:b")) == '"docker.io/library/a:b"')
 assert(require("semver") == semver and require("json") == json and require("lunajson") == json)
 
 -- Versions as values.
