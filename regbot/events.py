@@ -8,6 +8,7 @@ for a level that is off.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import datetime
@@ -34,11 +35,15 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Message(Event):
-    """A log line: a text for people, and fields. Nobody parses the text."""
+    """A log line: a text for people, and fields. Nobody parses the text.
+
+    ``is_general``: it holds for all that a run does, so one with the same text is enough.
+    """
 
     level: Level
     text: str
     fields: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    is_general: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,3 +228,19 @@ def fan_out(*listeners: Emit) -> Emit:
             listener(event)
 
     return emit
+
+
+def once_each(listener: Emit) -> Emit:
+    """A listener that is told each general message once, by its text."""
+    lock = threading.Lock()
+    told = set[str]()
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Message) and event.is_general:
+            with lock:
+                if event.text in told:
+                    return
+                told.add(event.text)
+        listener(event)
+
+    return tell

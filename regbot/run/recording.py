@@ -18,6 +18,7 @@ from regbot.events import (
     RunEnded,
     RunStarted,
     fan_out,
+    once_each,
 )
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.run.services import RunResult, Services
@@ -69,7 +70,7 @@ def recording(
             left_behind.append(event)
 
     services.emit(started)
-    emit = fan_out(services.emit, hear)
+    emit = fan_out(once_each(services.emit), hear)
     answers = answers_for(emit) if answers_for else None
     run = Recording(replace(services, journal=slot, answers=answers, emit=emit))
     status: Ending = "failed"

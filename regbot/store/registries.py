@@ -94,12 +94,19 @@ KINDS = (
 )
 
 
-def how_to_delete(kind: Kind) -> str:
-    """What to do where a registry answers that it does not delete at all."""
+def why_no_deletes(kind: Kind) -> str:
+    """What it means that a registry answers that it does not delete at all."""
     if kind.needs or kind.enable:
-        return f"{kind.name} does not delete as it is set up ({kind.needs or kind.enable})"
-    ways = "; ".join(f"at {each.name}, {each.enable}" for each in KINDS if each.enable)
-    return f"deletes seem to be switched off there (to switch them on: {ways})"
+        return f"{kind.name} does not delete as it is set up"
+    return "deletes seem to be switched off there"
+
+
+def how_to_delete(kind: Kind, registry: str) -> str:
+    """What to do then, which is the same for all deletes at a registry."""
+    if kind.needs or kind.enable:
+        return f"to delete at {registry}, {kind.needs or kind.enable}"
+    ways = "; ".join(f"{each.name}: {each.enable}" for each in KINDS if each.enable)
+    return f"to delete at {registry}, switch deletes on there ({ways})"
 
 
 def kind_of(exchange: Exchange, registry: str) -> Kind:

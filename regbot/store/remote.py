@@ -42,7 +42,7 @@ from regbot.store.listing import list_names
 from regbot.store.presence import Presence
 from regbot.store.protocol import Chunks, Written, ignore_writes, read_config
 from regbot.store.referrer_tags import Known, Referrers
-from regbot.store.registries import Kind, how_to_delete, kind_of
+from regbot.store.registries import Kind, how_to_delete, kind_of, why_no_deletes
 from regbot.store.tag_removal import TagRemoval
 from regbot.store.upload import Upload, cancel
 
@@ -266,9 +266,14 @@ class RemoteStore:
         try:
             self._endpoint.send(request).close()
         except RegistryUnsupported as error:
-            if isinstance(name, Digest):
-                raise error.with_advice(how_to_delete(self._kind())) from None
-            raise
+            if not isinstance(name, Digest):
+                raise
+            kind = self._kind()
+            advice = how_to_delete(kind, self.repository.registry)
+            self._emit(Message("warn", advice, is_general=True))
+            refusal = error.with_advice(why_no_deletes(kind))
+            refusal.add_note(advice)
+            raise refusal from None
         finally:
             self._written(self.repository, None if isinstance(name, Digest) else name)
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from support.command import regbot
 from support.images import make_image
-from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, TestRegistry
+from support.registry import DELETE_OFF, DISTRIBUTION_2, DISTRIBUTION_3, TestRegistry
 
 
 def write(folder, registry, script, **more):
@@ -67,3 +67,33 @@ def test_odd_answers_after_a_refused_delete_don_t_keep_a_tag_from_its_manifest(
         assert done.returncode == 1
         assert "DENIED" in done.stderr
         assert registry.tags("app") == before
+
+
+@pytest.mark.parametrize("command", ["once", "apply"])
+def test_how_deletes_are_switched_on_is_told_once(tmp_path, command):
+    with TestRegistry(DELETE_OFF) as registry:
+        for number in range(6):
+            image = make_image(labels={"n": str(number)})
+            registry.put(f"team/app{number % 2}", f"v{number}", image)
+        config = {
+            "creds": [{"registry": registry.host, "tls": "disabled"}],
+            "scripts": [
+                {
+                    "name": "tidy",
+                    "repositories": [registry.host],
+                    "retention": {"keep": [{"tags": ["none"]}], "allowEmpty": True},
+                }
+            ],
+        }
+        (tmp_path / "bot.yml").write_text(json.dumps(config))
+        plan = []
+        if command == "apply":
+            plan = ["plan.json"]
+            regbot("plan", "-c", "bot.yml", "-o", *plan, home=tmp_path, cwd=tmp_path)
+        done = regbot(command, "-c", "bot.yml", *plan, home=tmp_path, cwd=tmp_path)
+        assert done.returncode == 1
+        told = [line for line in done.stderr.splitlines() if "DELETE_ENABLED=true" in line]
+        assert len(told) == 1
+        assert f"to delete at {registry.host}, switch deletes on there" in told[0]
+        assert done.stderr.count(': failed" script=tidy image=') == 6
+        assert "DELETE_ENABLED=true" not in done.stdout
