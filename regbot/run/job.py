@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import field, replace
 from typing import Any
@@ -25,8 +25,8 @@ from regbot.run.services import RunResult, Services
 from regbot.stopping import Stop
 from regbot.values import dataclass
 
-_MOST_TOLD = 5
-"""Repositories whose failure is in a script's own error."""
+_MOST_NAMED = 5
+"""Repositories that failed which a script's own error names."""
 WITHDRAWN = "its script failed or was stopped, so none of its actions is carried out"
 
 
@@ -59,10 +59,10 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
 
 @dataclass(frozen=True, slots=True)
 class _Worked:
-    """What a script returned; ``failures`` are of repositories that others don't rest on."""
+    """What a script returned; ``failures`` are the reasons by repository, which stop no other."""
 
     value: list[Any] = field(default_factory=list)
-    failures: Sequence[str] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
@@ -76,15 +76,18 @@ def _run(script: Script, services: Services, stop: Stop) -> list[Any]:
                 services.outcomes.add(outcome)
         _carry_out(script, trial.outcomes.all, services, stop)
     if worked.failures:
-        raise ScriptError(f"{script.name}: {_listed(worked.failures)}")
+        raise ScriptError(f"{script.name}: {_told(worked.failures)}")
     return worked.value
 
 
-def _listed(failures: Sequence[str]) -> str:
-    """The first failures in one line. Each was logged when it happened."""
-    others = len(failures) - _MOST_TOLD
-    more = [f"and {others} more"] if others > 0 else []
-    return "; ".join([*failures[:_MOST_TOLD], *more])
+def _told(failures: Mapping[str, str]) -> str:
+    """The only failure, or where it failed: each was logged with its reason."""
+    if len(failures) == 1:
+        return next(iter(failures.values()))
+    names = sorted(failures)
+    others = len(names) - _MOST_NAMED
+    more = f" and {others} more" if others > 0 else ""
+    return f"{len(names)} repositories failed: {', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def _execute(
@@ -162,8 +165,8 @@ def _raise_for_failed(outcomes: Sequence[Outcome]) -> None:
 
 def _each_repository(
     script: Script, services: Services, stop: Stop, session: Session
-) -> Sequence[str]:
-    """Run a script for each of its repositories. Gives why, for each where it failed."""
+) -> Mapping[str, str]:
+    """Run a script for each of its repositories. Gives why, by the name of each that failed."""
 
     def run(place: Place) -> None:
         args = {**script.args, "repo": str(place.repository)}

@@ -41,13 +41,15 @@ class EachRepository:
         self._script = script
         self._emit = emit
         self._parallel = max(1, parallel)
-        self._failures: list[str] = []
+        self._failures: dict[str, str] = {}
         self._is_over = False
 
     def run(
         self, parts: Sequence[Repositories], stores: ReadStores, work: Callable[[Place], None]
-    ) -> list[str]:
-        """Do the work at each repository once. Gives why, for each where it failed.
+    ) -> dict[str, str]:
+        """Do the work at each repository once. Gives why, by the name of each where it failed.
+
+        A registry that can't list its repositories is there by its own name.
 
         Raises Stopped and ScriptTimeout, when no work goes on any more.
         """
@@ -76,7 +78,7 @@ class EachRepository:
             raise
         except RegbotError as error:
             text = str(error)
-            self._failures.append(text if what in text else f"{what}: {text}")
+            self._failures[what] = text if what in text else f"{what}: {text}"
             self._say("error", text, {"repository": what})
 
     def _work_at(self, place: Place, work: Callable[[Place], None]) -> None:

@@ -39,5 +39,5 @@ def test_every_other_failure_is_told_and_the_rest_goes_on():
 
     failures = EachRepository("tidy", events.append, parallel=1).run(PARTS, Unasked(), work)
     assert begun == list(NAMES)
-    assert failures == ["example.org/app3: no tags"]
+    assert failures == {"example.org/app3": "example.org/app3: no tags"}
     assert [event.text for event in events if isinstance(event, Message)] == ["no tags"]
