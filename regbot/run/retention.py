@@ -52,7 +52,7 @@ def keep_to(
         keep(_kept_of(decisions, script))
     deletes = list(deletes_of(decisions))
     text = f"{len(deletes)} of {len(decisions.all)} tags are to be deleted"
-    emit(Message("info", text, fields))
+    emit(Message("info" if deletes else "debug", text, fields))
     if deletes and in_use:
         in_use.uses()  # where that can't be known, it is told once and not for each tag
     carry_out([Planned(script, action) for action in deletes], lambda _: executor)

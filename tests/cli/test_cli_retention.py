@@ -65,6 +65,12 @@ def test_a_guard_judges_all_repositories_together(bot):
     assert set(bot.registry.tags("team/other")) == {"old8"}
 
 
+def test_a_repository_with_nothing_to_delete_is_told_for_debugging_alone(bot):
+    configure(bot, {"keep": [{"tags": ["*"]}]})
+    assert "are to be deleted" not in bot.run("once").stderr
+    assert "0 of 5 tags are to be deleted" in bot.run("once", "-v", "debug").stderr
+
+
 def test_a_protected_tag_fails_alone(bot):
     configure(bot, KEEP_NEW, guard={"protect": ["old0"]})
     done = bot.run("once")
