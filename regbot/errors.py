@@ -161,10 +161,16 @@ class RequestError(RegbotError):
 
 
 class ConnectionFailed(RequestError):
-    """No complete response was received. ``retry``: trying again may help."""
+    """No complete response was received.
 
-    def __init__(self, why: str, *, method: str, url: str, retry: bool = True) -> None:
+    ``retry``: trying again may help. ``reached``: the host was there, as far as one can tell.
+    """
+
+    def __init__(
+        self, why: str, *, method: str, url: str, retry: bool = True, reached: bool = True
+    ) -> None:
         self.retry = retry
+        self.reached = reached
         super().__init__(why, method=method, url=url)
 
 

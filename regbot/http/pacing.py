@@ -15,6 +15,7 @@ from datetime import UTC
 from regbot.errors import ConnectionFailed
 from regbot.events import Delayed, Emit
 from regbot.http.exchange import Request, Response, Sender
+from regbot.http.urls import origin
 from regbot.stopping import Clock, Stop
 from regbot.values import dataclass
 
@@ -22,6 +23,12 @@ OVERLOADED = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that may be gone on the next try."""
 
 LONGEST_RETRY_AFTER = 300.0
+
+_HEARD_FOR = 600.0
+"""Seconds after its last answer in which a host that can't be reached may be restarting."""
+
+_ABSENT_FOR = 30.0
+"""Seconds that a host is not asked after all tries to reach it."""
 _POLL = 0.1
 _MOST_STEPS = 12
 
@@ -57,6 +64,9 @@ class Pace:
 
     A failure doubles the time between the requests of the whole host, a success
     halves it; the failures of requests that were under way together count once.
+
+    ``absence`` is why nobody is to ask the host for now: it could not be reached in
+    several tries, and was not heard of lately. It is empty for any other host.
     """
 
     def __init__(
@@ -71,14 +81,21 @@ class Pace:
         self._next = float("-inf")
         self._held_until = float("-inf")
         self._why = "requests per second"
+        self._heard_at = float("-inf")
+        self._absent_until = float("-inf")
+        self.absence = ""
         self._lock = threading.Lock()
 
     def start(self, stop: Stop) -> float:
-        """Wait for this request's turn. Gives the time it starts at."""
+        """Wait for this request's turn, but not for an absent host. Gives the time it starts at."""
         while True:
             stop.check()
             with self._lock:
                 now = self._world.clock()
+                if self.absence and now < self._absent_until:
+                    return now
+                if self.absence:
+                    self.absence, self._steps, self._next = "", 0, now
                 delay = self._next - now
                 why = self._why
                 if delay <= 0:
@@ -94,15 +111,16 @@ class Pace:
         ``retry_after`` is what the server asked for, in seconds.
         """
         with self._lock:
+            self._heard_at, self.absence = self._world.clock(), ""
+            self._slow_down(began, why, min(retry_after or 0.0, LONGEST_RETRY_AFTER))
+
+    def unreached(self, began: float, why: str) -> None:
+        """Slow down after a request that found nobody there, or take the host for absent."""
+        with self._lock:
+            self._slow_down(began, "the connection failed", 0.0)
             now = self._world.clock()
-            delay = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
-            if began >= self._slowed_at:
-                self._steps = min(self._steps + 1, _MOST_STEPS)
-                self._slowed_at = now
-                delay = max(delay, self._spacing() * (0.5 + self._world.chance() / 2))
-            self._held_until = max(self._held_until, now + delay)
-            if now + delay > self._next:
-                self._next, self._why = now + delay, why
+            if self._steps >= self._patience.tries and now - self._heard_at > _HEARD_FOR:
+                self.absence, self._absent_until = why, now + _ABSENT_FOR
 
     @property
     def held(self) -> bool:
@@ -111,9 +129,21 @@ class Pace:
 
     def succeeded(self) -> None:
         """Speed up again, one step."""
+        self._heard_at = self._world.clock()
         if self._steps:
             with self._lock:
-                self._steps = max(0, self._steps - 1)
+                self._steps, self.absence = max(0, self._steps - 1), ""
+
+    def _slow_down(self, began: float, why: str, delay: float) -> None:
+        """Let the next request wait for ``delay`` seconds at least, with the lock held."""
+        now = self._world.clock()
+        if began >= self._slowed_at:
+            self._steps = min(self._steps + 1, _MOST_STEPS)
+            self._slowed_at = now
+            delay = max(delay, self._spacing() * (0.5 + self._world.chance() / 2))
+        self._held_until = max(self._held_until, now + delay)
+        if now + delay > self._next:
+            self._next, self._why = now + delay, why
 
     def _spacing(self) -> float:
         if not self._steps:
@@ -196,10 +226,12 @@ class PacedSender:
         self._stop = stop
 
     def send(self, request: Request) -> Response:
-        """Send it in its turn, or at once when it is urgent."""
+        """Send it in its turn, or at once when it is urgent. Fails while the host is absent."""
         if request.urgent:
             return self._inner.send(request)
         began = self._pace.start(self._stop)
+        if absence := self._pace.absence:
+            raise ConnectionFailed(absence, method=request.method, url=request.url, retry=False)
         give_back = self._slots.take(self._stop) if self._slots else None
         try:
             answer = self._inner.send(request)
@@ -207,7 +239,7 @@ class PacedSender:
             if give_back:
                 give_back()
             if isinstance(error, ConnectionFailed) and error.retry:
-                self._pace.failed(began, "the connection failed")
+                self._note(began, request, error)
             raise
         if give_back:
             answer.hold(give_back)
@@ -217,6 +249,13 @@ class PacedSender:
         else:
             self._pace.succeeded()
         return answer
+
+    def _note(self, began: float, request: Request, error: ConnectionFailed) -> None:
+        """Tell the pace of a failure; a host that redirected to another one was there."""
+        if error.reached or origin(error.url) != origin(request.url):
+            self._pace.failed(began, "the connection failed")
+        else:
+            self._pace.unreached(began, error.why)
 
 
 def acquire(lock: threading.Lock | threading.Semaphore, stop: Stop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
 import ssl
@@ -13,6 +14,7 @@ _PLAIN = frozenset(
 _ANOTHER_NAME = frozenset({62, 64})
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 _CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+_NOBODY_THERE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 _NAME_UNKNOWN = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
@@ -31,6 +33,15 @@ def explain(error: BaseException, registry: str, *, may_be_tls: bool = False) ->
                 why += f" (if it uses TLS, set tls: enabled for {registry})"
             return why, retry
     return "the response is not valid HTTP", True
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether nothing is there to connect to: no address, no way to it, or nobody listens."""
+    return any(
+        isinstance(cause, socket.gaierror)
+        or (isinstance(cause, OSError) and cause.errno in _NOBODY_THERE)
+        for cause in _chain(error)
+    )
 
 
 def _explain(error: BaseException, registry: str) -> tuple[str, bool]:

@@ -15,7 +15,7 @@ from regbot.http.cutting import Flight
 from regbot.http.exchange import Request, Response
 from regbot.http.pacing import Surroundings
 from regbot.http.peers import Peer
-from regbot.http.reasons import explain
+from regbot.http.reasons import explain, is_unreachable
 from regbot.redaction import redacted
 from regbot.stopping import Stop
 from regbot.units import format_duration
@@ -93,7 +93,13 @@ class WireSender:
 
     def _failed(self, error: BaseException, request: Request) -> ConnectionFailed:
         why, retry = self._explained(error, request.url)
-        return ConnectionFailed(why, method=request.method, url=request.url, retry=retry)
+        return ConnectionFailed(
+            why,
+            method=request.method,
+            url=request.url,
+            retry=retry,
+            reached=not is_unreachable(error),
+        )
 
     def _explained(self, error: BaseException, url: str) -> tuple[str, bool]:
         """What went wrong, and whether trying again may help."""

@@ -225,3 +225,34 @@ def test_waiting_for_a_slot_is_told() -> None:
     give_back()
     thread.join()
     assert [x.why for x in world.events if isinstance(x, Delayed)] == ["1 requests at once"]
+
+
+def test_requests_that_did_not_reach_the_host_together_count_once() -> None:
+    """Sixteen at once are no reason to give up before the pauses between the tries."""
+    world = World()
+    host = pace(world)
+    for tries in range(1, 6):
+        began = [host.start(Stop())] * 16
+        world.now += 0.1
+        for start in began:
+            host.unreached(start, "connection refused")
+        assert bool(host.absence) == (tries == 5)
+
+
+def test_nobody_waits_for_an_absent_host() -> None:
+    world = World()
+    host = pace(world)
+    for _ in range(5):
+        host.unreached(host.start(Stop()), "connection refused")
+    now = world.now
+    assert [host.start(Stop()) for _ in range(3)] == [now] * 3
+
+
+def test_a_late_answer_ends_the_absence() -> None:
+    """Of a request that was under way while others did not reach the host."""
+    world = World()
+    host = pace(world)
+    for _ in range(5):
+        host.unreached(host.start(Stop()), "connection refused")
+    host.succeeded()
+    assert host.absence == ""
