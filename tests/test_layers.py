@@ -104,6 +104,7 @@ UNCALLED: dict[str, str] = {
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
     "format_commands": "click calls it",
+    "get_missing_message": "click calls it",
     "build_response": "requests calls it",
     "get_connection_with_tls_context": "requests calls it",
     "cert_verify": "requests calls it",

@@ -13,6 +13,7 @@ from regbot.cli.group import EXIT_CODES
 from regbot.cli.journals import config_of, journal_at, journal_with
 from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import (
+    ListedName,
     config_is_named,
     dry_run_option,
     optional_config_option,
@@ -55,7 +56,7 @@ def history(run: str | None, config_path: str | None, *, with_unchanged: bool) -
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=ListedName("List the runs with: regbot history"))
 @click.option(
     "--tag",
     "tags",

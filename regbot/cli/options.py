@@ -59,6 +59,17 @@ _user_agent = partial(
 )
 
 
+class ListedName(click.types.StringParamType):
+    """The name of something that a command lists; the ``way`` there is told if it is missing."""
+
+    def __init__(self, way: str) -> None:
+        self._way = way
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str | None:  # noqa: ARG002 - click's
+        """What to do about a missing name."""
+        return self._way
+
+
 def usual_config() -> str | None:
     """The config that is used without ``-c``, if there is one."""
     named = os.environ.get(_CONFIG_VARIABLE)

@@ -15,6 +15,7 @@ from regbot.cli.keptplans import find_plan, next_steps
 from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import (
     STANDARD_OUTPUT,
+    ListedName,
     OutputPath,
     config_is_named,
     config_option,
@@ -126,7 +127,7 @@ def _keep(bot: Bot, content: Plan, ended: Ended) -> tuple[str, list[str]]:
 
 
 @click.command()
-@click.argument("plan_name", metavar="PLAN")
+@click.argument("plan_name", metavar="PLAN", type=ListedName("List the plans with: regbot show"))
 @optional_config_option
 @report_option
 @settings_options

@@ -100,3 +100,13 @@ def test_a_dry_run_says_how_many_scripts_failed(tmp_path, scripts, line):
     path.write_text(json.dumps({"scripts": entries}))
     done = regbot("once", "-c", str(path), "--dry-run", home=tmp_path)
     assert done.stdout == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "way"),
+    [("apply", "List the plans with: regbot show"), ("undo", "List the runs with: regbot history")],
+)
+def test_a_missing_name_is_told_where_the_names_are(tmp_path, command, way):
+    done = regbot(command, home=tmp_path)
+    assert done.returncode == 2
+    assert way in done.stderr
