@@ -29,12 +29,12 @@ _ANYWHERE = Path("/")
 """A Python program may use any folder; a script has its workDir."""
 
 
-def expect(what: str, value: _T, *kinds: type) -> _T:
+def expect(argument: str, value: _T, *kinds: type) -> _T:
     """The value, which has to be of one of these types. Raises TypeError."""
     if isinstance(value, kinds):
         return value
     expected = " or ".join(kind.__name__ for kind in kinds)
-    raise TypeError(f"{what}: expected {expected}, got {type(value).__name__}")
+    raise TypeError(f"{argument}: expected {expected}, got {type(value).__name__}")
 
 
 def reference_of(name: Named, *, default_tag: Tag | None = DEFAULT_TAG) -> Reference:
@@ -53,8 +53,8 @@ def tagged(name: Named) -> Reference:
 
 def digest_of(digest: str | Digest) -> Digest:
     """The digest that is meant. Raises InvalidValue and TypeError."""
-    given = expect("digest", digest, str, Digest)
-    return Digest.parse(given) if isinstance(given, str) else given
+    named = expect("digest", digest, str, Digest)
+    return Digest.parse(named) if isinstance(named, str) else named
 
 
 def config_of(
@@ -77,11 +77,11 @@ def config_of(
         client = ClientSettings(environment=dict(environment))
         no_cache = CacheSettings(size=0)
         config = Config(client, journal_keep=math.inf, readahead=0, cache=no_cache)
-    given = tuple(expect("hosts", host, HostSettings) for host in hosts)
-    names = {host.name for host in given}
+    added = tuple(expect("hosts", host, HostSettings) for host in hosts)
+    names = {host.name for host in added}
     kept = tuple(host for host in config.client.hosts if host.name not in names)
     uses_docker = config.client.use_docker_config and docker_config
-    client = replace(config.client, hosts=(*kept, *given), use_docker_config=uses_docker)
+    client = replace(config.client, hosts=(*kept, *added), use_docker_config=uses_docker)
     first = expect("guard", guard or Guard(), Guard)
     scripts = tuple(replace(each, guard=first.over(each.guard)) for each in config.scripts)
     defaults = replace(

@@ -126,8 +126,8 @@ class Client:
 
     def __repr__(self) -> str:
         config = f"config={self._bot.config_path!r}" if self._bot.config_path else "no config"
-        what = "dry run" if self._dry_run else f"run {self.run_id}" if self.run_id else "no change"
-        return f"<Client {config}, {what}, {len(self.outcomes)} outcomes>"
+        run = "dry run" if self._dry_run else f"run {self.run_id}" if self.run_id else "no change"
+        return f"<Client {config}, {run}, {len(self.outcomes)} outcomes>"
 
     def close(self) -> None:
         """End the run: clean up layout folders that were changed, and let go of connections."""

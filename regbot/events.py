@@ -153,7 +153,6 @@ class TagRead(Event):
     """A script, or its rules, looked at one tag for the first time."""
 
     script: str
-    repository: str
 
 
 @dataclass(frozen=True, slots=True)

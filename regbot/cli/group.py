@@ -71,12 +71,12 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and pass on the options in front of it."""
         name, command, rest = super().resolve_command(ctx, args)
-        given: dict[str, Any] = ctx.meta.get(_GIVEN, {})
-        if name and command and given:
+        before: dict[str, Any] = ctx.meta.get(_GIVEN, {})
+        if name and command and before:
             known = {parameter.name for parameter in command.params}
-            if given.get("dry_run") and "dry_run" not in known:
+            if before.get("dry_run") and "dry_run" not in known:
                 raise click.UsageError(f"{name} has no option --dry-run", ctx)
-            ctx.default_map = {name: given}
+            ctx.default_map = {name: before}
         return name, command, rest
 
 

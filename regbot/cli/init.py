@@ -170,16 +170,17 @@ def _counted(number: int, noun: str) -> str:
 
 def _show_end(proposal: Proposal, written: Sequence[str]) -> None:
     show_text(f"wrote {', '.join(written)}")
-    if proposal.found:
+    if proposal.inventories:
         total = proposal.kept + proposal.deleted
+        repositories = _counted(len(proposal.inventories), "repository")
         show_text(
-            f"of {_counted(total, 'tag')} in {_counted(len(proposal.found), 'repository')} its"
+            f"of {_counted(total, 'tag')} in {repositories} its"
             f" rule would keep {proposal.kept} now and delete {proposal.deleted}"
         )
     else:
         show_text(f"write your repositories into {_CONFIG} and {_TEST}")
     if not proposal.access.login:
-        what = "deleting there needs" if proposal.found else "the registry needs"
-        show_text(f"if {what} a login: docker login {proposal.access.registry}")
+        need = "deleting there needs" if proposal.inventories else "the registry needs"
+        show_text(f"if {need} a login: docker login {proposal.access.registry}")
     option = "" if usual_config() == _CONFIG else f" -c {_CONFIG}"
     show_text(f"next:\n  regbot check{option}\n  regbot test\n  regbot plan{option}")

@@ -219,10 +219,10 @@ def _terminal(line: Fields) -> str:
     if level == "INFO":
         others.pop("digest", None)
     where = [f"{others.pop(key)}:" for key in ("script", "repository") if key in others]
-    what = [str(line["msg"]), *(str(others.pop(key)) for key in ("image",) if key in others)]
+    text = [str(line["msg"]), *(str(others.pop(key)) for key in ("image",) if key in others)]
     why = "; ".join(str(others.pop(key)) for key in _REASONS if key in others)
     clock = datetime.now().astimezone().strftime("%H:%M:%S")
-    words = " ".join([clock, *_styled(level), *where, *what])
+    words = " ".join([clock, *_styled(level), *where, *text])
     return "  ".join(filter(None, (words, why, _logfmt(others))))
 
 

@@ -135,13 +135,13 @@ def ask_on_signals(ask: Callable[[], None]) -> None:
 
 
 def _ask_in_a_thread(ask: Callable[[], None], heard: Collection[int]) -> None:
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def listen() -> None:
         while True:
-            if os.read(told, 1)[0] in heard:
+            if os.read(reader, 1)[0] in heard:
                 ask()
 
     threading.Thread(target=listen, name="signals", daemon=True).start()

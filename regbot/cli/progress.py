@@ -195,7 +195,7 @@ class Progress:
         if self._scripts > 1:
             yield f"{self._scripts_ended} of {self._scripts} scripts done"
         tags = {"listed": self._listed, "read": self._read}
-        counts = [f"{count} {what}" for what, count in tags.items() if count]
+        counts = [f"{count} {deed}" for deed, count in tags.items() if count]
         if counts:
             yield f"tags: {', '.join(counts)}"
         actions = [f"{self._actions[each]} {each}" for each in _STATUSES if self._actions[each]]

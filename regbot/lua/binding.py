@@ -170,12 +170,12 @@ class Binding:
         if not self.options:
             return {}
         table = arguments[position] if position < len(arguments) else plain(None)
-        given = {} if table.value in (None, []) or table.is_number else table.value
+        named = {} if table.value in (None, []) or table.is_number else table.value
         where = f"argument {position + 1} (options)"
-        if table.kind or not isinstance(given, Mapping):
+        if table.kind or not isinstance(named, Mapping):
             raise InvalidValue(f"{where}: expected a table, got {describe(table)}")
         known = {option.name: option for option in self.options}
-        for name in given:
+        for name in named:
             if name not in known:
                 raise InvalidValue(
                     f"{where}: unknown option {name[:NAME_LIMIT]!r} (known: {', '.join(known)})"
@@ -183,9 +183,9 @@ class Binding:
         options = {}
         for name, option in known.items():
             value = option.default
-            if given.get(name) is not None:
+            if named.get(name) is not None:
                 try:
-                    value = option.read(plain(given[name]))
+                    value = option.read(plain(named[name]))
                 except InvalidValue as error:
                     raise InvalidValue(f"{where}: {name}: {error}") from None
             options[name] = value

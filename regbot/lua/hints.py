@@ -86,12 +86,12 @@ def with_hint(error: str, text: Text, last_read: Callable[[], str]) -> str:
 
 
 def _hint(case: _Case, match: re.Match[str], text: Text, image: str) -> str:
-    found = None
+    nil = None
     if f": {match['file']}".endswith(f": {text.name}"):
-        found = _nil_in(text.source, int(match["line"]) - text.line, case, match.groupdict())
-    if found is None:
+        nil = _nil_in(text.source, int(match["line"]) - text.line, case, match.groupdict())
+    if nil is None:
         return f"a label or date that is absent is nil; {case.advice.format('value')}"
-    name, value = found
+    name, value = nil
     is_label = _LABEL.search(value)
     why = ""
     if is_label:

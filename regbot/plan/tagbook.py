@@ -134,11 +134,11 @@ class TagBook:
         since: float = math.inf,
     ) -> dict[Tag, Descriptor]:
         page = self._page(store.repository)
-        asked = self._clock()
+        began = self._clock()
         with page.asking:
             with self._lock:
                 read, known, page.since = page.read, dict(page.tags), []
-            if (asked - read > fresh_for and read < since) or not known:
+            if (began - read > fresh_for and read < since) or not known:
                 read, known = self._clock(), {}
             tags = self._asked(store, known, sure)
             with self._lock:
@@ -155,11 +155,11 @@ class TagBook:
             names = store.tags()
         except NotFound:
             names = []
-        asked = [name for name in names if name not in known or sure(name)]
+        unknown = [name for name in names if name not in known or sure(name)]
         tags = {name: known[name] for name in names if name in known}
-        for name in asked:
+        for name in unknown:
             tags.pop(name, None)
-        return tags | tagged(store, asked, self._crew())
+        return tags | tagged(store, unknown, self._crew())
 
     def note(self, action: Action) -> None:
         """Remember what an action that was done did to its repository's tags."""

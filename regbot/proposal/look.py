@@ -35,8 +35,11 @@ _SAMPLES: tuple[Kind, ...] = ("moving", "release", "build", "other")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A repository that was looked at. ``has_indexes``: images for several platforms."""
+class Inventory:
+    """What a repository holds, as far as it was looked at.
+
+    ``has_indexes``: images for several platforms.
+    """
 
     repository: Reference
     tags: tuple[Tag, ...]
@@ -102,7 +105,7 @@ def names_in(part: Repositories, stores: ReadStores) -> tuple[list[str], int]:
     return list(names[:_MOST_REPOSITORIES]), max(0, len(names) - _MOST_REPOSITORIES)
 
 
-def look_at(repository: Reference, stores: ReadStores, stop: Stop) -> Found | None:
+def look_at(repository: Reference, stores: ReadStores, stop: Stop) -> Inventory | None:
     """Look at a repository: its tags, and a few images. None where it has no tags."""
     store = stores.open(repository)
     tags = tuple(store.tags())
@@ -111,7 +114,7 @@ def look_at(repository: Reference, stores: ReadStores, stop: Stop) -> Found | No
     content = StoreContent(store, stop)
     samples = content.facts(_samples(tags), "digest")
     has_indexes = any(facts.is_index for facts in samples.values())
-    return Found(repository, tags, has_indexes, content)
+    return Inventory(repository, tags, has_indexes, content)
 
 
 def _samples(tags: Iterable[Tag]) -> list[Tag]:
@@ -120,10 +123,10 @@ def _samples(tags: Iterable[Tag]) -> list[Tag]:
     return [last[kind] for kind in _SAMPLES if kind in last]
 
 
-def within_reach(found: Iterable[Found]) -> Iterator[Found]:
+def within_reach(inventories: Iterable[Inventory]) -> Iterator[Inventory]:
     """Those whose builds are few enough to read the date of each; the first always is."""
     read = 0
-    for each in found:
+    for each in inventories:
         most = _MOST_READ_OF_HUB if each.repository.registry == DOCKER_HUB else _MOST_READ
         builds = sum(each.series.values())
         if read and builds and read + builds > most:
@@ -132,10 +135,10 @@ def within_reach(found: Iterable[Found]) -> Iterator[Found]:
         yield each
 
 
-def count(found: Found, policy: Policy, now: float) -> Count:
+def count(inventory: Inventory, policy: Policy, now: float) -> Count:
     """What a policy would do with a repository now. Raises what reading it raises."""
     try:
-        decisions = decide(found.content, policy, now)
+        decisions = decide(inventory.content, policy, now)
     except NotFound:
         return Count(0, 0)
     deleted = len(decisions.deleted)

@@ -10,7 +10,7 @@ from textwrap import wrap
 
 from regbot.oci.reference import Reference
 from regbot.proposal.kinds import Kind, Series
-from regbot.proposal.look import Count, Found
+from regbot.proposal.look import Count, Inventory
 from regbot.values import dataclass
 
 _NEWEST = 10
@@ -46,7 +46,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is proposed: for these repositories, of which ``found`` were looked at.
+    """What is proposed for these repositories. ``inventories`` are of those looked at.
 
     ``counts`` is what the rules would do with each of those now. ``left_out`` is how many
     other repositories there are at least.
@@ -54,7 +54,7 @@ class Proposal:
 
     access: Access
     repositories: tuple[Reference, ...]
-    found: tuple[Found, ...] = ()
+    inventories: tuple[Inventory, ...] = ()
     counts: tuple[Count, ...] = ()
     left_out: int = 0
     date: str = ""
@@ -63,8 +63,8 @@ class Proposal:
     def series(self) -> tuple[Series, ...]:
         """The series of builds that may be deleted: the longest, or the usual ones."""
         sizes: dict[Series, int] = {}
-        for found in self.found:
-            for series, size in found.series.items():
+        for inventory in self.inventories:
+            for series, size in inventory.series.items():
                 sizes[series] = sizes.get(series, 0) + size
         longest = sorted(sizes, key=lambda each: (-sizes[each], each.prefix))[:_MOST_SERIES]
         return tuple(longest) or _USUAL
@@ -82,7 +82,7 @@ class Proposal:
     @property
     def moving(self) -> tuple[str, ...]:
         """Tags without a number: latest, and the first others."""
-        names = {tag for found in self.found for tag in found.kinds.get("moving", ())}
+        names = {tag for inventory in self.inventories for tag in inventory.kinds.get("moving", ())}
         return ("latest", *sorted(names - {"latest"}))[:_MOST_SERIES]
 
 
@@ -148,18 +148,18 @@ def _defaults(proposal: Proposal) -> Iterator[str]:
 
 
 def _seen(proposal: Proposal) -> Iterator[str]:
-    if not proposal.found:
+    if not proposal.inventories:
         yield "    # Name your repositories here."
         return
     yield f"    # What was there on {proposal.date}:"
-    for found in proposal.found:
+    for inventory in proposal.inventories:
         parts = [
             _counted(len(tags), _KIND_WORDS[kind], f" such as {tags[-1]}" * (kind != "signature"))
             for kind in _KIND_WORDS
-            if (tags := found.kinds.get(kind))
+            if (tags := inventory.kinds.get(kind))
         ]
-        platforms = "; some for several platforms" if found.has_indexes else ""
-        yield f"    #   {found.repository.repository}: {', '.join(parts)}{platforms}"
+        platforms = "; some for several platforms" if inventory.has_indexes else ""
+        yield f"    #   {inventory.repository.repository}: {', '.join(parts)}{platforms}"
 
 
 def _others(proposal: Proposal) -> Iterator[str]:
@@ -177,8 +177,8 @@ def _retention(proposal: Proposal) -> Iterator[str]:
     if proposal.counts:
         total = proposal.kept + proposal.deleted
         yield f"      # Of {total} tags this would keep {proposal.kept} now:"
-        for found, count in zip(proposal.found, proposal.counts, strict=True):
-            name, whole = found.repository.repository, count.kept + count.deleted
+        for inventory, count in zip(proposal.inventories, proposal.counts, strict=True):
+            name, whole = inventory.repository.repository, count.kept + count.deleted
             yield f"      #   {name}: {count.kept} of {whole}"
     yield "      # A tag is kept if one of these rules holds for it."
     yield "      keep:"
@@ -187,7 +187,7 @@ def _retention(proposal: Proposal) -> Iterator[str]:
         yield f"        - tags: [{quoted(series.pattern)}]"
         yield f"          newest: {{count: {_NEWEST}}}"
     yield "      # Only these tags may be deleted. All others stay: releases, latest, the rest."
-    if proposal.found and not any(found.series for found in proposal.found):
+    if proposal.inventories and not any(inventory.series for inventory in proposal.inventories):
         yield "      # No tag there looks like a build, so this fits none; write what may go."
     yield "      delete:"
     yield "        - tags:"

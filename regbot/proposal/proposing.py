@@ -14,7 +14,7 @@ from regbot.config.values import Config, Repositories
 from regbot.errors import InternalError, InvalidValue, NotFound, RegbotError
 from regbot.http.hosts import Origin
 from regbot.oci.reference import Reference
-from regbot.proposal.look import Found, count, look_at, names_in, within_reach
+from regbot.proposal.look import Inventory, count, look_at, names_in, within_reach
 from regbot.proposal.pages import Access, Proposal, config_page, creds_page
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
@@ -55,35 +55,35 @@ def propose(
     Raises RegbotError where there are no tags, and what reading them raises.
     """
     names, more = names_in(part, stores)
-    looked_at = list(_found(part, watch(names, "looking at repositories"), stores, stop))
-    found = tuple(within_reach(looked_at))
-    if not found:
+    looked_at = list(_inventories(part, watch(names, "looking at repositories"), stores, stop))
+    inventories = tuple(within_reach(looked_at))
+    if not inventories:
         raise RegbotError(f"{part.registry} has no repository with a tag")
     now = time.time()
     proposal = Proposal(
         access,
-        tuple(each.repository for each in found),
-        found,
-        left_out=len(looked_at) - len(found) + more,
+        tuple(each.repository for each in inventories),
+        inventories,
+        left_out=len(looked_at) - len(inventories) + more,
         date=time.strftime("%Y-%m-%d", time.gmtime(now)),
     )
     policy = config_of(config_page(proposal)).scripts[0].retention
     if policy is None:
         raise InternalError(ValueError("the proposed config has no rules"))
-    shown = watch(found, "reading the dates of builds")
+    shown = watch(inventories, "reading the dates of builds")
     return replace(proposal, counts=tuple(count(each, policy, now) for each in shown))
 
 
-def _found(
+def _inventories(
     part: Repositories, names: Iterable[str], stores: ReadStores, stop: Stop
-) -> Iterator[Found]:
+) -> Iterator[Inventory]:
     for name in names:
         repository = Reference("registry", part.registry, name)
         try:
-            found = look_at(repository.checked(), stores, stop)
+            inventory = look_at(repository.checked(), stores, stop)
         except (NotFound, InvalidValue):
             if part.names:
                 raise
             continue
-        if found:
-            yield found
+        if inventory:
+            yield inventory

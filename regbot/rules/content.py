@@ -131,7 +131,7 @@ class StoreContent:
         def look(tag: Tag) -> Facts:
             facts = self._read(depth, tag)
             if tag in new:
-                self._emit(TagRead(self._script, str(self.repository)))
+                self._emit(TagRead(self._script))
             return facts
 
         read = Crew(WORKERS, self._stop).run(look, unread)

@@ -346,7 +346,7 @@ class RemoteStore:
         return head if head is not None and _fits(name, head.digest) else None
 
     def _manifest(self, name: Name, *, mirrors: bool) -> Manifest:
-        what = str(self.repository.with_name(name))
+        reference = str(self.repository.with_name(name))
         request = self._manifest_request("GET", name, mirrors=mirrors)
         limit = self._endpoint.exchange.blob_limit
         body, answer = fetch(partial(self._endpoint.send, request), limit)
@@ -359,17 +359,17 @@ class RemoteStore:
                 rate_limit=rate_limit_said(answer.headers),
             )
         except ContentError as error:
-            raise type(error)(f"{what}: {error}") from None
-        _check(manifest, asked or digest_said(answer.headers), what)
+            raise type(error)(f"{reference}: {error}") from None
+        _check(manifest, asked or digest_said(answer.headers), reference)
         return manifest
 
     def _put(self, name: Name, manifest: Manifest, *, retry: bool = True) -> bool:
         """Whether the registry lists it as a referrer of its subject itself."""
-        what = str(self.repository.with_name(name))
+        reference = str(self.repository.with_name(name))
         if manifest.media_type in SCHEMA1:
-            raise NotSupported(f"{what}: manifests of schema 1 are not written")
+            raise NotSupported(f"{reference}: manifests of schema 1 are not written")
         if isinstance(name, Digest):
-            name.check(manifest.raw, what)
+            name.check(manifest.raw, reference)
         request = Request(
             "PUT",
             self._endpoint.path(f"manifests/{name}"),
@@ -382,7 +382,7 @@ class RemoteStore:
         )
         try:
             with self._endpoint.send(request) as response:
-                _check(manifest, digest_said(response.headers), what)
+                _check(manifest, digest_said(response.headers), reference)
                 return "OCI-Subject" in response.headers
         finally:
             self._written(self.repository, None)
@@ -417,12 +417,12 @@ def _fits(name: Name, said: Digest) -> bool:
     return said == name if isinstance(name, Digest) else said.algorithm == "sha256"
 
 
-def _check(manifest: Manifest, expected: Digest | None, what: str) -> None:
+def _check(manifest: Manifest, expected: Digest | None, reference: str) -> None:
     """Raise DigestMismatch when the bytes have another digest than the expected."""
     if expected is None or manifest.digest == expected:
         return
     if manifest.media_type in SCHEMA1:
         if expected.algorithm == manifest.digest.algorithm:
-            raise DigestMismatch(f"{what}: digest is {manifest.digest}, expected {expected}")
+            raise DigestMismatch(f"{reference}: digest is {manifest.digest}, expected {expected}")
         return
-    expected.check(manifest.raw, what)
+    expected.check(manifest.raw, reference)

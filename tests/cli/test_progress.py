@@ -67,7 +67,7 @@ def loop(show):
     show.hear(RunStarted("once", scripts=2), ScriptStarted("nightly clean-up"))
     show.hear(TagsListed("nightly clean-up", APP, 3000))
     for number in range(210):
-        show.hear(request(), TagRead("nightly clean-up", APP), after=0.02)
+        show.hear(request(), TagRead("nightly clean-up"), after=0.02)
         if number % 5 == 0:
             show.hear(ended(number, "planned", "nightly clean-up", is_trial=True))
     return show
@@ -93,7 +93,7 @@ def one_repository(show):
         RepositoryStarted("old", APP), TagsListed("old", APP, 600), StepsAhead("old", "tag", 500)
     )
     for _ in range(125):
-        show.hear(request(), TagRead("old", APP), after=0.1)
+        show.hear(request(), TagRead("old"), after=0.1)
     return show
 
 

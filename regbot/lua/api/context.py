@@ -120,7 +120,7 @@ class Context:
     def saw(self, reference: Reference, digest: Digest) -> None:
         """The script looked at a manifest, and was given this digest."""
         if reference.tag and self.seen.digest_of(reference) is None:
-            self.emit(TagRead(self.script, str(reference.without_name)))
+            self.emit(TagRead(self.script))
         self.seen.digest(reference, digest)
 
     def of_body(self) -> Context:

@@ -25,9 +25,9 @@ _MESSAGE = Type("any", TEXT.read, limit=MESSAGE_LIMIT)
 
 
 def _log(level: Level, context: Context, text: str, fields: object) -> Passed:
-    given = fields if isinstance(fields, Mapping) else {}
+    named = fields if isinstance(fields, Mapping) else {}
     context.last_message = text[:NAME_LIMIT]
-    context.emit(Message(level, text, {"script": context.script, **_plain_fields(given)}))
+    context.emit(Message(level, text, {"script": context.script, **_plain_fields(named)}))
     return plain(None)
 
 

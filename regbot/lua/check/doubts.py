@@ -62,9 +62,9 @@ class Comparisons:
 
 
 def _nil(node: Node, kind: str) -> str:
-    what = "a label that is absent" if kind == "label?" else "a value that is unknown"
+    side = "a label that is absent" if kind == "label?" else "a value that is unknown"
     name = node.text if len(node.text) <= 30 and "\n" not in node.text else "value"
-    return f"{what} is nil, which can't be compared (test it first: if {name} and {name} < ...)"
+    return f"{side} is nil, which can't be compared (test it first: if {name} and {name} < ...)"
 
 
 # Deletes that nothing limits ---------------------------------------------------------
@@ -72,8 +72,8 @@ def _nil(node: Node, kind: str) -> str:
 
 def unguarded(name: str) -> str:
     """What is said of a script that deletes, and has no guard."""
-    what = f"script {name!r} deletes, and no guard limits how much"
-    return f"{what} (add {_GUARD} to the script, or under defaults for all)"
+    doubt = f"script {name!r} deletes, and no guard limits how much"
+    return f"{doubt} (add {_GUARD} to the script, or under defaults for all)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class Deletes:
         for node in self.root.walk():
             deletes = node.kind == "function_call" and self._deletes(node)
             if deletes and self._takes_all(node):
-                what = f"{deletes} in a loop over all tags, with no condition and no guard"
-                yield node, f"{what} (add {_GUARD} to the config, or an if around it)"
+                doubt = f"{deletes} in a loop over all tags, with no condition and no guard"
+                yield node, f"{doubt} (add {_GUARD} to the config, or an if around it)"
 
     @property
     def first(self) -> Node | None:

@@ -9,8 +9,7 @@ from dataclasses import field
 from regbot.errors import InternalError, RegbotError, UseUnknown
 from regbot.events import Emit, Message
 from regbot.plan.uses import InUse, Uses
-from regbot.rules.in_use.mention import Mention
-from regbot.rules.in_use.seen import Seen
+from regbot.rules.in_use.mention import Mention, Seen
 from regbot.rules.in_use.settings import (
     Cluster,
     Command,

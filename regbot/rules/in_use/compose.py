@@ -15,8 +15,7 @@ from regbot.errors import InvalidValue, Malformed, UseUnknown
 from regbot.rules.in_use.env_file import env_file
 from regbot.rules.in_use.interpolation import Variables, interpolated
 from regbot.rules.in_use.listed import content_of
-from regbot.rules.in_use.mention import Mention
-from regbot.rules.in_use.seen import Seen
+from regbot.rules.in_use.mention import Mention, Seen
 from regbot.rules.in_use.settings import ComposeFile
 from regbot.rules.in_use.yaml_texts import load_texts
 from regbot.values import dataclass

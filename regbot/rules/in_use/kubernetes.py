@@ -13,9 +13,8 @@ from typing import Any
 from regbot.errors import InvalidValue, Malformed, UseUnknown
 from regbot.rules.in_use.cluster_api import ClusterApi
 from regbot.rules.in_use.helm import TYPE, release_images
-from regbot.rules.in_use.mention import Mention
+from regbot.rules.in_use.mention import Mention, Seen
 from regbot.rules.in_use.pod_images import PodImage, pod_images
-from regbot.rules.in_use.seen import Seen
 from regbot.rules.in_use.settings import Cluster, Kind
 
 KINDS = (

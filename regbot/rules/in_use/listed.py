@@ -8,8 +8,7 @@ from pathlib import Path
 from regbot.errors import InvalidValue, ProgramFailed, StorageError, UseUnknown
 from regbot.files import read_whole
 from regbot.programs import Program
-from regbot.rules.in_use.mention import Mention
-from regbot.rules.in_use.seen import Seen
+from regbot.rules.in_use.mention import Mention, Seen
 from regbot.rules.in_use.settings import Command, ImageList
 from regbot.stopping import Stop
 

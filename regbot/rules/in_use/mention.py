@@ -1,4 +1,4 @@
-"""One image as a source writes it: a reference, or a digest in one of the runtimes' forms."""
+"""What a source says: images by a reference, or by a digest in one of the runtimes' forms."""
 
 from __future__ import annotations
 
@@ -86,3 +86,11 @@ def _prefix(text: str) -> str:
     if example.registry.lower() != registry.lower() and "." not in registry:
         raise InvalidValue(f"{text!r} does not begin with a registry")
     return f"{comparable(example).registry}{slash}{path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The images that a source names. ``notes`` tell of what is not counted, and why."""
+
+    mentions: tuple[Mention, ...] = ()
+    notes: tuple[str, ...] = ()
