@@ -106,7 +106,7 @@ def undo_command(bot: Bot, run: str, tag: str = "") -> str:
 
 def tell_ending(text: str, settings: Settings, status: Ending) -> None:
     """Tell the summary of a run that ended like this."""
-    from regbot.cli.logs import OF_ENDINGS
+    from regbot.report.lines import OF_ENDINGS
 
     write = _note_folded if settings.log_format == "terminal" else note
     tell(text, settings, OF_ENDINGS[status], write)
