@@ -7,7 +7,7 @@ from textwrap import indent
 
 import pytest
 import yaml
-from support.examples import EXAMPLES
+from support.examples import EXAMPLES, RECIPES
 from support.images import make_image, push
 from support.scripts import run_script_text
 
@@ -30,7 +30,7 @@ def file_of(section):
 
 def test_every_example_has_its_recipe():
     files = [file_of(section) for section in SECTIONS]
-    assert sorted(files) == sorted({path.name for path in EXAMPLES.glob("*.yml")} - {DEMO})
+    assert sorted(files) == sorted({path.name for path in RECIPES} - {DEMO})
     assert len(files) >= 12
 
 
@@ -55,7 +55,7 @@ def test_a_recipe_is_its_example(section):
 def test_every_lua_file_belongs_to_an_example():
     used = {
         script.get("file")
-        for path in EXAMPLES.glob("*.yml")
+        for path in RECIPES
         for script in yaml.safe_load(path.read_text())["scripts"]
     }
     lua = {path.name for path in EXAMPLES.glob("*.lua")} - {"regbot.meta.lua"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.command import regbot
+from support.examples import EXAMPLES, RECIPES
 
 from regbot.config.schema import File
 from regbot.config.section import sections
@@ -42,7 +43,7 @@ def test_the_tables_of_keys_are_fresh(name, tmp_path):
     assert (tmp_path / name).read_text() == page, "run scripts/docs"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yml")), ids=str)
+@pytest.mark.parametrize("path", [*RECIPES, *sorted(EXAMPLES.glob("tests/*.yml"))], ids=str)
 def test_an_example_names_its_schema(path):
     first = path.read_text().splitlines()[0]
     schema = path.parent / first.removeprefix("# yaml-language-server: $schema=")

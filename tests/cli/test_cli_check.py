@@ -8,7 +8,7 @@ from io import BytesIO
 
 import pytest
 from support.command import environment, regbot
-from support.examples import EXAMPLES
+from support.examples import RECIPES
 
 from regbot.cli.reading import script_reader
 from regbot.config.load import read_config
@@ -124,7 +124,7 @@ def test_a_script_that_deletes_without_a_guard_is_warned_of_once(tmp_path):
 
 def test_no_example_is_warned_of():
     reader = script_reader()
-    for path in EXAMPLES.glob("*.yml"):
+    for path in RECIPES:
         config = read_config(str(path), environ={}, stdin=BytesIO(), reader=reader)
         assert config.warnings == ()
 

@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 from support.command import regbot
-from support.examples import EXAMPLES, contents, edited
+from support.examples import EXAMPLES, RECIPES, contents, edited
 from support.images import make_image, make_index, make_layer, make_referrer
 from support.raw import push_raw
 from support.servers import docker_registry, skopeo
@@ -24,7 +24,7 @@ RATE = {"RateLimit-Limit": ["100;w=21600"], "RateLimit-Remaining": ["50;w=21600"
 def test_every_example_is_run():
     here = {f"{name.removeprefix('test_').replace('_', '-')}.yml" for name in globals()}
     run = {example for example, _, _ in DELETED} | here
-    assert [path.name for path in EXAMPLES.glob("*.yml") if path.name not in run] == []
+    assert [path.name for path in RECIPES if path.name not in run] == []
 
 
 @pytest.fixture

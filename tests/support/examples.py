@@ -9,6 +9,12 @@ from pathlib import Path
 from support.servers import RealRegistry
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+RECIPES = [
+    path
+    for path in sorted(EXAMPLES.glob("*.yml"))
+    if re.search(r"^scripts:", path.read_text(), re.MULTILINE)
+]
+"""The configs among the examples; other files there show how regbot is deployed."""
 
 
 def edited(
