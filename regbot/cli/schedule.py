@@ -17,7 +17,7 @@ from regbot.cli.output import show
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from regbot.config.values import Config
+    from regbot.config.values import Config, Script
     from regbot.run.timetable import Turn
 
 
@@ -91,11 +91,21 @@ def _show(turns: Iterable[tuple[Turn, str]]) -> None:
                 str(turn.due.tzinfo),
                 turn.script.name,
             ),
-            remark,
+            _remark(turn.script, remark),
         )
         for turn, remark in listed
     ]
     show(lambda stream: print_lines(columns, lines, stream, title="remark"))
+
+
+def _remark(script: Script, remark: str) -> str:
+    """What is said of a run, and that it changes nothing if its script needs approval."""
+    from regbot.units import format_duration
+
+    if not script.approve:
+        return remark
+    wait = f"makes a plan that waits {format_duration(script.approve_within)} for approval"
+    return f"{remark}; {wait}" if remark else wait
 
 
 def _shown(moment: datetime) -> str:

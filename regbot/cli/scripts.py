@@ -101,6 +101,7 @@ def server(config_path: str, only: tuple[str, ...], settings: Settings, *, dry_r
 
     config = read_config(config_path, compiler()).only(only)
     config.require_schedules()
+    config.server.require_tokens()
     with open_bot(config, config_path, settings, Options(dry_run=dry_run)) as bot:
         bot.serve(lambda run: tell_left_behind(bot, run, settings))
 

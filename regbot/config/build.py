@@ -12,8 +12,8 @@ from regbot.config.document import Document, Mark, Problem, Scalar, shown
 from regbot.config.document import Path as KeyPath
 from regbot.config.inusefields import InUseSection
 from regbot.config.schema import CacheSection, File, GuardSection, ScriptSection
-from regbot.config.section import FileReader
-from regbot.config.values import CacheSettings, Config, Script
+from regbot.config.section import FileReader, Section
+from regbot.config.values import CacheSettings, Config, Script, ServerSettings
 from regbot.http.hosts import ClientSettings, HostSettings, Login, Origin
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
@@ -28,6 +28,8 @@ def build(reader: FileReader, file: File) -> Config:
     document = reader.document
     creds, scripts = file.creds or (), file.scripts or ()
     warnings = list(_warnings(document, creds, scripts))
+    if file.server:
+        warnings += _empty_templates(document, ("server",), file.server)
     settings = dict(file.defaults.values) if file.defaults else {}
     settings["cache"] = _cache(settings.get("cache"))
     defaults = _defaults(document, settings, reader.folder)
@@ -42,6 +44,7 @@ def build(reader: FileReader, file: File) -> Config:
         tuple(
             _script(document, number, section, defaults) for number, section in enumerate(scripts)
         ),
+        server=ServerSettings(**file.server.values) if file.server else ServerSettings(),
         warnings=tuple(document.line(warning) for warning in sorted(set(warnings))),
         **_fields_of(Config, settings),
     )
@@ -176,8 +179,13 @@ def _creds_warnings(document: Document, number: int, creds: Creds) -> Iterator[P
         mark = document.key(("creds", number, "scheme"))
         word = "disabled" if creds.scheme == "http" else "enabled"
         yield Problem(mark, f"scheme is deprecated (write tls: {word} instead)")
-    for alias, key in Creds.keys.items():
-        mark, node = document.find(("creds", number, alias))
-        if isinstance(node, Scalar) and "{{" in node.text and not creds.values.get(key.name):
+    yield from _empty_templates(document, ("creds", number), creds)
+
+
+def _empty_templates(document: Document, path: KeyPath, section: Section) -> Iterator[Problem]:
+    """A warning for each template in a section that gave nothing."""
+    for alias, key in section.keys.items():
+        mark, node = document.find((*path, alias))
+        if isinstance(node, Scalar) and "{{" in node.text and not section.values.get(key.name):
             text = f"{alias}: the template's result is empty (is the variable or the file empty?)"
             yield Problem(mark, text)

@@ -42,6 +42,7 @@ from regbot.config.patternfields import protection_of
 from regbot.config.repositories import RepositoriesSection
 from regbot.config.retention import RetentionSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
+from regbot.config.serverfields import ServerSection
 from regbot.config.shapes import Shape, any_of, shape_of
 
 
@@ -121,6 +122,10 @@ class DefaultsSection(Section):
         duration_or_nothing_of, "The `misfireGrace` of scripts that set none.", default="1h"
     )
     overlap = Key(overlap_of, "The `overlap` of scripts that set none.", default="skip")
+    approve = Key(flag_of, "The `approve` of scripts that set none.", default=False)
+    approve_within = Key(
+        duration_of, "The `approveWithin` of scripts that set none.", default="24h"
+    )
     timeout = Key(duration_of, "The time limit of scripts that set none.")
     use_docker_config = Key(
         inverted_flag_of,
@@ -218,7 +223,7 @@ class ScriptSection(Section):
         misfire_of,
         "What to do about a run that was missed, because regbot was not running or the machine"
         " was asleep: `once` runs the script once, however many runs were missed, and `skip`"
-        " waits for the next time. See [the server](config.md#the-server).",
+        " waits for the next time. See [the server](server.md#when-scripts-run).",
     )
     misfire_grace = Key(
         duration_or_nothing_of,
@@ -229,6 +234,15 @@ class ScriptSection(Section):
         "What to do when the script is due while its last run is still going: `skip` leaves the"
         " new run out, and `queue` begins it when the last one has ended. One run waits at"
         " most.",
+    )
+    approve = Key(
+        flag_of,
+        "With `true`, `regbot server` makes a plan when the script is due, and changes nothing"
+        " until somebody approves the plan, see [approval](server.md#approval). `regbot once`"
+        " doesn't wait for approval.",
+    )
+    approve_within = Key(
+        duration_of, "A plan that nobody approved in this time lapses. `0` means the default."
     )
     timeout = Key(duration_of, "The script is ended after this time.")
     args = Key(arguments_of, "Any values. Lua finds them in the table `args`.")
@@ -255,3 +269,8 @@ class File(Section):
     creds = Key(Listing(Creds.read), "The registries: how to reach each, and how to log in.")
     defaults = Key(DefaultsSection.read, "What holds for all scripts and registries.")
     scripts = Key(Listing(ScriptSection.read), "The scripts, and when each of them runs.")
+    server = Key(
+        ServerSection.read,
+        "Who may look at the pages of `regbot server --listen`, and who may ask it for"
+        " something, see [running a server](server.md).",
+    )

@@ -7,9 +7,10 @@ from dataclasses import field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from regbot.errors import ConfigError, UsageError
-from regbot.http.hosts import ClientSettings
+from regbot.http.hosts import ClientSettings, Secret
 from regbot.oci.patterns import Pattern
 from regbot.plan.guard import Guard
 from regbot.rules.in_use.settings import Command, InUseSettings
@@ -23,6 +24,7 @@ Overlap = Literal["skip", "queue"]
 """What becomes of a run that is due while the last one is going."""
 
 DEFAULT_MISFIRE_GRACE = 3600.0
+DEFAULT_APPROVE_WITHIN = 86400.0
 DEFAULT_MEMORY = 256 * 1024 * 1024
 DEFAULT_JOURNAL_KEEP = 30 * 86400.0
 DEFAULT_READAHEAD = 32
@@ -75,8 +77,9 @@ class Script:
     ``file:line:column`` of the script in the config. It has a schedule or an interval,
     never both; times are in seconds, ``memory`` in bytes. An empty ``timezone`` is the
     machine's. Runs begin up to ``jitter`` after their time, and one that was missed may be
-    made up for within ``misfire_grace``. With a ``retention`` policy it has no text, and is
-    about ``repositories``.
+    made up for within ``misfire_grace``. With ``approve`` a server makes plans of it, which
+    lapse if nobody approves them for ``approve_within``. With a ``retention`` policy it has no
+    text, and is about ``repositories``.
     """
 
     name: str = ""
@@ -92,6 +95,8 @@ class Script:
     misfire: Misfire = "once"
     misfire_grace: float = DEFAULT_MISFIRE_GRACE
     overlap: Overlap = "skip"
+    approve: bool = False
+    approve_within: float = DEFAULT_APPROVE_WITHIN
     timeout: float | None = None
     args: Mapping[str, object] = field(default_factory=dict)
     enabled: bool = True
@@ -102,6 +107,39 @@ class Script:
     timezone: str = ""
     guard: Guard = Guard()
     in_use: InUseSettings = InUseSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Who may call a server over HTTP, and by which names.
+
+    With ``token`` one may ask for runs, and approve and apply plans; with ``read_token`` or
+    ``token`` one may read. None is a token that the config doesn't set: nobody may ask, and
+    everybody may read. An empty one comes of a template that gave nothing: it fits no request.
+    ``hosts`` are names in lower case; ``url`` is where people reach the pages, or empty.
+    """
+
+    token: Secret | None = None
+    read_token: Secret | None = None
+    hosts: tuple[str, ...] = ()
+    url: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The host names that a request may be for, that of the URL among them."""
+        host = urlsplit(self.url).hostname if self.url else None
+        return frozenset((*self.hosts, *([host] if host else [])))
+
+    def require_tokens(self) -> None:
+        """Raise a ConfigError for a token whose template gave nothing."""
+        tokens = {"token": self.token, "readToken": self.read_token}
+        problems = [
+            f"server.{key} is empty (is the variable or the file of its template empty?)"
+            for key, token in tokens.items()
+            if token is not None and not token
+        ]
+        if problems:
+            raise ConfigError(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +162,7 @@ class Config:
     journal_keep: float = DEFAULT_JOURNAL_KEEP
     readahead: int = DEFAULT_READAHEAD
     cache: CacheSettings = CacheSettings()
+    server: ServerSettings = ServerSettings()
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
 

@@ -107,6 +107,15 @@ def test_a_script_without_a_schedule_is_named(tmp_path):
     assert "script 'a' has neither schedule nor interval" in done.stderr
 
 
+def test_a_script_that_needs_approval_makes_a_plan(tmp_path):
+    path = config_file(
+        tmp_path,
+        {"name": "a", "schedule": "@hourly", "approve": True, "approveWithin": "90m"},
+    )
+    (row,) = listed(tmp_path, "-c", path, "--next", "1")
+    assert row[2:] == ["a", "makes a plan that waits 1h30m for approval"]
+
+
 def test_a_missed_run_is_made_up_for_at_the_start(start, tmp_path):
     path = config_file(tmp_path, {"name": "a", "interval": "30m"})
     note_run(tmp_path, path, "a", "@every 1800.0", time.time() - 45 * 60)
@@ -140,6 +149,16 @@ def test_a_missed_run_can_be_left_out(start, tmp_path):
     server = start(path)
     lines = "".join(until(server, "msg=scheduled"))
     assert 'level=WARN msg="skipped: its time was missed" script=a' in lines
+
+
+def test_a_server_does_not_start_with_an_empty_token(tmp_path):
+    path = tmp_path / "bot.yml"
+    script = {"name": "a", "script": "log('it ran')", "schedule": "@hourly"}
+    server = {"token": '{{env "NOT_SET"}}'}
+    path.write_text(json.dumps({"server": server, "scripts": [script]}))
+    done = regbot("server", "-c", str(path), home=tmp_path)
+    assert done.returncode == 2
+    assert "server.token is empty (is the variable or the file of its template" in done.stderr
 
 
 def test_another_schedule_has_missed_nothing(start, tmp_path):

@@ -21,6 +21,10 @@ def defaults(line: str) -> str:
     return f"defaults:\n  {line}\n{SCRIPT}"
 
 
+def server(line: str) -> str:
+    return f"server:\n  {line}\n{SCRIPT}"
+
+
 def script(line: str) -> str:
     return f"scripts:\n  - name: a\n    script: x()\n    {line}\n"
 
@@ -43,8 +47,8 @@ MISTAKES = {
     ),
     script("1: 2"): (
         "4:5: unknown key '1' (the keys here are name, script, file, retention, repositories,"
-        " schedule, interval, jitter, misfire, misfireGrace, overlap, timeout, args, enabled, env,"
-        " guard, inUse; keys of your own begin with x-)"
+        " schedule, interval, jitter, misfire, misfireGrace, overlap, approve, approveWithin,"
+        " timeout, args, enabled, env, guard, inUse; keys of your own begin with x-)"
     ),
     creds("password: hunter2"): "3:5: unknown key 'password' (did you mean pass?)",
     creds("username: me"): "3:5: unknown key 'username' (did you mean user?)",
@@ -61,6 +65,46 @@ MISTAKES = {
     script("maxDeletes: 5"): "4:5: unknown key 'maxDeletes' (it belongs under defaults.guard)",
     f"default: {{}}\n{SCRIPT}": "1:1: unknown key 'default' (did you mean defaults?)",
     f"interval: 1h\n{SCRIPT}": "1:1: unknown key 'interval' (it belongs under defaults)",
+    script("approved: true"): "4:5: unknown key 'approved' (did you mean approve?)",
+    script("approve: maybe"): (
+        "4:14: approve: expected true or false, not 'maybe' (write true or false)"
+    ),
+    script("hosts: []"): "4:5: unknown key 'hosts' (it belongs under server)",
+    # server
+    server("token: tooshort"): (
+        "2:10: token: a token needs at least 16 characters (make one: openssl rand -hex 32)"
+    ),
+    server("token: ''"): (
+        "2:10: token: a token needs at least 16 characters (make one: openssl rand -hex 32)"
+    ),
+    server("readToken: a secret of some words"): (
+        "2:14: readToken: it has a space or a character that is not ASCII (make one without)"
+    ),
+    server("{token: 0123456789abcdef, readToken: 0123456789abcdef}"): (
+        "2:3: token and readToken are the same, so whoever may read could delete"
+        " (make another for readToken)"
+    ),
+    server("hosts: regbot.example.org"): (
+        "2:10: hosts: expected a list, not a string (begin each entry with -)"
+    ),
+    server("hosts: ['regbot.example.org:8080']"): (
+        "2:11: hosts: expected a host name without a port, not 'regbot.example.org:8080'"
+        " (write one such as regbot.example.org)"
+    ),
+    server("hosts: ['*.example.org']"): (
+        "2:11: hosts: expected a host name without a port, not '*.example.org'"
+        " (write one such as regbot.example.org)"
+    ),
+    **{
+        server(f"url: {url}"): (
+            "2:8: url: expected an http or https URL (write one such as https://regbot.example.org)"
+        )
+        for url in ("regbot.example.org", "ftp://a.example", "https://", "https://u:p@a.example")
+    },
+    server("url: https://a.example/regbot?x=1"): (
+        "2:8: url: only a scheme, a host and a port may be in it"
+        " (write one such as https://regbot.example.org)"
+    ),
     # duplicates
     script(
         "name: b"

@@ -15,7 +15,8 @@ from regbot.config.schema import (
     GuardSection,
     ScriptSection,
 )
-from regbot.config.values import CacheSettings, Config, Script
+from regbot.config.serverfields import ServerSection
+from regbot.config.values import CacheSettings, Config, Script, ServerSettings
 from regbot.errors import ConfigError
 from regbot.http.hosts import ClientSettings, HostSettings, Login, Secret
 from regbot.plan.guard import Guard
@@ -362,6 +363,7 @@ def test_nothing_to_run_is_a_warning():
         (ApiOpts, (HostSettings,), set()),
         (GuardSection, (Guard,), set()),
         (CacheSection, (CacheSettings,), set()),
+        (ServerSection, (ServerSettings,), set()),
         (DefaultsSection, (Script, ClientSettings, Config), set()),
         (ScriptSection, (Script,), {"script", "file"}),
     ],
@@ -440,3 +442,78 @@ class TestReading:
     def test_mistakes(self, text, problem):
         (found,) = problems(f"defaults: {{{text}}}\nscripts: [{{name: a, script: x}}]")
         assert found.startswith(f"bot.yml:{problem}")
+
+
+class TestServer:
+    """Who may look at the pages of a server, and ask it for something."""
+
+    def test_without_the_section_everybody_may_read_and_nobody_ask(self):
+        assert load("version: 1").server == ServerSettings(None, None, (), "")
+
+    def test_every_field(self):
+        config = load(
+            """
+            server:
+              token: ' {{env "TOKEN"}} '
+              readToken: 0123456789abcdef
+              hosts: [Regbot.Example.org, localhost, "2001:db8::1", regbot.example.org]
+              url: https://Bot.example.org:8443/
+            """,
+            environ={"TOKEN": "sesame-sesame-sesame\n"},
+        )
+        server = config.server
+        assert server == ServerSettings(
+            token=Secret("sesame-sesame-sesame"),
+            read_token=Secret("0123456789abcdef"),
+            hosts=("regbot.example.org", "localhost", "2001:db8::1"),
+            url="https://bot.example.org:8443",
+        )
+        assert server.names == {
+            "regbot.example.org",
+            "localhost",
+            "2001:db8::1",
+            "bot.example.org",
+        }
+        assert "sesame" not in repr(server)
+        server.require_tokens()
+
+    def test_a_token_whose_variable_is_empty_is_known_but_fits_nothing(self):
+        """Commands that need no token work, and a server with a page doesn't start."""
+        config = load(
+            "server: {token: '{{env \"T\"}}', readToken: '{{env \"R\"}}'}\n"
+            "scripts: [{name: a, script: x()}]"
+        )
+        assert (config.server.token, config.server.read_token) == (Secret(), Secret())
+        why = "the template's result is empty (is the variable or the file empty?)"
+        assert config.warnings == (
+            f"bot.yml:1:17: token: {why}",
+            f"bot.yml:1:43: readToken: {why}",
+        )
+        with pytest.raises(ConfigError) as caught:
+            config.server.require_tokens()
+        advice = "is empty (is the variable or the file of its template empty?)"
+        assert caught.value.problems == (
+            f"server.token {advice}",
+            f"server.readToken {advice}",
+        )
+
+    def test_a_mistake_in_a_token_does_not_show_it(self):
+        (problem,) = problems("server: {token: hunter2}")
+        assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "expected"),
+    [
+        ("{}", "", (False, 86400.0)),
+        ("{}", "approve: true", (True, 86400.0)),
+        ("{approve: true, approveWithin: 2h}", "", (True, 7200.0)),
+        ("{approve: true, approveWithin: 2h}", "approve: false", (False, 7200.0)),
+        ("{approve: true}", "approveWithin: 0", (True, 86400.0)),
+    ],
+)
+def test_a_script_may_wait_for_approval(defaults, own, expected):
+    script = one_script(
+        f"defaults: {defaults}\nscripts:\n  - name: a\n    script: x()\n    {own}\n"
+    )
+    assert (script.approve, script.approve_within) == expected
