@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from regbot.events import Emit
     from regbot.lua.finding import Reader
     from regbot.run.bot import Bot, Options
+    from regbot.run.service import Service
 
 
 def read_config(path: str | None, reader: Reader | None = None) -> Config:
@@ -63,9 +64,53 @@ def open_bot(
     terminal, what the bot does now is shown there, and the log leaves out what that shows.
     ``table``: at the end a table shows each action.
     """
+    from regbot.run.bot import Options, assemble
+
+    options = replace(options or Options(), user_agent=settings.user_agent)
+    with (
+        _listening(settings, *listeners, prints=prints, live=live, table=table) as emit,
+        assemble(config, options, absolute_path(config_path), emit) as bot,
+    ):
+        ask_on_signals(bot.stop.ask)
+        yield bot
+
+
+@contextmanager
+def open_service(
+    config: Config,
+    config_path: str,
+    settings: Settings,
+    options: Options,
+    *listeners: Emit,
+    with_reports: bool = False,
+) -> Iterator[Service]:
+    """Open a server that logs, and that a signal stops gracefully.
+
+    Its arguments are those of ``open_bot`` and of ``run.service.open_service``.
+    """
+    from regbot.run import service
+
+    options = replace(options, user_agent=settings.user_agent)
+    path = absolute_path(config_path)
+    with (
+        _listening(settings, *listeners) as emit,
+        service.open_service(config, options, path, emit, with_reports=with_reports) as opened,
+    ):
+        ask_on_signals(opened.stop.ask)
+        yield opened
+
+
+@contextmanager
+def _listening(
+    settings: Settings,
+    *listeners: Emit,
+    prints: TextIO | None = None,
+    live: bool = False,
+    table: bool = False,
+) -> Iterator[Emit]:
+    """All that hears of events: the log, what shows and prints, and ``listeners``."""
     from regbot.cli.logs import make_log
     from regbot.events import fan_out
-    from regbot.run.bot import Options, assemble
 
     out = prints or sys.stdout
     form = settings.log_format
@@ -77,12 +122,8 @@ def open_bot(
         if shown
         else make_log(settings.level, form)
     )
-    emit = fan_out(log, printing, *listeners, *([shown] if shown else []))
-    options = replace(options or Options(), user_agent=settings.user_agent)
     try:
-        with assemble(config, options, absolute_path(config_path), emit) as bot:
-            ask_on_signals(bot.stop.ask)
-            yield bot
+        yield fan_out(log, printing, *listeners, *([shown] if shown else []))
     finally:
         if shown:
             shown.close()

@@ -15,6 +15,7 @@ from regbot.cli.output import note, show
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
+    from regbot.config.values import Config
     from regbot.events import Ending, Level, RunEnded
     from regbot.report.model import Kind, Row
     from regbot.run.bot import Bot, Ended
@@ -71,7 +72,7 @@ def show_end(
         show(partial(print_table, table, text))
     if settings.log_format == "json" or table is None:
         tell_ending(text, settings, ended.status)
-    tell_left_behind(bot, run, settings)
+    tell_left_behind(run, bot.config, bot.config_path, settings)
 
 
 def _way_back(bot: Bot, run: RunEnded) -> Sequence[str]:
@@ -82,17 +83,18 @@ def _way_back(bot: Bot, run: RunEnded) -> Sequence[str]:
         outcome.status == "done" and isinstance(outcome.action, DeleteTag | DeleteManifest)
         for outcome in bot.outcomes
     )
-    return [f"undo with: {undo_command(bot, run.id)}"] if run.id and deleted else []
+    undo = undo_command(bot.config, bot.config_path, run.id)
+    return [f"undo with: {undo}"] if run.id and deleted else []
 
 
-def tell_left_behind(bot: Bot, run: RunEnded, settings: Settings) -> None:
+def tell_left_behind(run: RunEnded, config: Config, config_path: str, settings: Settings) -> None:
     """Tell which tags are left on a placeholder, and how to restore them."""
     for tag in run.left_behind:
         text = f"{tag.reference} is left on a placeholder, put {tag.digest} back on it with: "
-        tell(text + undo_command(bot, run.id, tag.reference), settings, "error")
+        tell(text + undo_command(config, config_path, run.id, tag.reference), settings, "error")
 
 
-def undo_command(bot: Bot, run: str, tag: str = "") -> str:
+def undo_command(config: Config, config_path: str, run: str, tag: str = "") -> str:
     """The command that undoes a run, or restores one of its tags.
 
     It names the config if that sets the folder of the journal, because the run can't
@@ -100,7 +102,7 @@ def undo_command(bot: Bot, run: str, tag: str = "") -> str:
     """
     command = ["regbot", "undo", run]
     command += ["--tag", tag] if tag else []
-    command += ["-c", bot.config_path] if bot.config.state else []
+    command += ["-c", config_path] if config.state else []
     return shlex.join(command)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbot.cli.group import EXIT_CODES
-from regbot.cli.opening import open_bot, read_config
+from regbot.cli.opening import absolute_path, open_bot, open_service, read_config
 from regbot.cli.options import (
     config_option,
     dry_run_option,
@@ -97,13 +97,19 @@ def server(config_path: str, only: tuple[str, ...], settings: Settings, *, dry_r
     Every script needs a schedule or an interval in the config. SIGTERM and Ctrl-C end the
     running scripts and then the server.
     """
+    from regbot.events import Event, RunEnded
     from regbot.run.bot import Options
 
     config = read_config(config_path, compiler()).only(only)
     config.require_schedules()
     config.server.require_tokens()
-    with open_bot(config, config_path, settings, Options(dry_run=dry_run)) as bot:
-        bot.serve(lambda run: tell_left_behind(bot, run, settings))
+
+    def hear(event: Event) -> None:
+        if isinstance(event, RunEnded):
+            tell_left_behind(event, config, absolute_path(config_path), settings)
+
+    with open_service(config, config_path, settings, Options(dry_run=dry_run), hear) as service:
+        service.serve()
 
 
 @click.command()

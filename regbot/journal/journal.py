@@ -8,11 +8,9 @@ can't be written, StorageError is raised and the delete must not happen.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -22,6 +20,7 @@ from regbot.files import writing
 from regbot.image.parts import blobs_of
 from regbot.journal.history import History
 from regbot.journal.manifest_files import ManifestFiles
+from regbot.journal.naming import new_id
 from regbot.journal.records import (
     ActionRecord,
     EntryStatus,
@@ -96,7 +95,7 @@ class Journal:
         started = self._clock()
         with self._history.writing():
             while True:
-                run = RunRecord(run_id or _new_id(started), kind, config, fingerprint, started)
+                run = RunRecord(run_id or new_id(started), kind, config, fingerprint, started)
                 run_id = ""
                 if self._history.add_run(run):
                     break
@@ -123,7 +122,7 @@ class Journal:
     def begin_script(self, run: ScriptRun) -> ScriptRun:
         """Begin a run of a script, and give it its id. Raises StorageError."""
         return self._history.script_runs.add(
-            run, lambda: _new_id(run.started), lambda added: self._running.take(_lock_of(added))
+            run, lambda: new_id(run.started), lambda added: self._running.take(_lock_of(added))
         )
 
     def end_script(self, run: ScriptRun) -> None:
@@ -133,12 +132,20 @@ class Journal:
 
     def script_runs(self, limit: int | None = None) -> list[ScriptRun]:
         """The runs of scripts, newest first; ``interrupted`` if their process is gone."""
-        return [
-            replace(run, status="interrupted")
-            if run.status == "running" and not self._running.is_held(_lock_of(run.id))
-            else run
-            for run in self._history.script_runs.all(limit)
-        ]
+        return [self._checked_script(run) for run in self._history.script_runs.all(limit)]
+
+    def _checked_script(self, run: ScriptRun) -> ScriptRun:
+        """The run of a script, ``interrupted`` if its process is gone."""
+        if run.status == "running" and not self._running.is_held(_lock_of(run.id)):
+            return replace(run, status="interrupted")
+        return run
+
+    def last_script_runs(self, config: str) -> list[ScriptRun]:
+        """Of each script of a config, the last run, and the last that ended well.
+
+        The oldest comes first.
+        """
+        return [self._checked_script(run) for run in self._history.script_runs.last(config)]
 
     def last_due(self, config: str) -> Mapping[tuple[str, str], float]:
         """When the last run of each script of a config was due, by script and schedule."""
@@ -146,7 +153,7 @@ class Journal:
 
     def keep_plan(self, content: bytes, *, made: float, config: str, summary: str) -> PlanRecord:
         """Keep a plan under an id like that of a run. Raises StorageError."""
-        return self._history.plans.add(lambda: _new_id(made), made, config, summary, content)
+        return self._history.plans.add(lambda: new_id(made), made, config, summary, content)
 
     def plans(self) -> list[PlanRecord]:
         """The plans that are kept, newest first."""
@@ -217,12 +224,6 @@ class Journal:
 def _lock_of(script_run: str) -> str:
     """The lock of a run of a script; the run's own is that of what it changes."""
     return f"{script_run}.script"
-
-
-def _new_id(seconds: float) -> str:
-    """The time in UTC and a few random digits."""
-    at = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{at}-{secrets.token_hex(2)}"
 
 
 class RunJournal:

@@ -1,12 +1,20 @@
-"""Runs and plans by the beginning of their id."""
+"""The ids of runs and plans: new ones, and those there are by their beginning."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from regbot.errors import InvalidValue, NotFound
 
 _SHOWN = 4
+
+
+def new_id(seconds: float) -> str:
+    """The time in UTC, given in seconds since 1970, and a few random digits."""
+    at = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{at}-{secrets.token_hex(2)}"
 
 
 def named(prefix: str, ids: Sequence[str], noun: str, command: str) -> str:

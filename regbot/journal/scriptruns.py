@@ -85,6 +85,25 @@ class ScriptRuns:
         )
         return [self._read(row) for row in rows]
 
+    def last(self, config: str) -> list[ScriptRun]:
+        """Of each script of a config, the last run, and the last that ended well.
+
+        The oldest comes first.
+        """
+        if not self._has_table():
+            return []
+        path = storable(config)
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM script_run WHERE id IN ("  # noqa: S608
+            "SELECT id FROM"
+            " (SELECT id, max(started) FROM script_run WHERE config = ? GROUP BY script)"
+            " UNION SELECT id FROM (SELECT id, max(ended) FROM script_run"
+            " WHERE config = ? AND status = 'done' GROUP BY script)"
+            ") ORDER BY started, id",
+            (path, path),
+        )
+        return [self._read(row) for row in rows]
+
     def last_due(self, config: str) -> dict[tuple[str, str], float]:
         """When the last run of each script of a config was due, by script and schedule."""
         if not self._has_table():

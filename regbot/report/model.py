@@ -13,7 +13,7 @@ from regbot.events import Ending
 from regbot.plan.outcome import RunLine, Status
 from regbot.values import dataclass
 
-Kind = Literal["once", "plan", "apply", "run", "library"]
+Kind = Literal["once", "server", "plan", "apply", "run", "library"]
 
 STATUSES: tuple[Status, ...] = ("failed", "stopped", "skipped", "planned", "done", "unchanged")
 """In the order of urgency."""

@@ -21,6 +21,7 @@ BYTES_EXPLAINED = (
 _LONG_DIGEST = re.compile(r"\b(sha(?:256|512)[:-][0-9a-f]{12})[0-9a-f]{20,}\.?")
 _HEADINGS = {
     "once": "Run",
+    "server": "Run of a server",
     "run": "Run of one script",
     "plan": "Plan",
     "apply": "Plan applied",

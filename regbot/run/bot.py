@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
 from regbot.events import Emit, Ending, RunEnded, RunStarted, StepsAhead
+from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
 from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
@@ -24,9 +25,8 @@ from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
 from regbot.run.job import run_script, session_of
 from regbot.run.recording import Recording, recording
-from regbot.run.scheduler import Scheduler, run_all
+from regbot.run.scheduler import run_all
 from regbot.run.services import RunResult, Services
-from regbot.run.timetable import Turn, due_rules
 from regbot.stopping import Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
@@ -103,6 +103,11 @@ class Bot:
         return self._journal.config
 
     @property
+    def journal_settings(self) -> JournalSettings:
+        """Where the journal is; off where nothing is recorded, as in a dry run."""
+        return replace(self._journal, off=self._journal.off or self._services.dry_run)
+
+    @property
     def _enabled(self) -> list[Script]:
         return [script for script in self.config.scripts if script.enabled]
 
@@ -148,37 +153,18 @@ class Bot:
         """Run one script that is not in the config."""
         return self._recorded("run", lambda services: [run_script(script, services, self.stop)], 1)
 
-    def serve(self, after_run: Callable[[RunEnded], None]) -> None:
-        """Run scripts when they are due, until stopped.
+    def for_run(self) -> Bot:
+        """A bot for one run of a server: the same, with outcomes of its own."""
+        services = self._services
+        own_overlay = _own_overlay(services.bind, self.stop, services.emit)
+        overlay = own_overlay if services.dry_run else None
+        services = replace(services, outcomes=Outcomes(), overlay=overlay)
+        return Bot(self.config, services, self.stop, self._journal)
 
-        Each is a run of its own. ``after_run`` is called at its end, in the run's thread.
-        Raises StateInUse if there is another server with the same folder of state.
-        """
-        from regbot.run.service_record import service_record
+    def run_due(self, script: Script, run_id: str) -> Ended:
+        """Run a script of a server, as the run with this id."""
 
-        settings, emit = self._journal, self._services.emit
-        settings = replace(settings, off=settings.off or self._services.dry_run)
-        with service_record(settings, emit) as record:
-
-            def run_due(turn: Turn) -> None:
-                outcomes = Outcomes()
-                with record.of(turn, outcomes) as noted:
-                    ended = self._run_due(turn.script, outcomes, noted.id)
-                    noted.result = ended.results[0]
-                after_run(ended.run)
-
-            Scheduler(
-                due_rules(self.config),
-                run_due,
-                parallel=self.config.parallel,
-                stop=self.stop,
-                emit=emit,
-                before=record.last_due(self.config),
-            ).serve()
-
-    def _run_due(self, script: Script, outcomes: Outcomes, run_id: str) -> Ended:
         def work(services: Services) -> list[RunResult]:
-            services = replace(services, outcomes=outcomes, overlay=None)
             return [run_script(script, services, self.stop)]
 
         return self._recorded("server", work, 1, run_id)
@@ -352,7 +338,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         whole=options.whole,
         turns=options.turns,
         start_process=options.start_process,
-        overlay=_shared_overlay(transport, stop, emit) if options.dry_run else None,
+        overlay=_own_overlay(transport.bind, stop, emit) if options.dry_run else None,
         reading=Reading(config.readahead, cache),
     )
     own_folder = options.journal if isinstance(options.journal, Path) else None
@@ -376,5 +362,5 @@ def _without_actions(emit: Emit) -> Emit:
     return lambda event: None if isinstance(event, ActionDone) else emit(event)
 
 
-def _shared_overlay(transport: Transport, stop: Stop, emit: Emit) -> OverlayStores:
-    return OverlayStores(OpenStores(transport.bind(stop), stop=stop, emit=emit))
+def _own_overlay(bind: Callable[[Stop], Exchange], stop: Stop, emit: Emit) -> OverlayStores:
+    return OverlayStores(OpenStores(bind(stop), stop=stop, emit=emit))

@@ -87,6 +87,12 @@ class Scheduler:
                 with self._lock:
                     self._is_over = True
 
+    def overview(self) -> tuple[Mapping[str, Turn], frozenset[str]]:
+        """The next run of each script by its name, and the scripts of which a run waits."""
+        with self._lock:
+            upcoming = {turn.script.name: turn for turn in self._timetable.upcoming}
+            return upcoming, self._timetable.waiting
+
     def _seconds_to_next(self) -> float:
         earliest = min(turn.at for turn in self._timetable.upcoming)
         return min(_LONGEST_SLEEP, max(0.0, (earliest - self._now()).total_seconds()))

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from regbot.config.values import Config, Script
+from regbot.config.values import Config
 from regbot.errors import StateInUse, StorageError
 from regbot.events import Emit, Message
 from regbot.journal.journal import Journal, default_state
+from regbot.journal.naming import new_id
 from regbot.journal.records import ScriptRun
 from regbot.journal.serverlock import only_server
 from regbot.journal.slot import JournalSettings
-from regbot.plan.outcome import Outcomes
-from regbot.run.services import RunResult
-from regbot.run.timetable import Turn
-from regbot.values import dataclass
+from regbot.run.timetable import rule_text
 
 _TIDIED_EVERY = 3600.0
 """Seconds after which what is too old is removed again."""
-
-
-def rule_text(script: Script) -> str:
-    """The rule by which a script is due, as it is compared with that of its last run."""
-    if script.schedule:
-        return f"{script.schedule} {script.timezone}".strip()
-    return f"@every {script.interval}"
 
 
 def last_due(journal: Journal, config: Config, path: str) -> dict[str, datetime]:
@@ -45,79 +36,74 @@ def last_due(journal: Journal, config: Config, path: str) -> dict[str, datetime]
     }
 
 
-@dataclass(slots=True)
-class Noted:
-    """A run on record, by its id, which is empty where it is not recorded.
-
-    Who runs the script sets the ``result``.
-    """
-
-    id: str
-    result: RunResult = RunResult("", "failed", "internal error")
-
-
 class ServiceRecord:
     """The runs of a server's scripts on record; threads may share it.
 
-    Without a journal, and where that can't be written, runs go on unrecorded.
+    Without a ``journal``, and where that can't be written, runs go on unrecorded, and what
+    is known of them is what happened since the server was started.
     """
 
     def __init__(self, journal: Journal | None, settings: JournalSettings, emit: Emit) -> None:
-        self._journal = journal
+        self.journal = journal
         self._settings = settings
         self._emit = emit
         self._tidied: float | None = None
+        self._lock = threading.Lock()
+        self._running: dict[str, ScriptRun] = {}
+        self._last: dict[str, ScriptRun] = {}
+        self._last_success: dict[str, float] = {}
+        if journal:
+            for run in journal.last_script_runs(settings.config):
+                self._note(run)
 
     def last_due(self, config: Config) -> Mapping[str, datetime]:
         """When the last run of each script was due, by the script's name."""
-        journal = self._journal
-        return last_due(journal, config, self._settings.config) if journal else {}
+        return last_due(self.journal, config, self._settings.config) if self.journal else {}
 
-    @contextmanager
-    def of(self, turn: Turn, outcomes: Outcomes) -> Iterator[Noted]:
-        """A run on record, with the ``outcomes`` that it has at the end."""
-        run = self._begin(turn)
-        noted = Noted(run.id if run else "")
-        try:
-            yield noted
-        finally:
-            if run:
-                self._end(run, noted.result, outcomes)
+    def running(self, script: str) -> tuple[ScriptRun, ...]:
+        """The runs of a script that are going."""
+        with self._lock:
+            return tuple(run for run in self._running.values() if run.script == script)
 
-    def _begin(self, turn: Turn) -> ScriptRun | None:
-        """Note that a run begins; None where that can't be noted."""
-        if not self._journal:
-            return None
-        run = ScriptRun(
-            "",
-            turn.script.name,
-            "server",
-            self._settings.config,
-            time.time(),
-            rule_text(turn.script),
-            turn.due.timestamp(),
-        )
-        try:
-            self._tidy(self._journal)
-            return self._journal.begin_script(run)
-        except StorageError as error:
-            self._warn("the run is not recorded", error)
-            return None
+    def last(self, script: str) -> ScriptRun | None:
+        """The run of a script that ended last."""
+        return self._last.get(script)
 
-    def _end(self, run: ScriptRun, result: RunResult, outcomes: Outcomes) -> None:
-        ended = replace(
-            run,
-            ended=time.time(),
-            status=result.status,
-            error=result.error,
-            guarded=result.guarded,
-            counts=Counter(outcome.status for outcome in outcomes.all),
-        )
+    def last_success(self, script: str) -> float | None:
+        """When a run of a script last ended well, in seconds since 1970."""
+        return self._last_success.get(script)
+
+    def begin(self, run: ScriptRun) -> ScriptRun:
+        """Note that a run begins, which gets its config and its id."""
+        run = self._begun(replace(run, config=self._settings.config))
+        with self._lock:
+            self._running[run.id] = run
+        return run
+
+    def _begun(self, run: ScriptRun) -> ScriptRun:
+        if self.journal:
+            try:
+                self._tidy(self.journal)
+                return self.journal.begin_script(run)
+            except StorageError as error:
+                self._warn("the run is not recorded", error)
+        return replace(run, id=new_id(run.started))
+
+    def end(self, run: ScriptRun) -> None:
+        """Note how a run ended."""
+        with self._lock:
+            self._running.pop(run.id, None)
+        self._note(run)
         try:
-            if self._journal:
-                self._journal.end_script(ended)
+            if self.journal:
+                self.journal.end_script(run)
         except StorageError as error:
             self._warn("the end of the run is not recorded", error)
+
+    def _note(self, run: ScriptRun) -> None:
+        self._last[run.script] = run
+        if run.status == "done" and run.ended is not None:
+            self._last_success[run.script] = run.ended
 
     def _tidy(self, journal: Journal) -> None:
         now = time.monotonic()

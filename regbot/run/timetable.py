@@ -56,6 +56,13 @@ def _rule_of(script: Script) -> Due:
     return Every(script.interval or 0.0)
 
 
+def rule_text(script: Script) -> str:
+    """The rule by which a script is due, as it is compared with that of its last run."""
+    if script.schedule:
+        return f"{script.schedule} {script.timezone}".strip()
+    return f"@every {script.interval}"
+
+
 def turn_at(script: Script, rule: Due, due: datetime) -> Turn:
     """The run that is due then, with the delay that its jitter gives it.
 
@@ -117,6 +124,11 @@ class Timetable:
     def upcoming(self) -> list[Turn]:
         """The next run of each script."""
         return [entry.upcoming for entry in self._entries.values()]
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The names of the scripts of which a run waits for its turn."""
+        return frozenset(name for name, entry in self._entries.items() if entry.waiting)
 
     @property
     def size(self) -> int:

@@ -1,0 +1,30 @@
+"""What happens in a server beside its runs: events for metrics, pages and notifications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from regbot.events import Event
+from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from regbot.journal.records import ScriptRun
+    from regbot.report.model import Report
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRunStarted(Event):
+    """A server began a run of a script."""
+
+    run: ScriptRun
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRunEnded(Event):
+    """A server's run of a script ended, and the journal has it, where there is one.
+
+    ``report`` is that of a run that did something, where reports are wanted.
+    """
+
+    run: ScriptRun
+    report: Report | None = None

@@ -1,0 +1,88 @@
+"""A server in this process: a Service in a thread, and what it tells."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, TypeVar
+
+from regbot.config.load import load_config
+from regbot.config.values import Config
+from regbot.events import Event
+from regbot.journal.records import ScriptRun
+from regbot.run.bot import Options
+from regbot.run.service import ScriptState, Service, open_service
+from regbot.run.service_events import ScriptRunEnded
+
+E = TypeVar("E", bound=Event)
+
+
+class Heard:
+    """What a server told so far. Each wait is for something that has to be told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._told = threading.Condition()
+
+    def __call__(self, event: Event) -> None:
+        with self._told:
+            self.events.append(event)
+            self._told.notify_all()
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one kind."""
+        return [event for event in tuple(self.events) if isinstance(event, kind)]
+
+    def until(self, is_there: Callable[[], Any]) -> None:
+        """Wait until what was told makes something true."""
+        with self._told:
+            assert self._told.wait_for(is_there, 60), self.events
+
+    def ended(self, count: int = 1, **fields: Any) -> list[ScriptRun]:
+        """Wait until so many runs ended that have these values; those runs."""
+
+        def fitting() -> list[ScriptRun]:
+            return [
+                event.run
+                for event in self.of(ScriptRunEnded)
+                if all(getattr(event.run, name) == value for name, value in fields.items())
+            ]
+
+        self.until(lambda: len(fitting()) >= count)
+        return fitting()
+
+
+def config_in(folder: Path, text: str) -> Config:
+    """A config with its state, its cache and its files in a folder."""
+    state = folder / "state"
+    defaults = f"state: {state}, cache: off, workDir: {folder}, timezone: UTC"
+    return load_config(
+        f"defaults: {{{defaults}}}\n{dedent(text)}", filename="bot.yml", environ={}, base=folder
+    )
+
+
+@contextmanager
+def served(
+    config: Config, *, dry_run: bool = False, with_reports: bool = False
+) -> Iterator[tuple[Service, Heard]]:
+    """A server that runs until the end of the block."""
+    heard = Heard()
+    options = Options(dry_run=dry_run, environment={})
+    path = "/etc/regbot.yml"
+    with open_service(config, options, path, heard, with_reports=with_reports) as service:
+        thread = threading.Thread(target=service.serve)
+        thread.start()
+        try:
+            yield service, heard
+        finally:
+            service.stop.ask()
+            thread.join()
+
+
+def state_of(service: Service, script: str) -> ScriptState:
+    """Where a script is."""
+    (state,) = [state for state in service.states() if state.script.name == script]
+    return state
