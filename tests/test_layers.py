@@ -106,8 +106,6 @@ UNCALLED: dict[str, str] = {
     "default_map": "click reads it",
     "format_commands": "click calls it",
     "get_missing_message": "click calls it",
-    "build_response": "requests calls it",
-    "get_connection_with_tls_context": "requests calls it",
     "cert_verify": "requests calls it",
     "pool_classes_by_scheme": "urllib3 reads it",
     "isclosed": "urllib3 calls it",

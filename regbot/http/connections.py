@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import queue
 import re
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import requests
@@ -14,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from regbot.errors import InvalidValue
 from regbot.http.cutting import Cutter
 from regbot.http.exchange import Request
-from regbot.http.framing import Connection, SecureConnection
+from regbot.http.framing import Answer, Connection, SecureConnection, known_to_urllib3
 from regbot.http.proxies import Proxies
 from regbot.http.urls import authority
 from regbot.values import dataclass
@@ -83,7 +86,8 @@ class Connections:
             headers["Content-Length"] = str(len(body))
         elif request.method not in {"GET", "HEAD"}:
             headers["Content-Length"] = "0"
-        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        sent = "".join(headers.values())
+        if not (sent.isascii() and sent.isprintable()):
             raise InvalidValue("a header has characters that can't be sent")
         prepared.headers = headers  # type: ignore[assignment]
         prepared.body = body or None
@@ -118,8 +122,29 @@ class Session(requests.Session):
         return self.get_adapter(str(request.url)).send(request, **options)
 
 
+_Raw = urllib3.HTTPResponse | Answer
+
+
+class _Response(requests.Response):
+    """An answer without cookies, hooks and history, which would cost as much as sending."""
+
+    def __init__(
+        self, raw: urllib3.HTTPResponse | Answer, request: requests.PreparedRequest
+    ) -> None:
+        self.status_code = raw.status
+        self.headers = raw.headers  # type: ignore[assignment]
+        self.raw = raw
+        self.request = request
+
+    def close(self) -> None:
+        """Give the connection back, which is closed unless the whole answer was read."""
+        self.raw.close()
+        if isinstance(self.raw, urllib3.HTTPResponse):
+            self.raw.release_conn()
+
+
 class _Adapter(HTTPAdapter):
-    """An adapter that uses one TLS context as it is."""
+    """An adapter that uses one TLS context as it is, and open connections without detours."""
 
     def __init__(self, context: Callable[[], ssl.SSLContext], size: int, cutter: Cutter) -> None:
         self._make_context = context
@@ -127,6 +152,37 @@ class _Adapter(HTTPAdapter):
         self._classes = _pool_classes(cutter)
         self._pools: dict[tuple[str, str], Any] = {}
         super().__init__(pool_connections=size, pool_maxsize=size, max_retries=0)
+
+    def send(  # type: ignore[override]
+        self,
+        request: requests.PreparedRequest,
+        *,
+        timeout: tuple[float, float],
+        proxies: dict[str, str],
+        **options: Any,  # noqa: ANN401
+    ) -> requests.Response:
+        """Send a message over an open connection; where there is none, as requests does it.
+
+        So it does with a body, of which the server may not want to see the end, and with
+        what a proxy passes on.
+        """
+        pool = self.get_connection_with_tls_context(request, None, proxies)
+        connection = pool.take() if request.body is None and not proxies else None
+        if connection is None:
+            return super().send(request, timeout=timeout, proxies=proxies, **options)
+        try:
+            connection.timeout = timeout[1]
+            url = self.request_url(request, proxies)
+            connection.request(str(request.method), url, None, request.headers)
+            answer = connection.answer()
+        except BaseException as error:
+            connection.close()
+            pool.give_back(connection)
+            if isinstance(error, http.client.HTTPException):
+                raise requests.ConnectionError(error, request=request) from error
+            raise
+        answer.give_back = partial(pool.give_back, connection)
+        return self.build_response(request, answer)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Open connections of our own classes."""
@@ -176,20 +232,56 @@ class _Adapter(HTTPAdapter):
         """The context has the certificates already."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401
-        """The answer with its headers as they came, and without cookies."""
-        answer = requests.Response()
-        answer.status_code = resp.status
-        answer.headers = resp.headers
-        answer.raw = resp
-        answer.request = req
-        return answer
+        """The answer with its headers as they came; a body in another encoding is decoded."""
+        if isinstance(resp, Answer) and "Content-Encoding" in resp.headers:
+            resp = known_to_urllib3(resp, str(req.method))
+        return _Response(resp, req)
+
+
+class _Kept:
+    """The open connections of a pool, for those who use them without the pool."""
+
+    pool: queue.LifoQueue[Connection | None] | None
+
+    def take(self) -> Connection | None:
+        """A connection that is open and waits for a request, if there is one."""
+        kept = self.pool
+        if kept is None:
+            return None
+        try:
+            connection = kept.get_nowait()
+        except queue.Empty:
+            return None
+        if connection is not None and connection.is_idle:
+            return connection
+        self.give_back(connection)
+        return None
+
+    def give_back(self, connection: Connection | None) -> None:
+        """Keep a connection that was taken; it is closed where there is no more room."""
+        try:
+            if self.pool is not None:
+                self.pool.put_nowait(connection)
+                return
+        except queue.Full:
+            pass
+        if connection is not None:
+            connection.close()
+
+
+class _Plain(_Kept, urllib3.HTTPConnectionPool):
+    """The connections to a place."""
+
+
+class _Secure(_Kept, urllib3.HTTPSConnectionPool):
+    """The connections to a place, by TLS."""
 
 
 def _pool_classes(cutter: Cutter) -> dict[str, Any]:
     """Pools whose connections tell what socket they send over, and when they wait."""
-    plain = type("Plain", (Connection,), {"cutter": cutter})
-    secure = type("Secure", (SecureConnection,), {"cutter": cutter})
+    plain = type("PlainConnection", (Connection,), {"cutter": cutter})
+    secure = type("SecureConnection", (SecureConnection,), {"cutter": cutter})
     return {
-        "http": type("PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        "http": type("PlainPool", (_Plain,), {"ConnectionCls": plain}),
+        "https": type("SecurePool", (_Secure,), {"ConnectionCls": secure}),
     }

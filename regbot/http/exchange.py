@@ -136,8 +136,8 @@ class Response:
         return self.request.url
 
     def hold(self, give_back: Callable[[], object]) -> None:
-        """Call this once when the answer is closed or forgotten."""
-        self._closing.append(give_back)
+        """Call this once when the answer was closed or forgotten, and its connection is free."""
+        self._closing.insert(0, give_back)
 
     def read(self, limit: int | None = None) -> bytes:
         """The whole body, ``limit`` bytes at most (default: the blobLimit).

@@ -3,13 +3,18 @@
 urllib3 opens a connection, by TLS and through proxies, and keeps it between requests.
 Here a request is written in one piece, and its answer is parsed by httptools (llhttp,
 the parser of Node.js), since http.client parses headers as slowly as those of an e-mail.
+
+A connection that is open is used without more of urllib3: ``Connection.request``, then
+``Connection.answer``. To open one, urllib3 makes the first request over it itself.
 """
 
 from __future__ import annotations
 
 import http.client
+import select
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import httptools
 import urllib3
@@ -43,8 +48,8 @@ class Connection(HTTPConnection):
     ) -> None:
         """Send a request with exactly these headers, ``Host`` and ``Content-Length`` among them."""
         self._method = method
-        lines = (f"{method} {url} HTTP/1.1", *(f"{name}: {headers[name]}" for name in headers))
-        head = "\r\n".join((*lines, "", "")).encode("ascii")
+        fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        head = f"{method} {url} HTTP/1.1\r\n{fields}\r\n".encode("ascii")
         if body is None or isinstance(body, bytes):
             self.send(head + (body or b""))
             return
@@ -52,40 +57,106 @@ class Connection(HTTPConnection):
         for chunk in body:
             self.send(chunk)
 
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is open, and nothing came over it since the last answer, not even its end."""
+        if self.sock is None:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
+
+    def answer(self) -> Answer:
         """The answer with its headers, and its body unread.
 
         Raises http.client.HTTPException for what is no HTTP/1, and OSError.
         """
         self.cutter.waits()
-        self.sock.settimeout(self.timeout)
-        body = _Body(self, has_body=self._method != "HEAD")
-        body.read_head()
-        return urllib3.HTTPResponse(
-            body,  # type: ignore[arg-type]
-            urllib3.HTTPHeaderDict(body.headers),
-            body.status,
-            preload_content=False,
-            request_method=self._method,
-            original_response=body,  # type: ignore[arg-type]
-        )
+        if self.sock.gettimeout() != self.timeout:
+            self.sock.settimeout(self.timeout)
+        answer = Answer(self, has_body=self._method != "HEAD")
+        answer.read_head()
+        return answer
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        """The answer as urllib3 knows it."""
+        return known_to_urllib3(self.answer(), self._method)
 
 
 class SecureConnection(Connection, HTTPSConnection):
     """The same over TLS."""
 
 
-class _Body:
+class Headers(Mapping[str, str]):
+    """Headers as they came; those of one name are joined by a comma (RFC 9110, section 5.3)."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        values: dict[str, str] = {}
+        for name, value in fields:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            values[key] = f"{values[key]}, {text}" if key in values else text
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as Mapping has it
+        """The value of a header, by its name in any case; the default where there is none."""
+        return self._values.get(name.lower(), default)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def known_to_urllib3(answer: Answer, method: str) -> urllib3.HTTPResponse:
+    """An answer to a method as urllib3 has it, which decodes its body as well."""
+    return urllib3.HTTPResponse(
+        answer,  # type: ignore[arg-type]
+        answer.headers,
+        answer.status,
+        preload_content=False,
+        request_method=method,
+        original_response=answer,  # type: ignore[arg-type]
+    )
+
+
+class Answer:
     """One answer as it comes from a connection: its headers, then its body.
 
-    After its end the connection is fit for the next request, or closed.
+    When it is closed, the connection is fit for the next request, or closed as well;
+    ``give_back`` is called then.
     The ``on_`` methods are those that httptools calls.
     """
 
+    __slots__ = (
+        "_connection",
+        "_fields",
+        "_has_body",
+        "_has_surplus",
+        "_is_broken",
+        "_is_whole",
+        "_parser",
+        "_pieces",
+        "closed",
+        "give_back",
+        "headers",
+        "status",
+    )
+
     def __init__(self, connection: Connection, *, has_body: bool) -> None:
         self.status = 0
-        self.headers: list[tuple[str, str]] = []
+        self.headers = _NONE
         self.closed = False
+        self.give_back: Callable[[], object] | None = None
+        self._fields: list[tuple[bytes, bytes]] = []
         self._connection = connection
         self._has_body = has_body
         self._parser = httptools.HttpResponseParser(self)
@@ -105,12 +176,13 @@ class _Body:
                 raise http.client.RemoteDisconnected("no answer")
             left -= len(data)
             self._parse(data)
+        self.headers = Headers(self._fields)
         if not self._has_body:
             self._is_whole, self._has_surplus = True, bool(self._pieces)
             self._pieces.clear()
 
-    def read1(self, amount: int) -> bytes:
-        """The next bytes of the body, ``amount`` at most; none at its end."""
+    def read1(self, amount: int, decode_content: bool = True) -> bytes:  # noqa: ARG002, FBT001, FBT002 - as urllib3 has it
+        """The next bytes of the body, ``amount`` at most, as they came; none at its end."""
         left = _LONGEST_HEAD
         while not self._pieces and not self._is_whole:
             if self._is_broken or left <= 0:
@@ -119,7 +191,7 @@ class _Body:
             left -= len(data)
             if data:
                 self._parse(data)
-            elif self._header("transfer-encoding"):
+            elif "transfer-encoding" in self.headers:
                 self._is_broken = True
             else:
                 return b""
@@ -134,10 +206,14 @@ class _Body:
 
     def close(self) -> None:
         """Read nothing more."""
-        if not self.closed:
-            self.closed = True
-            if self._has_surplus or not (self._is_whole and self._keeps_open()):
-                self._connection.close()
+        if self.closed:
+            return
+        self.closed = True
+        if self._has_surplus or not (self._is_whole and self._keeps_open()):
+            self._connection.close()
+        del self._parser  # which refers back to this answer
+        if self.give_back is not None:
+            self.give_back()
 
     def isclosed(self) -> bool:
         """Whether the connection is not this answer's any more."""
@@ -155,28 +231,33 @@ class _Body:
 
     def _keeps_open(self) -> bool:
         is_current = self._parser.get_http_version() == "1.1"
-        return is_current and "close" not in self._header("connection").lower()
-
-    def _header(self, name: str) -> str:
-        return ",".join(value for key, value in self.headers if key.lower() == name)
+        return is_current and "close" not in self.headers.get("connection", "").lower()
 
     def on_message_begin(self) -> None:
+        """An answer begins, or what follows the last one."""
         self._has_surplus = self._is_whole
         if not self.status:
-            self.headers.clear()
+            self._fields.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, or one of those that follow a body, which nobody reads."""
         if not self.status:
-            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
+        """All headers are there; after those of an informational answer others come."""
         status = self._parser.get_status_code()
         if status >= http.client.OK:
             self.status = self.status or status
 
     def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
         if not self._is_whole:
             self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
+        """The body is whole."""
         self._is_whole = self._is_whole or self.status > 0
+
+
+_NONE = Headers(())

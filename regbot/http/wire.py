@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -86,7 +87,7 @@ class WireSender:
         try:
             chunk = raw.read1(CHUNK, decode_content=True) or b""
             flight.check()
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except (*_FAILURES, http.client.HTTPException, ValueError) as error:
             self._stop.check()
             raise self._failed(error, request) from None
         return chunk

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from support.httpclient import plain, web
+from support.httpclient import Web, plain, web
 
 from regbot.errors import ConnectionFailed
 
@@ -37,6 +38,33 @@ def answering(*connections: list[bytes]) -> Iterator[tuple[str, list[int]]]:
         yield f"127.0.0.1:{listener.getsockname()[1]}", asked
 
 
+FIRST = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
+
+
+Asking = Callable[..., AbstractContextManager[tuple[Web, str, list[int]]]]
+
+
+@pytest.fixture(params=["on a new connection", "on an open one"])
+def asking(request: pytest.FixtureRequest) -> Asking:
+    """Connects to a server with the answers of each connection, see ``answering``.
+
+    The first connection is new, or has had an answer that is not counted.
+    """
+    is_open = request.param == "on an open one"
+
+    @contextmanager
+    def ask(*connections: list[bytes]) -> Iterator[tuple[Web, str, list[int]]]:
+        first, *others = connections
+        answers = [[FIRST, *first] if is_open else first, *others]
+        with answering(*answers) as (host, asked), web(plain(host)) as client:
+            if is_open:
+                assert client.get(host, "/v2/") == b"first"
+                asked[0] -= 1
+            yield client, host, asked
+
+    return ask
+
+
 @pytest.mark.parametrize(
     "surplus",
     [
@@ -45,8 +73,8 @@ def answering(*connections: list[bytes]) -> Iterator[tuple[str, list[int]]]:
         b"\0\0\0",
     ],
 )
-def test_what_follows_an_answer_is_never_the_next_one(surplus: bytes) -> None:
-    with answering([HELLO + surplus, HELLO], [WORLD]) as (host, asked), web(plain(host)) as client:
+def test_what_follows_an_answer_is_never_the_next_one(asking: Asking, surplus: bytes) -> None:
+    with asking([HELLO + surplus, HELLO], [WORLD]) as (client, host, asked):
         assert client.get(host, "/v2/") == b"hello"
         assert client.get(host, "/v2/") == b"world"
         assert asked == [1, 1]
@@ -71,8 +99,10 @@ def test_what_follows_an_answer_is_never_the_next_one(surplus: bytes) -> None:
         ),
     ],
 )
-def test_a_whole_answer_leaves_its_connection_to_the_next(answer: bytes, body: bytes) -> None:
-    with answering([answer, WORLD]) as (host, asked), web(plain(host)) as client:
+def test_a_whole_answer_leaves_its_connection_to_the_next(
+    asking: Asking, answer: bytes, body: bytes
+) -> None:
+    with asking([answer, WORLD]) as (client, host, asked):
         assert client.get(host, "/v2/") == body
         assert client.get(host, "/v2/") == b"world"
         assert asked == [2]
@@ -86,16 +116,18 @@ def test_a_whole_answer_leaves_its_connection_to_the_next(answer: bytes, body: b
         b"HTTP/1.1 200 OK\r\n\r\nhello",
     ],
 )
-def test_a_connection_that_ends_with_its_answer_is_not_used_again(answer: bytes) -> None:
-    with answering([answer], [WORLD]) as (host, asked), web(plain(host)) as client:
+def test_a_connection_that_ends_with_its_answer_is_not_used_again(
+    asking: Asking, answer: bytes
+) -> None:
+    with asking([answer], [WORLD]) as (client, host, asked):
         assert client.get(host, "/v2/") == b"hello"
         assert client.get(host, "/v2/") == b"world"
         assert asked == [1, 1]
 
 
-def test_an_answer_to_head_has_no_body() -> None:
+def test_an_answer_to_head_has_no_body(asking: Asking) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
-    with answering([head, head + b"hello"], [WORLD]) as (host, asked), web(plain(host)) as client:
+    with asking([head, head + b"hello"], [WORLD]) as (client, host, asked):
         for _ in range(2):
             with client.send(host, "/v2/", "HEAD") as response:
                 assert response.read() == b""
@@ -116,43 +148,65 @@ def test_an_answer_to_head_has_no_body() -> None:
         b"\r\n".join(b"X%d: y" % number for number in range(100_000)),
     ],
 )
-def test_headers_that_could_mean_two_things_or_never_end_are_refused(headers: bytes) -> None:
+def test_headers_that_could_mean_two_things_or_never_end_are_refused(
+    asking: Asking, headers: bytes
+) -> None:
     answers = [[b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\nhello"] for _ in range(5)]
     with (
-        answering(*answers) as (host, _),
-        web(plain(host)) as client,
+        asking(*answers) as (client, host, _),
         pytest.raises(ConnectionFailed, match=r"headers of the response are not valid HTTP/1\.1"),
     ):
         client.get(host, "/v2/")
 
 
-def test_headers_of_one_name_are_joined_and_found_in_any_case() -> None:
+def test_headers_of_one_name_are_joined_and_found_in_any_case(asking: Asking) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nLink: <a>\r\nlink: <b>\r\n\r\n"
     with (
-        answering([answer]) as (host, _),
-        web(plain(host)) as client,
+        asking([answer]) as (client, host, _),
         client.send(host, "/v2/") as response,
     ):
         assert response.headers["LINK"] == "<a>, <b>"
 
 
 @pytest.mark.parametrize("status", ["101 Switching Protocols", "101 x\r\nUpgrade: h2c"])
-def test_a_switch_of_protocols_that_nobody_asked_for_is_an_error(status: str) -> None:
+def test_a_switch_of_protocols_that_nobody_asked_for_is_an_error(
+    asking: Asking, status: str
+) -> None:
     answer = f"HTTP/1.1 {status}\r\nConnection: upgrade\r\n\r\n".encode()
     with (
-        answering(*[[answer] for _ in range(5)]) as (host, _),
-        web(plain(host)) as client,
+        asking(*[[answer] for _ in range(5)]) as (client, host, _),
         pytest.raises(ConnectionFailed),
     ):
         client.get(host, "/v2/")
 
 
-def test_trailers_that_never_end_are_refused() -> None:
+def test_trailers_that_never_end_are_refused(asking: Asking) -> None:
     body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
     with (
-        answering([body + b"Trailer: x\r\n" * 100_000]) as (host, _),
-        web(plain(host)) as client,
+        asking([body + b"Trailer: x\r\n" * 100_000]) as (client, host, _),
         client.send(host, "/v2/") as response,
         pytest.raises(ConnectionFailed, match="broke off before its end"),
     ):
         response.read()
+
+
+def test_a_body_in_another_encoding_is_decoded_and_its_connection_used_again(
+    asking: Asking,
+) -> None:
+    body = gzip.compress(b"hello " * 1000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with asking([head + body, WORLD]) as (client, host, asked):
+        assert client.get(host, "/v2/") == b"hello " * 1000
+        assert client.get(host, "/v2/") == b"world"
+        assert asked == [2]
+
+
+def test_a_body_that_breaks_off_ends_its_connection(asking: Asking) -> None:
+    with asking([HELLO[:-2]], [WORLD]) as (client, host, asked):
+        with (
+            client.send(host, "/v2/") as response,
+            pytest.raises(ConnectionFailed, match="broke off"),
+        ):
+            response.read()
+        assert client.get(host, "/v2/") == b"world"
+        assert asked == [1, 1]
