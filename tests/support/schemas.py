@@ -1,10 +1,13 @@
-"""The JSON Schemas of regbot's files, asked as an editor would ask them."""
+"""The JSON Schemas of regbot's files, asked as an editor would ask them, and of others' files."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -57,3 +60,11 @@ def as_json(node: Node) -> Any:
     if re.fullmatch(r"0[xo][0-9a-fA-F]+", text):
         return int(text, 0)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def require_read_by(program: str, path: Path) -> None:
+    """Fail where another program would refuse a file, by the schema that its makers publish."""
+    check = Path(sys.executable).with_name("check-jsonschema")
+    command = [check, "--builtin-schema", f"vendor.{program}", path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
