@@ -76,7 +76,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "client": ("arguments", "run"),
     "testing": ("run",),
     "proposal": ("run", "testing"),
-    "cli": ("run", "testing", "proposal"),
+    "serve.address": ("errors", "values"),
+    "serve": ("run", "serve.address"),
+    "cli": ("run", "testing", "proposal", "serve"),
 }
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -87,6 +89,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "lightkube": ("rules.in_use.cluster_api", "rules.in_use.cluster_login"),
     "httpx2": ("rules.in_use.cluster_api",),
     "regex": ("oci.patterns",),
+    "bottle": ("serve.app", "serve.health"),
+    "waitress": ("serve.listening",),
     "tree_sitter": ("lua.check.tree",),
     "tree_sitter_lua": ("lua.check.tree",),
 }
@@ -117,6 +121,12 @@ UNCALLED: dict[str, str] = {
     "readinto": "io calls it",
     "mode": "tarfile reads it",
     "filters": "jinja2 reads it",
+    "default_error_handler": "bottle calls it",
+    "catchall": "bottle reads it",
+    "channel_class": "waitress reads it",
+    "error_task_class": "waitress reads it",
+    "will_close": "waitress reads it",
+    "maintenance": "waitress calls it",
     "data_received": "asyncio calls it",
     "eof_received": "asyncio calls it",
     "connection_lost": "asyncio calls it",

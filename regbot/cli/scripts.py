@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbot.cli.group import EXIT_CODES
+from regbot.cli.listening import listen_option, listening
 from regbot.cli.opening import absolute_path, open_bot, open_service, read_config
 from regbot.cli.options import (
     config_option,
@@ -28,6 +29,7 @@ from regbot.lua.processes import started_ahead
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
+    from regbot.serve.address import Address
 
 _LARGEST_SCRIPT = 16 * 1024 * 1024
 
@@ -86,13 +88,22 @@ def once(
 @config_option
 @only_option
 @dry_run_option
+@listen_option
 @settings_options
-def server(config_path: str, only: tuple[str, ...], settings: Settings, *, dry_run: bool) -> None:
+def server(
+    config_path: str,
+    only: tuple[str, ...],
+    settings: Settings,
+    listen: Address | None,
+    *,
+    dry_run: bool,
+) -> None:
     """Run scripts on their schedules until stopped.
 
     \b
     regbot server                          # each script when it is due
     regbot server --dry-run                # the same, but nothing is changed
+    regbot server --listen 127.0.0.1:8080  # and answer at http://127.0.0.1:8080/healthz
 
     Every script needs a schedule or an interval in the config. SIGTERM and Ctrl-C end the
     running scripts and then the server.
@@ -108,7 +119,11 @@ def server(config_path: str, only: tuple[str, ...], settings: Settings, *, dry_r
         if isinstance(event, RunEnded):
             tell_left_behind(event, config, absolute_path(config_path), settings)
 
-    with open_service(config, config_path, settings, Options(dry_run=dry_run), hear) as service:
+    options = Options(dry_run=dry_run)
+    with (
+        open_service(config, config_path, settings, options, hear) as service,
+        listening(service, listen),
+    ):
         service.serve()
 
 

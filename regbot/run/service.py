@@ -52,7 +52,7 @@ class Service:
     def __init__(self, bot: Bot, record: ServiceRecord, emit: Emit, *, with_reports: bool) -> None:
         self._bot = bot
         self._record = record
-        self._emit = emit
+        self.emit = emit
         self._with_reports = with_reports
         self._scheduler = Scheduler(
             due_rules(bot.config),
@@ -111,7 +111,7 @@ class Service:
                 turn.due.timestamp(),
             )
         )
-        self._emit(ScriptRunStarted(run))
+        self.emit(ScriptRunStarted(run))
         bot = self._bot.for_run()
         result = RunResult(script.name, "failed", "internal error")
         try:
@@ -127,7 +127,7 @@ class Service:
                 counts=counts,
             )
             self._record.end(run)
-            self._emit(ScriptRunEnded(run, self._report(bot, result)))
+            self.emit(ScriptRunEnded(run, self._report(bot, result)))
 
     def _report(self, bot: Bot, result: RunResult) -> Report | None:
         """The report of a run that did something, where reports are wanted."""

@@ -1,0 +1,1 @@
+"""What a server shows over HTTP: health, metrics and pages."""

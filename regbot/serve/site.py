@@ -1,0 +1,43 @@
+"""What the handlers of requests see of the server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from regbot.events import Emit
+from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from regbot.config.values import ServerSettings
+    from regbot.run.service import Service
+
+PLAIN = "text/plain; charset=utf-8"
+"""The Content-Type of plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A service, and what else its pages are made from.
+
+    ``host`` is the name or number that it listens on. ``now`` gives seconds since 1970.
+    ``ending`` is set when answers that go on for long have to end.
+    """
+
+    service: Service
+    emit: Emit
+    host: str
+    now: Callable[[], float]
+    ending: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def settings(self) -> ServerSettings:
+        """The settings of the config in force."""
+        return self.service.config.server
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The host names, in lower case, that a request may be for."""
+        return self.settings.names | {self.host.lower()}

@@ -1,0 +1,65 @@
+"""A server's site over HTTP, around a service that says what a test tells it to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from regbot.config.values import Config
+from regbot.events import Event, Message
+from regbot.serve.address import Address
+from regbot.serve.listening import serving
+from regbot.serve.site import Site
+from support.configs import load
+
+
+@dataclass
+class FakeService:
+    """What handlers see of a service, as a test sets it."""
+
+    config: Config = field(default_factory=lambda: load("{}"))
+    journal: Any = None
+    reload_problem: str = ""
+    shown: tuple[Any, ...] = ()
+
+    def states(self) -> tuple[Any, ...]:
+        return self.shown
+
+
+@dataclass
+class Listening:
+    """A site that answers, what it logged, and the port it is on."""
+
+    site: Site
+    events: list[Event]
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, method: str = "GET", **settings: Any) -> requests.Response:
+        """Ask for a page, without regard to proxies of the environment."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, self.url + path, timeout=30, **settings)
+
+    def messages(self) -> list[Message]:
+        return [event for event in self.events if isinstance(event, Message)]
+
+
+@contextmanager
+def listening(service: Any = None, **settings: Any) -> Iterator[Listening]:
+    """A site on a free port of the loopback interface."""
+    events: list[Event] = []
+    site = Site(service or FakeService(), events.append, "127.0.0.1", time.time, **settings)
+    place = Listening(site, events)
+    with serving(site, Address("127.0.0.1", 0)):
+        (told,) = [each for each in place.messages() if each.text == "listening"]
+        place.port = int(str(told.fields["url"]).rpartition(":")[2])
+        yield place
