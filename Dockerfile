@@ -10,6 +10,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY regbot ./regbot
 RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
     && pip --python /opt/regbot/bin/python install --no-index --no-deps /wheels/regbot-*.whl
+COPY scripts/container_health.py /opt/regbot/health.py
 
 
 FROM python:3.12-slim
@@ -22,11 +23,18 @@ RUN useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin reg
     && install --directory --owner=regbot --group=regbot /state
 
 COPY --from=build /opt/regbot /opt/regbot
+# The journal, the plans and the cache are in /state, so that all else may be read-only.
 ENV PATH="/opt/regbot/bin:$PATH" \
-    XDG_STATE_HOME=/state
+    PYTHONDONTWRITEBYTECODE=1 \
+    XDG_STATE_HOME=/state \
+    XDG_CACHE_HOME=/state/cache
 VOLUME /state
 
 USER 10001:10001
 WORKDIR /config
-ENTRYPOINT ["regbot", "server"]
-CMD ["-c", "/config/regbot.yml"]
+ENTRYPOINT ["regbot"]
+# Within the container, so that the health check can ask; --listen 0.0.0.0:8080 opens it to others.
+CMD ["server", "-c", "/config/regbot.yml", "--listen", "127.0.0.1:8080"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
+    CMD ["python", "-I", "-S", "/opt/regbot/health.py"]
+EXPOSE 8080

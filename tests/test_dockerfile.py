@@ -8,6 +8,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from support.command import regbot
+from support.registry import TestRegistry
+from support.tagged import APP, fill
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,9 +73,53 @@ def test_it_runs_as_a_user_who_is_not_root_by_number(stages):
     assert int(group) > 0
 
 
-def test_arguments_go_to_regbot_server_without_a_shell(stages):
-    assert json.loads(last(stages[-1], "ENTRYPOINT")) == ["regbot", "server"]
-    assert json.loads(last(stages[-1], "CMD")) == ["-c", "/config/regbot.yml"]
+def test_any_command_of_regbot_runs_and_without_one_the_server(stages, tmp_path):
+    assert json.loads(last(stages[-1], "ENTRYPOINT")) == ["regbot"]
+    command, *arguments = json.loads(last(stages[-1], "CMD"))
+    assert command == "server"
+    assert arguments[:2] == ["-c", "/config/regbot.yml"]
+    known = regbot(command, "--help", home=tmp_path).stdout
+    assert [word for word in arguments if word.startswith("-") and word not in known] == []
+
+
+def test_the_health_check_is_a_file_of_the_image_and_needs_no_shell(stages):
+    _, _, check = last(stages[-1], "HEALTHCHECK").partition(" CMD ")
+    *interpreter, script = json.loads(check)
+    assert interpreter == ["python", "-I", "-S"]
+    (source,) = [
+        rest.split()[0] for name, rest in stages[0] if name == "COPY" and rest.endswith(script)
+    ]
+    assert (ROOT / source).is_file()
+
+
+def test_all_that_is_written_is_in_the_volume(stages, tmp_path):
+    """With the image's variables, nobody needs a home or a folder that can be written to."""
+    (volume,) = last(stages[-1], "VOLUME").split()
+    variables = {
+        name: value.replace(volume, str(tmp_path / "state"))
+        for name, value in re.findall(r"(XDG_\w+)=(\S+)", last(stages[-1], "ENV"))
+    }
+    assert len(variables) == 2
+    with TestRegistry() as registry:
+        fill(registry)
+        old = f'"{registry.host}/{APP}:old"'
+        config = (
+            f"creds: [{{registry: '{registry.host}', tls: disabled}}]\n"
+            f"scripts: [{{name: a, script: 'image.config({old}) tag.delete({old})'}}]\n"
+        )
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "regbot.yml").write_text(config)
+        done = regbot(
+            "once",
+            home=Path("/dev/null/no home"),
+            variables=variables | {"TMPDIR": "/dev/null/no folder"},
+            cwd=tmp_path / "config",
+        )
+        assert registry.tags(APP).keys() == {"same", "kept"}
+    assert done.returncode == 0
+    assert "level=WARN" not in done.stderr
+    assert [path.name for path in (tmp_path / "config").iterdir()] == ["regbot.yml"]
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"cache", "regbot"}
 
 
 def test_what_the_build_copies_is_there_and_not_ignored(stages):
