@@ -103,7 +103,7 @@ def server(
     \b
     regbot server                          # each script when it is due
     regbot server --dry-run                # the same, but nothing is changed
-    regbot server --listen 127.0.0.1:8080  # and answer at http://127.0.0.1:8080/healthz
+    regbot server --listen 127.0.0.1:8080  # and answer HTTP requests
 
     Every script needs a schedule or an interval in the config. SIGTERM and Ctrl-C end the
     running scripts and then the server.
@@ -121,7 +121,9 @@ def server(
 
     options = Options(dry_run=dry_run)
     with (
-        open_service(config, config_path, settings, options, hear) as service,
+        open_service(
+            config, config_path, settings, options, hear, with_reports=bool(listen)
+        ) as service,
         listening(service, listen),
     ):
         service.serve()

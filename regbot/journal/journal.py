@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from regbot.events import Ending
-from regbot.files import writing
+from regbot.files import obstacle, writing
 from regbot.image.parts import blobs_of
 from regbot.journal.history import History
 from regbot.journal.manifest_files import ManifestFiles
@@ -68,6 +68,7 @@ class Journal:
         with writing(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clock = clock
+        self._folder = folder
         self._files = ManifestFiles(folder / "manifests")
         self._history = History(folder / "history.sqlite", patience=patience)
         self._running = RunLocks(folder / "running")
@@ -87,6 +88,11 @@ class Journal:
         """Close the history. Runs begun here and not finished count as interrupted."""
         self._running.close()
         self._history.close()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a file can be written in its folder now."""
+        return not obstacle(self._folder / "history")
 
     def begin_run(
         self, *, kind: str, config: str, fingerprint: str, run_id: str = ""

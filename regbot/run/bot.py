@@ -98,6 +98,11 @@ class Bot:
         return self._services.outcomes.all
 
     @property
+    def is_dry_run(self) -> bool:
+        """Whether it changes nothing."""
+        return self._services.dry_run
+
+    @property
     def config_path(self) -> str:
         """The config's absolute path, ``-`` for standard input, or empty without one."""
         return self._journal.config

@@ -69,6 +69,11 @@ class Service:
         return self._bot.stop
 
     @property
+    def is_dry_run(self) -> bool:
+        """Whether its runs change nothing, and are not recorded."""
+        return self._bot.is_dry_run
+
+    @property
     def config(self) -> Config:
         """The config in force."""
         return self._bot.config

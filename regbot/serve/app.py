@@ -1,14 +1,15 @@
 """Answers requests: the routes of all files, and what holds for every answer.
 
 Bottle finds the handler. Around it are the checks that no handler can forget: the method,
-the Host header, the headers of the answer, and errors, which tell nothing about the machine
-and repeat nothing of the request.
+the Host header, the tokens, the headers of the answer, and errors, which tell nothing about
+the machine and repeat nothing of the request.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
@@ -19,6 +20,7 @@ from bottle import Bottle, HTTPError
 from regbot.errors import InternalError, StorageError
 from regbot.events import Emit, Message
 from regbot.serve import health
+from regbot.serve.access import Access, Refusal
 from regbot.serve.site import PLAIN, Site
 
 Headers = list[tuple[str, str]]
@@ -28,8 +30,8 @@ App = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 ROUTES = (health,)
 _METHODS = ("GET", "HEAD", "POST")
-_OF_ANY_HOST = ("/healthz", "/readyz")
-"""A cluster asks for these by the address of the pod, or by a name of its own."""
+_OF_ANYBODY = ("/healthz", "/readyz")
+"""A cluster asks for these, by the address of the pod or a name of its own, without a token."""
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[^:\[\]]+))(?::\d*)?")
 _ALWAYS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -61,6 +63,7 @@ def make_app(site: Site) -> App:
 
 def guarded(app: App, site: Site) -> App:
     """The application behind the checks that hold for every request."""
+    access = Access(lambda: site.settings, site.emit, time.monotonic)
 
     def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         def start(
@@ -70,13 +73,15 @@ def guarded(app: App, site: Site) -> App:
         ) -> object:
             return start_response(status, complete(headers), exc_info)
 
-        refusal = _refusal(environ, site)
+        refusal = _refusal(environ, site.names)
+        if not refusal and environ["PATH_INFO"] not in _OF_ANYBODY:
+            refusal = access.refusal(environ)
         if refusal:
             return _refuse(refusal, start)
         try:
             return app(environ, start)
         except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
-            return _refuse(_failure(error, site.emit), start)
+            return _refuse(Refusal(_failure(error, site.emit)), start)
 
     return answer
 
@@ -87,27 +92,27 @@ def complete(headers: Headers) -> Headers:
     return headers + [(name, text) for name, text in _ALWAYS.items() if name.lower() not in given]
 
 
-def error_text(status: int) -> str:
+def error_text(status: int, why: str = "") -> str:
     """What an answer with this status says."""
-    return f"{status} {HTTPStatus(status).phrase}\n"
+    text = f"{status} {HTTPStatus(status).phrase}\n"
+    return f"{text}{why}\n" if why else text
 
 
-def _refuse(status: HTTPStatus, start: StartResponse) -> list[bytes]:
-    body = error_text(status).encode()
-    headers = [("Content-Type", PLAIN), ("Content-Length", str(len(body)))]
-    if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers.append(("Allow", ", ".join(_METHODS)))
+def _refuse(refusal: Refusal, start: StartResponse) -> list[bytes]:
+    status = refusal.status
+    body = error_text(status, refusal.why).encode()
+    headers = [("Content-Type", PLAIN), ("Content-Length", str(len(body))), *refusal.headers]
     start(f"{status.value} {status.phrase}", headers)
     return [body]
 
 
-def _refusal(environ: Mapping[str, Any], site: Site) -> HTTPStatus | None:
-    """Why a request gets no answer of a handler; None if it gets one."""
+def _refusal(environ: Mapping[str, Any], names: frozenset[str]) -> Refusal | None:
+    """Why a request gets no answer, whoever asks; None if it gets one."""
     if environ["REQUEST_METHOD"] not in _METHODS:
-        return HTTPStatus.METHOD_NOT_ALLOWED
-    if environ["PATH_INFO"] in _OF_ANY_HOST or is_for(environ.get("HTTP_HOST", ""), site.names):
+        return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, headers=(("Allow", ", ".join(_METHODS)),))
+    if environ["PATH_INFO"] in _OF_ANYBODY or is_for(environ.get("HTTP_HOST", ""), names):
         return None
-    return HTTPStatus.MISDIRECTED_REQUEST
+    return Refusal(HTTPStatus.MISDIRECTED_REQUEST)
 
 
 def is_for(host: str, names: frozenset[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from regbot.events import Event, Message
 from regbot.serve.address import Address
 from regbot.serve.listening import serving
 from regbot.serve.site import Site
+from regbot.stopping import Stop
 from support.configs import load
 
 
@@ -24,6 +25,8 @@ class FakeService:
 
     config: Config = field(default_factory=lambda: load("{}"))
     journal: Any = None
+    is_dry_run: bool = True
+    stop: Stop = field(default_factory=Stop)
     reload_problem: str = ""
     shown: tuple[Any, ...] = ()
 
@@ -54,10 +57,10 @@ class Listening:
 
 
 @contextmanager
-def listening(service: Any = None, **settings: Any) -> Iterator[Listening]:
+def listening(service: Any = None, *, now: Callable[[], float] = time.time) -> Iterator[Listening]:
     """A site on a free port of the loopback interface."""
     events: list[Event] = []
-    site = Site(service or FakeService(), events.append, "127.0.0.1", time.time, **settings)
+    site = Site(service or FakeService(), events.append, "127.0.0.1", now)
     place = Listening(site, events)
     with serving(site, Address("127.0.0.1", 0)):
         (told,) = [each for each in place.messages() if each.text == "listening"]
