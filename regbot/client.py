@@ -31,7 +31,7 @@ from regbot.arguments import (
     turns_of_process,
 )
 from regbot.errors import GuardBroken, InvalidValue, NotFound, UsageError
-from regbot.events import Emit, Message, ignore
+from regbot.events import Emit, Message, ignore, plain
 from regbot.http.hosts import HostSettings
 from regbot.image.copy import CopyOptions
 from regbot.image.facts import created, image_size
@@ -104,7 +104,7 @@ class Client:
         )
         absolute = str(Path(path).absolute()) if path and path != "-" else path
         with ExitStack() as ending:
-            self._bot = ending.enter_context(assemble(self._config, options, absolute, emit))
+            self._bot = ending.enter_context(assemble(self._config, options, absolute, plain(emit)))
             self._services = ending.enter_context(self._bot.recording("library")).services
             services = replace(self._services, overlay=None)
             script, stop = self._config.defaults, self._bot.stop

@@ -34,6 +34,19 @@ Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
+class InRun(Event):
+    """An event of a run, as listeners are told it; never one in another.
+
+    ``run`` is the run's id, which the history has if the run changed something. ``script``
+    is empty where it is about all scripts of a run.
+    """
+
+    run: str
+    script: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
 class Message(Event):
     """A log line: a text for people, and fields. Nobody parses the text.
 
@@ -229,17 +242,47 @@ def fan_out(*listeners: Emit) -> Emit:
     return emit
 
 
+def in_run(listener: Emit, run: str = "", script: str = "") -> Emit:
+    """A listener that is told of which run and script each event is.
+
+    What an event was told already, nearer to where it happened, it keeps.
+    """
+
+    def tell(event: Event) -> None:
+        if isinstance(event, InRun):
+            listener(InRun(event.run or run, event.script or script, event.event))
+        else:
+            listener(InRun(run, script, event))
+
+    return tell
+
+
+def bare(event: Event) -> Event:
+    """What happened, in whichever run."""
+    return event.event if isinstance(event, InRun) else event
+
+
+def plain(listener: Emit) -> Emit:
+    """For a listener to which it is all the same in which run something happens."""
+
+    def tell(event: Event) -> None:
+        listener(bare(event))
+
+    return tell
+
+
 def once_each(listener: Emit) -> Emit:
     """A listener that is told each general message once, by its text."""
     lock = threading.Lock()
     told = set[str]()
 
     def tell(event: Event) -> None:
-        if isinstance(event, Message) and event.is_general:
+        message = bare(event)
+        if isinstance(message, Message) and message.is_general:
             with lock:
-                if event.text in told:
+                if message.text in told:
                     return
-                told.add(event.text)
+                told.add(message.text)
         listener(event)
 
     return tell

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol, get_args
 
-from regbot.events import Emit, Event, Level, RunEnded, ScriptEnded, ScriptStarted
+from regbot.events import Emit, Event, InRun, Level, RunEnded, ScriptEnded, ScriptStarted, bare
 from regbot.plan.outcome import ActionDone
 from regbot.report.lines import FIRST_KEYS, OF_STATUSES, Fields, level_of, line_of, logfmt
 
@@ -38,19 +39,29 @@ class Writable(Protocol):
 
 
 def make_log(
-    minimum: Level, form: Format, stream: Writable | None = None, *, seen: Seen = "no"
+    minimum: Level,
+    form: Format,
+    stream: Writable | None = None,
+    *,
+    seen: Seen = "no",
+    many_runs: bool = False,
 ) -> Emit:
     """A listener that writes a line for each event of at least the ``minimum`` level.
 
-    What a person has ``seen`` anyway, by the end, needs no line.
+    What a person has ``seen`` anyway, by the end, needs no line. A line names its run; on a
+    terminal it does so only where there are ``many_runs``.
     """
+    names_run = many_runs or form != "terminal"
     render = {"json": _json, "logfmt": logfmt, "terminal": _terminal}[form]
     out = stream or sys.stderr
     lowest = _RANKS[minimum]
 
     def emit(event: Event) -> None:
-        level = "debug" if _is_seen(event, seen) else level_of(event)
+        happened = bare(event)
+        level = "debug" if _is_seen(happened, seen) else level_of(happened)
         if level is not None and _RANKS[level] >= lowest:
+            if isinstance(event, InRun) and not names_run:
+                event = replace(event, run="")
             # A log that nobody reads any more must not end work half-way.
             with suppress(OSError, ValueError):
                 out.write(render(line_of(event, level, datetime.now(UTC))) + "\n")

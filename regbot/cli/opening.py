@@ -93,7 +93,7 @@ def open_service(
     options = replace(options, user_agent=settings.user_agent)
     path = absolute_path(config_path)
     with (
-        _listening(settings, *listeners) as emit,
+        _listening(settings, *listeners, many_runs=True) as emit,
         service.open_service(config, options, path, emit, with_reports=with_reports) as opened,
     ):
         ask_on_signals(opened.stop.ask)
@@ -107,10 +107,11 @@ def _listening(
     prints: TextIO | None = None,
     live: bool = False,
     table: bool = False,
+    many_runs: bool = False,
 ) -> Iterator[Emit]:
     """All that hears of events: the log, what shows and prints, and ``listeners``."""
     from regbot.cli.logs import make_log
-    from regbot.events import fan_out
+    from regbot.events import fan_out, plain
 
     out = prints or sys.stdout
     form = settings.log_format
@@ -120,10 +121,10 @@ def _listening(
     log = (
         make_log(settings.level, form, shown.screen, seen=_seen(out, table=table))
         if shown
-        else make_log(settings.level, form)
+        else make_log(settings.level, form, many_runs=many_runs)
     )
     try:
-        yield fan_out(log, printing, *listeners, *([shown] if shown else []))
+        yield fan_out(log, plain(fan_out(printing, *([shown] if shown else []))), *listeners)
     finally:
         if shown:
             shown.close()

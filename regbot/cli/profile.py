@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from regbot.events import Emit, ignore
+from regbot.events import Emit, ignore, plain
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def profiled(*, wanted: bool) -> Iterator[Emit]:
 
     profile = Profile()
     try:
-        yield profile
+        yield plain(profile)
     finally:
         *titles, last = COLUMNS
         lines = [Line(tuple(cells), text) for *cells, text in profile.rows()]

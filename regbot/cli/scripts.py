@@ -108,7 +108,7 @@ def server(
     Every script needs a schedule or an interval in the config. SIGTERM and Ctrl-C end the
     running scripts and then the server.
     """
-    from regbot.events import Event, RunEnded
+    from regbot.events import Event, RunEnded, plain
     from regbot.run.bot import Options
 
     config = read_config(config_path, compiler()).only(only)
@@ -122,7 +122,7 @@ def server(
     options = Options(dry_run=dry_run)
     with (
         open_service(
-            config, config_path, settings, options, hear, with_reports=bool(listen)
+            config, config_path, settings, options, plain(hear), with_reports=bool(listen)
         ) as service,
         listening(service, listen),
     ):

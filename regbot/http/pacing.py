@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC
 
 from regbot.errors import ConnectionFailed
-from regbot.events import Delayed, Emit
+from regbot.events import Delayed, Emit, ignore
 from regbot.http.exchange import Request, Response, Sender
 from regbot.http.urls import origin
 from regbot.stopping import Clock, Stop
@@ -86,8 +86,11 @@ class Pace:
         self.absence = ""
         self._lock = threading.Lock()
 
-    def start(self, stop: Stop) -> float:
-        """Wait for this request's turn, but not for an absent host. Gives the time it starts at."""
+    def start(self, stop: Stop, emit: Emit = ignore) -> float:
+        """Wait for this request's turn, but not for an absent host. Gives the time it starts at.
+
+        ``emit`` is told of the wait.
+        """
         while True:
             stop.check()
             with self._lock:
@@ -102,7 +105,7 @@ class Pace:
                     self._next = now + max(self._gap, self._spacing())
                     self._why = "slowed down" if self._steps else "requests per second"
                     return now
-            self._world.emit(Delayed(self._host, delay, why))
+            emit(Delayed(self._host, delay, why))
             self._world.wait(stop, delay)
 
     def failed(self, began: float, why: str, retry_after: float | None = None) -> None:
@@ -176,8 +179,11 @@ class Slots:
         self._lock = holders.lock
         self._freed = threading.Condition(holders.lock)
 
-    def take(self, stop: Stop) -> Callable[[], None]:
-        """Wait for a slot. Call what comes back once to give it back, from any thread."""
+    def take(self, stop: Stop, emit: Emit = ignore) -> Callable[[], None]:
+        """Wait for a slot. Call what comes back once to give it back, from any thread.
+
+        ``emit`` is told of the wait.
+        """
         thread = threading.get_ident()
         waited: float | None = None
         with self._lock:
@@ -188,7 +194,7 @@ class Slots:
                 self._taken += 1
             self._held[thread] += 1
         if waited is not None:
-            self._world.emit(Delayed(self._host, waited, f"{self._count} requests at once"))
+            emit(Delayed(self._host, waited, f"{self._count} requests at once"))
 
         def give_back() -> None:
             with self._lock:
@@ -229,10 +235,10 @@ class PacedSender:
         """Send it in its turn, or at once when it is urgent. Fails while the host is absent."""
         if request.urgent:
             return self._inner.send(request)
-        began = self._pace.start(self._stop)
+        began = self._pace.start(self._stop, self._world.emit)
         if absence := self._pace.absence:
             raise ConnectionFailed(absence, method=request.method, url=request.url, retry=False)
-        give_back = self._slots.take(self._stop) if self._slots else None
+        give_back = self._slots.take(self._stop, self._world.emit) if self._slots else None
         try:
             answer = self._inner.send(request)
         except BaseException as error:

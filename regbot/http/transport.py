@@ -1,7 +1,7 @@
 """The door to registries: mirrors -> retry -> login -> pace -> redirects -> wire.
 
 Each arrow is a sender that wraps the next one. A Transport is shared by all threads of
-a process; ``bind`` ties it to the Stop of one run.
+a process; ``bind`` ties it to the Stop and the listener of one run.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from regbot.events import Emit, ignore
@@ -69,9 +70,14 @@ class Transport:
         )
         self._limit = settings.blob_limit
 
-    def bind(self, stop: Stop) -> Exchange:
-        """The exchange of one run, which ends when its Stop says so."""
-        return _Run(self._peers, world=self._world, stop=stop, tries=self._tries, limit=self._limit)
+    def bind(self, stop: Stop, emit: Emit | None = None) -> Exchange:
+        """The exchange of one run, which ends when its Stop says so.
+
+        ``emit`` hears of its requests, by default the listener of all; what the runs share,
+        such as a login, is told to that one.
+        """
+        world = replace(self._world, emit=emit) if emit else self._world
+        return _Run(self._peers, world=world, stop=stop, tries=self._tries, limit=self._limit)
 
     def close(self) -> None:
         """Close all connections."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ _SHOWN = 4
 def new_id(seconds: float) -> str:
     """The time in UTC, given in seconds since 1970, and a few random digits."""
     at = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{at}-{secrets.token_hex(2)}"
+    return f"{at}-{os.urandom(2).hex()}"
 
 
 def named(prefix: str, ids: Sequence[str], noun: str, command: str) -> str:

@@ -41,8 +41,9 @@ def undo(
     dry_run: bool = False,
     stop: Stop,
     emit: Emit = ignore,
+    undo_id: str = "",
 ) -> list[Undone]:
-    """Put back what a run deleted; this is a run of its own in the journal.
+    """Put back what a run deleted; this is a run of its own in the journal, ``undo_id``.
 
     ``tags`` are the only ones to put back, as names or as full references. Whether a
     delete that was begun or failed took place is seen from what is there now. What
@@ -54,7 +55,7 @@ def undo(
     run = journal.run(run_id)
     chosen = _chosen(journal.actions(run.id), tags, run.id)
     settings = JournalSettings(None, math.inf, run.config, run.fingerprint)
-    slot = None if dry_run else JournalSlot(settings, "undo", journal)
+    slot = None if dry_run else JournalSlot(settings, "undo", journal, run_id=undo_id)
     results: list[Undone] = []
     with open_door(Terms(dry_run=dry_run, journal=slot)) as session:
         work = _Undoing(journal, session.executor, run.id, stop, dry_run)

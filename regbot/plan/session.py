@@ -102,7 +102,7 @@ def open_session(
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)
-        before_this_run: list[ReadStores] = [real, after] if after else [real]
+        before_this_run: list[ReadStores] = [real, after.through(real)] if after else [real]
         seen: ReadStores = planned.through(fixture or views) if planned else views
         yield Session(
             SettledStores(seen, executor.settle_before),

@@ -10,6 +10,7 @@ from regbot.events import (
     Ending,
     Event,
     Exchanged,
+    InRun,
     LeftBehind,
     Level,
     Message,
@@ -18,6 +19,7 @@ from regbot.events import (
     RunStarted,
     ScriptEnded,
     ScriptStarted,
+    bare,
 )
 from regbot.plan.outcome import ActionDone, Status
 
@@ -41,6 +43,7 @@ _OF_EVENTS: Mapping[type[Event], Level] = {
 
 def level_of(event: Event) -> Level | None:
     """The level of an event's line; None for one that has no line."""
+    event = bare(event)
     match event:
         case Message():
             return event.level
@@ -133,8 +136,15 @@ def _dry_run(*, on: bool) -> Fields:
 
 
 def line_of(event: Event, level: Level, at: datetime) -> Fields:
-    """The line of an event at a time in UTC. What is unprintable is escaped."""
-    text, fields = _content(event)
+    """The line of an event at a time in UTC, with its run and script, if it has any.
+
+    What is unprintable is escaped.
+    """
+    text, fields = _content(bare(event))
+    if isinstance(event, InRun):
+        script = {"script": event.script} if event.script else {}
+        run = {"run": event.run} if event.run else {}
+        fields = {**script, **fields, **run}
     printable = {_key(name): _printable(value) for name, value in fields.items()}
     return {
         "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import Emit, Ending, RunEnded, RunStarted, StepsAhead
+from regbot.events import Emit, Ending, RunEnded, RunStarted, StepsAhead, in_run
 from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
+from regbot.journal.naming import new_id
 from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
@@ -37,6 +38,7 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.journal.journal import Journal
+    from regbot.journal.records import ScriptRun
     from regbot.journal.restore import Undone
     from regbot.plan.kept import Kept
     from regbot.plan.planfile import Plan
@@ -118,11 +120,11 @@ class Bot:
 
     def run_once(self) -> Ended:
         """Run every enabled script once."""
-        return self._recorded("once", self._run_all, len(self._enabled))
+        return self._recorded("once", self._run_all, self._enabled)
 
     def plan(self) -> Ended:
         """Run every enabled script once in a dry run, for a plan."""
-        return self._recorded("plan", self._run_all, len(self._enabled))
+        return self._recorded("plan", self._run_all, self._enabled)
 
     def plan_of(self, results: Sequence[RunResult], stores: ReadStores | None = None) -> Plan:
         """The plan that a dry run leaves, with what stays where something is deleted.
@@ -156,14 +158,16 @@ class Bot:
 
     def run(self, script: Script) -> Ended:
         """Run one script that is not in the config."""
-        return self._recorded("run", lambda services: [run_script(script, services, self.stop)], 1)
+        return self._recorded(
+            "run", lambda services: [run_script(script, services, self.stop)], [script]
+        )
 
-    def for_run(self) -> Bot:
-        """A bot for one run of a server: the same, with outcomes of its own."""
-        services = self._services
-        own_overlay = _own_overlay(services.bind, self.stop, services.emit)
-        overlay = own_overlay if services.dry_run else None
-        services = replace(services, outcomes=Outcomes(), overlay=overlay)
+    def for_run(self, run: ScriptRun) -> Bot:
+        """A bot for one run of a server: the same, with outcomes and events of its own."""
+        emit = in_run(self._services.emit, run.id, run.script)
+        services = replace(self._services, outcomes=Outcomes(), emit=emit)
+        overlay = _own_overlay(services.bind, self.stop, emit) if services.dry_run else None
+        services = replace(services, overlay=overlay)
         return Bot(self.config, services, self.stop, self._journal)
 
     def run_due(self, script: Script, run_id: str) -> Ended:
@@ -172,7 +176,7 @@ class Bot:
         def work(services: Services) -> list[RunResult]:
             return [run_script(script, services, self.stop)]
 
-        return self._recorded("server", work, 1, run_id)
+        return self._recorded("server", work, [script], run_id)
 
     def apply(self, plan: Sequence[Planned]) -> Ended:
         """Carry out a plan. The outcomes are in ``outcomes``."""
@@ -185,7 +189,8 @@ class Bot:
                 self.carry_out(plan, session.executor, services)
             return []
 
-        return self._recorded("apply", work)
+        scripts = dict.fromkeys(planned.script for planned in plan)
+        return self._recorded("apply", work, script=", ".join(scripts))
 
     def carry_out(self, plan: Sequence[Planned], door: Executor, services: Services) -> None:
         """Carry out a plan through a door, each script's actions by its guard.
@@ -216,12 +221,13 @@ class Bot:
         """Put back what a run deleted. Raises the errors of ``journal.undo.undo``."""
         from regbot.journal.undo import undo
 
-        services = self._services
+        undo_id = new_id(time.time())
+        services = replace(self._services, emit=in_run(self._services.emit, undo_id))
 
         def open_door(terms: Terms) -> AbstractContextManager[Session]:
             return open_session(
                 "undo",
-                services.bind,
+                services.exchange,
                 stop=self.stop,
                 emit=_without_actions(services.emit),
                 outcomes=Outcomes(),
@@ -237,6 +243,7 @@ class Bot:
             dry_run=services.dry_run,
             stop=self.stop,
             emit=services.emit,
+            undo_id=undo_id,
         )
 
     def report(
@@ -263,7 +270,7 @@ class Bot:
         """
         stop = stop or self.stop
         opened = OpenStores(
-            self._services.bind(stop),
+            self._services.exchange(stop),
             stop=stop,
             mirrors=False,
             work_dir=self.config.defaults.work_dir,
@@ -276,24 +283,32 @@ class Bot:
         self,
         kind: str,
         work: Callable[[Services], Sequence[RunResult]],
-        scripts: int = 0,
+        scripts: Sequence[Script] = (),
         run_id: str = "",
+        script: str = "",
     ) -> Ended:
         """Carry out one run on record."""
-        with self.recording(kind, scripts, run_id) as run:
+        with self.recording(kind, scripts, run_id, script) as run:
             run.results = tuple(work(run.services))
         return Ended(run.ended, run.results)
 
     def recording(
-        self, kind: str, scripts: int = 0, run_id: str = ""
+        self, kind: str, scripts: Sequence[Script] = (), run_id: str = "", script: str = ""
     ) -> AbstractContextManager[Recording]:
-        """Begin one run with a journal of its own, of so many scripts, and emit how it ended.
+        """Begin one run of some scripts with a journal of its own, and emit how it ended.
 
-        ``run_id`` is the run's id, where it has one already.
+        ``run_id`` is the run's id, where it has one already. ``script`` is told with its
+        events, by default the name of its only script.
         """
-        answers_for = self._answers if self.config.in_use.sources else None
-        started = RunStarted(kind, self._services.dry_run, scripts)
-        return recording(started, self._services, self._journal, answers_for, self.stop, run_id)
+        return recording(
+            RunStarted(kind, self._services.dry_run, len(scripts)),
+            self._services,
+            self._journal,
+            self._answers if self.config.in_use.sources else None,
+            self.stop,
+            run_id=run_id,
+            script=script or (scripts[0].name if len(scripts) == 1 else ""),
+        )
 
     def images_in_use(self) -> tuple[list[Answer], list[Mention]]:
         """What every source of the config says now, and what was seen before.
@@ -367,5 +382,5 @@ def _without_actions(emit: Emit) -> Emit:
     return lambda event: None if isinstance(event, ActionDone) else emit(event)
 
 
-def _own_overlay(bind: Callable[[Stop], Exchange], stop: Stop, emit: Emit) -> OverlayStores:
-    return OverlayStores(OpenStores(bind(stop), stop=stop, emit=emit))
+def _own_overlay(bind: Callable[[Stop, Emit], Exchange], stop: Stop, emit: Emit) -> OverlayStores:
+    return OverlayStores(OpenStores(bind(stop, emit), stop=stop, emit=emit))

@@ -10,7 +10,7 @@ from typing import Any
 
 from regbot.config.values import Script
 from regbot.errors import GuardBroken, RegbotError, ScriptError, ScriptTimeout, Stopped
-from regbot.events import Ending, ScriptEnded, ScriptStarted, StepsAhead
+from regbot.events import Ending, ScriptEnded, ScriptStarted, StepsAhead, in_run
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
@@ -36,6 +36,7 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
     The run also ends when ``stop`` asks for it or at the script's timeout.
     """
     started = time.monotonic()
+    services = replace(services, emit=in_run(services.emit, script=script.name))
     services.emit(ScriptStarted(script.name, services.dry_run))
     timed = stop if script.timeout is None else stop.within(script.timeout)
     status: Ending = "done"
@@ -263,7 +264,7 @@ def session_of(script: Script, services: Services, stop: Stop) -> AbstractContex
     """The stores and the door of a script."""
     return open_session(
         script.name,
-        services.bind,
+        services.exchange,
         stop=stop,
         emit=services.emit,
         outcomes=services.outcomes,

@@ -18,8 +18,11 @@ from regbot.events import (
     RunEnded,
     RunStarted,
     fan_out,
+    in_run,
     once_each,
+    plain,
 )
+from regbot.journal.naming import new_id
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.run.services import RunResult, Services
 from regbot.stopping import Stop
@@ -54,23 +57,28 @@ def recording(
     settings: JournalSettings,
     answers_for: Callable[[Emit], Answers] | None,
     stop: Stop,
+    *,
     run_id: str = "",
+    script: str = "",
 ) -> Iterator[Recording]:
     """One run with a journal of its own; how it ended is emitted.
 
     ``answers_for`` gives what is in use, if anything tells that. ``run_id`` is the run's
-    id, where it has one already.
+    id, where it has one already, and ``script`` the name of the only script in it. Both are
+    told with each event of the run.
     """
     began, kind = time.monotonic(), started.kind
+    run_id = run_id or new_id(time.time())
     slot = None if services.dry_run or settings.off else JournalSlot(settings, kind, run_id=run_id)
+    tell = in_run(services.emit, run_id, script)
     left_behind: list[LeftBehind] = []
 
     def hear(event: Event) -> None:
         if isinstance(event, LeftBehind):
             left_behind.append(event)
 
-    services.emit(started)
-    emit = fan_out(once_each(services.emit), hear)
+    tell(started)
+    emit = fan_out(once_each(tell), plain(hear))
     answers = answers_for(emit) if answers_for else None
     run = Recording(replace(services, journal=slot, answers=answers, emit=emit))
     status: Ending = "failed"
@@ -84,7 +92,7 @@ def recording(
         if answers:
             answers.close()
         if slot:
-            _finish(slot, status, services.emit)
+            _finish(slot, status, tell)
         run.ended = RunEnded(
             kind,
             status,
@@ -93,7 +101,7 @@ def recording(
             services.dry_run,
             tuple(left_behind),
         )
-        services.emit(run.ended)
+        in_run(services.emit, run.ended.id or run_id, script)(run.ended)
 
 
 def _finish(slot: JournalSlot, status: Ending, emit: Emit) -> None:

@@ -117,7 +117,7 @@ class Service:
             )
         )
         self.emit(ScriptRunStarted(run))
-        bot = self._bot.for_run()
+        bot = self._bot.for_run(run)
         result = RunResult(script.name, "failed", "internal error")
         try:
             (result,) = bot.run_due(script, run.id).results

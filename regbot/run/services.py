@@ -61,16 +61,17 @@ class Services:
     """What the runs of a process share.
 
     ``parallel`` is how many repositories of a script are worked on at once.
-    ``bind`` gives the exchange of a run; ``environment`` is where ``os.getenv``
-    finds the names a script may ask for; ``blob_limit`` is in bytes. ``evidence``:
-    what is deleted is looked at for a report. ``journal`` gives the run's journal, and
-    ``answers`` what is in use. ``turns`` says which script may change a repository.
+    ``bind`` gives the exchange of a run, and ``emit`` is told what the run does;
+    ``environment`` is where ``os.getenv`` finds the names a script may ask for;
+    ``blob_limit`` is in bytes. ``evidence``: what is deleted is looked at for a report.
+    ``journal`` gives the run's journal, and ``answers`` what is in use.
+    ``turns`` says which script may change a repository.
     ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
     script that fails plans nothing, as where it has a guard; else what it planned before
     counts, since a live run would have done it. ``reading`` says how registries are read.
     """
 
-    bind: Callable[[Stop], Exchange]
+    bind: Callable[[Stop, Emit], Exchange]
     emit: Emit
     outcomes: Outcomes
     environment: Mapping[str, str]
@@ -87,6 +88,10 @@ class Services:
     reading: Reading = Reading()
     start_process: Callable[[], Process] = start
     fixture: Fixture | None = None
+
+    def exchange(self, stop: Stop) -> Exchange:
+        """The exchange of this run, until the Stop ends it."""
+        return self.bind(stop, self.emit)
 
     def in_use(self, settings: InUseSettings, stop: Stop) -> InUse | None:
         """What is in use by a script's settings, or by a test."""

@@ -102,7 +102,7 @@ def run_case(
     planned, outcomes = OverlayStores(fixture), Outcomes()
     lines: dict[str, Mapping[str, Sequence[int]]] = {}
     services = Services(
-        bind=lambda _stop: OfflineExchange(DEFAULT_BLOB_LIMIT),
+        bind=lambda _stop, _emit: OfflineExchange(DEFAULT_BLOB_LIMIT),
         emit=ignore,
         outcomes=outcomes,
         environment=case.environment,

@@ -64,6 +64,7 @@ def run(folder: Path, quirks: Quirks, *flags: str, **defaults: object) -> dict[s
         done = regbot("once", "-c", str(folder / "bot.yml"), *flags, home=folder)
         assert done.returncode == 0, done.stderr
         lines = [line.partition(" level=")[2] for line in done.stderr.splitlines()]
+        lines = [line.partition(" run=")[0] for line in lines]
         lines = [line for line in lines if "seconds=" not in line] + done.stdout.splitlines()
         return {
             "logged": [line for line in lines if HOST not in line],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import Delayed, Event
+from regbot.events import Delayed, Emit, Event, ignore
 from regbot.http.pacing import (
     Holders,
     Pace,
@@ -48,7 +48,7 @@ def test_requests_per_second_space_requests_out() -> None:
     """Config: ``reqPerSec: 0.5``."""
     world = World()
     own = pace(world, rate=0.5)
-    assert [own.start(Stop()) for _ in range(3)] == [100.0, 102.0, 104.0]
+    assert [own.start(Stop(), world.events.append) for _ in range(3)] == [100.0, 102.0, 104.0]
     assert world.events[0] == Delayed("r.example", 2.0, "requests per second")
 
 
@@ -162,11 +162,11 @@ def other_thread(call: object) -> None:
     assert not thread.is_alive()
 
 
-def once(slots: Slots, stop: Stop | None = None) -> Callable[[], None]:
+def once(slots: Slots, stop: Stop | None = None, emit: Emit = ignore) -> Callable[[], None]:
     """Takes a slot and gives it back."""
 
     def take() -> None:
-        give_back = slots.take(stop or Stop(timeout=30))
+        give_back = slots.take(stop or Stop(timeout=30), emit)
         give_back()
 
     return take
@@ -219,7 +219,7 @@ def test_waiting_for_a_slot_is_told() -> None:
     world, stop = World(), Watched()
     slots = Slots("r.example", 1, world.surroundings(), Holders())
     give_back = slots.take(Stop())
-    thread = threading.Thread(target=once(slots, stop))
+    thread = threading.Thread(target=once(slots, stop, world.events.append))
     thread.start()
     assert stop.waiting.wait(30)
     give_back()

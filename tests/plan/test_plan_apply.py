@@ -19,6 +19,7 @@ from regbot.config.load import read_config
 from regbot.errors import UsageError
 from regbot.events import ignore
 from regbot.image.copy import CopyOptions
+from regbot.journal.records import ScriptRun
 from regbot.oci.digest import Digest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -34,7 +35,7 @@ from regbot.plan.action import (
 )
 from regbot.plan.carrying import Planned, planned_from
 from regbot.plan.evidence import Evidence
-from regbot.plan.outcome import Outcome, Outcomes
+from regbot.plan.outcome import Outcome
 from regbot.plan.planfile import Plan, plan_text, read_plan, write_plan
 from regbot.run.bot import Options, assemble
 
@@ -322,9 +323,10 @@ def test_a_server_keeps_nothing_of_runs_that_are_over(tmp_path, dry_run):
         config = read_config(str(tmp_path / "bot.yml"), environ={}, stdin=io.BytesIO())
         options = Options(dry_run=dry_run, evidence=True)
         with assemble(config, options, "bot.yml", ignore) as program:
-            for _ in range(3):
+            for number in range(3):
                 bot.registry.tag(NAME, "old0", tags["old0"])
-                (result,) = program._run_due(config.scripts[0], Outcomes(), "").results
+                run = ScriptRun(str(number), "clean", "server", "bot.yml", 0.0)
+                (result,) = program.for_run(run).run_due(config.scripts[0], "").results
                 assert (result.status, result.value) == ("done", (3,))
             assert program.outcomes == ()
         assert len(bot.journalled()) == (0 if dry_run else 3)

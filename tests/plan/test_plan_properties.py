@@ -176,7 +176,7 @@ class Lab:
         own = replace(config.scripts[0], text=script.encode(), args=args, work_dir=self.folder)
         config = replace(config, scripts=(own,))
         stop = Stop()
-        bind: Callable[[Stop], Any] = self.client.bound
+        bind: Callable[..., Any] = self.client.bound
         overlay = OverlayStores(OpenStores(bind(stop), stop=stop)) if dry_run else None
         services = Services(
             bind=bind,

@@ -10,7 +10,7 @@ import pytest
 from support.applying import Bot, bot_in
 
 from regbot.config.load import read_config
-from regbot.events import Event, RunEnded, RunStarted, ScriptEnded, ScriptStarted
+from regbot.events import Event, RunEnded, RunStarted, ScriptEnded, ScriptStarted, plain
 from regbot.plan.outcome import ActionDone
 from regbot.run.bot import Ended, Options, assemble
 
@@ -30,7 +30,7 @@ def run_once(bot: Bot, *, dry_run: bool = False) -> tuple[Ended, Sequence[Event]
     heard: list[Event] = []
     path = str(bot.folder / "bot.yml")
     config = read_config(path, environ={}, stdin=io.BytesIO())
-    with assemble(config, Options(dry_run=dry_run), path, heard.append) as program:
+    with assemble(config, Options(dry_run=dry_run), path, plain(heard.append)) as program:
         ended = program.run_once()
     return ended, [event for event in heard if isinstance(event, HEARD)]
 

@@ -16,7 +16,7 @@ from support.images import make_image, push
 from support.registry import DISTRIBUTION_3
 
 from regbot.config.load import read_config
-from regbot.events import Event, Printed, ScriptEnded
+from regbot.events import Event, Printed, ScriptEnded, plain
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.run.bot import Bot, Options, assemble
@@ -57,7 +57,7 @@ def run_all(
     config = read_config(path, environ={}, stdin=io.BytesIO())
     bots: list[Bot] = []
     options = Options(dry_run=dry_run)
-    with assemble(config, options, path, lambda event: hear(bots[0], event)) as bot:
+    with assemble(config, options, path, plain(lambda event: hear(bots[0], event))) as bot:
         bots.append(bot)
         results = {result.script: result for result in bot.run_once().results}
     return results, bot

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from regbot.events import Event, Message
+from regbot.events import Emit, Event, Message
 from regbot.http.cutting import Timeouts
 from regbot.http.hosts import ClientSettings, HostSettings
 from regbot.http.pacing import Patience
@@ -66,9 +66,9 @@ class Client:
         usual = {"emit": self.events.append, "stop": self.stop, "bind": self.bound}
         return RemoteStore(self.exchange, reference, **{**usual, **options})
 
-    def bound(self, stop: Stop) -> Any:
+    def bound(self, stop: Stop, emit: Emit | None = None) -> Any:
         """Another exchange over the same connections."""
-        return self._transport.bind(stop)
+        return self._transport.bind(stop, emit)
 
     def said(self, level: str = "") -> list[str]:
         """The texts of the messages so far."""

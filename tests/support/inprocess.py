@@ -14,7 +14,7 @@ from typing import Any, Self
 from unittest.mock import patch
 
 from regbot.errors import ConnectionFailed, RegbotError
-from regbot.events import ignore
+from regbot.events import Emit, ignore
 from regbot.http.exchange import Exchange, Request, Response
 from regbot.http.hosts import HostSettings
 from regbot.http.pacing import Surroundings
@@ -182,7 +182,7 @@ class Memory:
         self._content = self.registry.content.repository(self.repository)
         self.protected = self._content.protected
 
-    def bind(self, stop: Stop) -> Exchange:
+    def bind(self, stop: Stop, _emit: Emit = ignore) -> Exchange:
         return InProcess(self.registry, self.name, self._asks, self._turn, stop)
 
     def fill(self, tag: str, image: Image) -> None:

@@ -27,7 +27,8 @@ _MESSAGE = Type("any", TEXT.read, limit=MESSAGE_LIMIT)
 def _log(level: Level, context: Context, text: str, fields: object) -> Passed:
     named = fields if isinstance(fields, Mapping) else {}
     context.last_message = text[:NAME_LIMIT]
-    context.emit(Message(level, text, {"script": context.script, **_plain_fields(named)}))
+    fields = {"script": context.script, **_plain_fields(named)}
+    context.emit(Message(level, text, fields | {"script": context.script}))
     return plain(None)
 
 
