@@ -19,6 +19,7 @@ from regbot.journal.records import (
     RunStatus,
     SavedManifest,
 )
+from regbot.journal.runpages import RunPages
 from regbot.journal.scriptruns import ScriptRuns
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
@@ -57,7 +58,7 @@ Result = TypeVar("Result")
 
 
 class History:
-    """The runs and actions, the ``plans``, and the ``script_runs``.
+    """The runs and actions, the ``plans``, the ``script_runs``, and the ``pages`` of runs.
 
     Threads and processes may share the file.
     """
@@ -66,6 +67,7 @@ class History:
         self._database = Database(path, _SCHEMA, version=_VERSION, patience=patience)
         self.plans = Plans(self._database)
         self.script_runs = ScriptRuns(self._database)
+        self.pages = RunPages(self._database)
 
     def close(self) -> None:
         """Close the file."""

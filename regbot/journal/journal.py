@@ -31,6 +31,7 @@ from regbot.journal.records import (
     ScriptRun,
 )
 from regbot.journal.running import RunLocks
+from regbot.journal.runpages import RunPages
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
@@ -140,6 +141,15 @@ class Journal:
         """The runs of scripts, newest first; ``interrupted`` if their process is gone."""
         return [self._checked_script(run) for run in self._history.script_runs.all(limit)]
 
+    def script_runs_of(self, config: str, script: str, limit: int) -> list[ScriptRun]:
+        """The newest runs of one script of a config, as ``script_runs``."""
+        runs = self._history.script_runs.of(config, script, limit)
+        return [self._checked_script(run) for run in runs]
+
+    def script_run(self, run: str) -> ScriptRun:
+        """The run of a script with this id. Raises NotFound."""
+        return self._checked_script(self._history.script_runs.find(run))
+
     def _checked_script(self, run: ScriptRun) -> ScriptRun:
         """The run of a script, ``interrupted`` if its process is gone."""
         if run.status == "running" and not self._running.is_held(_lock_of(run.id)):
@@ -152,6 +162,11 @@ class Journal:
         The oldest comes first.
         """
         return [self._checked_script(run) for run in self._history.script_runs.last(config)]
+
+    @property
+    def pages(self) -> RunPages:
+        """What runs of scripts left to be looked at."""
+        return self._history.pages
 
     def last_due(self, config: str) -> Mapping[tuple[str, str], float]:
         """When the last run of each script of a config was due, by script and schedule."""

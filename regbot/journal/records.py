@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from datetime import date
 from typing import Literal
 
 from regbot.oci.digest import Digest
@@ -57,6 +58,47 @@ class ScriptRun:
     error: str = ""
     guarded: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """What a run of a script leaves to be looked at.
+
+    ``report`` is a page in HTML, empty if there is none; each line of the ``log`` has the
+    fields ``time``, ``level`` and ``msg``, and others.
+    """
+
+    report: str = ""
+    log: tuple[Mapping[str, str | int | float | bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What a run left of a ``repository`` that it deleted from. None means unknown.
+
+    ``kept`` are the tags that stay, ``freeable`` the bytes that garbage collection could free.
+    """
+
+    repository: str
+    kept: int | None
+    freeable: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryDay:
+    """What runs deleted from a repository on one day, in UTC. None means unknown.
+
+    ``deleted`` counts tags, and manifests without a tag. ``kept`` are the tags that stayed
+    at the end, ``freeable`` the bytes that garbage collection could free. ``run`` is the last
+    of the runs.
+    """
+
+    repository: str
+    day: date
+    deleted: int = 0
+    kept: int | None = None
+    freeable: int | None = None
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

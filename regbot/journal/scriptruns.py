@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from regbot.errors import NotFound
 from regbot.journal.database import Database, storable
 from regbot.journal.records import ScriptRun
 
@@ -77,13 +78,21 @@ class ScriptRuns:
 
     def all(self, limit: int | None = None) -> list[ScriptRun]:
         """The runs, newest first."""
-        if not self._has_table():
-            return []
-        rows = self._database.rows(
-            f"SELECT {_COLUMNS} FROM script_run ORDER BY started DESC, id DESC LIMIT ?",  # noqa: S608
-            (-1 if limit is None else limit,),
+        limit = -1 if limit is None else limit
+        return self._select("ORDER BY started DESC, id DESC LIMIT ?", (limit,))
+
+    def of(self, config: str, script: str, limit: int) -> list[ScriptRun]:
+        """The newest runs of one script of a config, newest first."""
+        return self._select(
+            "WHERE config = ? AND script = ? ORDER BY started DESC, id DESC LIMIT ?",
+            (storable(config), storable(script), limit),
         )
-        return [self._read(row) for row in rows]
+
+    def find(self, run: str) -> ScriptRun:
+        """The run with this id. Raises NotFound."""
+        for record in self._select("WHERE id = ?", (storable(run),)):
+            return record
+        raise NotFound(f"no run of a script has the id {run!r}")
 
     def last(self, config: str) -> list[ScriptRun]:
         """Of each script of a config, the last run, and the last that ended well.
@@ -127,6 +136,12 @@ class ScriptRuns:
             gone = [str(run) for (run,) in rows if not keep(run)]
             self._database.run_many("DELETE FROM script_run WHERE id = ?", [(run,) for run in gone])
         return gone
+
+    def _select(self, which: str, values: Sequence[object]) -> list[ScriptRun]:
+        if not self._has_table():
+            return []
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM script_run {which}", values)  # noqa: S608
+        return [self._read(row) for row in rows]
 
     def _is_free(self, run: str) -> bool:
         query = "SELECT 1 FROM script_run WHERE id = ? UNION SELECT 1 FROM run WHERE id = ?"
