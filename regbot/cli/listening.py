@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ import click
 from regbot.errors import InvalidValue, UsageError
 
 if TYPE_CHECKING:
+    from regbot.events import Emit
     from regbot.run.service import Service
     from regbot.serve.address import Address
+    from regbot.serve.live import Live
 
 _PACKAGES = ("bottle", "waitress", "prometheus_client")
 _INSTALL = "pip install '.[server]'"
@@ -42,11 +45,35 @@ listen_option = click.option(
 )
 
 
-def listening(service: Service, address: Address | None) -> AbstractContextManager[None]:
-    """Answer requests until the end, if there is an address. Raises UsageError."""
-    if address is None:
-        return nullcontext()
-    from regbot.serve.listening import serving
-    from regbot.serve.site import Site
+class Listening:
+    """What answers requests at an address, or nothing without one.
 
-    return serving(Site(service, service.emit, address.host, time.time), address)
+    It hears of what happens before there is a service: ``listeners`` are to be told.
+    """
+
+    def __init__(self, address: Address | None) -> None:
+        self._address = address
+        self._live: Live | None = None
+        if address:
+            from regbot.serve.live import Live
+
+            self._live = Live(time.time)
+
+    @property
+    def listeners(self) -> tuple[Emit, ...]:
+        """Those that are to be told of every event."""
+        return (self._live.listen,) if self._live else ()
+
+    @contextmanager
+    def serving(self, service: Service) -> Iterator[None]:
+        """Answer requests until the end. Raises UsageError where it can't listen."""
+        if not self._address or not self._live:
+            yield
+            return
+        from regbot.serve.listening import serving
+        from regbot.serve.site import Site
+
+        self._live.keep_in(service.journal, service.emit)
+        site = Site(service, service.emit, self._address.host, time.time, self._live)
+        with serving(site, self._address):
+            yield

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbot.cli.group import EXIT_CODES
-from regbot.cli.listening import listen_option, listening
+from regbot.cli.listening import Listening, listen_option
 from regbot.cli.opening import absolute_path, open_bot, open_service, read_config
 from regbot.cli.options import (
     config_option,
@@ -103,7 +103,7 @@ def server(
     \b
     regbot server                          # each script when it is due
     regbot server --dry-run                # the same, but nothing is changed
-    regbot server --listen 127.0.0.1:8080  # and answer HTTP requests
+    regbot server --listen 127.0.0.1:8080  # and show pages at http://127.0.0.1:8080
 
     Every script needs a schedule or an interval in the config. SIGTERM and Ctrl-C end the
     running scripts and then the server.
@@ -119,12 +119,18 @@ def server(
         if isinstance(event, RunEnded):
             tell_left_behind(event, config, absolute_path(config_path), settings)
 
-    options = Options(dry_run=dry_run)
+    listening = Listening(listen)
     with (
         open_service(
-            config, config_path, settings, options, plain(hear), with_reports=bool(listen)
+            config,
+            config_path,
+            settings,
+            Options(dry_run=dry_run),
+            plain(hear),
+            *listening.listeners,
+            with_reports=listen is not None,
         ) as service,
-        listening(service, listen),
+        listening.serving(service),
     ):
         service.serve()
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from regbot.report import shown
 from regbot.report.model import STATUSES, Report
 from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _BARS = 20
 
@@ -29,24 +34,11 @@ class Bar:
 
 def as_html(report: Report) -> str:
     """The report as a page."""
-    import jinja2
     from markupsafe import Markup
 
-    style, script = _part("report.css"), _part("report.js")
-    engine = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    engine.filters |= {
-        "size": shown.size,
-        "moment": shown.moment,
-        "age": shown.age,
-        "seconds": shown.seconds,
-        "about": shown.about,
-    }
+    style, script = stylesheet(), _part("report.js")
+    engine = escaping_engine()
+    engine.filters["about"] = shown.about
     return engine.from_string(_part("report.html.j2")).render(
         report=report,
         shown=shown,
@@ -67,6 +59,36 @@ def as_html(report: Report) -> str:
     )
 
 
+def escaping_engine(show: Callable[[str], str] = shown.visible) -> Environment:
+    """A template engine that escapes every text, after ``show`` made it fit to be read."""
+    import jinja2
+
+    def finalize(value: object) -> object:
+        """A value as the engine shows it; what is already HTML is left as it is."""
+        is_text = isinstance(value, str) and not hasattr(value, "__html__")
+        return show(str(value)) if is_text else value
+
+    engine = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    engine.filters |= {
+        "size": shown.size,
+        "moment": shown.moment,
+        "age": shown.age,
+        "seconds": shown.seconds,
+    }
+    return engine
+
+
+def stylesheet() -> str:
+    """The style of reports, which the pages of a server share."""
+    return _part("report.css")
+
+
 def bars(report: Report) -> list[Bar]:
     """Bytes that could be freed in each repository, largest first; the rest as one bar."""
     sizes: Counter[str] = Counter()
@@ -82,12 +104,6 @@ def bars(report: Report) -> list[Bar]:
         Bar(shown.visible(name), shown.size(size), max(0.5, round(100 * size / longest, 1)))
         for name, size in named
     ]
-
-
-def _visible(value: object) -> object:
-    """A value as the engine shows it; what is already HTML is left as it is."""
-    is_text = isinstance(value, str) and not hasattr(value, "__html__")
-    return shown.visible(str(value)) if is_text else value
 
 
 def _part(name: str) -> str:

@@ -79,6 +79,11 @@ class Service:
         return self._bot.config
 
     @property
+    def config_path(self) -> str:
+        """The absolute path of the config, or ``-`` for standard input."""
+        return self._bot.config_path
+
+    @property
     def journal(self) -> Journal | None:
         """The journal; None in a dry run, and where it can't be written."""
         return self._record.journal

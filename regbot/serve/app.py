@@ -19,7 +19,7 @@ from bottle import Bottle, HTTPError
 
 from regbot.errors import InternalError, StorageError
 from regbot.events import Emit, Message
-from regbot.serve import health
+from regbot.serve import health, pages, streams
 from regbot.serve.access import Access, Refusal
 from regbot.serve.site import PLAIN, Site
 
@@ -28,7 +28,7 @@ StartResponse = Callable[..., Any]
 App = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 """A WSGI application (PEP 3333)."""
 
-ROUTES = (health,)
+ROUTES = (health, pages, streams)
 _METHODS = ("GET", "HEAD", "POST")
 _OF_ANYBODY = ("/healthz", "/readyz")
 """A cluster asks for these, by the address of the pod or a name of its own, without a token."""

@@ -13,6 +13,7 @@ from regbot.values import dataclass
 if TYPE_CHECKING:
     from regbot.config.values import ServerSettings
     from regbot.run.service import Service
+    from regbot.serve.live import Live
 
 PLAIN = "text/plain; charset=utf-8"
 """The Content-Type of plain text."""
@@ -23,13 +24,14 @@ class Site:
     """A service, and what else its pages are made from.
 
     ``host`` is the name or number that it listens on. ``now`` gives seconds since 1970.
-    ``ending`` is set when answers that go on for long have to end.
+    ``live`` is what happens now. ``ending`` is set when answers that go on for long have to end.
     """
 
     service: Service
     emit: Emit
     host: str
     now: Callable[[], float]
+    live: Live
     ending: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -32,8 +33,9 @@ class Browser:
         assert answer.ok, value
         return value
 
-    def open(self, page: Path) -> None:
-        self.call("POST", "/url", url=page.as_uri())
+    def open(self, page: Path | str) -> None:
+        """Open a file, or a URL."""
+        self.call("POST", "/url", url=page.as_uri() if isinstance(page, Path) else page)
 
     def run(self, script: str, *args: Any) -> Any:
         """What a function body returns, run in the page."""
@@ -56,6 +58,46 @@ class Browser:
 
     def resize(self, width: int, height: int) -> None:
         self.call("POST", "/window/rect", width=width, height=height)
+
+    def cdp(self, command: str, **parameters: Any) -> Any:
+        """One command of the Chrome DevTools protocol; what it returns."""
+        return self.call("POST", "/goog/cdp/execute", cmd=command, params=parameters)
+
+    def look_like(self, *, width: int = 1280, scheme: str = "light") -> None:
+        """Be as wide as this, a phone where that is little, and prefer light or dark."""
+        self.cdp(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=800,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.cdp("Emulation.setEmulatedMedia", media="", features=features)
+
+    def press(self, key: str) -> None:
+        """Press a key; those without a character have the code points of WebDriver."""
+        presses = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        self.call("POST", "/actions", actions=[{"type": "key", "id": "keys", "actions": presses}])
+
+    def shoot(self, name: str) -> None:
+        """Keep a picture of the whole page in the folder $REGBOT_SCREENSHOTS, if it is set."""
+        folder = os.environ.get("REGBOT_SCREENSHOTS")
+        if folder:
+            picture = self.cdp("Page.captureScreenshot", captureBeyondViewport=True)
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
+
+    def accessibility(self) -> list[str]:
+        """What axe-core finds wrong with the page, each as a rule with the elements."""
+        from axe_core_python.base import AXE_SCRIPT
+
+        self.run(AXE_SCRIPT)
+        found = self.wait("const done = arguments[0]; axe.run(document).then(done)")
+        return [
+            f"{rule['impact']} {rule['id']}: {[node['html'] for node in rule['nodes']]}"
+            for rule in found["violations"]
+        ]
 
     def requested(self) -> list[str]:
         """The URLs that pages asked for since the last call, the browser's own pages aside."""

@@ -14,6 +14,7 @@ from regbot.config.values import Config
 from regbot.events import Event, Message
 from regbot.serve.address import Address
 from regbot.serve.listening import serving
+from regbot.serve.live import Live
 from regbot.serve.site import Site
 from regbot.stopping import Stop
 from support.configs import load
@@ -27,6 +28,7 @@ class FakeService:
     journal: Any = None
     is_dry_run: bool = True
     stop: Stop = field(default_factory=Stop)
+    config_path: str = "/etc/regbot/regbot.yml"
     reload_problem: str = ""
     shown: tuple[Any, ...] = ()
 
@@ -60,7 +62,10 @@ class Listening:
 def listening(service: Any = None, *, now: Callable[[], float] = time.time) -> Iterator[Listening]:
     """A site on a free port of the loopback interface."""
     events: list[Event] = []
-    site = Site(service or FakeService(), events.append, "127.0.0.1", now)
+    service = service or FakeService()
+    live = Live(now)
+    live.keep_in(service.journal, events.append)
+    site = Site(service, events.append, "127.0.0.1", now, live)
     place = Listening(site, events)
     with serving(site, Address("127.0.0.1", 0)):
         (told,) = [each for each in place.messages() if each.text == "listening"]

@@ -1,0 +1,152 @@
+"""The pages: all scripts, one run and its report, and the repositories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from html import unescape
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from bottle import HTTPResponse
+
+from regbot.errors import InvalidValue, NotFound
+from regbot.journal.records import RunPage, ScriptRun
+from regbot.report.lines import FIRST_KEYS, Fields, logfmt
+from regbot.serve import overview
+from regbot.serve.live import MOST_LINES
+from regbot.serve.rendering import POLICY, Rendering, static_files, without_paths
+
+if TYPE_CHECKING:
+    from bottle import Bottle
+
+    from regbot.serve.site import Site
+
+_HTML = "text/html; charset=utf-8"
+_KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+_FOR_EVER = "public, max-age=31536000, immutable"
+_OWN_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"<>]+)"')
+
+
+def add_to(app: Bottle, site: Site) -> None:
+    """Add the routes."""
+    pages = Pages(site)
+    app.get("/", callback=pages.scripts)
+    app.get("/runs/<run>", callback=pages.run)
+    app.get("/runs/<run>/report", callback=pages.report)
+    app.get("/repositories", callback=pages.repositories)
+    app.get("/static/<_digest>/<name>", callback=pages.static)
+
+
+class Pages:
+    """The pages of a site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._service = site.service
+        self._rendering = Rendering(site.now)
+        self._static = static_files()
+
+    def scripts(self) -> HTTPResponse:
+        """Every script, and what needs attention."""
+        states = self._service.states()
+        journal, missed = self._service.journal, self._site.live.missed
+        return self._page(
+            "scripts",
+            config=overview.config_name(self._service.config_path),
+            now=self._site.now(),
+            refused=[],
+            plans=[],
+            running=[run for state in states for run in state.running],
+            lines=[
+                overview.script_line(state, journal, missed.get(state.script.name))
+                for state in states
+            ],
+            is_recorded=journal is not None,
+        )
+
+    def run(self, run: str) -> HTTPResponse:
+        """One run: its result, what it deleted and how to undo that, and its log."""
+        journal = self._service.journal
+        going = self._site.live.run(run)
+        try:
+            record, page = going or self._kept(run)
+        except (NotFound, InvalidValue):
+            return self._missing(f"No run has the id {run}. Runs are forgotten some time.")
+        deleted = journal.pages.deleted_by(run) if journal and record.status != "running" else []
+        return self._page(
+            "run",
+            run=record,
+            how=overview.how_it_came(record),
+            did=overview.what_it_did(record),
+            config=overview.config_name(record.config),
+            is_live=bool(going) and record.status == "running",
+            has_report=bool(page.report),
+            repositories=deleted,
+            undo=overview.undo_command(record, names_config=bool(self._service.config.state)),
+            lines=[log_line(line) for line in page.log],
+            most=MOST_LINES,
+        )
+
+    def report(self, run: str) -> HTTPResponse:
+        """The report of a run, a page of its own with its own policy."""
+        try:
+            _, page = self._site.live.run(run) or self._kept(run)
+        except (NotFound, InvalidValue):
+            page = RunPage()
+        if not page.report:
+            return self._missing(f"There is no report of run {run}.")
+        return _answer(page.report, policy_of(page.report))
+
+    def repositories(self) -> HTTPResponse:
+        """What was deleted and what was kept, by repository and day."""
+        journal = self._service.journal
+        days = journal.pages.repository_days() if journal else []
+        shown = overview.repositories(days, datetime.fromtimestamp(self._site.now(), UTC).date())
+        return self._page("repositories", shown=shown)
+
+    def static(self, _digest: str, name: str) -> HTTPResponse:
+        """A file that pages name. Its address changes with it, so it may be kept."""
+        text = self._static.get(name)
+        if text is None:
+            return self._missing("There is no such file.")
+        headers = {"Content-Type": _KINDS[name.rpartition(".")[2]], "Cache-Control": _FOR_EVER}
+        return HTTPResponse(text, headers=headers)
+
+    def _kept(self, run: str) -> tuple[ScriptRun, RunPage]:
+        """A run that the journal has. Raises NotFound, InvalidValue and StorageError."""
+        journal = self._service.journal
+        if not journal:
+            raise NotFound("nothing is recorded")
+        return overview.run_of(journal, run), journal.pages.of(run)
+
+    def _page(self, name: str, **values: object) -> HTTPResponse:
+        return _answer(self._rendering.page(name, **values), POLICY)
+
+    def _missing(self, text: str) -> HTTPResponse:
+        page = self._rendering.page("missing", text=text)
+        return _answer(page, POLICY, HTTPStatus.NOT_FOUND)
+
+
+def _answer(text: str, policy: str, status: HTTPStatus = HTTPStatus.OK) -> HTTPResponse:
+    headers = {"Content-Type": _HTML, "Content-Security-Policy": policy}
+    return HTTPResponse(text, status=status.value, headers=headers)
+
+
+def policy_of(report: str) -> str:
+    """The policy that a report names itself; one without is allowed nothing."""
+    own = _OWN_POLICY.search(report)
+    policy = unescape(own[1]) if own else "default-src 'none'"
+    return f"{policy}; frame-ancestors 'none'"
+
+
+def log_line(line: Fields) -> Mapping[str, str]:
+    """A line of a log as it is shown: the time of day, the level, what happened, and the rest."""
+    others = {key: value for key, value in line.items() if key not in (*FIRST_KEYS, "script")}
+    return {
+        "time": str(line["time"])[11:19],
+        "level": str(line["level"]),
+        "text": without_paths(str(line["msg"])),
+        "more": without_paths(logfmt(others)),
+    }

@@ -1,0 +1,59 @@
+"use strict";
+(() => {
+  const root = document.querySelector("[data-live]");
+  if (!root || !window.EventSource) return;
+  const log = document.getElementById("log");
+  const state = document.getElementById("live-state");
+  const MOST = 1000;
+  let wanted = false;
+
+  const span = (name, text) => {
+    const element = document.createElement("span");
+    element.className = name;
+    element.textContent = text;
+    return element;
+  };
+  const add = (line) => {
+    const item = document.createElement("li");
+    item.className = line.level;
+    item.append(span("at", line.time), " ", span("level", line.level), ` ${line.text} `, span("more", line.more));
+    log.append(item);
+    if (log.children.length > MOST) log.firstElementChild.remove();
+  };
+  // A part in which somebody types is left as it is.
+  const inUse = (part) =>
+    part.contains(document.activeElement) ||
+    Array.from(part.querySelectorAll("input")).some((input) => input.value !== input.defaultValue);
+  const refresh = async () => {
+    if (wanted) return;
+    wanted = true;
+    await new Promise((done) => setTimeout(done, 300));
+    wanted = false;
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-part]")) {
+      const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
+      if (fresh && fresh.innerHTML !== part.innerHTML && !inUse(part)) part.replaceWith(fresh);
+    }
+  };
+
+  const source = new EventSource(root.dataset.live);
+  source.addEventListener("line", (event) => add(JSON.parse(event.data)));
+  source.addEventListener("lines", (event) => {
+    log.replaceChildren();
+    JSON.parse(event.data).forEach(add);
+    state.textContent = "New lines appear by themselves.";
+  });
+  source.addEventListener("lost", (event) => {
+    const item = document.createElement("li");
+    item.className = "WARN";
+    item.textContent = JSON.parse(event.data);
+    log.append(item);
+  });
+  source.addEventListener("changed", () => refresh().catch(() => {}));
+  source.addEventListener("ended", () => {
+    source.close();
+    location.reload();
+  });
+})();
