@@ -20,6 +20,7 @@ RegbotError
 ├── NotRestored           a tag could not be given back what had been taken from it
 ├── NotConfirmed          a delete was accepted, but whether it was done could not be seen
 ├── InternalError         regbot itself broke: a defect
+├── Conflict              what was asked for can't be done as things are: a plan has lapsed, ...
 ├── NotFound              no such repository, tag, manifest or blob
 ├── NotSupported          the store does not offer this call, or has it switched off
 └── RequestError          an exchange with a registry failed: method and redacted URL
@@ -136,6 +137,10 @@ class InternalError(RegbotError):
 
     def __init__(self, reason: Exception) -> None:
         super().__init__(f"internal error: {type(reason).__name__}: {reason}")
+
+
+class Conflict(RegbotError):
+    """What was asked for can't be done as things are, such as a plan that was applied."""
 
 
 class NotFound(RegbotError):

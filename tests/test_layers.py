@@ -105,6 +105,8 @@ UNCALLED: dict[str, str] = {
     "image_delete": "of the library",
     "blob_put": "of the library",
     "retention_decide": "of the library",
+    "run_now": "requests ask for it",
+    "plan_now": "requests ask for it",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
     "format_commands": "click calls it",

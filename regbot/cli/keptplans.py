@@ -14,25 +14,39 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.config.values import Config
+    from regbot.journal.records import PlanRecord
     from regbot.plan.planfile import Plan
+    from regbot.run.bot import Bot, Ended
 
 
 @dataclass(frozen=True, slots=True)
 class NamedPlan:
-    """A plan by its file, or by its id with its ``content`` and the ``config`` it was made with."""
+    """A plan by its file, or by its id: its ``record``, and its ``content``.
+
+    ``state`` is the folder of the journal that has it.
+    """
 
     name: str
+    record: PlanRecord | None = None
     content: bytes = b""
-    config: str = ""
-    is_file: bool = False
+    state: Path = Path()
 
     def read(self, work_dir: Path) -> Plan:
         """The plan. Raises UsageError for what is none."""
         from regbot.plan.planfile import plan_of, read_plan
 
-        if self.is_file:
+        if not self.record:
             return read_plan(self.name, work_dir=work_dir)
         return plan_of(self.content, self.name, work_dir=work_dir)
+
+    def apply(self, bot: Bot, plan: Plan) -> Ended:
+        """Carry it out. Raises Conflict for one that needs approval, and can't be applied."""
+        from regbot.journal.journal import Journal
+
+        if not self.record:
+            return bot.apply(plan.actions)
+        with Journal(self.state) as journal:
+            return bot.apply_kept(journal, self.record, plan)
 
 
 def find_plan(name: str, config: Config) -> NamedPlan:
@@ -43,11 +57,11 @@ def find_plan(name: str, config: Config) -> NamedPlan:
     beginning of several.
     """
     if "/" in name or name.endswith(".json") or os.path.isfile(name):  # noqa: PTH113 - any length
-        return NamedPlan(name, is_file=True)
+        return NamedPlan(name)
     with journal_with(lambda journal: journal.plan(name), config) as (journal, record):
         if record.made < time.time() - config.journal_keep:
             raise NotFound(f"the plan {record.id} is too old: it was kept for journalKeep")
-        return NamedPlan(record.id, journal.plan_content(record), record.config)
+        return NamedPlan(record.id, record, journal.plan_content(record), journal.folder)
 
 
 def next_steps(plan: Plan, name: str, config_path: str, *, with_kept: bool = False) -> list[str]:

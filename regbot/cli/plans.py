@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,6 @@ from regbot.lua.processes import started_ahead
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
-    from regbot.config.values import Config
     from regbot.plan.planfile import Plan
     from regbot.run.bot import Bot, Ended
 
@@ -109,17 +107,11 @@ def plan(
 def _keep(bot: Bot, content: Plan, ended: Ended) -> tuple[str, list[str]]:
     """Keep a plan in the journal. Gives why it can't be kept, and what can be done with it."""
     from regbot.journal.journal import Journal, default_state
-    from regbot.plan.planfile import plan_text
-    from regbot.report.summary import summary
 
-    text = plan_text(content, bot.config.defaults.work_dir).encode()
-    outcome = summary(bot.outcomes, ended.results, seconds=0.0, dry_run=True)
     try:
         with Journal(bot.config.state or default_state()) as journal:
             journal.forget_plans(bot.config.journal_keep)
-            record = journal.keep_plan(
-                text, made=content.made, config=bot.config_path, summary=outcome
-            )
+            record = bot.keep_plan(journal, content, ended.results)
     except StorageError as error:
         return f"the plan is not kept: {error}", []
     named = bot.config_path if bot.config.state and config_is_named() else ""
@@ -146,31 +138,26 @@ def apply(
     Before each delete, regbot looks at the tag again: a tag that has moved is skipped
     with a warning, and one that is gone counts as done. To retry actions that failed,
     apply the same plan again.
+
+    A plan that a server made of a script with approve: true is applied once, by the server
+    or by this command, which need not wait for approval. If actions failed, it can be
+    applied again until it lapses.
     """
     from regbot.run.bot import Options
 
     config = read_config(config_path)
     named = find_plan(plan_name, config)
-    if not (named.is_file or config_is_named()):
-        config_path = config_of(named.config, config_path, "plan")
+    if named.record and not config_is_named():
+        config_path = config_of(named.record.config, config_path, "plan")
         config = read_config(config_path)
     required_config(config_path)
     options = Options(evidence=bool(reports))
     with open_bot(config, config_path, settings, options, live=True, table=True) as bot:
         content = named.read(config.defaults.work_dir)
-        for warning in _warnings(content, config):
+        for warning in content.warnings(config.fingerprint):
             tell(f"warning: {warning}", settings, "warn")
-        ended = bot.apply(content.actions)
+        ended = named.apply(bot, content)
         write_reports(bot, "apply", ended, reports)
         then = ["stopped: apply the plan again to go on"] if bot.stop.asked else []
         show_end(bot, ended, settings, table=rows_of(bot), then=then)
     return EXIT_CODES[ended.status]
-
-
-def _warnings(content: Plan, config: Config) -> Iterator[str]:
-    """What the user should know before a plan is carried out."""
-    if content.fingerprint != config.fingerprint:
-        yield "the config or its scripts changed since the plan was made"
-    for script in content.lacking:
-        why = "failed" if script.status == "failed" else "was stopped"
-        yield f"the plan lacks the actions of {script.script}, which {why} when it was made"

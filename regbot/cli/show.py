@@ -40,7 +40,7 @@ def show_plan(plan_name: str | None, config_path: str | None, *, with_kept: bool
         return
     named = find_plan(plan_name, config)
     plan = named.read(config.defaults.work_dir)
-    config_path = config_path if config_is_named() and (named.is_file or config.state) else None
+    config_path = config_path if config_is_named() and (not named.record or config.state) else None
     _show_plan(plan, named, config_path or "", with_kept=with_kept)
 
 
@@ -49,15 +49,39 @@ def _show_list(plans: Sequence[PlanRecord]) -> None:
     from regbot.report.terminal import print_lines
     from regbot.units import format_moment
 
-    columns = (Column("plan"), Column("made", left_out=1), Column("config", left_out=2))
+    has_state = any(plan.state for plan in plans)
+    columns = (
+        Column("plan"),
+        Column("made", left_out=1),
+        *([Column("state")] if has_state else []),
+        Column("config", left_out=2),
+    )
     lines = [
-        Line((plan.id, format_moment(round(plan.made)), plan.config), plan.summary)
+        Line(
+            (
+                plan.id,
+                format_moment(round(plan.made)),
+                *([_state(plan)] if has_state else []),
+                plan.config,
+            ),
+            plan.summary,
+        )
         for plan in plans
     ]
     if lines:
         show(lambda stream: print_lines(columns, lines, stream, title="what it would do"))
     else:
         show_text("no plan is kept: regbot plan makes one")
+
+
+def _state(plan: PlanRecord) -> str:
+    """Where a plan is that needs approval; one that waits is told with its time."""
+    from regbot.units import format_moment
+
+    if plan.state == "waiting" and plan.lapses is not None:
+        has_lapsed = plan.lapses <= time.time()
+        return "lapsed" if has_lapsed else f"waiting until {format_moment(round(plan.lapses))}"
+    return plan.state
 
 
 def _show_plan(plan: Plan, named: NamedPlan, config_path: str, *, with_kept: bool) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -37,11 +38,12 @@ class _Work(Generic[Result]):
 class Database:
     """A connection that threads share. Every failure is a StorageError.
 
-    ``schema`` has the statements that create version ``version`` of the tables, and
-    ``patience`` is the time to wait for another process, in seconds.
+    ``steps`` are the versions of the tables: each has the statements that make it of the one
+    before. An older file is brought up to date. ``patience`` is the time to wait for another
+    process, in seconds.
     """
 
-    def __init__(self, path: Path, schema: Sequence[str], *, version: int, patience: float) -> None:
+    def __init__(self, path: Path, steps: Sequence[Sequence[str]], *, patience: float) -> None:
         self._path = path
         self._lock = threading.RLock()
         self._turn = threading.Lock()
@@ -52,7 +54,7 @@ class Database:
                 path, timeout=patience, isolation_level=None, check_same_thread=False
             )
         try:
-            self._prepare(schema, version)
+            self._prepare(steps)
         except BaseException:
             self._connection.close()
             raise
@@ -114,6 +116,11 @@ class Database:
         with self._lock, self._mapped():
             return self._connection.execute(statement, values).lastrowid or 0
 
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement and return how many rows it changed."""
+        with self._lock, self._mapped():
+            return self._connection.execute(statement, values).rowcount
+
     def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each row of values."""
         with self._lock, self._mapped():
@@ -130,16 +137,20 @@ class Database:
             f"the history {self._path} is damaged: {why} (move it away to start a new one)"
         )
 
-    def _prepare(self, schema: Sequence[str], version: int) -> None:
-        if not self._version():
+    def _prepare(self, steps: Sequence[Sequence[str]]) -> None:
+        version = len(steps)
+        is_new = not self._version()
+        if self._version() < version:
             with self.writing():
-                if not self._version():
-                    for statement in (*schema, f"PRAGMA user_version = {version}"):
-                        self.run(statement)
+                for statement in chain.from_iterable(steps[self._version() :]):
+                    self.run(statement)
+                if self._version() < version:
+                    self.run(f"PRAGMA user_version = {version}")
+        if is_new:
             with writing(self._path.parent):
                 sync_folder(self._path.parent)
         if self._version() != version:
-            text = f"the history {self._path} was made by another version of regbot"
+            text = f"the history {self._path} was made by a newer version of regbot"
             raise StorageError(f"{text} (use that one, or set state to another folder)")
         with suppress(sqlite3.OperationalError):  # faster, but not available on every file system
             self._connection.execute("PRAGMA journal_mode = WAL")

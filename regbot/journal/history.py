@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from regbot.errors import InvalidValue
 from regbot.journal.database import Database, storable
 from regbot.journal.naming import named
-from regbot.journal.plans import Plans
+from regbot.journal.plans import PLANS, Plans
 from regbot.journal.records import (
     ActionRecord,
     EntryStatus,
@@ -19,14 +19,13 @@ from regbot.journal.records import (
     RunStatus,
     SavedManifest,
 )
-from regbot.journal.runpages import RunPages
-from regbot.journal.scriptruns import ScriptRuns
+from regbot.journal.runpages import RUN_PAGES, RunPages
+from regbot.journal.scriptruns import SCRIPT_RUNS, ScriptRuns
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 
-_VERSION = 1
-_SCHEMA = (
+_RUNS = (
     """CREATE TABLE run (
         id TEXT PRIMARY KEY, kind TEXT NOT NULL, config TEXT NOT NULL, fingerprint TEXT NOT NULL,
         started REAL NOT NULL, ended REAL, status TEXT NOT NULL)""",
@@ -45,6 +44,9 @@ _SCHEMA = (
         PRIMARY KEY (action, place)) WITHOUT ROWID""",
     "CREATE INDEX saved_by_digest ON saved(digest)",
 )
+_STEPS = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES)
+"""The versions of the tables. A file of any of them is taken over, so none is ever changed:
+what is new is a step at the end."""
 _ACTION = (
     "action.id, run, at, script, verb, reference, digest, reason, status, detail, tags, missing"
 )
@@ -60,12 +62,13 @@ Result = TypeVar("Result")
 class History:
     """The runs and actions, the ``plans``, the ``script_runs``, and the ``pages`` of runs.
 
-    Threads and processes may share the file.
+    Threads and processes may share the file. ``is_applied`` says whether a process applies
+    a plan.
     """
 
-    def __init__(self, path: Path, *, patience: float) -> None:
-        self._database = Database(path, _SCHEMA, version=_VERSION, patience=patience)
-        self.plans = Plans(self._database)
+    def __init__(self, path: Path, is_applied: Callable[[str], bool], *, patience: float) -> None:
+        self._database = Database(path, _STEPS, patience=patience)
+        self.plans = Plans(self._database, is_applied)
         self.script_runs = ScriptRuns(self._database)
         self.pages = RunPages(self._database)
 

@@ -1,9 +1,10 @@
 """The journal: what every run changed, and the manifests it deleted, so that undo works.
 
-It is a folder with ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and a file for each
-run in progress, ``running/<id>``, or ``running/<id>.script`` for a run of a script. Several
-runs may write at the same time. An entry is on the disk before its delete is sent; if it
-can't be written, StorageError is raised and the delete must not happen.
+It is a folder with ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and a file for what
+is in progress: ``running/<id>`` for a run, ``running/<id>.script`` for a run of a script,
+``running/<id>.plan`` for a plan that is being applied. Several runs may write at the same
+time. An entry is on the disk before its delete is sent; if it can't be written, StorageError
+is raised and the delete must not happen.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from regbot.journal.records import (
     EntryStatus,
     Forgotten,
     PlanRecord,
+    PlanState,
     RunRecord,
     SavedManifest,
     ScriptRun,
@@ -68,11 +70,16 @@ class Journal:
     ) -> None:
         with writing(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
         self._clock = clock
         self._folder = folder
         self._files = ManifestFiles(folder / "manifests")
-        self._history = History(folder / "history.sqlite", patience=patience)
         self._running = RunLocks(folder / "running")
+        self._history = History(
+            folder / "history.sqlite",
+            lambda plan: self._running.is_held(_plan_lock(plan)),
+            patience=patience,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -172,9 +179,24 @@ class Journal:
         """When the last run of each script of a config was due, by script and schedule."""
         return self._history.script_runs.last_due(config)
 
-    def keep_plan(self, content: bytes, *, made: float, config: str, summary: str) -> PlanRecord:
-        """Keep a plan under an id like that of a run. Raises StorageError."""
-        return self._history.plans.add(lambda: new_id(made), made, config, summary, content)
+    def keep_plan(
+        self,
+        content: bytes,
+        *,
+        made: float,
+        config: str,
+        summary: str,
+        script: str = "",
+        approve_within: float | None = None,
+    ) -> PlanRecord:
+        """Keep a plan under an id like that of a run. Raises StorageError.
+
+        With ``approve_within``, in seconds, it waits for approval and lapses after that.
+        """
+        plan = PlanRecord("", made, config, summary, script)
+        if approve_within is not None:
+            plan = replace(plan, state="waiting", lapses=made + approve_within)
+        return self._history.plans.add(lambda: new_id(made), plan, content)
 
     def plans(self) -> list[PlanRecord]:
         """The plans that are kept, newest first."""
@@ -190,6 +212,41 @@ class Journal:
     def plan_content(self, plan: PlanRecord) -> bytes:
         """What is in a plan. Raises NotFound and StorageError."""
         return self._history.plans.content(plan.id)
+
+    def plans_in(self, state: PlanState, config: str) -> list[PlanRecord]:
+        """The plans of a config that are in a state, the oldest first."""
+        return self._history.plans.in_state(state, config)
+
+    def approve_plan(self, id_or_prefix: str) -> PlanRecord:
+        """Approve a plan that waits, which its server applies then.
+
+        Raises Conflict for any other, and the errors of ``plan``.
+        """
+        return self._history.plans.approve(self.plan(id_or_prefix), self._clock())
+
+    def require_open(self, plan: PlanRecord) -> None:
+        """Raise a Conflict for a plan that can't be applied any more, or is being applied."""
+        self._history.plans.require_open(plan, self._clock())
+
+    def begin_plan(self, plan: PlanRecord) -> PlanRecord:
+        """Begin to apply a plan, approved or not: who does that has looked at it.
+
+        Of several processes one may; the others get a Conflict, as for a plan that has
+        lapsed or was applied. One that needs no approval may be applied any number of
+        times. Say with ``end_plan`` what became of it.
+        """
+        plans = self._history.plans
+        return plans.begin(plan, self._clock(), lambda id_: self._running.take(_plan_lock(id_)))
+
+    def end_plan(self, plan: PlanRecord, state: Literal["applied", "failed"]) -> None:
+        """Set what became of a plan that was begun. Raises StorageError."""
+        if plan.state == "applying":
+            self._history.plans.end(plan, state)
+            self._running.release(_plan_lock(plan.id))
+
+    def lapse_plan(self, plan: PlanRecord) -> bool:
+        """Let a plan lapse, unless its state has changed by now. Raises StorageError."""
+        return self._history.plans.lapse(plan)
 
     def forget_plans(self, older_than: float) -> None:
         """Remove the plans that were made more than ``older_than`` seconds ago."""
@@ -245,6 +302,11 @@ class Journal:
 def _lock_of(script_run: str) -> str:
     """The lock of a run of a script; the run's own is that of what it changes."""
     return f"{script_run}.script"
+
+
+def _plan_lock(plan: str) -> str:
+    """The lock of a plan that is being applied."""
+    return f"{plan}.plan"
 
 
 class RunJournal:

@@ -19,6 +19,14 @@ RunStatus = Literal["running", "done", "failed", "stopped", "interrupted"]
 """``interrupted`` means that the process is gone without having set another status."""
 
 
+PlanState = Literal["", "waiting", "approved", "applying", "applied", "lapsed", "failed"]
+"""Where a plan that needs approval is; empty for one that needs none.
+
+It waits, is approved, and is applied, or lapses before that. ``failed``: some of its actions
+failed, or it was stopped before its end.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run. Times are in seconds since 1970; ``counts`` are its actions by status.
@@ -41,9 +49,13 @@ class RunRecord:
 class ScriptRun:
     """A run of one script, also if it changed nothing. Times are in seconds since 1970.
 
-    ``kind`` is the command, ``config`` the path of the config, and ``schedule`` the rule by
+    ``kind`` is ``server`` for a run by the schedule, ``asked`` for one that somebody asked
+    for, ``plan`` if it made a plan, or ``apply`` if it applied one, of all scripts that
+    ``script`` names. ``config`` is the path of the config, and ``schedule`` the rule by
     which the run was ``due``, None if it was by none. ``counts`` are its actions by
-    status. ``guarded``: it failed because its guard stopped it.
+    status. ``guarded``: it failed because its guard stopped it. ``plan`` is the id of the
+    plan that was made or applied, ``freeable`` the known bytes that garbage collection
+    could free, None if nobody counted.
     """
 
     id: str
@@ -58,6 +70,8 @@ class ScriptRun:
     error: str = ""
     guarded: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
+    plan: str = ""
+    freeable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +148,19 @@ class ActionRecord:
 
 @dataclass(frozen=True, slots=True)
 class PlanRecord:
-    """A plan that is kept. ``made`` is in seconds since 1970.
+    """A plan that is kept. Times are in seconds since 1970.
 
     ``config`` is the path of the config it was made with, ``summary`` says what it would do.
+    ``script`` made it, if a server did. It can be approved, and applied, until it ``lapses``.
     """
 
     id: str
     made: float
     config: str
     summary: str
+    script: str = ""
+    state: PlanState = ""
+    lapses: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

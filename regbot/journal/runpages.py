@@ -15,7 +15,7 @@ from regbot.plan.action import DeleteManifest, DeleteTag
 from regbot.plan.outcome import ALREADY_GONE
 from regbot.store.layout import absolute
 
-_TABLES = (
+RUN_PAGES = (
     """CREATE TABLE IF NOT EXISTS run_page (
         run TEXT PRIMARY KEY REFERENCES script_run(id) ON DELETE CASCADE,
         report BLOB NOT NULL, log BLOB NOT NULL)""",
@@ -24,6 +24,7 @@ _TABLES = (
         repository TEXT NOT NULL, kept INTEGER, freeable INTEGER,
         PRIMARY KEY (run, repository)) WITHOUT ROWID""",
 )
+"""The tables."""
 _LARGEST_REPORT = 4 * 1024 * 1024
 """Bytes of a compressed report; a larger one is not kept."""
 _DAY = 86400
@@ -42,8 +43,6 @@ class RunPages:
         if len(report) > _LARGEST_REPORT:
             report = zlib.compress(b"")
         with self._database.writing():
-            for statement in _TABLES:
-                self._database.run(statement)
             self._database.run(
                 "INSERT OR REPLACE INTO run_page (run, report, log)"
                 " SELECT id, ?, ? FROM script_run WHERE id = ?",
@@ -60,8 +59,6 @@ class RunPages:
 
     def of(self, run: str) -> RunPage:
         """What a run left; empty if it left nothing. Raises StorageError if it is damaged."""
-        if not self._has_tables():
-            return RunPage()
         query = "SELECT report, log FROM run_page WHERE run = ?"
         for report, log in self._database.rows(query, (run,)):
             try:
@@ -97,7 +94,7 @@ class RunPages:
             " GROUP BY repository, run.id ORDER BY repository, started, run.id",
             (_DAY, DeleteTag.verb, DeleteTag.verb, DeleteManifest.verb, ALREADY_GONE, *values),
         )
-        left = self._remainders() if self._has_tables() else {}
+        left = self._remainders()
         return [
             RepositoryDay(
                 repository,
@@ -113,10 +110,6 @@ class RunPages:
         """What stayed, and the bytes that could be freed, by run and repository."""
         rows = self._database.rows("SELECT run, repository, kept, freeable FROM remainder")
         return {(run, repository): (kept, freeable) for run, repository, kept, freeable in rows}
-
-    def _has_tables(self) -> bool:
-        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'run_page'"
-        return bool(self._database.rows(query))
 
 
 def _together(before: RepositoryDay, after: RepositoryDay) -> RepositoryDay:

@@ -11,21 +11,27 @@ from regbot.errors import NotFound
 from regbot.journal.database import Database, storable
 from regbot.journal.records import ScriptRun
 
-_TABLES = (
+SCRIPT_RUNS = (
     """CREATE TABLE IF NOT EXISTS script_run (
         id TEXT PRIMARY KEY, script TEXT NOT NULL, kind TEXT NOT NULL, config TEXT NOT NULL,
         started REAL NOT NULL, schedule TEXT NOT NULL, due REAL, ended REAL,
         status TEXT NOT NULL, error TEXT NOT NULL, guarded INTEGER NOT NULL,
         counts TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS script_run_by_script ON script_run(config, script, started)",
+    "ALTER TABLE script_run ADD COLUMN plan TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE script_run ADD COLUMN freeable INTEGER",
 )
-_COLUMNS = "id, script, kind, config, started, schedule, due, ended, status, error, guarded, counts"
+"""The table, which files of the first version may have, and what it lacked there."""
+_COLUMNS = (
+    "id, script, kind, config, started, schedule, due,"
+    " ended, status, error, guarded, counts, plan, freeable"
+)
 _KEPT = 500
 """Runs of one script that are kept."""
 
 
 class ScriptRuns:
-    """The runs of scripts in a database; the table is made for the first of them."""
+    """The runs of scripts in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,12 +45,10 @@ class ScriptRuns:
         """
         config, script = storable(run.config), storable(run.script)
         with self._database.writing():
-            for statement in _TABLES:
-                self._database.run(statement)
             run = replace(run, id=next(name for name in iter(new_id, None) if self._is_free(name)))
             self._database.run(
                 f"INSERT INTO script_run ({_COLUMNS})"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run.id,
                     script,
@@ -69,8 +73,8 @@ class ScriptRuns:
 
         def write() -> None:
             self._database.run(
-                "UPDATE script_run SET ended = ?, status = ?, error = ?, guarded = ?, counts = ?"
-                " WHERE id = ?",
+                "UPDATE script_run SET ended = ?, status = ?, error = ?, guarded = ?, counts = ?,"
+                " plan = ?, freeable = ? WHERE id = ?",
                 (*_ending(run), run.id),
             )
 
@@ -97,17 +101,17 @@ class ScriptRuns:
     def last(self, config: str) -> list[ScriptRun]:
         """Of each script of a config, the last run, and the last that ended well.
 
-        The oldest comes first.
+        A plan that somebody asked for beside the schedule is not one of those. The oldest
+        comes first.
         """
-        if not self._has_table():
-            return []
         path = storable(config)
         rows = self._database.rows(
             f"SELECT {_COLUMNS} FROM script_run WHERE id IN ("  # noqa: S608
             "SELECT id FROM"
             " (SELECT id, max(started) FROM script_run WHERE config = ? GROUP BY script)"
             " UNION SELECT id FROM (SELECT id, max(ended) FROM script_run"
-            " WHERE config = ? AND status = 'done' GROUP BY script)"
+            " WHERE config = ? AND status = 'done' AND (kind != 'plan' OR due IS NOT NULL)"
+            " GROUP BY script)"
             ") ORDER BY started, id",
             (path, path),
         )
@@ -115,8 +119,6 @@ class ScriptRuns:
 
     def last_due(self, config: str) -> dict[tuple[str, str], float]:
         """When the last run of each script of a config was due, by script and schedule."""
-        if not self._has_table():
-            return {}
         rows = self._database.rows(
             "SELECT script, schedule, max(due) FROM script_run"
             " WHERE config = ? AND due IS NOT NULL GROUP BY script, schedule",
@@ -129,8 +131,6 @@ class ScriptRuns:
 
         Raises StorageError.
         """
-        if not self._has_table():
-            return []
         with self._database.writing():
             rows = self._database.rows("SELECT id FROM script_run WHERE started < ?", (before,))
             gone = [str(run) for (run,) in rows if not keep(run)]
@@ -138,8 +138,6 @@ class ScriptRuns:
         return gone
 
     def _select(self, which: str, values: Sequence[object]) -> list[ScriptRun]:
-        if not self._has_table():
-            return []
         rows = self._database.rows(f"SELECT {_COLUMNS} FROM script_run {which}", values)  # noqa: S608
         return [self._read(row) for row in rows]
 
@@ -147,12 +145,8 @@ class ScriptRuns:
         query = "SELECT 1 FROM script_run WHERE id = ? UNION SELECT 1 FROM run WHERE id = ?"
         return not self._database.rows(query, (run, run))
 
-    def _has_table(self) -> bool:
-        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'script_run'"
-        return bool(self._database.rows(query))
-
     def _read(self, row: tuple[Any, ...]) -> ScriptRun:
-        *values, guarded, counts = row
+        *values, guarded, counts, plan, freeable = row
         try:
             counted = json.loads(counts)
         except ValueError as error:
@@ -171,9 +165,12 @@ class ScriptRuns:
             error=error_text,
             guarded=bool(guarded),
             counts=counted,
+            plan=plan,
+            freeable=freeable,
         )
 
 
-def _ending(run: ScriptRun) -> tuple[float | None, str, str, int, str]:
+def _ending(run: ScriptRun) -> tuple[float | None, str, str, int, str, str, int | None]:
     counts = json.dumps(dict(run.counts))
-    return run.ended, run.status, storable(run.error), int(run.guarded), counts
+    error = storable(run.error)
+    return run.ended, run.status, error, int(run.guarded), counts, run.plan, run.freeable

@@ -45,6 +45,14 @@ class Plan:
         """The scripts whose actions are not in the plan."""
         return tuple(script for script in self.scripts if script.status != "done")
 
+    def warnings(self, fingerprint: str) -> Iterator[str]:
+        """What the user should know before it is carried out with this config."""
+        if self.fingerprint != fingerprint:
+            yield "the config or its scripts changed since the plan was made"
+        for script in self.lacking:
+            why = "failed" if script.status == "failed" else "was stopped"
+            yield f"the plan lacks the actions of {script.script}, which {why} when it was made"
+
     @classmethod
     def read(cls, path: str | Path, *, work_dir: str | Path = ".") -> Plan:
         """Read a plan that ``write`` or ``regbot plan`` has written.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
@@ -38,7 +38,7 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.journal.journal import Journal
-    from regbot.journal.records import ScriptRun
+    from regbot.journal.records import PlanRecord, ScriptRun
     from regbot.journal.restore import Undone
     from regbot.plan.kept import Kept
     from regbot.plan.planfile import Plan
@@ -148,6 +148,29 @@ class Bot:
         actions = tuple(planned_from(outcomes.all))
         return Plan(time.time(), self.config.fingerprint, actions, kept, scripts)
 
+    def keep_plan(
+        self,
+        journal: Journal,
+        plan: Plan,
+        results: Sequence[RunResult],
+        script: Script | None = None,
+    ) -> PlanRecord:
+        """Keep a plan that it made. Raises StorageError.
+
+        ``script`` is the one that a server made it of: it waits, if that needs approval.
+        """
+        from regbot.plan.planfile import plan_text
+        from regbot.report.summary import summary
+
+        return journal.keep_plan(
+            plan_text(plan, self.config.defaults.work_dir).encode(),
+            made=plan.made,
+            config=self.config_path,
+            summary=summary(self.outcomes, results, seconds=0.0, dry_run=True),
+            script=script.name if script else "",
+            approve_within=script.approve_within if script and script.approve else None,
+        )
+
     def _run_all(self, services: Services) -> list[RunResult]:
         return run_all(
             self._enabled,
@@ -163,9 +186,14 @@ class Bot:
         )
 
     def for_run(self, run: ScriptRun) -> Bot:
-        """A bot for one run of a server: the same, with outcomes and events of its own."""
+        """A bot for one run of a server: the same, with outcomes and events of its own.
+
+        One that makes a plan makes a dry run.
+        """
         emit = in_run(self._services.emit, run.id, run.script)
         services = replace(self._services, outcomes=Outcomes(), emit=emit)
+        if run.kind == "plan":
+            services = replace(services, dry_run=True, evidence=True, whole=True)
         overlay = _own_overlay(services.bind, self.stop, emit) if services.dry_run else None
         services = replace(services, overlay=overlay)
         return Bot(self.config, services, self.stop, self._journal)
@@ -178,8 +206,8 @@ class Bot:
 
         return self._recorded("server", work, [script], run_id)
 
-    def apply(self, plan: Sequence[Planned]) -> Ended:
-        """Carry out a plan. The outcomes are in ``outcomes``."""
+    def apply(self, plan: Sequence[Planned], run_id: str = "") -> Ended:
+        """Carry out a plan, as the run with this id. The outcomes are in ``outcomes``."""
 
         def work(services: Services) -> list[RunResult]:
             with (
@@ -190,7 +218,25 @@ class Bot:
             return []
 
         scripts = dict.fromkeys(planned.script for planned in plan)
-        return self._recorded("apply", work, script=", ".join(scripts))
+        return self._recorded("apply", work, run_id=run_id, script=", ".join(scripts))
+
+    def apply_kept(
+        self, journal: Journal, record: PlanRecord, plan: Plan, run_id: str = ""
+    ) -> Ended:
+        """Carry out a plan that a journal keeps, and note there what became of it.
+
+        Raises Conflict for one that needs approval and has lapsed or was applied, or that
+        somebody else applies.
+        """
+        record = journal.begin_plan(record)
+        state: Literal["applied", "failed"] = "failed"
+        try:
+            ended = self.apply(plan.actions, run_id)
+            if ended.status == "done":
+                state = "applied"
+            return ended
+        finally:
+            journal.end_plan(record, state)
 
     def carry_out(self, plan: Sequence[Planned], door: Executor, services: Services) -> None:
         """Carry out a plan through a door, each script's actions by its guard.

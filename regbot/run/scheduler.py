@@ -68,7 +68,7 @@ class Scheduler:
         self._emit = emit
         self._now = now
         self._lock = threading.Lock()
-        self._is_over = False
+        self._is_serving = False
         self._timetable = Timetable(scripts, now(), emit, before)
         self._pool = ThreadPoolExecutor(self._free, thread_name_prefix="script")
 
@@ -77,6 +77,7 @@ class Scheduler:
         with self._pool:
             try:
                 self._emit(Message("info", "server started", {"scripts": self._timetable.size}))
+                self._is_serving = True
                 self._begin_due(at_start=True)
                 while True:
                     self._stop.wait(self._seconds_to_next())
@@ -85,9 +86,24 @@ class Scheduler:
                 self._emit(Message("info", "stopping, waiting for the scripts that run"))
             finally:
                 with self._lock:
-                    self._is_over = True
+                    self._is_serving = False
 
-    def overview(self) -> tuple[Mapping[str, Turn], frozenset[str]]:
+    def ask(self, turn: Turn) -> bool:
+        """Run this as soon as its turn comes; False if the same waits for that already.
+
+        Raises Stopped once the server ends.
+        """
+        self._stop.check()
+        with self._lock:
+            is_new = self._timetable.ask(turn)
+            self._begin_waiting()
+        return is_new
+
+    def now(self) -> datetime:
+        """The time by the clock of the schedules."""
+        return self._now()
+
+    def overview(self) -> tuple[Mapping[str, Turn], set[str]]:
         """The next run of each script by its name, and the scripts of which a run waits."""
         with self._lock:
             upcoming = {turn.script.name: turn for turn in self._timetable.upcoming}
@@ -106,7 +122,7 @@ class Scheduler:
 
     def _begin_waiting(self) -> None:
         """Begin the runs that wait, as far as there is room. Call it with the lock."""
-        while self._free and not (self._is_over or self._stop.asked):
+        while self._free and self._is_serving and not self._stop.asked:
             turn = self._timetable.take()
             if not turn:
                 return
@@ -125,7 +141,7 @@ class Scheduler:
             self._emit(Message("error", f"run failed: {text}", {"script": turn.script.name}))
         finally:
             with self._lock:
-                self._timetable.ended(turn.script)
+                self._timetable.ended(turn)
                 self._free += 1
                 self._begin_waiting()
 

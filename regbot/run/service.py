@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
-from regbot.events import Emit
-from regbot.journal.records import ScriptRun
+from regbot.errors import Conflict, NotFound, RegbotError, Stopped
+from regbot.events import Emit, Message
+from regbot.journal.records import PlanRecord, ScriptRun
+from regbot.plan.planfile import plan_of
+from regbot.run.approval import Approvals
 from regbot.run.bot import Bot, Options, assemble
 from regbot.run.scheduler import Scheduler
-from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
 from regbot.run.service_record import ServiceRecord, service_record
-from regbot.run.services import RunResult
-from regbot.run.timetable import Turn, due_rules, rule_text
+from regbot.run.timetable import Turn, Work, due_rules
+from regbot.run.turnwork import TurnWork
 from regbot.stopping import Stop
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.journal.journal import Journal
-    from regbot.report.model import Report
 
-_IDLE = frozenset(("unchanged", "skipped"))
-"""What becomes of actions in a run that did nothing."""
+_LOOKED_EVERY = 2.0
+"""Seconds after which the journal is looked at again for plans that were approved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Service:
         self._bot = bot
         self._record = record
         self.emit = emit
-        self._with_reports = with_reports
+        self._approvals = Approvals(record.journal, bot.config_path, emit, time.time)
+        self._work = TurnWork(record, self._approvals, emit, with_reports=with_reports)
         self._scheduler = Scheduler(
             due_rules(bot.config),
             self._carry_out,
@@ -90,7 +92,13 @@ class Service:
 
     def serve(self) -> None:
         """Run scripts when they are due, until stopped."""
-        self._scheduler.serve()
+        attending = threading.Thread(target=self._attend, name="plans")
+        attending.start()
+        try:
+            self._scheduler.serve()
+        finally:
+            self.stop.ask()
+            attending.join()
 
     def states(self) -> tuple[ScriptState, ...]:
         """Where each script is, in the order of the config."""
@@ -107,44 +115,86 @@ class Service:
             for script in self.config.scripts
         )
 
-    def _carry_out(self, turn: Turn) -> None:
-        """A run of a script, which is on record from its begin to its end."""
-        script = turn.script
-        run = self._record.begin(
-            ScriptRun(
-                "",
-                script.name,
-                "server",
-                "",
-                time.time(),
-                rule_text(script),
-                turn.due.timestamp(),
-            )
-        )
-        self.emit(ScriptRunStarted(run))
-        bot = self._bot.for_run(run)
-        result = RunResult(script.name, "failed", "internal error")
-        try:
-            (result,) = bot.run_due(script, run.id).results
-        finally:
-            counts = Counter[str](outcome.status for outcome in bot.outcomes)
-            run = replace(
-                run,
-                ended=time.time(),
-                status=result.status,
-                error=result.error,
-                guarded=result.guarded,
-                counts=counts,
-            )
-            self._record.end(run)
-            self.emit(ScriptRunEnded(run, self._report(bot, result)))
+    def run_now(self, script: str) -> None:
+        """Run a script as soon as its turn comes; of one that needs approval, make a plan.
 
-    def _report(self, bot: Bot, result: RunResult) -> Report | None:
-        """The report of a run that did something, where reports are wanted."""
-        did_nothing = {outcome.status for outcome in bot.outcomes} <= _IDLE
-        if not self._with_reports or did_nothing:
-            return None
-        return bot.report("server", [result])
+        If somebody asked for that already, and it waits, once is enough. Raises NotFound
+        for a script that isn't there, Conflict for one that is not enabled, and Stopped once
+        the server ends.
+        """
+        self._ask("run", script)
+
+    def plan_now(self, script: str) -> None:
+        """Make a plan of a script as soon as its turn comes, for somebody to look at.
+
+        If the script needs approval, the plan waits for it. Raises as ``run_now`` does, and
+        Conflict where no plan can be kept.
+        """
+        _ = self._approvals.journal
+        self._ask("plan", script)
+
+    def approve(self, plan_id: str) -> PlanRecord:
+        """Approve a plan that waits, and apply it as soon as its turn comes.
+
+        Raises NotFound, InvalidValue if the id is the beginning of several, Conflict for a
+        plan that doesn't wait, or is another config's, and Stopped once the server ends.
+        """
+        self.stop.check()
+        plan = self._approvals.journal.approve_plan(self._approvals.find(plan_id).id)
+        self._queue(plan)
+        return plan
+
+    def apply(self, plan_id: str) -> None:
+        """Apply a plan as soon as its turn comes, which approves it if it waits.
+
+        Raises as ``approve`` does; a Conflict is one that lapsed, was applied, or is about
+        to be.
+        """
+        plan = self._approvals.find(plan_id)
+        if plan.state == "waiting":
+            self.approve(plan.id)
+            return
+        self._approvals.journal.require_open(plan)
+        if not self._queue(plan):
+            raise Conflict(f"the plan {plan.id} is about to be applied")
+
+    def _ask(self, work: Work, name: str) -> None:
+        script = next((script for script in self.config.scripts if script.name == name), None)
+        if not script:
+            raise NotFound(f"there is no script {name!r} in the config")
+        if not script.enabled:
+            raise Conflict(f"the script {name!r} is not enabled in the config")
+        now = self._scheduler.now()
+        self._scheduler.ask(Turn(script, now, now, work, is_asked=True))
+
+    def _carry_out(self, turn: Turn) -> None:
+        self._work.carry_out(turn, self._bot)
+
+    def _attend(self) -> None:
+        """Apply what was approved, also by another process, and let plans lapse in time."""
+        trouble = ""
+        with suppress(Stopped):
+            while True:
+                try:
+                    for plan in self._approvals.look():
+                        self._queue(plan)
+                    trouble = ""
+                except RegbotError as error:
+                    if str(error) != trouble:
+                        trouble = str(error)
+                        self.emit(Message("warn", f"can't look for approved plans: {error}"))
+                self.stop.wait(_LOOKED_EVERY)
+
+    def _queue(self, plan: PlanRecord) -> bool:
+        """Apply a plan as soon as its turn comes; False if it waits for that already."""
+        content = self._approvals.journal.plan_content(plan)
+        work_dir = self.config.defaults.work_dir
+        actions = plan_of(content, plan.id, work_dir=work_dir).actions
+        names = tuple(dict.fromkeys(action.script for action in actions))
+        now, script = self._scheduler.now(), replace(self.config.defaults, name=", ".join(names))
+        return self._scheduler.ask(
+            Turn(script, now, now, "apply", is_asked=True, plan=plan.id, scripts=names)
+        )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from regbot.events import Event
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
-    from regbot.journal.records import ScriptRun
+    from regbot.journal.records import PlanRecord, ScriptRun
     from regbot.report.model import Report
 
 
@@ -28,3 +28,17 @@ class ScriptRunEnded(Event):
 
     run: ScriptRun
     report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWaits(Event):
+    """A plan was made that waits for approval."""
+
+    plan: PlanRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLapsed(Event):
+    """A plan that waited lapsed: nobody approved it in time, or a newer one took its place."""
+
+    plan: PlanRecord

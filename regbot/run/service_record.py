@@ -102,7 +102,8 @@ class ServiceRecord:
 
     def _note(self, run: ScriptRun) -> None:
         self._last[run.script] = run
-        if run.status == "done" and run.ended is not None:
+        is_in_place = run.kind != "plan" or run.due is not None
+        if run.status == "done" and run.ended is not None and is_in_place:
             self._last_success[run.script] = run.ended
 
     def _tidy(self, journal: Journal) -> None:

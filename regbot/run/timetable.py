@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Literal
 
 from regbot.config.values import Config, Script
 from regbot.events import Emit, RunMissed
@@ -23,13 +24,35 @@ _IS_GOING = "the last run is still going"
 _WAITS = "the last run waits for its turn"
 
 
+Work = Literal["run", "plan", "apply"]
+"""What a turn is for: to run a script, to make a plan of it, or to apply a plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A run of a script: when it is ``due``, and ``at`` which time it begins, by its jitter."""
+    """A run of a script: when it is ``due``, and ``at`` which time it begins, by its jitter.
+
+    One that somebody asked for ``is_asked``: it was due when it was asked for. Where the
+    ``work`` is to apply a ``plan``, by its id, the script stands for all that the plan is of,
+    and ``scripts`` are their names.
+    """
 
     script: Script
     due: datetime
     at: datetime
+    work: Work = "run"
+    is_asked: bool = False
+    plan: str = ""
+    scripts: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The scripts of which nothing else may run meanwhile."""
+        return frozenset(self.scripts or (self.script.name,))
+
+    def asks_the_same(self, other: Turn) -> bool:
+        """Whether it is as good as another one that somebody asked for."""
+        return (self.work, self.plan, self.names) == (other.work, other.plan, other.names)
 
 
 @dataclass(slots=True)
@@ -40,7 +63,6 @@ class _Entry:
     upcoming: Turn
     before: datetime | None
     waiting: Turn | None = None
-    is_running: bool = False
 
 
 def due_rules(config: Config) -> list[tuple[Script, Due]]:
@@ -111,6 +133,8 @@ class Timetable:
             script.name: self._entry(script, rule, before.get(script.name))
             for script, rule in scripts
         }
+        self._asked: list[Turn] = []
+        self._running: list[Turn] = []
 
     def _entry(self, script: Script, rule: Due, before: datetime | None) -> _Entry:
         begin = (before or self._now).astimezone(self._now.tzinfo).replace(microsecond=0)
@@ -126,9 +150,10 @@ class Timetable:
         return [entry.upcoming for entry in self._entries.values()]
 
     @property
-    def waiting(self) -> frozenset[str]:
+    def waiting(self) -> set[str]:
         """The names of the scripts of which a run waits for its turn."""
-        return frozenset(name for name, entry in self._entries.items() if entry.waiting)
+        due = {name for name, entry in self._entries.items() if entry.waiting}
+        return due.union(*(turn.names for turn in self._asked))
 
     @property
     def size(self) -> int:
@@ -150,22 +175,39 @@ class Timetable:
             self._come(entry)
         return [entry.upcoming for entry in come]
 
+    def ask(self, turn: Turn) -> bool:
+        """A run that somebody asks for waits for its turn; False if the same waits already.
+
+        To apply a plan that is being applied makes no sense, so that counts as well.
+        """
+        others = [*self._asked, *(going for going in self._running if going.plan)]
+        if any(turn.asks_the_same(other) for other in others):
+            return False
+        self._asked.append(turn)
+        return True
+
     def take(self) -> Turn | None:
         """The run whose turn it is, which begins: of those that can, the oldest."""
-        ready = [
-            (entry.waiting.at, entry.waiting.script.name)
-            for entry in self._entries.values()
-            if entry.waiting and not entry.is_running
-        ]
+        busy = self._busy()
+        due = [entry.waiting for entry in self._entries.values() if entry.waiting]
+        ready = [turn for turn in (*due, *self._asked) if not turn.names & busy]
         if not ready:
             return None
-        entry = self._entries[min(ready)[1]]
-        turn, entry.waiting, entry.is_running = entry.waiting, None, True
+        turn = min(ready, key=lambda turn: (turn.at, turn.script.name))
+        if turn.is_asked:
+            self._asked.remove(turn)
+        else:
+            self._entries[turn.script.name].waiting = None
+        self._running.append(turn)
         return turn
 
-    def ended(self, script: Script) -> None:
-        """The run of a script that began has ended."""
-        self._entries[script.name].is_running = False
+    def ended(self, turn: Turn) -> None:
+        """A run that began has ended."""
+        self._running.remove(turn)
+
+    def _busy(self) -> set[str]:
+        """The scripts of which something is running."""
+        return set[str]().union(*(turn.names for turn in self._running))
 
     def _come(self, entry: _Entry) -> None:
         """The time of a run has come, and perhaps of others after it: the last one counts."""
@@ -191,7 +233,7 @@ class Timetable:
     def _queue(self, entry: _Entry, turn: Turn) -> None:
         if entry.waiting:
             self._miss(turn, _WAITS)
-        elif entry.is_running and turn.script.overlap == "skip":
+        elif turn.script.overlap == "skip" and turn.script.name in self._busy():
             self._miss(turn, _IS_GOING)
         else:
             entry.waiting = turn

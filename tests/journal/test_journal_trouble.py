@@ -187,8 +187,8 @@ def test_a_history_with_a_broken_row_is_an_error(tmp_path):
 def test_a_history_of_a_newer_version_is_left_alone(tmp_path):
     Journal(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "history.sqlite")) as other:
-        other.execute("PRAGMA user_version = 2")
-    with pytest.raises(StorageError, match="another version of regbot"):
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(StorageError, match="a newer version of regbot"):
         Journal(tmp_path)
 
 

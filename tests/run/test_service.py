@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 from support.images import make_image, push
-from support.serving import config_in, served, state_of
+from support.serving import Heard, config_in, served, state_of
 
-from regbot.errors import StateInUse
+from regbot.errors import Conflict, NotFound, StateInUse, Stopped
 from regbot.journal.journal import Journal
 from regbot.oci.reference import Reference
 from regbot.run.bot import Options
@@ -146,3 +147,51 @@ def test_a_killed_servers_run_is_interrupted_in_the_state_of_the_next(tmp_path):
         last = state_of(service, "nightly").last
     assert last is not None
     assert last.status == "interrupted"
+
+
+def test_a_script_runs_when_somebody_asks_for_it(tmp_path):
+    config = config_in(tmp_path, script("log('on')", interval="1h"))
+    with served(config) as (service, heard):
+        service.run_now("nightly")
+        run, *_ = heard.ended(kind="asked")
+    assert (run.script, run.status, run.due, run.schedule) == ("nightly", "done", None, "")
+
+
+def test_what_was_asked_for_before_the_server_serves_begins_then(tmp_path):
+    heard = Heard()
+    with open_service(config_in(tmp_path, IDLE), Options(), "", heard) as service:
+        service.run_now("nightly")
+        assert state_of(service, "nightly").is_waiting
+        thread = threading.Thread(target=service.serve)
+        thread.start()
+        heard.ended(kind="asked")
+        service.stop.ask()
+        thread.join()
+
+
+def test_a_script_that_runs_gets_its_asked_run_when_it_has_ended(tmp_path):
+    going = script("log('on') while true do end", interval="1h", timeout="1s")
+    with served(config_in(tmp_path, going)) as (service, heard):
+        service.run_now("nightly")
+        heard.until(lambda: heard.of(ScriptRunStarted))
+        service.run_now("nightly")
+        service.run_now("nightly")
+        first, second = heard.ended(2, kind="asked")[:2]
+        assert second.started >= first.ended
+        assert state_of(service, "nightly").running == ()
+        assert not state_of(service, "nightly").is_waiting
+
+
+def test_who_asks_for_what_cant_run_is_told_why(tmp_path):
+    text = """
+        scripts:
+          - {name: a, script: return, interval: 1h}
+          - {name: b, script: return, interval: 1h, enabled: no}
+    """
+    with served(config_in(tmp_path, text)) as (service, _):
+        with pytest.raises(NotFound, match="there is no script 'c'"):
+            service.run_now("c")
+        with pytest.raises(Conflict, match="'b' is not enabled"):
+            service.run_now("b")
+    with pytest.raises(Stopped):
+        service.run_now("a")

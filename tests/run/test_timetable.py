@@ -12,7 +12,7 @@ from support.configs import load
 
 from regbot.events import Event, RunMissed
 from regbot.run.schedule import Every, Schedule
-from regbot.run.timetable import Timetable, due_rules, turn_at
+from regbot.run.timetable import Timetable, Turn, due_rules, turn_at
 
 PARIS = ZoneInfo("Europe/Paris")
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -29,6 +29,7 @@ class Day:
         self.now = begin
         self.timetable = Timetable(due_rules(self.config), begin, self.hear, before or {})
         self.scripts = {script.name: script for script in self.config.scripts}
+        self.going: dict[str, Turn] = {}
 
     def hear(self, event: Event):
         assert isinstance(event, RunMissed)
@@ -40,11 +41,13 @@ class Day:
         self.timetable.advance(now)
         begun = []
         while turn := self.timetable.take():
+            self.going[turn.script.name] = turn
             begun.append((turn.script.name, f"{turn.due.astimezone(UTC):%H:%M}"))
         return begun
 
     def end(self, name):
-        self.timetable.ended(self.scripts[name])
+        if name in self.going:
+            self.timetable.ended(self.going.pop(name))
 
     @property
     def why(self):

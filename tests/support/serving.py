@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from regbot.config.load import load_config
 from regbot.config.values import Config
-from regbot.events import Event
+from regbot.events import Event, bare
 from regbot.journal.records import ScriptRun
 from regbot.run.bot import Options
 from regbot.run.service import ScriptState, Service, open_service
 from regbot.run.service_events import ScriptRunEnded
 
+CONFIG_PATH = "/etc/regbot.yml"
 E = TypeVar("E", bound=Event)
 
 
@@ -33,8 +34,8 @@ class Heard:
             self._told.notify_all()
 
     def of(self, kind: type[E]) -> list[E]:
-        """The events of one kind."""
-        return [event for event in tuple(self.events) if isinstance(event, kind)]
+        """The events of one kind, of whichever run."""
+        return [event for event in map(bare, tuple(self.events)) if isinstance(event, kind)]
 
     def until(self, is_there: Callable[[], Any]) -> None:
         """Wait until what was told makes something true."""
@@ -71,8 +72,7 @@ def served(
     """A server that runs until the end of the block."""
     heard = Heard()
     options = Options(dry_run=dry_run, environment={})
-    path = "/etc/regbot.yml"
-    with open_service(config, options, path, heard, with_reports=with_reports) as service:
+    with open_service(config, options, CONFIG_PATH, heard, with_reports=with_reports) as service:
         thread = threading.Thread(target=service.serve)
         thread.start()
         try:

@@ -1,0 +1,96 @@
+"""The plans of a server: kept for somebody to apply, and those that wait for approval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from regbot.config.values import Script
+from regbot.errors import Conflict
+from regbot.events import Emit, Message
+from regbot.journal.journal import Journal
+from regbot.journal.records import PlanRecord
+from regbot.run.bot import Bot
+from regbot.run.service_events import PlanLapsed, PlanWaits
+from regbot.run.services import RunResult
+from regbot.units import format_moment
+
+
+class Approvals:
+    """The plans that one config's server makes and applies; ``now`` is in seconds since 1970.
+
+    ``journal`` is None in a dry run, and where it can't be written.
+    """
+
+    def __init__(
+        self, journal: Journal | None, config_path: str, emit: Emit, now: Callable[[], float]
+    ) -> None:
+        self._journal = journal
+        self._config_path = config_path
+        self._emit = emit
+        self._now = now
+        self._begun = now()
+
+    @property
+    def journal(self) -> Journal:
+        """The journal. Raises Conflict without one."""
+        if not self._journal:
+            raise Conflict(
+                "this server keeps no plans: it makes a dry run, or its state can't be written"
+            )
+        return self._journal
+
+    def keep(self, bot: Bot, script: Script, result: RunResult) -> str:
+        """Keep what a dry run of a script planned; the id of the plan, empty if it is empty.
+
+        It takes the place of those of the script that still wait, as they are out of date.
+        Raises StorageError, and Conflict without a journal.
+        """
+        journal, plan = self.journal, bot.plan_of([result])
+        record = None
+        if plan.actions:
+            record = bot.keep_plan(journal, plan, [result], script)
+        for waiting in journal.plans_in("waiting", self._config_path):
+            if waiting.script == script.name and waiting != record:
+                self._lapse(waiting, "a newer one takes its place")
+        if record and record.state:
+            self._tell(record)
+            self._emit(PlanWaits(record))
+        return record.id if record else ""
+
+    def find(self, plan_id: str) -> PlanRecord:
+        """A plan of this config, by its id or the beginning of it.
+
+        Raises NotFound, InvalidValue if there are several, and Conflict for one of another
+        config, since the guards of this one were not made for it.
+        """
+        plan = self.journal.plan(plan_id)
+        if plan.config != self._config_path:
+            raise Conflict(f"the plan {plan.id} was made with another config")
+        return plan
+
+    def look(self) -> list[PlanRecord]:
+        """Let plans lapse whose time is over; those that are approved. Raises StorageError."""
+        if not self._journal:
+            return []
+        for plan in self._journal.plans_in("waiting", self._config_path):
+            if plan.lapses is not None and plan.lapses <= self._now():
+                self._lapse(plan, "nobody approved it in time")
+        approved = []
+        for plan in self._journal.plans_in("approved", self._config_path):
+            if plan.lapses is not None and plan.lapses <= self._begun:
+                self._lapse(plan, "no server applied it in time")
+            else:
+                approved.append(plan)
+        return approved
+
+    def _lapse(self, plan: PlanRecord, why: str) -> None:
+        if self.journal.lapse_plan(plan):
+            fields = {"script": plan.script, "plan": plan.id}
+            self._emit(Message("warn", f"a plan lapsed: {why}", fields))
+            self._emit(PlanLapsed(replace(plan, state="lapsed")))
+
+    def _tell(self, plan: PlanRecord) -> None:
+        until = format_moment(round(plan.lapses or 0))
+        fields = {"script": plan.script, "plan": plan.id, "until": until, "detail": plan.summary}
+        self._emit(Message("warn", "a plan waits for approval", fields))

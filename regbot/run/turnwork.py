@@ -1,0 +1,144 @@
+"""What a server does in a turn: a run of a script, a plan of one, or a plan that is applied."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from regbot.errors import Conflict, RegbotError, StorageError
+from regbot.events import Emit, Message, in_run
+from regbot.journal.records import ScriptRun
+from regbot.plan.planfile import plan_of
+from regbot.run.approval import Approvals
+from regbot.run.bot import Bot
+from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
+from regbot.run.service_record import ServiceRecord
+from regbot.run.services import RunResult
+from regbot.run.timetable import Turn, rule_text
+
+if TYPE_CHECKING:
+    from regbot.report.model import Kind, Report
+
+_IDLE = frozenset(("unchanged", "skipped"))
+"""What becomes of actions in a run that did nothing."""
+_KINDS: Mapping[str, Kind] = {"plan": "plan", "apply": "apply"}
+"""What a report is called after, by the kind of a run; else it is the server."""
+
+
+class TurnWork:
+    """Carries out turns, each as a run on record from its begin to its end."""
+
+    def __init__(
+        self, record: ServiceRecord, approvals: Approvals, emit: Emit, *, with_reports: bool
+    ) -> None:
+        self._record = record
+        self._approvals = approvals
+        self._emit = emit
+        self._with_reports = with_reports
+
+    def carry_out(self, turn: Turn, bot: Bot) -> None:
+        """Do what a turn is for. How it ended is on record, and emitted.
+
+        A plan that somebody else applied while it waited here leaves nothing to do.
+        """
+        if turn.plan and self._is_done_with(turn):
+            return
+        run = self._record.begin(_begun(turn, bot))
+        self._emit(ScriptRunStarted(run))
+        bot = bot.for_run(run)
+        result, plan = RunResult(run.script, "failed", "internal error"), run.plan
+        try:
+            match run.kind:
+                case "plan":
+                    result, plan = self._plan(turn, bot, run)
+                case "apply":
+                    result = self._apply(turn, bot, run)
+                case _:
+                    (result,) = bot.run_due(turn.script, run.id).results
+        finally:
+            run = replace(
+                run,
+                ended=time.time(),
+                status=result.status,
+                error=result.error,
+                guarded=result.guarded,
+                counts=Counter[str](outcome.status for outcome in bot.outcomes),
+                plan=plan,
+            )
+            self._end(run, bot, result)
+
+    def _is_done_with(self, turn: Turn) -> bool:
+        """Whether a plan can't be applied any more; why not is told."""
+        try:
+            self._approvals.journal.require_open(self._approvals.find(turn.plan))
+        except RegbotError as error:
+            self._emit(Message("info", f"nothing to apply: {error}", {"script": turn.script.name}))
+            return True
+        return False
+
+    def _plan(self, turn: Turn, bot: Bot, run: ScriptRun) -> tuple[RunResult, str]:
+        """Make a plan of a script, and keep it; its id, empty where there is nothing to do."""
+        (result,) = bot.run_due(turn.script, run.id).results
+        if result.status != "done":
+            return result, ""
+        try:
+            return result, self._approvals.keep(bot, turn.script, result)
+        except (Conflict, StorageError) as error:
+            return replace(result, status="failed", error=f"the plan is not kept: {error}"), ""
+
+    def _apply(self, turn: Turn, bot: Bot, run: ScriptRun) -> RunResult:
+        """Apply a plan."""
+        emit = in_run(self._emit, run.id, run.script)
+        try:
+            journal, record = self._approvals.journal, self._approvals.find(turn.plan)
+            content = journal.plan_content(record)
+            plan = plan_of(content, record.id, work_dir=bot.config.defaults.work_dir)
+            for warning in plan.warnings(bot.config.fingerprint):
+                emit(Message("warn", warning, {"plan": record.id}))
+            ended = bot.apply_kept(journal, record, plan, run.id)
+        except RegbotError as error:
+            return RunResult(run.script, "failed", str(error))
+        return RunResult(run.script, ended.status, _failures(bot), ended.run.seconds)
+
+    def _end(self, run: ScriptRun, bot: Bot, result: RunResult) -> None:
+        """Note how a run ended, and then what it did: the report reads the registry."""
+        self._record.end(run)
+        report = self._report(run, bot, result)
+        if report:
+            run = replace(run, freeable=report.bytes_known)
+            self._record.end(run)
+        self._emit(ScriptRunEnded(run, report))
+
+    def _report(self, run: ScriptRun, bot: Bot, result: RunResult) -> Report | None:
+        """The report of a run that did something, where reports are wanted."""
+        did_nothing = {outcome.status for outcome in bot.outcomes} <= _IDLE
+        if not self._with_reports or did_nothing:
+            return None
+        return bot.report(_KINDS.get(run.kind, "server"), [result])
+
+
+def _begun(turn: Turn, bot: Bot) -> ScriptRun:
+    """What is on record of a run that begins."""
+    run = ScriptRun("", turn.script.name, _kind(turn, bot), "", time.time(), plan=turn.plan)
+    if turn.is_asked:
+        return run
+    return replace(run, schedule=rule_text(turn.script), due=turn.due.timestamp())
+
+
+def _kind(turn: Turn, bot: Bot) -> str:
+    """What kind of run it is. A script that needs approval does nothing but make a plan."""
+    if turn.work == "apply":
+        return "apply"
+    if turn.work == "plan" or (turn.script.approve and not bot.is_dry_run):
+        return "plan"
+    return "asked" if turn.is_asked else "server"
+
+
+def _failures(bot: Bot) -> str:
+    """Why not all of a plan was carried out."""
+    failed = [outcome for outcome in bot.outcomes if outcome.status == "failed"]
+    count = f"{len(failed)} of {len(bot.outcomes)} actions failed"
+    return f"{count}: {failed[0].detail}" if failed else ""
