@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +29,7 @@ Signature = tuple[int, int, int, int]
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
+    stat.S_IFLNK: "a symlink",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
@@ -50,15 +51,7 @@ def regular_descriptor(path: StrPath, flags: int, permissions: int = 0o666) -> i
     What is there is looked at first, since opening a device can set it going, and again
     when it is open, since another may have taken its place.
     """
-    with suppress(FileNotFoundError):
-        _require_regular(os.stat(path), path)
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, permissions)
-    try:
-        _require_regular(os.fstat(descriptor), path)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+    return _opened(path, flags, permissions, _require_regular)
 
 
 def private_descriptor(path: StrPath, flags: int) -> int:
@@ -66,9 +59,24 @@ def private_descriptor(path: StrPath, flags: int) -> int:
 
     ``flags`` are those of ``os.open``. Raises OSError, also for any other file.
     """
-    descriptor = regular_descriptor(path, flags | os.O_NOFOLLOW, 0o600)
+    return _opened(path, flags | os.O_NOFOLLOW, 0o600, _require_private_file)
+
+
+def _opened(
+    path: StrPath,
+    flags: int,
+    permissions: int,
+    require: Callable[[os.stat_result, StrPath], None],
+) -> int:
+    """Open a file that is as it has to be, both before and after it is opened."""
     try:
-        _require_private(os.fstat(descriptor), path)
+        require(os.stat(path, follow_symlinks=not flags & os.O_NOFOLLOW), path)
+    except FileNotFoundError:
+        if not flags & os.O_CREAT:
+            raise
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, permissions)
+    try:
+        require(os.fstat(descriptor), path)
     except BaseException:
         os.close(descriptor)
         raise
@@ -82,6 +90,11 @@ def require_private_folder(path: StrPath) -> os.stat_result:
         raise OSError(errno.ENOTDIR, "it is not a folder", str(path))
     _require_private(status, path)
     return status
+
+
+def _require_private_file(status: os.stat_result, path: StrPath) -> None:
+    _require_regular(status, path)
+    _require_private(status, path)
 
 
 def _require_private(status: os.stat_result, path: StrPath) -> None:

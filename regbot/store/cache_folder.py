@@ -15,7 +15,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
 import stat
 import threading
 import time
@@ -45,8 +44,12 @@ _OURS_FOR = 1.0
 """Seconds for which the folders above one that was ours are not looked at again, as long as
 it is still the same folder."""
 _MOST_OURS = 1_000
+_NEVER = (float("-inf"), 0, 0)
+_COUNTED_AT_ONCE = 256
 _SECOND = 1_000_000_000
 """Nanoseconds."""
+_NOTED_FOR = 600.0
+"""Seconds after which it is noted again that a file is used."""
 _ABANDONED_AFTER = 3600.0
 """Seconds after which a half-written file belongs to nobody any more."""
 _WRITTEN = ".written"
@@ -73,7 +76,8 @@ class CacheFolder:
 
     What was used least recently goes first. The file ``.written`` has a byte for each
     block written since the last trimming, by any process, so the folder is looked
-    through only after an eighth of ``size`` was written. Where the folder can't be
+    through only after an eighth of ``size`` was written. The blocks are counted together,
+    but never as many as could make a difference. Where the folder can't be
     written, or should not be used, ``emit`` is told once, and nothing more is written.
     """
 
@@ -84,7 +88,9 @@ class CacheFolder:
         self._lock = threading.Lock()
         self._writable = True
         self._written: int | None = None
-        self._ours: dict[Path, tuple[float, int, int]] = {}
+        self._uncounted = 0
+        self._counted_at = min(_COUNTED_AT_ONCE, size // (_TRIMMED_AFTER**2 * _BLOCK))
+        self._ours: dict[str, tuple[float, int, int]] = {}
 
     @cached_property
     def _folder(self) -> Path:
@@ -93,9 +99,9 @@ class CacheFolder:
     def shelf(self, repository: Reference) -> Shelf:
         """Where the content of a repository is kept."""
         folder = self._folder / quote(repository.registry, safe="") / repository.repository
-        return Shelf(self, folder)
+        return Shelf(self, str(folder))
 
-    def may_use(self, folder: Path) -> bool:
+    def may_use(self, folder: str) -> bool:
         """Whether nobody else can write to a folder of the cache, nor to those above it."""
         try:
             self._check(folder)
@@ -104,7 +110,7 @@ class CacheFolder:
             return False
         return True
 
-    def write(self, folder: Path, name: str, content: bytes) -> None:
+    def write(self, folder: str, name: str, content: bytes) -> None:
         """Write a file as a whole, where files can be written."""
         if not self._writable:
             return
@@ -119,19 +125,22 @@ class CacheFolder:
         """Let go of the folder."""
         with self._lock:
             if self._written is not None:
+                with suppress(OSError):
+                    os.write(self._written, b"." * self._uncounted)
                 os.close(self._written)
-                self._written = None
+                self._written, self._uncounted = None, 0
 
-    def _check(self, folder: Path) -> None:
+    def _check(self, folder: str) -> None:
         """Raise OSError if a folder, or one between it and the cache's own, is not ours."""
-        status: os.stat_result | None = None
-        with suppress(FileNotFoundError):
+        try:
             status = require_private_folder(folder)
+        except FileNotFoundError:
+            status = None
         now = time.monotonic()
-        began, *same = self._ours.get(folder, (float("-inf"), 0, 0))
-        if status and now - began < _OURS_FOR and same == [status.st_dev, status.st_ino]:
+        began, device, inode = self._ours.get(folder, _NEVER)
+        if status and now - began < _OURS_FOR and (status.st_dev, status.st_ino) == (device, inode):
             return
-        for place in folder.parents:
+        for place in Path(folder).parents:
             if place == self._folder.parent:
                 break
             with suppress(FileNotFoundError):
@@ -149,12 +158,12 @@ class CacheFolder:
             where = error.filename or self._folder
             self._emit(Message("info", f"{text}: {where}: {error.strerror or error}"))
 
-    def _write(self, folder: Path, name: str, content: bytes) -> None:
-        temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    def _write(self, folder: str, name: str, content: bytes) -> None:
+        temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
         try:
             descriptor = os.open(temporary, _NEW, 0o600)
         except FileNotFoundError:  # no folder yet, or its last entry has just gone
-            self._make(folder)
+            self._make(Path(folder))
             self._ours.clear()  # another may have been quicker to make it
             self._check(folder)
             descriptor = os.open(temporary, _NEW, 0o600)
@@ -163,9 +172,9 @@ class CacheFolder:
                 write_all(descriptor, content)
             finally:
                 os.close(descriptor)
-            temporary.rename(folder / name)
+            os.rename(temporary, f"{folder}/{name}")
         except OSError:
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
 
     def _make(self, folder: Path) -> None:
@@ -183,7 +192,11 @@ class CacheFolder:
             if self._written is None:
                 flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
                 self._written = private_descriptor(self._folder / _WRITTEN, flags)
-            os.write(self._written, b"." * (length // _BLOCK + 1))
+            self._uncounted += length // _BLOCK + 1
+            if self._uncounted <= self._counted_at:
+                return
+            os.write(self._written, b"." * self._uncounted)
+            self._uncounted = 0
             blocks = os.fstat(self._written).st_size
             if blocks * _BLOCK * _TRIMMED_AFTER <= self._size:
                 return
@@ -280,15 +293,15 @@ def _is_digest(algorithm: str, value: str) -> bool:
 class Shelf:
     """The content of one repository in a cache's folder. Threads may share it."""
 
-    def __init__(self, cache: CacheFolder, folder: Path) -> None:
+    def __init__(self, cache: CacheFolder, folder: str) -> None:
         self._cache = cache
         self._folder = folder
-        self._folders = {algorithm: folder / algorithm for algorithm in ALGORITHMS}
+        self._folders = {algorithm: f"{folder}/{algorithm}" for algorithm in ALGORITHMS}
 
     @property
     def is_filled(self) -> bool:
         """Whether there was ever anything kept."""
-        return self._cache.may_use(self._folder) and self._folder.is_dir()
+        return self._cache.may_use(self._folder) and os.path.isdir(self._folder)
 
     def read(self, digest: Digest, size: int) -> bytes | None:
         """The content of a digest, if it is known and has ``size`` bytes.
@@ -297,22 +310,17 @@ class Shelf:
         """
         if not self._cache.may_use(self._folders[digest.algorithm]):
             return None
-        path = self._path(digest)
+        path = self.path(digest)
         try:
-            with os.fdopen(private_descriptor(path, os.O_RDONLY), "rb", buffering=0) as file:
-                content = file.read(size + 1)
-                is_whole = len(content) == size and Digest.of(content, digest.algorithm) == digest
-                if is_whole:
-                    with suppress(OSError):
-                        os.utime(file.fileno())
+            content = _used(path, size)
         except FileNotFoundError:
             return None
         except OSError:
-            is_whole = False
-        if is_whole:
+            content = b""
+        if len(content) == size and Digest.of(content, digest.algorithm) == digest:
             return content
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)
         return None
 
     def keep(self, digest: Digest, content: bytes) -> None:
@@ -321,7 +329,22 @@ class Shelf:
 
     def has(self, digest: Digest) -> bool:
         """Whether the content of a digest seems to be known."""
-        return self._cache.may_use(self._folders[digest.algorithm]) and self._path(digest).is_file()
+        folder = self._folders[digest.algorithm]
+        return self._cache.may_use(folder) and os.path.isfile(self.path(digest))
 
-    def _path(self, digest: Digest) -> Path:
-        return self._folders[digest.algorithm] / digest.hex
+    def path(self, digest: Digest) -> str:
+        """Where the content of a digest is, or would be."""
+        return f"{self._folders[digest.algorithm]}/{digest.hex}"
+
+
+def _used(path: str, size: int) -> bytes:
+    """The content of a file, with one byte more than ``size`` at most; that it is used is noted."""
+    descriptor = private_descriptor(path, os.O_RDONLY)
+    try:
+        content = os.read(descriptor, size + 1)
+        if time.time() - os.fstat(descriptor).st_mtime > _NOTED_FOR:
+            with suppress(OSError):
+                os.utime(descriptor)
+        return content
+    finally:
+        os.close(descriptor)

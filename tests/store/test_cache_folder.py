@@ -45,7 +45,7 @@ class TestFolder:
         first = keep(cache, 0)
         for number in range(1, 300):
             digest = keep(cache, number)
-            path = cache.shelf(PLACE)._path(digest)
+            path = cache.shelf(PLACE).path(digest)
             os.utime(path, ns=(number, number))
             assert cache.shelf(PLACE).read(first, len(content_number(0))) == content_number(0)
         kept = [n for n in range(300) if cache.shelf(PLACE).has(Digest.of(content_number(n)))]
@@ -68,7 +68,7 @@ class TestFolder:
 
     def test_half_written_files_go_in_the_end(self, tmp_path: Path) -> None:
         cache = CacheFolder(tmp_path, 40 * 4096)
-        folder = cache.shelf(PLACE)._path(keep(cache, 0)).parent
+        folder = Path(cache.shelf(PLACE).path(keep(cache, 0))).parent
         old, new = f".regbot-{'0' * 16}", f".regbot-{'1' * 16}"
         for name, age in ((old, 7200), (new, 60)):
             path = folder / name
@@ -279,7 +279,7 @@ def test_a_folder_that_was_swapped_for_a_link_is_not_used(tmp_path: Path) -> Non
     cache = CacheFolder(tmp_path, 1_000_000, told.append)
     digest = keep(cache, 0)
     shelf = cache.shelf(PLACE)
-    folder = shelf._path(digest).parent.parent
+    folder = Path(shelf.path(digest)).parent.parent
     folder.rename(tmp_path / "moved")
     other = tmp_path / "other"
     (other / "sha256").mkdir(parents=True, mode=0o700)
