@@ -84,9 +84,9 @@ class Stop:
 
     def reason(self) -> RegbotError | None:
         """The reason to end now, or None."""
-        if self.asked:
+        if self._asked.is_set():
             return Stopped("stopped")
-        if self.remaining == 0.0:
+        if self._deadline is not None and self._clock() >= self._deadline:
             return ScriptTimeout(self.late)
         return None
 

@@ -114,6 +114,8 @@ UNCALLED: dict[str, str] = {
     "cert_verify": "requests calls it",
     "pool_classes_by_scheme": "urllib3 reads it",
     "isclosed": "urllib3 calls it",
+    "QueueCls": "urllib3 reads it",
+    "qsize": "urllib3 calls it",
     "on_message_begin": "httptools calls it",
     "on_header": "httptools calls it",
     "on_headers_complete": "httptools calls it",

@@ -6,6 +6,7 @@ import http.client
 import queue
 import re
 import ssl
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -238,10 +239,36 @@ class _Adapter(HTTPAdapter):
         return _Response(resp, req)
 
 
+class _Stack:
+    """What urllib3 needs of a ``queue.LifoQueue``, which takes long for what may wait."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._connections: deque[Connection | None] = deque()
+
+    def put(self, connection: Connection | None, **_options: object) -> None:
+        """Keep a connection. Raises Full where that would be more than ``most``."""
+        if len(self._connections) >= self._most:
+            raise queue.Full
+        self._connections.append(connection)
+
+    def get(self, **_options: object) -> Connection | None:
+        """The connection that was kept last. Raises Empty."""
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def qsize(self) -> int:
+        """How many there are."""
+        return len(self._connections)
+
+
 class _Kept:
     """The open connections of a pool, for those who use them without the pool."""
 
-    pool: queue.LifoQueue[Connection | None] | None
+    QueueCls: Any = _Stack
+    pool: Any
 
     def take(self) -> Connection | None:
         """A connection that is open and waits for a request, if there is one."""
@@ -249,7 +276,7 @@ class _Kept:
         if kept is None:
             return None
         try:
-            connection = kept.get_nowait()
+            connection: Connection | None = kept.get()
         except queue.Empty:
             return None
         if connection is not None and connection.is_idle:
@@ -261,7 +288,7 @@ class _Kept:
         """Keep a connection that was taken; it is closed where there is no more room."""
         try:
             if self.pool is not None:
-                self.pool.put_nowait(connection)
+                self.pool.put(connection)
                 return
         except queue.Full:
             pass

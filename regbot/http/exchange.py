@@ -193,7 +193,8 @@ class Response:
 
     def close(self) -> None:
         """Give the connection and the slot back, whatever was read."""
-        in_turn(self._closing)
+        if self._closing:
+            in_turn(self._closing)
 
     def __del__(self) -> None:
         if self._closing:

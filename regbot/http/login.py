@@ -67,11 +67,11 @@ class LoginSender:
         if header is None:
             header = self._header(request, lambda login, ask: auth.prepare(scopes, login, ask))
         answer = self._inner.send(_signed(request, header))
-        if _wants_login(request, answer):
+        if answer.status == _UNAUTHORIZED and _is_refused(request, answer):
             answer, header = self._challenged(request, answer, header)
         if header and answer.status < 500 and answer.status != _UNAUTHORIZED:
             auth.accepted(scopes)
-        if _is_forbidden(request, answer):
+        if answer.status == _FORBIDDEN and _is_refused(request, answer):
             raise self._advised(error_of(answer), request)
         return answer
 
@@ -79,7 +79,7 @@ class LoginSender:
         """Answer the challenges of a 401: the next answer, and the header it was sent."""
         auth, scopes = self._auth, request.scopes
         rounds = auth.rounds(scopes)
-        while _wants_login(request, answer):
+        while answer.status == _UNAUTHORIZED and _is_refused(request, answer):
             denied = error_of(answer)
             if isinstance(denied, Protected):
                 raise denied
@@ -178,17 +178,6 @@ def _signed(request: Request, header: str) -> Request:
     return replace(request, authorization=header) if header else request
 
 
-def _wants_login(request: Request, answer: Response) -> bool:
-    """Whether the registry itself, and not a place it redirects to, wants a login."""
-    return _refuses(_UNAUTHORIZED, request, answer)
-
-
-def _is_forbidden(request: Request, answer: Response) -> bool:
-    """The same for a request that the login does not allow."""
-    return _refuses(_FORBIDDEN, request, answer)
-
-
-def _refuses(status: int, request: Request, answer: Response) -> bool:
-    if answer.status != status or status in request.expect:
-        return False
-    return origin(answer.url) == origin(request.url)
+def _is_refused(request: Request, answer: Response) -> bool:
+    """Whether the registry itself refuses it, and not a place that it redirects to."""
+    return answer.status not in request.expect and origin(answer.url) == origin(request.url)

@@ -52,7 +52,7 @@ class MirrorSender:
         """
         if not request.url.startswith("/"):
             return self._handed_out(request)
-        if not request.mirrors:
+        if not request.mirrors or len(self._routes) == 1:
             return self._at(request.mirror or self._upstream.name, request)
         failed: RequestError | None = None
         for name in self._order():
@@ -77,8 +77,6 @@ class MirrorSender:
         return route.sender.send(request.sent_to(url, scopes))
 
     def _order(self) -> list[str]:
-        if len(self._routes) == 1:
-            return [self._upstream.name]
         peers = [route.peer for route in self._routes.values()]
         is_down = {peer.settings.name: peer.is_down for peer in peers}
         return ordered(self._upstream, [peer.settings for peer in peers], is_down)

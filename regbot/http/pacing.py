@@ -7,7 +7,6 @@ to them.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
@@ -159,7 +158,7 @@ class Holders:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.held: Counter[int] = Counter()
+        self.held: dict[int, int] = {}
 
 
 class Slots:
@@ -192,7 +191,7 @@ class Slots:
                 if self._taken >= self._count:
                     waited = self._wait(stop)
                 self._taken += 1
-            self._held[thread] += 1
+            self._held[thread] = self._held.get(thread, 0) + 1
         if waited is not None:
             emit(Delayed(self._host, waited, f"{self._count} requests at once"))
 

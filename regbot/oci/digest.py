@@ -13,6 +13,7 @@ ALGORITHMS = ("sha256", "sha384", "sha512")
 
 _HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
 _BY_BYTES = {length // 2: algorithm for algorithm, length in _HEX_LENGTH.items()}
+_HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -40,7 +41,7 @@ class Digest:
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:
         """The digest of bytes."""
-        return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
+        return cls(algorithm, _HASHES[algorithm](content).hexdigest())
 
     @classmethod
     def unpacked(cls, content: bytes) -> Digest:
@@ -74,7 +75,7 @@ def verified(
     Raises DigestMismatch, or SizeMismatch as soon as there are more bytes than ``size``.
     A ``size`` of None is unknown.
     """
-    hasher = hashlib.new(digest.algorithm)
+    hasher = _HASHES[digest.algorithm]()
     seen = 0
     for chunk in chunks:
         seen += len(chunk)

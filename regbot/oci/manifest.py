@@ -31,6 +31,7 @@ IMAGES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
 MEDIA_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST, *sorted(SCHEMA1))
 """What a client says it accepts, the wanted ones first."""
+_KNOWN = frozenset(MEDIA_TYPES)
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_BLOB_LIMIT = 4 * MEBIBYTE
@@ -131,7 +132,9 @@ class Head:
 class Manifest:
     """A manifest or index: the exact bytes, and what they mean.
 
-    Two are equal when bytes and media type are.
+    ``manifests`` are the children of an index, ``layers`` those of an image, the lowest
+    first. ``subject`` is what it refers to, if anything. Schema 1 has none of these, and
+    no ``config``. Two are equal when bytes and media type are.
     """
 
     raw: bytes = field(repr=False)
@@ -139,6 +142,10 @@ class Manifest:
     digest: Digest
     data: Mapping[str, Any] = field(compare=False, repr=False)
     rate_limit: RateLimit = field(default=RateLimit(), compare=False, repr=False)
+    manifests: tuple[Descriptor, ...] = field(default=(), compare=False, repr=False)
+    layers: tuple[Descriptor, ...] = field(default=(), compare=False, repr=False)
+    config: Descriptor | None = field(default=None, compare=False, repr=False)
+    subject: Descriptor | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def parse(
@@ -152,17 +159,27 @@ class Manifest:
         """Understand the bytes of a manifest.
 
         ``media_type`` is what the store said; generic or missing, the body's own
-        field or its shape decides. Raises Malformed.
+        field or its shape decides. Raises Malformed unless it is one thing only and every
+        descriptor can be read: bytes that one client takes for an image and another for an
+        index would pass as both (image spec, "Image Manifest" > security considerations).
         """
         data = parse_object(raw, "a manifest")
         media_type = _media_type(media_type, data)
-        payload = raw
         if media_type in SCHEMA1:
             payload = _signed_payload(raw, data)
             data = parse_object(payload, "a manifest")
-        manifest = cls(raw, media_type, Digest.of(payload, algorithm), data, rate_limit)
-        manifest.check()
-        return manifest
+            return cls(raw, media_type, Digest.of(payload, algorithm), data, rate_limit)
+        is_index = media_type in INDEXES
+        manifests = _descriptors(data, "manifests") if is_index else ()
+        config = None if is_index else _descriptor(data, "config")
+        layers = () if is_index else _descriptors(data, "layers")
+        subject = _descriptor(data, "subject")
+        if is_index and (data.get("config") or data.get("layers") or "manifests" not in data):
+            raise Malformed("an index has no 'manifests', or has the fields of an image")
+        if media_type in IMAGES and (data.get("manifests") or config is None):
+            raise Malformed("an image manifest has no 'config', or has the fields of an index")
+        digest = Digest.of(raw, algorithm)
+        return cls(raw, media_type, digest, data, rate_limit, manifests, layers, config, subject)
 
     @classmethod
     def checked(cls, raw: bytes, digest: Digest, media_type: str = "", *, what: str) -> Manifest:
@@ -186,21 +203,6 @@ class Manifest:
         counted, name = (self.manifests, "children") if self.is_index else (self.layers, "layers")
         return f"<Manifest {self.digest} {self.media_type} {len(counted)} {name}>"
 
-    def check(self) -> None:
-        """Raise Malformed unless it is one thing only and every descriptor can be read.
-
-        Bytes that one client takes for an image and another for an index would
-        pass as both (image spec, "Image Manifest" > security considerations).
-        """
-        if self.media_type in SCHEMA1:
-            return
-        _, config, _, _ = self.manifests, self.config, self.layers, self.subject
-        image = bool(self.data.get("config") or self.data.get("layers"))
-        if self.is_index and (image or "manifests" not in self.data):
-            raise Malformed("an index has no 'manifests', or has the fields of an image")
-        if self.media_type in IMAGES and (self.data.get("manifests") or config is None):
-            raise Malformed("an image manifest has no 'config', or has the fields of an index")
-
     @property
     def size(self) -> int:
         """Bytes."""
@@ -217,28 +219,6 @@ class Manifest:
         return self.media_type in INDEXES
 
     @property
-    def manifests(self) -> tuple[Descriptor, ...]:
-        """The children of an index; empty for an image."""
-        return self._descriptors("manifests") if self.is_index else ()
-
-    @property
-    def layers(self) -> tuple[Descriptor, ...]:
-        """The layers of an image, the lowest first; empty for an index."""
-        return () if self.is_index else self._descriptors("layers")
-
-    @property
-    def config(self) -> Descriptor | None:
-        """The config of an image; None for an index or schema 1."""
-        data = self.data.get("config")
-        return None if self.is_index or data is None else Descriptor.from_json(data)
-
-    @property
-    def subject(self) -> Descriptor | None:
-        """What this manifest refers to, if anything."""
-        data = self.data.get("subject")
-        return None if data is None else Descriptor.from_json(data)
-
-    @property
     def artifact_type(self) -> str:
         """``artifactType``, else the config's media type (image spec, "artifact usage")."""
         value = self.data.get("artifactType")
@@ -250,14 +230,6 @@ class Manifest:
     def annotations(self) -> dict[str, str]:
         """Annotations with text values; others are left out."""
         return _texts(self.data.get("annotations"))
-
-    def _descriptors(self, key: str) -> tuple[Descriptor, ...]:
-        entries = self.data.get(key)
-        if entries is None:
-            return ()
-        if not isinstance(entries, list):
-            raise Malformed(f"a manifest's {key!r} is not an array")
-        return tuple(Descriptor.from_json(entry) for entry in entries)
 
     def child_for(self, wanted: Platform | None) -> Descriptor:
         """The child of an index that suits a platform best.
@@ -319,13 +291,26 @@ def encode(data: Mapping[str, Any]) -> bytes:
         return json.dumps(data, separators=(",", ":")).encode()
 
 
+def _descriptor(data: Mapping[str, Any], key: str) -> Descriptor | None:
+    described = data.get(key)
+    return None if described is None else Descriptor.from_json(described)
+
+
+def _descriptors(data: Mapping[str, Any], key: str) -> tuple[Descriptor, ...]:
+    entries = data.get(key)
+    if entries is None:
+        return ()
+    if not isinstance(entries, list):
+        raise Malformed(f"a manifest's {key!r} is not an array")
+    return tuple([Descriptor.from_json(entry) for entry in entries])
+
+
 def _media_type(sent: str, data: Mapping[str, Any]) -> str:
     sent = sent.partition(";")[0].strip().lower()
     named = data.get("mediaType")
     named = named if isinstance(named, str) else ""
-    known = set(MEDIA_TYPES)
-    if sent in known:
-        if named in known and named != sent and sent not in SCHEMA1:
+    if sent in _KNOWN:
+        if named in _KNOWN and named != sent and sent not in SCHEMA1:
             raise ContentError(f"a manifest was sent as {sent} but calls itself {named}")
         return sent
     if named:

@@ -199,7 +199,8 @@ class Ahead(Generic[N, A]):
             room = min(self._window, self._most - lost) - len(self._fetches)
             for name in self._walk.more(room) if room > 0 else ():
                 self._count += 1
-                self._fetches[name] = fetch = _Fetch[A](self._count)
+                fetch: _Fetch[A] = _Fetch(self._count)
+                self._fetches[name] = fetch
                 begun.append((name, fetch))
         for name, fetch in begun:
             self._run(partial(fetch.run, partial(ask, name), self._clock))

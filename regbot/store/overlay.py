@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
+from dataclasses import replace
 from heapq import merge
 from typing import TypeVar
 
@@ -30,7 +31,15 @@ from regbot.errors import (
     Unauthorized,
 )
 from regbot.oci.digest import Digest, verified
-from regbot.oci.manifest import MEBIBYTE, SCHEMA1, Descriptor, Head, ImageConfig, Manifest
+from regbot.oci.manifest import (
+    MEBIBYTE,
+    SCHEMA1,
+    Descriptor,
+    Head,
+    ImageConfig,
+    Manifest,
+    RateLimit,
+)
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import as_referrer
 from regbot.oci.tag import Name, Tag
@@ -195,9 +204,7 @@ class Overlay:
             digest.check(manifest.raw, what)
         with self._lock:
             self._put.add(manifest.digest)
-            self._manifests[digest] = Manifest(
-                manifest.raw, manifest.media_type, digest, manifest.data
-            )
+            self._manifests[digest] = replace(manifest, digest=digest, rate_limit=RateLimit())
             if not isinstance(name, Digest):
                 self._tags[name] = digest
 

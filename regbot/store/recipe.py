@@ -183,10 +183,10 @@ class Habit:
     @property
     def recipe(self) -> Recipe:
         """What most of the last tags of this walk were asked, the very last aside."""
-        counts: Counter[Step] = Counter()
         judged = list(islice(reversed(self._steps.values()), 1, min(self._turns, 1 + _JUDGED_BY)))
-        for steps in judged:
-            counts.update(steps)
+        if judged and judged.count(judged[0]) == len(judged):
+            return Recipe(frozenset(judged[0]), self._platform)
+        counts = Counter(step for steps in judged for step in steps)
         usual = frozenset(step for step, count in counts.items() if 2 * count > len(judged))
         return Recipe(usual, self._platform)
 

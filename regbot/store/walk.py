@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -31,8 +30,8 @@ class Filter:
     """Which names a script passes over, as far as the names themselves tell."""
 
     def __init__(self) -> None:
-        self._asked: Counter[Trait] = Counter()
-        self._skipped: Counter[Trait] = Counter()
+        self._asked: set[Trait] = set()
+        self._skipped: set[Trait] = set()
 
     def asked(self, name: str) -> None:
         """The script asked for a name."""
@@ -46,7 +45,7 @@ class Filter:
         """Whether a name is like one that was passed over, and like none that was asked for."""
         if not self._skipped:
             return False
-        return any(self._skipped[trait] and not self._asked[trait] for trait in _traits(name))
+        return not self._asked.issuperset(self._skipped.intersection(_traits(name)))
 
 
 def _traits(name: str) -> tuple[Trait, ...]:
