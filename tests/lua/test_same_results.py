@@ -86,10 +86,14 @@ class Part:
     mapped: bool
     caught: bool
 
-    def text(self, *, with_map: bool) -> str:
-        """As Lua. A write in ``parallel.map`` is caught: else it is not known what is begun."""
+    def text(self, *, with_map: bool, in_order: bool) -> str:
+        """As Lua. A write in ``parallel.map`` is caught: else it is not known what is begun.
+
+        ``in_order``: what a delete does depends on those before it.
+        """
         over = "parallel.map" if self.mapped and with_map else "each"
         ending = f'"{self.ending}"' if self.ending else "nil"
+        options = ", {workers = 1}" if over != "each" and in_order else ""
         caught = self.caught or (self.mapped and self.write != "nothing")
         work = f"""
             local found = reads.{self.read}(name)
@@ -101,7 +105,7 @@ class Part:
             return found"""
         return f"""
             for _, found in ipairs({over}(listed("{self.order}", {ending}),
-              function(name, position) {work} end)) do
+              function(name, position) {work} end{options})) do
               table.insert(trace, tostring(found))
             end"""
 
@@ -137,7 +141,7 @@ def told(
     memory.registry.put(memory.repository, "kept", IMAGES[4])
     for trouble in troubles:
         trouble.plan(memory)
-    body = "".join(part.text(with_map=fast) for part in parts)
+    body = "".join(part.text(with_map=fast, in_order=quirks.last_tag) for part in parts)
     script = Script(
         name="walks",
         text=f"{BEGINNING}{body}\nreturn trace".encode(),
