@@ -11,7 +11,7 @@ from support.sites import FakeService, listening
 from regbot.errors import InvalidValue, StorageError, UsageError
 from regbot.serve.address import Address
 from regbot.serve.app import guarded, is_for, make_app
-from regbot.serve.listening import HEADER
+from regbot.serve.listening import Limits
 from regbot.serve.live import Live
 from regbot.serve.site import Site
 
@@ -32,7 +32,7 @@ def asked(port, text):
 
 def as_long_as_allowed(request_text):
     """A request that is no longer than what is read of it, so that the answer arrives."""
-    return request_text.replace("*", "x" * (HEADER - len(request_text) + 1))
+    return request_text.replace("*", "x" * (Limits().header - len(request_text) + 1))
 
 
 def test_the_process_says_that_it_answers(place):

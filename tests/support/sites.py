@@ -13,7 +13,7 @@ import requests
 from regbot.config.values import Config
 from regbot.events import Event, Message
 from regbot.serve.address import Address
-from regbot.serve.listening import serving
+from regbot.serve.listening import Limits, serving
 from regbot.serve.live import Live
 from regbot.serve.site import Site
 from regbot.stopping import Stop
@@ -59,7 +59,9 @@ class Listening:
 
 
 @contextmanager
-def listening(service: Any = None, *, now: Callable[[], float] = time.time) -> Iterator[Listening]:
+def listening(
+    service: Any = None, *, now: Callable[[], float] = time.time, limits: Limits = Limits()
+) -> Iterator[Listening]:
     """A site on a free port of the loopback interface."""
     events: list[Event] = []
     service = service or FakeService()
@@ -67,7 +69,7 @@ def listening(service: Any = None, *, now: Callable[[], float] = time.time) -> I
     live.keep_in(service.journal, events.append)
     site = Site(service, events.append, "127.0.0.1", now, live)
     place = Listening(site, events)
-    with serving(site, Address("127.0.0.1", 0)):
+    with serving(site, Address("127.0.0.1", 0), limits):
         (told,) = [each for each in place.messages() if each.text == "listening"]
         place.port = int(str(told.fields["url"]).rpartition(":")[2])
         yield place
