@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from regbot.cli.approve import approve
 from regbot.cli.check import check
 from regbot.cli.group import Commands
 from regbot.cli.history import history, undo
@@ -27,7 +28,7 @@ from regbot.version import __version__
 
 _SECTIONS = {
     "Run scripts": (once, run, server, schedule),
-    "Plan and undo": (plan, show_plan, apply, history, undo),
+    "Plan and undo": (plan, show_plan, apply, approve, history, undo),
     "Check and test": (check, test, in_use),
     "Write": (init, record, schema, lua_api),
     "Other": (version, completion),

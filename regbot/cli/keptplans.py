@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.config.values import Config
-    from regbot.journal.records import PlanRecord
+    from regbot.journal.records import PlanRecord, PlanState
     from regbot.plan.planfile import Plan
     from regbot.run.bot import Bot, Ended
 
@@ -64,15 +65,34 @@ def find_plan(name: str, config: Config) -> NamedPlan:
         return NamedPlan(record.id, record, journal.plan_content(record), journal.folder)
 
 
-def next_steps(plan: Plan, name: str, config_path: str, *, with_kept: bool = False) -> list[str]:
-    """What can be done with a plan; commands leave out an empty ``config_path``.
+_CLOSED: Mapping[PlanState, str] = {
+    "approved": "it is approved",
+    "applying": "it is being applied",
+    "applied": "it was applied",
+    "lapsed": "it has lapsed",
+}
+"""What is said of a plan that there is nothing to do about."""
+
+
+def next_steps(
+    plan: Plan,
+    name: str,
+    config_path: str,
+    *,
+    state: PlanState = "",
+    with_kept: bool = False,
+) -> list[str]:
+    """What can be done with a plan in a state; commands leave out an empty ``config_path``.
 
     ``with_kept``: what stays is shown already.
     """
     config = ["-c", config_path] if config_path else []
+    verb = "approve" if state == "waiting" else "apply"
     steps = []
-    if plan.actions:
-        steps.append(f"apply with: {shlex.join(['regbot', 'apply', name, *config])}")
+    if state in _CLOSED:
+        steps.append(_CLOSED[state])
+    elif plan.actions:
+        steps.append(f"{verb} with: {shlex.join(['regbot', verb, name, *config])}")
     if plan.kept and not with_kept:
         steps.append(f"what stays: {shlex.join(['regbot', 'show', name, '--kept', *config])}")
     return steps

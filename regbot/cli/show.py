@@ -78,10 +78,10 @@ def _state(plan: PlanRecord) -> str:
     """Where a plan is that needs approval; one that waits is told with its time."""
     from regbot.units import format_moment
 
-    if plan.state == "waiting" and plan.lapses is not None:
-        has_lapsed = plan.lapses <= time.time()
-        return "lapsed" if has_lapsed else f"waiting until {format_moment(round(plan.lapses))}"
-    return plan.state
+    state = plan.state_at(time.time())
+    if state == "waiting" and plan.lapses is not None:
+        return f"waiting until {format_moment(round(plan.lapses))}"
+    return state
 
 
 def _show_plan(plan: Plan, named: NamedPlan, config_path: str, *, with_kept: bool) -> None:
@@ -91,7 +91,8 @@ def _show_plan(plan: Plan, named: NamedPlan, config_path: str, *, with_kept: boo
     from regbot.report.terminal import print_line, print_table
 
     rows = plan_rows(plan, time.time(), with_kept=with_kept)
-    then = next_steps(plan, named.name, config_path, with_kept=with_kept)
+    state = named.record.state_at(time.time()) if named.record else ""
+    then = next_steps(plan, named.name, config_path, state=state, with_kept=with_kept)
     text = summary(plan_outcomes(plan), plan.scripts, seconds=0.0, dry_run=True, then=then)
     for script in plan.lacking:
         error = f"script {script.script} {script.status}: {script.error}"

@@ -162,6 +162,11 @@ class PlanRecord:
     state: PlanState = ""
     lapses: float | None = None
 
+    def state_at(self, now: float) -> PlanState:
+        """Its state at a time in seconds since 1970: what waits for too long has lapsed."""
+        is_over = self.lapses is not None and self.lapses <= now
+        return "lapsed" if self.state == "waiting" and is_over else self.state
+
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:

@@ -38,9 +38,21 @@ def only_server(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _is_locked_already(descriptor: int) -> bool:
+def has_server(folder: Path) -> bool:
+    """Whether a server works with this folder."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(folder / "server.lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return _is_locked_already(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked_already(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
