@@ -103,7 +103,7 @@ def server(
     \b
     regbot server                          # each script when it is due
     regbot server --dry-run                # the same, but nothing is changed
-    regbot server --listen 127.0.0.1:8080  # and show pages at http://127.0.0.1:8080
+    regbot server --listen 127.0.0.1:8080  # and show pages there
 
     Every script needs a schedule or an interval in the config. SIGTERM and Ctrl-C end the
     running scripts and then the server.
