@@ -44,10 +44,15 @@ class Recording:
     ended: RunEnded = field(init=False)
 
     def ending(self, stop: Stop) -> Ending:
-        """How it ends: failed if a script has or, when applying a plan, an action."""
-        if "failed" in {each.status for each in self.results or self.services.outcomes.all}:
+        """How it ends: as its scripts did, however many were cut off.
+
+        Applying a plan has none: it failed if an action did.
+        """
+        statuses = {each.status for each in self.results or self.services.outcomes.all}
+        if "failed" in statuses:
             return "failed"
-        return "stopped" if stop.asked else "done"
+        is_cut_off = "stopped" in statuses if self.results else stop.asked
+        return "stopped" if is_cut_off else "done"
 
 
 @contextmanager

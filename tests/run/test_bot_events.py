@@ -25,12 +25,20 @@ def bot(tmp_path):
         yield bot
 
 
-def run_once(bot: Bot, *, dry_run: bool = False) -> tuple[Ended, Sequence[Event]]:
-    """Run its scripts in this process; what was heard of the run."""
+def run_once(
+    bot: Bot, *, dry_run: bool = False, stop_at: type[Event] | None = None
+) -> tuple[Ended, Sequence[Event]]:
+    """Run its scripts in this process, until such an event; what was heard of the run."""
     heard: list[Event] = []
+
+    def hear(event: Event) -> None:
+        heard.append(event)
+        if stop_at and isinstance(event, stop_at):
+            program.stop.ask()
+
     path = str(bot.folder / "bot.yml")
     config = read_config(path, environ={}, stdin=io.BytesIO())
-    with assemble(config, Options(dry_run=dry_run), path, plain(heard.append)) as program:
+    with assemble(config, Options(dry_run=dry_run), path, plain(hear)) as program:
         ended = program.run_once()
     return ended, [event for event in heard if isinstance(event, HEARD)]
 
@@ -71,3 +79,10 @@ def test_a_script_that_fails_fails_the_run(bot):
     (script,) = [event for event in heard if isinstance(event, ScriptEnded)]
     assert script.status == "failed"
     assert "no luck" in script.error
+
+
+def test_a_run_whose_scripts_were_done_when_it_was_told_to_stop_is_done(bot):
+    ended, _ = run_once(bot, stop_at=ScriptEnded)
+    assert ended.status == "done"
+    stopped, _ = run_once(bot, stop_at=ScriptStarted)
+    assert stopped.status == "stopped"
