@@ -228,8 +228,42 @@ class ScriptEnded(Event):
     dry_run: bool = False
 
 
-def ignore(event: Event) -> None:
-    """A listener that does nothing."""
+Kinds = frozenset[type[Event]]
+
+
+class Hearing:
+    """A listener that hears events of some ``kinds`` alone; None is all of them.
+
+    Whatever passes events on to it is a Hearing as well, so that what nobody hears ends
+    where it is emitted.
+    """
+
+    __slots__ = ("_listener", "kinds")
+
+    def __init__(self, listener: Emit, kinds: Kinds | None) -> None:
+        self._listener = listener
+        self.kinds = kinds
+
+    def __call__(self, event: Event) -> None:
+        """Tell the listener of an event, in a run or not, if it is of its kinds."""
+        if self.kinds is not None:
+            kind = type(event.event) if isinstance(event, InRun) else type(event)
+            if kind not in self.kinds:
+                return
+        self._listener(event)
+
+
+def kinds_of(listener: Emit) -> Kinds | None:
+    """The kinds of events that a listener hears; None is all of them."""
+    return listener.kinds if isinstance(listener, Hearing) else None
+
+
+def _nothing(event: Event) -> None:
+    """Do nothing."""
+
+
+ignore = Hearing(_nothing, frozenset())
+"""A listener that hears nothing."""
 
 
 def fan_out(*listeners: Emit) -> Emit:
@@ -239,7 +273,11 @@ def fan_out(*listeners: Emit) -> Emit:
         for listener in listeners:
             listener(event)
 
-    return emit
+    kinds: Kinds | None = frozenset()
+    for listener in listeners:
+        heard = kinds_of(listener)
+        kinds = None if kinds is None or heard is None else kinds | heard
+    return Hearing(emit, kinds)
 
 
 def in_run(listener: Emit, run: str = "", script: str = "") -> Emit:
@@ -254,7 +292,7 @@ def in_run(listener: Emit, run: str = "", script: str = "") -> Emit:
         else:
             listener(InRun(run, script, event))
 
-    return tell
+    return Hearing(tell, kinds_of(listener))
 
 
 def bare(event: Event) -> Event:
@@ -268,7 +306,7 @@ def plain(listener: Emit) -> Emit:
     def tell(event: Event) -> None:
         listener(bare(event))
 
-    return tell
+    return Hearing(tell, kinds_of(listener))
 
 
 def once_each(listener: Emit) -> Emit:
@@ -285,4 +323,4 @@ def once_each(listener: Emit) -> Emit:
                 told.add(message.text)
         listener(event)
 
-    return tell
+    return Hearing(tell, kinds_of(listener))

@@ -1,6 +1,24 @@
 """Events reach every listener, in the order of the listeners, with their run and script."""
 
-from regbot.events import Event, InRun, Message, fan_out, in_run, once_each, plain
+from collections.abc import Callable
+
+import pytest
+
+from regbot.events import (
+    Emit,
+    Event,
+    Hearing,
+    InRun,
+    Message,
+    Spared,
+    TagRead,
+    bare,
+    fan_out,
+    in_run,
+    kinds_of,
+    once_each,
+    plain,
+)
 
 MESSAGE = Message("info", "hello")
 
@@ -51,3 +69,33 @@ def test_a_general_message_is_told_once_whichever_script_it_comes_from():
         InRun("1", "a", MESSAGE),
         InRun("1", "b", MESSAGE),
     ]
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda emit: emit,
+        lambda emit: in_run(emit, "1", "clean"),
+        lambda emit: in_run(in_run(emit, "1"), script="clean"),
+        plain,
+        once_each,
+        lambda emit: once_each(in_run(plain(emit), "1")),
+        lambda emit: fan_out(emit, Hearing(lambda _: None, frozenset({Spared}))),
+    ],
+)
+def test_a_listener_hears_what_it_is_for_and_nothing_else(wrapped: Callable[[Emit], Emit]):
+    heard: list[Event] = []
+    emit = wrapped(Hearing(lambda event: heard.append(bare(event)), frozenset({Message})))
+    for event in (TagRead("clean"), MESSAGE, Spared("cache")):
+        emit(event)
+    assert heard == [MESSAGE]
+    assert TagRead not in (kinds_of(emit) or ())
+
+
+def test_one_listener_that_hears_everything_is_told_everything():
+    heard: list[Event] = []
+    few = Hearing(lambda _: None, frozenset({Message}))
+    emit = in_run(fan_out(few, plain(heard.append)), "1")
+    emit(TagRead("clean"))
+    assert heard == [TagRead("clean")]
+    assert kinds_of(emit) is None

@@ -11,9 +11,27 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol, get_args
 
-from regbot.events import Emit, Event, InRun, Level, RunEnded, ScriptEnded, ScriptStarted, bare
+from regbot.events import (
+    Emit,
+    Event,
+    Hearing,
+    InRun,
+    Level,
+    RunEnded,
+    ScriptEnded,
+    ScriptStarted,
+    bare,
+)
 from regbot.plan.outcome import ActionDone
-from regbot.report.lines import FIRST_KEYS, OF_STATUSES, Fields, level_of, line_of, logfmt
+from regbot.report.lines import (
+    FIRST_KEYS,
+    OF_STATUSES,
+    Fields,
+    kinds_from,
+    level_of,
+    line_of,
+    logfmt,
+)
 
 Format = Literal["logfmt", "json", "terminal"]
 Seen = Literal["no", "live", "table"]
@@ -67,7 +85,7 @@ def make_log(
                 out.write(render(line_of(event, level, datetime.now(UTC))) + "\n")
                 out.flush()
 
-    return emit
+    return Hearing(emit, kinds_from(minimum))
 
 
 def _is_seen(event: Event, seen: Seen) -> bool:

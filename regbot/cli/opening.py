@@ -111,7 +111,7 @@ def _listening(
 ) -> Iterator[Emit]:
     """All that hears of events: the log, what shows and prints, and ``listeners``."""
     from regbot.cli.logs import make_log
-    from regbot.events import fan_out, plain
+    from regbot.events import Hearing, Printed, fan_out, plain
 
     out = prints or sys.stdout
     form = settings.log_format
@@ -124,7 +124,8 @@ def _listening(
         else make_log(settings.level, form, many_runs=many_runs)
     )
     try:
-        yield fan_out(log, plain(fan_out(printing, *([shown] if shown else []))), *listeners)
+        of_prints = Hearing(printing, frozenset({Printed}))
+        yield fan_out(log, plain(fan_out(of_prints, *([shown] if shown else []))), *listeners)
     finally:
         if shown:
             shown.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import get_args
 
 from regbot.events import (
     Delayed,
@@ -11,6 +12,7 @@ from regbot.events import (
     Event,
     Exchanged,
     InRun,
+    Kinds,
     LeftBehind,
     Level,
     Message,
@@ -39,6 +41,17 @@ _OF_EVENTS: Mapping[type[Event], Level] = {
     RunMissed: "warn",
     LeftBehind: "error",
 }
+
+
+_OF_EACH = frozenset({Message, ActionDone, ScriptEnded, RunEnded})
+"""The kinds of events whose level depends on the event."""
+
+
+def kinds_from(lowest: Level) -> Kinds:
+    """The kinds of events that may have a line of this level or a higher one."""
+    levels: tuple[Level, ...] = get_args(Level)
+    enough = levels[levels.index(lowest) :]
+    return _OF_EACH | {kind for kind, level in _OF_EVENTS.items() if level in enough}
 
 
 def level_of(event: Event) -> Level | None:

@@ -13,6 +13,7 @@ from regbot.events import (
     Emit,
     Ending,
     Event,
+    Hearing,
     LeftBehind,
     Message,
     RunEnded,
@@ -83,7 +84,7 @@ def recording(
             left_behind.append(event)
 
     tell(started)
-    emit = fan_out(once_each(tell), plain(hear))
+    emit = fan_out(once_each(tell), Hearing(plain(hear), frozenset({LeftBehind})))
     answers = answers_for(emit) if answers_for else None
     run = Recording(replace(services, journal=slot, answers=answers, emit=emit))
     status: Ending = "failed"

@@ -12,11 +12,13 @@ from regbot.errors import RegbotError, ScriptTimeout, Stopped
 from regbot.events import (
     Emit,
     Event,
+    Hearing,
     Level,
     Message,
     RepositoryEnded,
     RepositoryStarted,
     StepsAhead,
+    kinds_of,
 )
 from regbot.oci.reference import Reference
 from regbot.store.protocol import ReadStores
@@ -100,7 +102,7 @@ def told_with(emit: Emit, fields: Mapping[str, str]) -> Emit:
             event = replace(event, fields={**event.fields, **fields})
         emit(event)
 
-    return tell
+    return Hearing(tell, kinds_of(emit))
 
 
 def _add_places(places: dict[Reference, Place], part: Repositories, stores: ReadStores) -> None:
