@@ -6,6 +6,7 @@ SIGTERM, Ctrl-C and a script's timeout end it at once.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,15 +21,47 @@ Clock = Callable[[], float]
 Sleep = Callable[[threading.Event, float], object]
 """Waits for an event, for at most this many seconds."""
 
+GRACE = 5.0
+"""Seconds from the request to stop to the end of the process, unless a command has others."""
+ANSWERS_BY = 0.5
+"""The part of the grace after which a request that is under way is cut off."""
+FINISHED_BY = 0.9
+"""The part of the grace after which even what is half done is given up.
+
+What is left is for the journal and the reports.
+"""
+
+
+class _Request:
+    """Whether and when somebody asked to stop, as all stops of a process share it."""
+
+    def __init__(self, grace: float, clock: Clock) -> None:
+        self.event = threading.Event()
+        self.grace = grace
+        self._clock = clock
+        self._at = math.inf
+
+    def ask(self) -> None:
+        self._at = min(self._at, self._clock())
+        self.event.set()
+
+    def left(self, part: float) -> float:
+        """Seconds until a part of the grace is over; infinite before anybody asked."""
+        return max(0.0, self._at + part * self.grace - self._clock())
+
 
 class Stop:
-    """A request to stop, shared by all parts of a run. It can't be taken back."""
+    """A request to stop, shared by all parts of a run. It can't be taken back.
+
+    All has to have ended ``grace`` seconds after it.
+    """
 
     def __init__(
         self,
         *,
         timeout: float | None = None,
-        asked: threading.Event | None = None,
+        grace: float = GRACE,
+        request: _Request | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = threading.Event.wait,
         late: str = "",
@@ -39,33 +72,42 @@ class Stop:
         self._timeout = timeout
         self._late = late
         self._deadline = None if timeout is None else clock() + timeout
-        self._asked = asked or threading.Event()
+        self._request = request or _Request(grace, clock)
 
     def within(self, timeout: float, late: str = "") -> Stop:
         """A stop that also ends after ``timeout`` seconds, with the message ``late``."""
         return Stop(
             timeout=timeout,
-            asked=self._asked,
+            request=self._request,
             clock=self._clock,
             sleep=self._sleep,
             late=late,
         )
 
-    def to_finish(self, seconds: float, once_asked: float) -> Stop:
+    def to_finish(self, seconds: float, by: float) -> Stop:
         """A stop for what must not be left half done; neither ``ask`` nor a timeout ends it.
 
-        It ends after ``seconds``, or ``once_asked`` seconds after somebody asked to end.
+        It ends after ``seconds``, or once the part ``by`` of the grace is over.
         """
-        return _Finishing(self._asked, self._clock, self._sleep, seconds, once_asked)
+        return _Finishing(self._request, self._clock, self._sleep, seconds, by)
 
     def ask(self) -> None:
         """Request that all work that shares this stop ends."""
-        self._asked.set()
+        self._request.ask()
 
     @property
     def asked(self) -> bool:
         """Whether a stop was requested; a timeout doesn't count."""
-        return self._asked.is_set()
+        return self._request.event.is_set()
+
+    @property
+    def grace(self) -> float:
+        """The seconds from the request to stop to the end of everything."""
+        return self._request.grace
+
+    def left(self, part: float = 1.0) -> float:
+        """The seconds until a part of the grace is over: infinite before a stop was requested."""
+        return self._request.left(part)
 
     @property
     def remaining(self) -> float | None:
@@ -100,7 +142,7 @@ class Stop:
         """Sleep, but raise as soon as there is a reason to end."""
         remaining = self.remaining
         self.check()
-        self._sleep(self._asked, seconds if remaining is None else min(seconds, remaining))
+        self._sleep(self._request.event, seconds if remaining is None else min(seconds, remaining))
         self.check()
 
 
@@ -108,20 +150,16 @@ class _Finishing(Stop):
     """See ``Stop.to_finish``."""
 
     def __init__(
-        self, asked: threading.Event, clock: Clock, sleep: Sleep, seconds: float, once_asked: float
+        self, request: _Request, clock: Clock, sleep: Sleep, seconds: float, by: float
     ) -> None:
         late = "there was no time left to finish"
-        super().__init__(timeout=seconds, asked=asked, clock=clock, sleep=sleep, late=late)
+        super().__init__(timeout=seconds, request=request, clock=clock, sleep=sleep, late=late)
         self._ends = clock() + seconds
-        self._once_asked = once_asked
-        self._hurried = False
+        self._by = by
 
     @property
     def remaining(self) -> float:
-        if self.asked and not self._hurried:
-            self._hurried = True
-            self._ends = min(self._ends, self._clock() + self._once_asked)
-        return max(0.0, self._ends - self._clock())
+        return max(0.0, min(self._ends - self._clock(), self.left(self._by)))
 
     def reason(self) -> RegbotError | None:
         return ScriptTimeout(self.late) if self.remaining == 0.0 else None
@@ -129,7 +167,7 @@ class _Finishing(Stop):
     def wait(self, seconds: float) -> None:
         """Sleep; once somebody has asked to end, that can't wake it any more."""
         self.check()
-        event = threading.Event() if self.asked else self._asked
+        event = threading.Event() if self.asked else self._request.event
         self._sleep(event, min(seconds, self.remaining))
         self.check()
 

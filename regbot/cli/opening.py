@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
+from regbot.cli.ending import leave_in_time
 from regbot.cli.main import leave
 from regbot.cli.output import Printing, drop, is_terminal, note
 from regbot.errors import UsageError
@@ -84,7 +85,7 @@ def open_service(
     *listeners: Emit,
     with_reports: bool = False,
 ) -> Iterator[Service]:
-    """Open a server that logs, and that a signal stops gracefully.
+    """Open a server that logs, and that a signal stops gracefully, within its grace.
 
     Its arguments are those of ``open_bot`` and of ``run.service.open_service``.
     """
@@ -97,6 +98,7 @@ def open_service(
         service.open_service(config, options, path, emit, with_reports=with_reports) as opened,
     ):
         ask_on_signals(opened.stop.ask)
+        leave_in_time(opened.stop, emit)
         yield opened
 
 

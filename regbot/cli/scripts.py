@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from regbot.cli.ending import grace_option
 from regbot.cli.group import EXIT_CODES
 from regbot.cli.listening import Listening, listen_option
 from regbot.cli.opening import absolute_path, open_bot, open_service, read_config
@@ -89,12 +90,14 @@ def once(
 @only_option
 @dry_run_option
 @listen_option
+@grace_option
 @settings_options
 def server(
     config_path: str,
     only: tuple[str, ...],
     settings: Settings,
     listen: Address | None,
+    grace: float,
     *,
     dry_run: bool,
 ) -> None:
@@ -105,8 +108,10 @@ def server(
     regbot server --dry-run                # the same, but nothing is changed
     regbot server --listen 127.0.0.1:8080  # and show pages there
 
-    Every script needs a schedule or an interval in the config. SIGTERM and Ctrl-C end the
-    running scripts and then the server.
+    Every script needs a schedule or an interval in the config.
+
+    SIGTERM and Ctrl-C end the server within --grace: requests under way are finished in
+    the first half of it, and no other one begins. The journal says what was done.
     """
     from regbot.events import Event, RunEnded, plain
     from regbot.run.bot import Options
@@ -125,7 +130,7 @@ def server(
             config,
             config_path,
             settings,
-            Options(dry_run=dry_run),
+            Options(dry_run=dry_run, grace=grace),
             plain(hear),
             *listening.listeners,
             with_reports=listen is not None,

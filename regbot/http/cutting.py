@@ -17,10 +17,9 @@ from typing import Self
 
 from regbot.errors import Stopped
 from regbot.http.exchange import in_turn
-from regbot.stopping import Clock, Stop
+from regbot.stopping import ANSWERS_BY, Clock, Stop
 from regbot.values import dataclass
 
-GRACE = 3.0
 _POLL = 0.2
 
 
@@ -28,13 +27,11 @@ _POLL = 0.2
 class Timeouts:
     """Seconds for a connection, and between two pieces of an answer.
 
-    All headers together may take ``read``, too. ``grace`` is what an exchange still gets
-    when its run was asked to end.
+    All headers together may take ``read``, too.
     """
 
     connect: float = 10.0
     read: float = 60.0
-    grace: float = GRACE
 
 
 Closing = list[Callable[[], object]]
@@ -52,7 +49,6 @@ class Flight:
         "_cutter",
         "_outer",
         "connection",
-        "ending_since",
         "seconds",
         "stop",
         "until",
@@ -66,7 +62,6 @@ class Flight:
         self.stop = stop
         self.connection: socket.socket | None = None
         self.until: float | None = None
-        self.ending_since: float | None = None
         self.was_cut = False
 
     def __enter__(self) -> Self:
@@ -97,13 +92,12 @@ class Flight:
 class Cutter:
     """Knows all exchanges under way; its thread lives only while there are some.
 
-    ``grace`` is what an exchange still gets when somebody asked its run to stop, since
+    When somebody asked its run to stop, an exchange still gets a part of the grace, since
     an answer to a write is worth knowing. One that is out of time gets none.
     """
 
-    def __init__(self, clock: Clock, grace: float = GRACE) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._grace = grace
         self._lock = threading.Lock()
         self._flights: set[Flight] = set()
         self._running = False
@@ -141,6 +135,12 @@ class Cutter:
         if flight is not None and isinstance(connection, socket.socket):
             flight.connection = connection
 
+    def check(self) -> None:
+        """Raise TimeoutError where this thread has sent nothing yet, and its run has to end."""
+        flight: Flight | None = getattr(self._here, "flight", None)
+        if flight is not None and flight.stop.reason() is not None:
+            raise TimeoutError
+
     def waits(self) -> None:
         """The flight of this thread has sent everything, and waits for the headers."""
         flight: Flight | None = getattr(self._here, "flight", None)
@@ -174,11 +174,9 @@ class Cutter:
         if until is not None and now >= until:
             return True
         reason = flight.stop.reason()
-        if not isinstance(reason, Stopped):
-            return reason is not None
-        if flight.ending_since is None:
-            flight.ending_since = now
-        return now - flight.ending_since >= self._grace
+        if isinstance(reason, Stopped):
+            return flight.stop.left(ANSWERS_BY) <= 0
+        return reason is not None
 
     def _cut(self, flight: Flight) -> None:
         with self._lock, contextlib.suppress(OSError):

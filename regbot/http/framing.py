@@ -21,6 +21,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from regbot.http.cutting import Cutter
+from regbot.http.opening import Opening
 
 _AT_ONCE = 64 * 1024
 _LONGEST_HEAD = 256 * 1024
@@ -32,6 +33,10 @@ class Connection(HTTPConnection):
 
     cutter: Cutter
     _method = ""
+
+    def connect(self) -> None:
+        """Open it, until the run of this thread has to end."""
+        Opening(super().connect, self.close).wait(self.cutter.check)
 
     def send(self, data: bytes) -> None:  # type: ignore[override]
         """Send bytes, on a connection that is opened before them."""

@@ -139,7 +139,7 @@ class Peers:
         self._turns: dict[tuple[str, str], threading.RLock] = {}
         self._docker: DockerConfig | None = None
         self._holders = Holders()
-        self._cutter = Cutter(options.world.clock, options.timeouts.grace)
+        self._cutter = Cutter(options.world.clock)
         self._lock = threading.Lock()
 
     def get(self, registry: str) -> Peer:

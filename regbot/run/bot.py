@@ -28,7 +28,7 @@ from regbot.run.job import run_script, session_of
 from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
 from regbot.run.services import RunResult, Services
-from regbot.stopping import Stop
+from regbot.stopping import GRACE, Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
@@ -53,7 +53,8 @@ class Options:
 
     ``user_agent`` replaces the config's. With ``evidence``, deletes are examined for a
     report or plan. With ``whole``, a script that fails plans nothing. ``start_process``
-    gives a script its process. ``timeout`` is in seconds, for all together. ``journal`` is
+    gives a script its process. ``timeout`` is in seconds, for all together, and ``grace``
+    those to end in once somebody asked to stop. ``journal`` is
     a folder other than the config's; False leaves no record. ``turns`` are taken together
     with other bots of the process.
     """
@@ -64,6 +65,7 @@ class Options:
     whole: bool = False
     start_process: Callable[[], Process] = start
     timeout: float | None = None
+    grace: float = GRACE
     journal: Path | bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     turns: Turns = field(default_factory=Turns)
@@ -389,7 +391,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
     if options.user_agent:
         client = replace(client, user_agent=options.user_agent)
     transport = Transport(client, emit=emit)
-    stop = Stop(timeout=options.timeout)
+    stop = Stop(timeout=options.timeout, grace=options.grace)
     cache = open_cache(config.cache.folder, config.cache.size, emit)
     services = Services(
         bind=transport.bind,

@@ -25,6 +25,7 @@ from regbot.events import Emit, Message
 from regbot.serve.address import Address
 from regbot.serve.app import App, complete, error_text, make_app
 from regbot.serve.site import PLAIN, Site
+from regbot.stopping import FINISHED_BY
 from regbot.values import dataclass
 
 _LOOKS = 2
@@ -38,7 +39,7 @@ _BUFFER = 256 * 1024
 _AHEAD = 8 * 1024 * 1024
 """Bytes of an answer in pieces that may wait to be taken; then its thread waits too."""
 _ENDING = 2
-"""Seconds for answers on their way when the server ends."""
+"""Seconds at most for answers on their way when the server ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ def serving(site: Site, address: Address, limits: Limits = Limits()) -> Iterator
             yield
         finally:
             site.ending.set()
-            tasks.shutdown(timeout=_ENDING)
+            tasks.shutdown(timeout=min(_ENDING, site.service.stop.left(FINISHED_BY)))
             server.end()
             thread.join()
 

@@ -33,7 +33,7 @@ from regbot.events import Emit, LeftBehind, Message
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import SCHEMA1, Manifest
 from regbot.oci.tag import Tag
-from regbot.stopping import Clock
+from regbot.stopping import FINISHED_BY, Clock
 from regbot.store.placeholder import Placeholder, taking_away
 from regbot.store.presence import LOOK_HOLDS, Presence
 from regbot.store.proof import MEANS_REFUSED, Proof
@@ -42,12 +42,12 @@ from regbot.store.registries import Kind
 Finishing = Callable[[float, float], Presence]
 """Gives a way to ask and write that the run's end does not end, and nothing slows down.
 
-It lasts for some seconds, and for fewer once somebody has asked to stop.
+It lasts for some seconds, and once somebody has asked to stop for a part of the grace.
 """
 
-_LOOK = (10.0, 1.0)
-_RESTORE = (60.0, 3.5)
-"""Seconds to look at a tag and to put it back, and the same once somebody asked to stop."""
+LOOK = (10.0, 0.65)
+_RESTORE = (60.0, FINISHED_BY)
+"""Seconds to look at a tag and to put it back, and until which part of the grace."""
 _WATCH = (0.5, 1.0, 2.0)
 """Seconds between looks at a tag that a late write may still change."""
 _TRIES = 5
@@ -224,7 +224,7 @@ class PlaceholderDelete:
         for a HEAD may be stale or wrong. Raises DigestMismatch, with the tag left alone,
         when somebody else moved it. What can't be read is taken to be there.
         """
-        look = self._finishing(*_LOOK)
+        look = self._finishing(*LOOK)
         try:
             if look.is_gone(tag):
                 return look.is_gone(placeholder.digest)

@@ -39,6 +39,7 @@ from regbot.store.answers import (
 from regbot.store.download import download
 from regbot.store.endpoint import Endpoint, fetch, location_of
 from regbot.store.listing import list_names
+from regbot.store.placeholder_delete import LOOK
 from regbot.store.presence import Presence
 from regbot.store.protocol import Chunks, Written, ignore_writes, read_config
 from regbot.store.referrer_tags import Known, Referrers
@@ -93,9 +94,9 @@ class RemoteStore:
             turn=self._endpoint.turn,
         )
 
-    def _finishing(self, seconds: float, once_asked: float) -> Presence:
+    def _finishing(self, seconds: float, by: float) -> Presence:
         """See ``placeholder_delete.Finishing``."""
-        stop = self._stop.to_finish(seconds, once_asked)
+        stop = self._stop.to_finish(seconds, by)
         exchange = self._bind(stop)
         store = RemoteStore(
             exchange,
@@ -107,6 +108,10 @@ class RemoteStore:
             referrers=self._known_referrers,
         )
         return Presence(store, stop.wait)
+
+    def _ending(self) -> Endpoint:
+        """To take back what would be left behind, also of a run that has to end."""
+        return Endpoint(self._bind(self._stop.to_finish(*LOOK)), self.repository)
 
     def _kind(self) -> Kind:
         return kind_of(self._endpoint.exchange, self.repository.registry)
@@ -291,7 +296,7 @@ class RemoteStore:
 
     def upload(self, content: Chunks, *, digest: Digest, size: int) -> None:
         """Upload a blob without asking whether it is there."""
-        Upload(self._endpoint, content, digest=digest, size=size).run()
+        Upload(self._endpoint, content, digest=digest, size=size, ending=self._ending).run()
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
         """Ask for a cross-repository mount (distribution spec, "Mounting a blob")."""
@@ -314,7 +319,7 @@ class RemoteStore:
             raise
         except RegistryError:
             return False
-        cancel(self._endpoint, session)
+        cancel(self._ending(), session)
         return False
 
     def _manifest_request(self, method: str, name: Name, *, mirrors: bool) -> Request:

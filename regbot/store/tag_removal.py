@@ -23,7 +23,7 @@ from regbot.events import Emit, Message
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
 from regbot.store.listing import LARGEST_PAGE
-from regbot.store.placeholder_delete import Finishing, PlaceholderDelete
+from regbot.store.placeholder_delete import LOOK, Finishing, PlaceholderDelete
 from regbot.store.presence import Presence
 from regbot.store.registries import Kind
 
@@ -60,6 +60,7 @@ class TagRemoval:
         turn: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._presence = presence
+        self._finishing = finishing
         self._emit = emit
         self._kind = kind
         self._by_name = True
@@ -108,9 +109,17 @@ class TagRemoval:
 
         So too for each that could not be seen: it may be there or not. The repository's
         first tag is asked for by itself, which shows that the registry deletes indeed;
-        many others are looked up in the list of tags.
+        many others are looked up in the list of tags. A run that was asked to stop meanwhile
+        still sees what became of its deletes.
         """
-        there, unseen = self._still_there(tags)
+        look = self._presence
+        try:
+            look.wait(0)
+        except Stopped:
+            look = self._finishing(*LOOK)
+        except ScriptTimeout:
+            pass  # each of them says so
+        there, unseen = self._still_there(tags, look)
         refused = {tag: self._not_confirmed(tag, error) for tag, error in unseen.items()}
         for tag, current in there.items():
             if current == tags[tag]:
@@ -121,11 +130,12 @@ class TagRemoval:
                 )
             else:
                 self._warn(f"tag {self._name(tag)} was deleted, and is there again with {current}")
-        self._look_for_listed([tag for tag in tags if tag not in there and tag not in unseen])
+        gone = [tag for tag in tags if tag not in there and tag not in unseen]
+        self._look_for_listed(gone, look)
         return refused
 
     def _still_there(
-        self, tags: Mapping[Tag, Digest]
+        self, tags: Mapping[Tag, Digest], look: Presence
     ) -> tuple[dict[Tag, Digest], dict[Tag, RegbotError]]:
         """Those of the tags that are there, and their digests; and those that can't be seen."""
         within = self._kind().settles_within
@@ -133,30 +143,30 @@ class TagRemoval:
         there: dict[Tag, Digest] = {}
         unseen: dict[Tag, RegbotError] = {}
         if not self._deletes_indeed:
-            there, unseen = self._presence.looked_at(left[:1], within)
+            there, unseen = look.looked_at(left[:1], within)
             self._deletes_indeed = not there and not unseen
             left = left[1:]
         if self._deletes_indeed and len(left) >= _HEADS_FOR_A_PAGE * self._pages:
-            left = self._listed(left)
-        others, others_unseen = self._presence.looked_at(left, within)
+            left = self._listed(left, look)
+        others, others_unseen = look.looked_at(left, within)
         return there | others, unseen | others_unseen
 
-    def _listed(self, tags: list[Tag]) -> list[Tag]:
+    def _listed(self, tags: list[Tag], look: Presence) -> list[Tag]:
         """Those of the tags that the repository lists; all where it lists none, or can't."""
         try:
-            listed = set(self._presence.tags.tags())
+            listed = set(look.tags.tags())
         except RegbotError:
             return tags
         self._pages = 1 + len(listed) // LARGEST_PAGE
         return [tag for tag in tags if tag in listed]
 
-    def _look_for_listed(self, gone: Collection[Tag]) -> None:
+    def _look_for_listed(self, gone: Collection[Tag], look: Presence) -> None:
         """Warn of tags that are gone but listed, where the registry may leave them so."""
         kind = self._kind()
         if not kind.lists_deleted:
             return
         try:
-            listed = self._presence.still_listed(gone, kind.settles_within)
+            listed = look.still_listed(gone, kind.settles_within)
         except RegbotError as error:
             repository = self._presence.tags.repository
             self._warn(f"whether {repository} still lists deleted tags is not known: {error}")

@@ -6,7 +6,7 @@ Distribution spec, "Pushing blobs". Only one chunk is held in memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from regbot.errors import (
     ConnectionFailed,
@@ -36,10 +36,22 @@ _OUT_OF_ORDER = 416
 
 
 class Upload:
-    """One blob on its way. ``run`` either ends with the blob stored or raises."""
+    """One blob on its way. ``run`` either ends with the blob stored or raises.
 
-    def __init__(self, endpoint: Endpoint, content: Chunks, *, digest: Digest, size: int) -> None:
+    ``ending`` gives the endpoint that takes back an upload, also when the run has to end.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        content: Chunks,
+        *,
+        digest: Digest,
+        size: int,
+        ending: Callable[[], Endpoint],
+    ) -> None:
         self._endpoint = endpoint
+        self._ending = ending
         self._content = content
         self._digest = digest
         self._size = size
@@ -59,7 +71,7 @@ class Upload:
             done = True
         finally:
             if not done:
-                cancel(self._endpoint, self._location)
+                cancel(self._ending(), self._location)
 
     def _start(self) -> None:
         request = Request(

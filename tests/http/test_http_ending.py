@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ from regbot.http.cutting import Timeouts
 from regbot.http.hosts import HostSettings
 from regbot.stopping import Stop
 
-PATIENT = Timeouts(connect=10.0, read=600.0, grace=0.1)
+PATIENT = Timeouts(connect=600.0, read=600.0)
+GRACE = 0.2
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
 
 
@@ -82,7 +85,7 @@ def ended(server: Silent, own: Web, stop: Stop, call: Callable[[], object]) -> N
 @pytest.mark.parametrize("words", [b"", HALF], ids=["no answer", "half a body"])
 def test_a_silent_registry_does_not_hold_up_the_end(words: bytes) -> None:
     """Law: SIGTERM and Ctrl-C end any run within 5 s of the request in flight."""
-    stop = Stop()
+    stop = Stop(grace=GRACE)
     with silent(words) as server, web(plain(server.host), stop=stop, timeouts=PATIENT) as own:
         ended(server, own, stop, lambda: own.get(server.host, "/v2/"))
 
@@ -90,7 +93,7 @@ def test_a_silent_registry_does_not_hold_up_the_end(words: bytes) -> None:
 @pytest.mark.parametrize("words", [b"", HALF], ids=["no answer", "half a body"])
 def test_nor_does_a_silent_one_behind_tls(words: bytes, tmp_path: Path) -> None:
     """Law: SIGTERM and Ctrl-C end any run within 5 s of the request in flight."""
-    authority, stop = Authority.make(tmp_path), Stop()
+    authority, stop = Authority.make(tmp_path), Stop(grace=GRACE)
     with silent(words, authority.server()) as server:
         settings = HostSettings(server.host, ca_certificate=authority.certificate)
         with web(settings, stop=stop, timeouts=PATIENT) as own:
@@ -138,7 +141,7 @@ def test_an_answer_that_trickles_in_ends_with_the_timeout_of_the_run(
     start: bytes, piece: bytes
 ) -> None:
     """Law: a script can't outlive its timeout."""
-    never = Timeouts(connect=10.0, read=600.0, grace=600.0)
+    never = Timeouts(connect=10.0, read=600.0)
     with (
         trickling(start, piece) as server,
         web(plain(server.host), stop=Stop(timeout=0.5), timeouts=never) as own,
@@ -148,12 +151,23 @@ def test_an_answer_that_trickles_in_ends_with_the_timeout_of_the_run(
         assert server.left.wait(20)
 
 
+@pytest.mark.parametrize(("start", "piece"), TRICKLES.values(), ids=TRICKLES)
+def test_an_answer_that_trickles_in_does_not_hold_up_the_end(start: bytes, piece: bytes) -> None:
+    """Law: SIGTERM and Ctrl-C end any run within 5 s of the request in flight."""
+    stop = Stop(grace=GRACE)
+    with (
+        trickling(start, piece) as server,
+        web(plain(server.host), stop=stop, timeouts=PATIENT) as own,
+    ):
+        ended(server, own, stop, lambda: own.get(server.host, "/v2/"))
+
+
 @pytest.mark.parametrize("what", ["status line", "headers"])
 def test_headers_that_trickle_in_end_with_the_read_timeout(what: str) -> None:
     start, piece = TRICKLES[what]
     with (
         trickling(start, piece) as server,
-        web(plain(server.host), timeouts=Timeouts(connect=10.0, read=0.5, grace=600.0)) as own,
+        web(plain(server.host), timeouts=Timeouts(connect=10.0, read=0.5)) as own,
     ):
         with pytest.raises(ConnectionFailed, match=r"no answer came within 0\.5s"):
             own.send(server.host, "/v2/", retry=False)
@@ -178,8 +192,97 @@ def test_a_long_upload_is_not_taken_for_headers_that_do_not_come() -> None:
         ).close()
 
 
+@contextmanager
+def full() -> Iterator[str]:
+    """A host that takes no connection and refuses none: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as waiting:
+        place = listener.getsockname()
+        for _ in range(4):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(place)
+        yield f"127.0.0.1:{place[1]}"
+
+
+@contextmanager
+def mute() -> Iterator[str]:
+    """A host that takes connections and says nothing, not even the hello of TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("unopened", "tls"), [(full, "disabled"), (mute, "enabled")])
+def test_a_connection_that_does_not_open_does_not_hold_up_the_end(
+    unopened: Callable[[], AbstractContextManager[str]], tls: str
+) -> None:
+    stop, begun = Stop(), threading.Event()
+    with (
+        unopened() as host,
+        web(HostSettings(host, tls=tls), stop=stop, timeouts=PATIENT) as own,
+        ThreadPoolExecutor(1) as thread,
+    ):
+
+        def ask() -> None:
+            begun.set()
+            own.get(host, "/v2/")
+
+        call = thread.submit(ask)
+        assert begun.wait(20)
+        time.sleep(0.3)  # so that it waits for the connection, which nobody can see
+        stop.ask()
+        with pytest.raises(Stopped):
+            call.result(60)
+
+
+def test_a_server_that_takes_no_more_of_an_upload_does_not_hold_up_the_end() -> None:
+    """Law: SIGTERM and Ctrl-C end any run within 5 s of the request in flight."""
+    stop, is_full, sent = Stop(grace=GRACE), threading.Event(), 0
+
+    def content() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(1024):
+            sent += 1
+            yield bytes(1024 * 1024)
+            is_full.set()
+
+    with (
+        mute() as host,
+        web(plain(host), stop=stop, timeouts=PATIENT) as own,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        how = {"body": content, "length": 2**30, "retry": False}
+        call = thread.submit(own.send, host, "/v2/", "PUT", **how)
+        assert is_full.wait(20)
+        stop.ask()
+        with pytest.raises(Stopped):
+            call.result(60)
+    assert sent < 1024
+
+
+def test_an_address_that_does_not_come_does_not_hold_up_the_end(monkeypatch) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    def resolve(*_arguments: object) -> object:
+        asked.set()
+        gone.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    stop = Stop()
+    with (
+        web(plain("registry.example"), stop=stop, timeouts=PATIENT) as own,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        call = thread.submit(own.get, "registry.example", "/v2/")
+        assert asked.wait(20)
+        stop.ask()
+        with pytest.raises(Stopped):
+            call.result(30)
+        gone.set()
+
+
 def test_other_runs_on_the_same_transport_go_on() -> None:
-    first, second = Stop(), Stop()
+    first, second = Stop(grace=GRACE), Stop()
     with silent(HALF) as server, web(plain(server.host), timeouts=PATIENT, stop=second) as own:
         answer = own.send(server.host, "/v2/")
         assert server.spoke.wait(20)

@@ -239,7 +239,7 @@ class TestChunks:
                 put(client)
             assert not registry.uploads(APP)
 
-    def test_a_stop_leaves_no_blob(self) -> None:
+    def test_a_stop_leaves_no_blob_and_no_session(self) -> None:
         """Law: SIGTERM and Ctrl-C end any run."""
         stop = Stop()
         with (
@@ -250,6 +250,7 @@ class TestChunks:
             with pytest.raises(Stopped):
                 put(client)
             assert not registry.blobs(APP)
+            assert not registry.uploads(APP)
 
     def test_memory_stays_the_same_whatever_the_size(self) -> None:
         """Only one chunk is held in memory."""
