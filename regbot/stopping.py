@@ -126,7 +126,7 @@ class Stop:
 
     def reason(self) -> RegbotError | None:
         """The reason to end now, or None."""
-        if self._asked.is_set():
+        if self._request.event.is_set():
             return Stopped("stopped")
         if self._deadline is not None and self._clock() >= self._deadline:
             return ScriptTimeout(self.late)
