@@ -73,7 +73,7 @@ class Pages:
         try:
             record, page = going or self._kept(run)
         except (NotFound, InvalidValue):
-            return self._missing(f"No run has the id {run}. Runs are forgotten some time.")
+            return self._missing("There is no such run. Old runs are forgotten.")
         deleted = journal.pages.deleted_by(run) if journal and record.status != "running" else []
         return self._page(
             "run",
@@ -96,7 +96,7 @@ class Pages:
         except (NotFound, InvalidValue):
             page = RunPage()
         if not page.report:
-            return self._missing(f"There is no report of run {run}.")
+            return self._missing("There is no report of this run.")
         return _answer(page.report, policy_of(page.report))
 
     def repositories(self) -> HTTPResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from support.browser import chromium
@@ -104,3 +105,159 @@ def test_every_page_fits_and_is_accessible(browser, server, paths, page, width, 
     browser.shoot(f"{page.replace(' ', '-')}-{width}-{scheme}")
     policy = "policy"
     assert [line for line in browser.complaints() if policy in line.lower()] == []
+
+
+def test_what_scripts_say_stays_text(browser, server, paths):
+    browser.look_like()
+    for page in ("scripts", "failed run"):
+        browser.open(server.url + paths[page])
+        assert "owned" not in browser.run("return document.title").split(" - ")[-1]
+        assert browser.run("return document.images.length") == 0
+        assert browser.run("return document.scripts.length") == 1
+        shown = browser.run(TEXT)
+        assert HOSTILE in shown
+        assert BIDI not in shown
+        assert "safe\\u202egnp.exe\\x07" in shown
+
+
+def test_no_page_asks_another_server_or_names_a_folder(browser, server, paths):
+    browser.look_like()
+    browser.requested()
+    for path in paths.values():
+        browser.open(server.url + path)
+        source = browser.run("return document.documentElement.outerHTML")
+        assert str(server.folder) not in source
+        assert str(server.folder.parent) not in source
+    urls = [url for url in browser.requested() if url != "data:,"]
+    assert urls
+    assert [url for url in urls if not url.startswith(f"{server.url}/")] == []
+
+
+def focus(browser):
+    """What the keyboard is at: its text, or its name."""
+    return browser.run(
+        "const at = document.activeElement;"
+        " return at.getAttribute('aria-label') || at.innerText || at.tagName"
+    )
+
+
+def test_by_keyboard_from_the_scripts_to_a_run_and_its_report(browser, server, paths):
+    browser.look_like()
+    browser.open(server.url + "/")
+    browser.press(TAB)
+    assert focus(browser) == "Skip to the content"
+    outline = "return getComputedStyle(document.activeElement).outlineStyle"
+    assert browser.run(outline) != "none", "where the keyboard is can be seen"
+    browser.press(ENTER)
+    browser.press(TAB)
+    assert focus(browser) == "waits", "the menu is skipped"
+    browser.press(TAB)
+    browser.press(ENTER)
+    assert browser.run("return document.querySelector('h1').innerText") == "nightly"
+    for _ in range(20):
+        browser.press(TAB)
+        if focus(browser) == "The whole report":
+            break
+    browser.press(ENTER)
+    assert browser.run("return document.title") == "regbot: Run of a server"
+
+
+def test_the_report_is_the_page_that_a_file_would_have(browser, server, paths):
+    browser.look_like()
+    browser.complaints()
+    browser.open(f"{server.url}{paths['run']}/report")
+    rows = (
+        "return Array.from(document.querySelectorAll('#actions tbody tr'), (row) => row.innerText)"
+    )
+    assert len(browser.run(rows)) == 4
+    browser.type("#search", "build-2")
+    assert browser.run(rows) == 1, "its own script runs under its own policy"
+    assert browser.complaints() == []
+
+
+def test_a_run_says_what_it_deleted_and_the_command_that_undoes_it(browser, server, paths):
+    browser.look_like()
+    browser.open(server.url + paths["run"])
+    run = paths["run"].rpartition("/")[2]
+    assert browser.run("return document.querySelector('pre').innerText").strip() == (
+        f"regbot undo {run} -c regbot.yml"
+    )
+    cells = "return Array.from(document.querySelectorAll('table td'), (cell) => cell.innerText)"
+    deleted, kept, freed = browser.run(cells)
+    assert (deleted, kept) == ("4", "1")
+    assert freed.endswith("KiB")
+    log = browser.run("return document.getElementById('log').innerText")
+    assert "team/app:build-3" in log
+
+
+def test_the_charts_say_in_words_what_they_show(browser, server, paths):
+    browser.look_like()
+    browser.open(server.url + paths["repositories"])
+    names = "return Array.from(document.querySelectorAll('svg'), (svg) => svg.ariaLabel)"
+    total, *each = browser.run(names)
+    assert "8 tags were deleted on one day." in total
+    assert len(each) == 2
+    assert all("4 tags were deleted on one day. 1 stayed at the end." in text for text in each)
+    browser.click("summary")
+    first = "return document.querySelector('details td').innerText"
+    assert browser.run(first) == "8"
+
+
+def test_without_javascript_the_pages_say_the_same(server, paths, tmp_path):
+    with chromium(tmp_path, "--blink-settings=scriptEnabled=false") as plain:
+        for page, text in (
+            ("scripts", "clean up what nobody has used"),
+            ("run", "regbot undo"),
+            ("going", "Load the page again for newer lines."),
+            ("repositories", "8 tags were deleted"),
+        ):
+            plain.open(server.url + paths[page])
+            body = plain.find("body")
+            assert text in plain.call("GET", f"{body}/text")
+        plain.shoot("repositories-without-javascript")
+
+
+@pytest.fixture
+def waiting(registry, tmp_path):
+    """A server whose only script goes on until the tag ``go`` is in a repository of its own."""
+    script = WAITS.format(host=registry.host).replace("team/app", "team/live")
+    push_raw(registry, "team/live", "latest", make_image())
+    hosts = [{"registry": registry.host, "tls": "disabled", "reqPerSec": 10}]
+    path = write_config(tmp_path, [{"name": "waits", "script": script}], creds=hosts)
+    make_due(path)
+    with serving(path) as server:
+        yield server
+
+
+def until(browser, condition):
+    """Wait until a condition holds in the page, which may be loaded again meanwhile."""
+    deadline = time.monotonic() + 60
+    while not browser.run(f"return Boolean({condition})"):
+        assert time.monotonic() < deadline, browser.run(TEXT)
+        time.sleep(0.05)
+
+
+def test_lines_of_a_run_appear_by_themselves_and_then_how_it_ended(browser, registry, waiting):
+    browser.look_like()
+    browser.open(waiting.url + "/")
+    until(browser, "document.body.innerText.includes('Running now')")
+    browser.click("#running + ul a")
+    lines = "document.querySelectorAll('#log li').length"
+    before = browser.run(f"return {lines}")
+    until(browser, f"{lines} > {before + 3}")
+    assert "New lines appear by themselves." in browser.run(TEXT)
+    push_raw(registry, "team/live", "go", make_image())
+    until(browser, "document.querySelector('.status.done')")
+    until(browser, "document.getElementById('log').innerText.includes('script finished')")
+    assert "New lines" not in browser.run(TEXT)
+
+
+def test_the_page_of_scripts_changes_by_itself(browser, registry, waiting):
+    browser.look_like()
+    browser.open(waiting.url + "/")
+    until(browser, "document.body.innerText.includes('runs now')")
+    browser.run("document.documentElement.dataset.mark = 'the same page'")
+    push_raw(registry, "team/live", "go", make_image())
+    until(browser, "!document.body.innerText.includes('runs now')")
+    assert browser.run("return document.documentElement.dataset.mark") == "the same page"
+    assert "Running now" not in browser.run(TEXT)

@@ -27,7 +27,7 @@
   const refresh = async () => {
     if (wanted) return;
     wanted = true;
-    await new Promise((done) => setTimeout(done, 300));
+    await new Promise((done) => setTimeout(done, 1000));
     wanted = false;
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
