@@ -55,7 +55,7 @@ class ScriptRun:
     which the run was ``due``, None if it was by none. ``counts`` are its actions by
     status. ``guarded``: it failed because its guard stopped it. ``plan`` is the id of the
     plan that was made or applied, ``freeable`` the known bytes that garbage collection
-    could free, None if nobody counted.
+    could free, None if nobody counted. ``summary`` says what was done.
     """
 
     id: str
@@ -72,6 +72,7 @@ class ScriptRun:
     counts: Mapping[str, int] = field(default_factory=dict)
     plan: str = ""
     freeable: int | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ SCRIPT_RUNS = (
     "CREATE INDEX IF NOT EXISTS script_run_by_script ON script_run(config, script, started)",
     "ALTER TABLE script_run ADD COLUMN plan TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE script_run ADD COLUMN freeable INTEGER",
+    "ALTER TABLE script_run ADD COLUMN summary TEXT NOT NULL DEFAULT ''",
 )
 """The table, which files of the first version may have, and what it lacked there."""
 _COLUMNS = (
     "id, script, kind, config, started, schedule, due,"
-    " ended, status, error, guarded, counts, plan, freeable"
+    " ended, status, error, guarded, counts, plan, freeable, summary"
 )
 _KEPT = 500
 """Runs of one script that are kept."""
@@ -48,7 +49,7 @@ class ScriptRuns:
             run = replace(run, id=next(name for name in iter(new_id, None) if self._is_free(name)))
             self._database.run(
                 f"INSERT INTO script_run ({_COLUMNS})"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run.id,
                     script,
@@ -74,7 +75,7 @@ class ScriptRuns:
         def write() -> None:
             self._database.run(
                 "UPDATE script_run SET ended = ?, status = ?, error = ?, guarded = ?, counts = ?,"
-                " plan = ?, freeable = ? WHERE id = ?",
+                " plan = ?, freeable = ?, summary = ? WHERE id = ?",
                 (*_ending(run), run.id),
             )
 
@@ -146,7 +147,7 @@ class ScriptRuns:
         return not self._database.rows(query, (run, run))
 
     def _read(self, row: tuple[Any, ...]) -> ScriptRun:
-        *values, guarded, counts, plan, freeable = row
+        *values, guarded, counts, plan, freeable, summary = row
         try:
             counted = json.loads(counts)
         except ValueError as error:
@@ -167,10 +168,18 @@ class ScriptRuns:
             counts=counted,
             plan=plan,
             freeable=freeable,
+            summary=summary,
         )
 
 
-def _ending(run: ScriptRun) -> tuple[float | None, str, str, int, str, str, int | None]:
-    counts = json.dumps(dict(run.counts))
-    error = storable(run.error)
-    return run.ended, run.status, error, int(run.guarded), counts, run.plan, run.freeable
+def _ending(run: ScriptRun) -> tuple[float | None, str, str, int, str, str, int | None, str]:
+    return (
+        run.ended,
+        run.status,
+        storable(run.error),
+        int(run.guarded),
+        json.dumps(dict(run.counts)),
+        run.plan,
+        run.freeable,
+        storable(run.summary),
+    )

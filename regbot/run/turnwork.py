@@ -12,6 +12,7 @@ from regbot.errors import Conflict, RegbotError, StorageError
 from regbot.events import Emit, Message, in_run
 from regbot.journal.records import ScriptRun
 from regbot.plan.planfile import plan_of
+from regbot.report.summary import summary
 from regbot.run.approval import Approvals
 from regbot.run.bot import Bot
 from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
@@ -67,6 +68,7 @@ class TurnWork:
                 guarded=result.guarded,
                 counts=Counter[str](outcome.status for outcome in bot.outcomes),
                 plan=plan,
+                summary=_summary(run, bot, result),
             )
             self._end(run, bot, result)
 
@@ -135,6 +137,12 @@ def _kind(turn: Turn, bot: Bot) -> str:
     if turn.work == "plan" or (turn.script.approve and not bot.is_dry_run):
         return "plan"
     return "asked" if turn.is_asked else "server"
+
+
+def _summary(run: ScriptRun, bot: Bot, result: RunResult) -> str:
+    """What a run did; why it failed is told beside it."""
+    is_dry_run = bot.is_dry_run or run.kind == "plan"
+    return summary(bot.outcomes, (), seconds=result.seconds, dry_run=is_dry_run)
 
 
 def _failures(bot: Bot) -> str:

@@ -20,7 +20,7 @@ from regbot.journal.records import Remainder, RunPage, ScriptRun
 from regbot.report.as_html import as_html
 from regbot.report.lines import Fields, Value, level_of, line_of
 from regbot.report.model import Report
-from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
+from regbot.run.service_events import PlanLapsed, PlanWaits, ScriptRunEnded, ScriptRunStarted
 from regbot.values import dataclass
 
 MOST_LINES = 1000
@@ -149,6 +149,9 @@ class Live:
             case RunMissed():
                 with self._lock:
                     self._missed[event.script] = event
+                    self._tell_all()
+            case PlanWaits() | PlanLapsed():
+                with self._lock:
                     self._tell_all()
 
     def _note(self, event: InRun) -> None:

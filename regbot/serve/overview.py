@@ -72,13 +72,10 @@ def script_line(
 
 
 def what_it_did(run: ScriptRun) -> str:
-    """What a run did, in a few words, and why it failed."""
-    if run.status == "running":
-        return ""
-    if run.error and not run.counts:
-        return run.error
-    actions = ", ".join(f"{count} {status}" for status, count in run.counts.items())
-    return "; ".join(filter(None, (actions or "nothing to do", run.error)))
+    """What a run did, in a few words; empty while it is going."""
+    if run.summary or run.status == "running":
+        return run.summary
+    return ", ".join(f"{count} {status}" for status, count in run.counts.items())
 
 
 def how_it_came(run: ScriptRun) -> str:

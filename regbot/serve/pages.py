@@ -57,7 +57,7 @@ class Pages:
             config=overview.config_name(self._service.config_path),
             now=self._site.now(),
             refused=[],
-            plans=[],
+            plans=journal.plans_in("waiting", self._service.config_path) if journal else [],
             running=[run for state in states for run in state.running],
             lines=[
                 overview.script_line(state, journal, missed.get(state.script.name))

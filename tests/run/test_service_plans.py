@@ -62,6 +62,7 @@ def test_a_script_that_needs_approval_makes_a_plan_when_it_is_due_and_changes_no
         assert service.journal.plan(plan.id).state in ("waiting", "lapsed")
     assert (run.script, run.kind, run.status, run.plan) == ("clean", "plan", "done", plan.id)
     assert (run.counts, run.due is not None) == ({"planned": 2}, True)
+    assert run.summary == "would delete 2 tags in 1 repository"
     assert (plan.script, plan.state, plan.config) == ("clean", "waiting", CONFIG_PATH)
     assert plan.lapses == plan.made + 86400
     assert "would delete 2 tags" in plan.summary
@@ -85,6 +86,7 @@ def test_an_approved_plan_is_applied(bot):
         (run,) = heard.ended(kind="apply")
         assert (run.script, run.status, run.plan) == ("clean", "done", plan.id)
         assert run.counts == {"done": 2}
+        assert run.summary.startswith("deleted 2 tags in 1 repository in ")
         assert tags(bot) == LEFT
         for change in (service.approve, service.apply):
             with pytest.raises(Conflict, match="was applied already"):
