@@ -30,7 +30,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "workdir": ("errors",),
     "oci": ("units", "stopping", "events", "version", "machine"),
     "http.hosts": ("oci",),
-    "http": ("http.hosts", "files", "programs"),
+    "http.urls": ("errors",),
+    "http": ("http.hosts", "http.urls", "files", "programs"),
     "store": ("http", "workdir"),
     "image": ("store",),
     "rules": ("image", "rules.policy", "plan.uses"),
@@ -62,8 +63,16 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "rules.in_use.mention": ("plan.uses",),
     "rules.in_use.settings": ("rules.in_use.json_path", "rules.in_use.mention"),
     "rules.in_use": ("rules.in_use.settings", "files", "programs"),
+    "notify.settings": ("http.hosts",),
+    "notify.signing": ("errors",),
+    "notify.notification": ("notify.settings",),
+    "notify.template": ("notify.notification",),
+    "notify": ("run", "notify.template", "notify.signing"),
     "config": (
         "http.hosts",
+        "http.urls",
+        "notify.template",
+        "notify.signing",
         "run.schedule",
         "plan.guard",
         "rules.policy",
@@ -78,7 +87,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "proposal": ("run", "testing"),
     "serve.address": ("errors", "values"),
     "serve": ("run", "serve.address"),
-    "cli": ("run", "testing", "proposal", "serve"),
+    "cli": ("run", "notify", "testing", "proposal", "serve"),
 }
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -91,6 +100,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "regex": ("oci.patterns",),
     "bottle": ("serve.app", "serve.health", "serve.pages", "serve.streams"),
     "waitress": ("serve.listening",),
+    "apprise": ("notify.by_apprise",),
     "tree_sitter": ("lua.check.tree",),
     "tree_sitter_lua": ("lua.check.tree",),
 }

@@ -15,6 +15,7 @@ from regbot.cli.history import history, undo
 from regbot.cli.in_use import in_use
 from regbot.cli.init import init
 from regbot.cli.lua_api import lua_api
+from regbot.cli.notify import notify
 from regbot.cli.options import options_before
 from regbot.cli.plans import apply, plan
 from regbot.cli.record import record
@@ -29,7 +30,7 @@ from regbot.version import __version__
 _SECTIONS = {
     "Run scripts": (once, run, server, schedule),
     "Plan and undo": (plan, show_plan, apply, approve, history, undo),
-    "Check and test": (check, test, in_use),
+    "Check and test": (check, test, in_use, notify),
     "Write": (init, record, schema, lua_api),
     "Other": (version, completion),
 }

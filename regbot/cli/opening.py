@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from regbot.config.values import Config
     from regbot.events import Emit
     from regbot.lua.finding import Reader
+    from regbot.notify.notifications import Notifications
     from regbot.run.bot import Bot, Options
     from regbot.run.service import Service
 
@@ -58,20 +59,29 @@ def open_bot(
     prints: TextIO | None = None,
     live: bool = False,
     table: bool = False,
+    notify: bool = False,
 ) -> Iterator[Bot]:
     """Open a bot that logs, and that a signal stops gracefully.
 
     ``prints`` is where scripts print to, by default standard output. ``live``: on a
     terminal, what the bot does now is shown there, and the log leaves out what that shows.
-    ``table``: at the end a table shows each action.
+    ``table``: at the end a table shows each action. ``notify``: receivers are told of its
+    runs, unless it is a dry run.
     """
+    from regbot.events import fan_out
     from regbot.run.bot import Options, assemble
 
     options = replace(options or Options(), user_agent=settings.user_agent)
-    with (
-        _listening(settings, *listeners, prints=prints, live=live, table=table) as emit,
-        assemble(config, options, absolute_path(config_path), emit) as bot,
-    ):
+    path = absolute_path(config_path)
+    with ExitStack() as ending:
+        emit = ending.enter_context(
+            _listening(settings, *listeners, prints=prints, live=live, table=table)
+        )
+        told = _notifications(config, path, options, emit) if notify and config.notify else None
+        heard = fan_out(emit, told.hear) if told else emit
+        bot = ending.enter_context(assemble(config, options, path, heard))
+        if told:
+            ending.enter_context(told.until(bot.stop))
         ask_on_signals(bot.stop.ask)
         yield bot
 
@@ -89,17 +99,34 @@ def open_service(
 
     Its arguments are those of ``open_bot`` and of ``run.service.open_service``.
     """
+    from regbot.events import fan_out
     from regbot.run import service
 
     options = replace(options, user_agent=settings.user_agent)
     path = absolute_path(config_path)
-    with (
-        _listening(settings, *listeners, many_runs=True) as emit,
-        service.open_service(config, options, path, emit, with_reports=with_reports) as opened,
-    ):
+    with ExitStack() as ending:
+        emit = ending.enter_context(_listening(settings, *listeners, many_runs=True))
+        told = _notifications(config, path, options, emit, in_server=True)
+        heard = fan_out(emit, told.hear) if told else emit
+        opened = ending.enter_context(
+            service.open_service(config, options, path, heard, with_reports=with_reports)
+        )
+        if told:
+            ending.enter_context(told.until(opened.stop))
         ask_on_signals(opened.stop.ask)
         leave_in_time(opened.stop, emit)
         yield opened
+
+
+def _notifications(
+    config: Config, path: str, options: Options, emit: Emit, *, in_server: bool = False
+) -> Notifications | None:
+    """What notifies receivers. A dry run changes nothing, so it tells nobody either."""
+    if options.dry_run:
+        return None
+    from regbot.notify.notifications import Notifications
+
+    return Notifications(config, path, emit, options.environment, in_server=in_server)
 
 
 @contextmanager

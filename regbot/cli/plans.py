@@ -152,7 +152,9 @@ def apply(
         config = read_config(config_path)
     required_config(config_path)
     options = Options(evidence=bool(reports))
-    with open_bot(config, config_path, settings, options, live=True, table=True) as bot:
+    with open_bot(
+        config, config_path, settings, options, live=True, table=True, notify=True
+    ) as bot:
         content = named.read(config.defaults.work_dir)
         for warning in content.warnings(config.fingerprint):
             tell(f"warning: {warning}", settings, "warn")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -78,6 +77,7 @@ def show_end(
 def _way_back(bot: Bot, run: RunEnded) -> Sequence[str]:
     """How to undo a run that deleted something."""
     from regbot.plan.action import DeleteManifest, DeleteTag
+    from regbot.run.commands import undo_command
 
     deleted = any(
         outcome.status == "done" and isinstance(outcome.action, DeleteTag | DeleteManifest)
@@ -89,21 +89,11 @@ def _way_back(bot: Bot, run: RunEnded) -> Sequence[str]:
 
 def tell_left_behind(run: RunEnded, config: Config, config_path: str, settings: Settings) -> None:
     """Tell which tags are left on a placeholder, and how to restore them."""
+    from regbot.run.commands import undo_command
+
     for tag in run.left_behind:
         text = f"{tag.reference} is left on a placeholder, put {tag.digest} back on it with: "
         tell(text + undo_command(config, config_path, run.id, tag.reference), settings, "error")
-
-
-def undo_command(config: Config, config_path: str, run: str, tag: str = "") -> str:
-    """The command that undoes a run, or restores one of its tags.
-
-    It names the config if that sets the folder of the journal, because the run can't
-    be found without it.
-    """
-    command = ["regbot", "undo", run]
-    command += ["--tag", tag] if tag else []
-    command += ["-c", config_path] if config.state else []
-    return shlex.join(command)
 
 
 def tell_ending(text: str, settings: Settings, status: Ending) -> None:

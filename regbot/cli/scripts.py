@@ -78,6 +78,7 @@ def once(
             Options(dry_run=dry_run, evidence=bool(reports), start_process=take_process),
             profile,
             live=True,
+            notify=True,
         ) as bot:
             ended = bot.run_once()
             write_reports(bot, "once", ended, reports)

@@ -11,10 +11,12 @@ from regbot.config.creds import Creds
 from regbot.config.document import Document, Mark, Problem, Scalar, shown
 from regbot.config.document import Path as KeyPath
 from regbot.config.inusefields import InUseSection
+from regbot.config.notifyfields import NotifySection
 from regbot.config.schema import CacheSection, File, GuardSection, ScriptSection
 from regbot.config.section import FileReader, Section
 from regbot.config.values import CacheSettings, Config, Script, ServerSettings
 from regbot.http.hosts import ClientSettings, HostSettings, Login, Origin
+from regbot.notify.settings import Receiver
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES
 from regbot.plan.guard import Guard
 from regbot.rules.in_use.settings import InUseSettings
@@ -30,6 +32,8 @@ def build(reader: FileReader, file: File) -> Config:
     warnings = list(_warnings(document, creds, scripts))
     if file.server:
         warnings += _empty_templates(document, ("server",), file.server)
+    for number, entry in enumerate(file.notify or ()):
+        warnings += _empty_templates(document, ("notify", number), entry)
     settings = dict(file.defaults.values) if file.defaults else {}
     settings["cache"] = _cache(settings.get("cache"))
     defaults = _defaults(document, settings, reader.folder)
@@ -45,6 +49,7 @@ def build(reader: FileReader, file: File) -> Config:
             _script(document, number, section, defaults) for number, section in enumerate(scripts)
         ),
         server=ServerSettings(**file.server.values) if file.server else ServerSettings(),
+        notify=tuple(_receivers(document, file.notify or ())),
         warnings=tuple(document.line(warning) for warning in sorted(set(warnings))),
         **_fields_of(Config, settings),
     )
@@ -106,6 +111,15 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
     values["in_use"] = _in_use(section.in_use).over(defaults.in_use)
     values["place"] = document.where(document.find(("scripts", number, "name"))[0])
     return _schedule_first(replace(defaults, **values))
+
+
+def _receivers(document: Document, entries: Sequence[NotifySection]) -> Iterator[Receiver]:
+    """Those whose URL is known."""
+    for number, entry in enumerate(entries):
+        way, url = entry.told()
+        if url:
+            place = f"{document.filename}:{document.key(('notify', number, way)).line}"
+            yield entry.receiver(place)
 
 
 def lines_of(document: Document, script: Scalar) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from regbot.config.document import (
     Document,
@@ -14,8 +14,18 @@ from regbot.config.document import (
     Scalar,
     shown,
 )
+from regbot.config.explain import unknown_script
 
 _PAIR = (("clientCert", "clientKey"), ("clientKey", "clientCert"))
+_WAYS = ("webhook", "apprise", "ping")
+_OF_WAYS = {
+    "when": ("webhook", "apprise"),
+    "scripts": ("webhook", "apprise"),
+    "template": ("webhook", "apprise"),
+    "secret": ("webhook",),
+    "script": ("ping",),
+}
+"""Keys of a notify entry that do not go with every way to tell somebody."""
 
 
 def check(document: Document) -> Iterator[Problem]:
@@ -29,6 +39,30 @@ def check(document: Document) -> Iterator[Problem]:
         yield from _one_source(script)
         yield from _retention(document.root, script)
         yield from _unique_name(script, first)
+    for entry in _mappings(document.root.get("notify")):
+        yield from _receiver(entry, first)
+
+
+def _receiver(entry: MappingNode, scripts: Mapping[str, Mark]) -> Iterator[Problem]:
+    """One way to tell somebody, with the keys that belong to it, about scripts that exist."""
+    ways = [key for key in _WAYS if entry.get(key) is not None]
+    if not ways:
+        yield Problem(entry.mark, "a notify entry needs webhook, apprise or ping (add one)")
+    elif len(ways) > 1:
+        mark = max(entry.entries[key].key_mark for key in ways)
+        yield Problem(mark, f"one entry can't have {' and '.join(ways)} (make an entry for each)")
+    else:
+        for key in sorted(_OF_WAYS.keys() & entry.entries.keys()):
+            if ways[0] not in _OF_WAYS[key]:
+                mark = entry.entries[key].key_mark
+                yield Problem(mark, f"{ways[0]} takes no {key} (remove it)")
+        if ways == ["ping"] and entry.get("script") is None:
+            yield Problem(entry.entries["ping"].key_mark, "ping needs a script (add script: NAME)")
+    listed = entry.get("scripts")
+    names = listed.items if isinstance(listed, ListNode) else ()
+    for name in (entry.get("script"), *names):
+        if isinstance(name, Scalar) and name.text.strip() and name.text.strip() not in scripts:
+            yield Problem(name.mark, unknown_script(name.text.strip(), scripts))
 
 
 def _certificate_pair(creds: MappingNode) -> Iterator[Problem]:

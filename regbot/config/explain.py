@@ -1,8 +1,8 @@
-"""What to do about a key that a section doesn't have."""
+"""What to do about a key that a section doesn't have, or a script that the config hasn't."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from regbot.config.document import Place, shown
@@ -34,6 +34,7 @@ _SYNONYMS = {
     "ratelimit": "reqPerSec",
     "concurrency": "reqConcurrent",
     "insecure": "tls",
+    "notifications": "notify",
 }
 
 
@@ -55,6 +56,14 @@ def _advice(key: str, place: Place, known: Mapping[Place, Sequence[str]]) -> str
     if near:
         return f"did you mean {here[near[0]]}?"
     return f"the keys here are {', '.join(known[place])}; keys of your own begin with x-"
+
+
+def unknown_script(name: str, known: Iterable[str]) -> str:
+    """The problem of a script that is named and isn't there."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the config has: {', '.join(names) or 'none'}"
+    return f"no script is named {shown(name)} ({hint})"
 
 
 def _simple(key: str) -> str:

@@ -43,8 +43,8 @@ def read_config(
 
     Names of scripts, modules and the journal are relative to the file's folder, or to
     the current folder for standard input; ``workDir`` always is to the current folder.
-    ``offline``: nothing will be asked of a registry or a server, so credentials and tokens
-    are not looked at.
+    ``offline``: nothing will be asked of a registry or a server and nobody is told anything,
+    so credentials, tokens and receivers are not looked at.
     Raises ConfigError, with a single line if the file can't be read at all.
     """
     if path == "-":
@@ -121,7 +121,11 @@ def _without_credentials(document: Document) -> Document:
     root = document.root
     if not isinstance(root, MappingNode):
         return document
-    entries = {key: entry for key, entry in root.entries.items() if key not in ("creds", "server")}
+    entries = {
+        key: entry
+        for key, entry in root.entries.items()
+        if key not in ("creds", "server", "notify")
+    }
     return replace(document, root=replace(root, entries=entries))
 
 

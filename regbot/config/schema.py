@@ -38,6 +38,7 @@ from regbot.config.filefields import (
     work_folder_of,
 )
 from regbot.config.inusefields import InUseSection
+from regbot.config.notifyfields import NotifySection
 from regbot.config.patternfields import protection_of
 from regbot.config.repositories import RepositoriesSection
 from regbot.config.retention import RetentionSection
@@ -273,4 +274,8 @@ class File(Section):
         ServerSection.read,
         "Who may look at the pages of `regbot server --listen`, and who may ask it for"
         " something, see [running a server](server.md).",
+    )
+    notify = Key(
+        Listing(NotifySection.read),
+        "Who is told what became of runs, see [notifications](notifications.md).",
     )

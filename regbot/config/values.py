@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from regbot.errors import ConfigError, UsageError
 from regbot.http.hosts import ClientSettings, Secret
+from regbot.notify.settings import Receiver
 from regbot.oci.patterns import Pattern
 from regbot.plan.guard import Guard
 from regbot.rules.in_use.settings import Command, InUseSettings
@@ -149,7 +150,8 @@ class Config:
     ``defaults`` is a script that has the defaults and nothing else. ``parallel`` is how
     many scripts run at once; 0 and 1 both mean one after the other. If ``state`` is None,
     the journal is in the system's folder for such data; ``journal_keep`` is in seconds.
-    ``readahead`` is how many tags may be read ahead of a script, 0 for none.
+    ``readahead`` is how many tags may be read ahead of a script, 0 for none. ``notify`` are
+    those who are told what became of runs.
     ``warnings`` have the form of a ConfigError's problems. ``fingerprint`` is a digest of
     the file and of the scripts it names.
     """
@@ -163,6 +165,7 @@ class Config:
     readahead: int = DEFAULT_READAHEAD
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
+    notify: tuple[Receiver, ...] = ()
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from regbot.errors import InvalidValue
 from regbot.journal.database import Database, storable
+from regbot.journal.failing import FAILING, Failing
 from regbot.journal.naming import named
 from regbot.journal.plans import PLANS, Plans
 from regbot.journal.records import (
@@ -44,7 +45,7 @@ _RUNS = (
         PRIMARY KEY (action, place)) WITHOUT ROWID""",
     "CREATE INDEX saved_by_digest ON saved(digest)",
 )
-_STEPS = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES)
+_STEPS = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES, FAILING)
 """The versions of the tables. A file of any of them is taken over, so none is ever changed:
 what is new is a step at the end."""
 _ACTION = (
@@ -60,7 +61,7 @@ Result = TypeVar("Result")
 
 
 class History:
-    """The runs and actions, the ``plans``, the ``script_runs``, and the ``pages`` of runs.
+    """The runs and actions, ``plans``, ``script_runs``, ``pages`` of runs, and what is ``failing``.
 
     Threads and processes may share the file. ``is_applied`` says whether a process applies
     a plan.
@@ -71,6 +72,7 @@ class History:
         self.plans = Plans(self._database, is_applied)
         self.script_runs = ScriptRuns(self._database)
         self.pages = RunPages(self._database)
+        self.failing = Failing(self._database)
 
     def close(self) -> None:
         """Close the file."""

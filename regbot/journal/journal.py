@@ -179,6 +179,17 @@ class Journal:
         """When the last run of each script of a config was due, by script and schedule."""
         return self._history.script_runs.last_due(config)
 
+    def failing(self, config: str) -> frozenset[str]:
+        """The scripts of a config that failed in their last run, as far as that was noted."""
+        return self._history.failing.all(config)
+
+    def set_failing(self, config: str, script: str, *, failing: bool) -> None:
+        """Note that a script failed, or that it works again. Raises StorageError."""
+        if failing:
+            self._history.failing.add(config, script, self._clock())
+        else:
+            self._history.failing.remove(config, script)
+
     def keep_plan(
         self,
         content: bytes,
@@ -279,6 +290,7 @@ class Journal:
         """
         now = self._clock()
         self.forget_plans(older_than)
+        self._history.failing.forget(now - older_than)
         runs = self._history.forget(now - older_than, keep=self._running.is_held)
         for run in runs:
             self._running.release(run)

@@ -34,6 +34,7 @@ COMMANDS = {
     ("docs/performance.md", "REGBOT_PEER="): "takes minutes, and needs the Go program",
     ("docs/performance.md", "REGISTRY="): "takes minutes, and needs another registry",
     ("docs/performance.md", "export REGBOT_PEER="): "takes minutes, and needs the Go program",
+    ("docs/notifications.md", "regbot notify"): "needs the receivers; tests/cli/test_cli_notify.py",
     ("docs/cookbook.md", "regbot run examples/tags-of-digest.lua"): (
         "the digest is the reader's; tests/real/test_real_cookbook.py runs it"
     ),
@@ -57,6 +58,7 @@ SHOWN = {
 ELSEWHERE = {
     "docs/cookbook.md": "its scripts are the examples, and tests/real runs each of them",
     "docs/troubleshooting.md": "tests/messages/test_troubleshooting.py finds its messages",
+    "docs/notifications.md": "tests/notify/test_notifications_page.py runs its receiver",
     "docs/library.md": "tests/client/test_library_page.py runs its programs and compares",
 }
 """Pages whose Lua and Python, with what it prints, other tests run."""

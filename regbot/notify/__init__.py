@@ -1,0 +1,1 @@
+"""Tells people and other programs what became of runs."""
