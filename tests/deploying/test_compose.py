@@ -5,6 +5,8 @@ from support.command import regbot
 from support.examples import EXAMPLES
 from support.schemas import require_read_by
 
+from regbot.units import parse_duration
+
 FILE = EXAMPLES / "compose.yml"
 COMPOSE = yaml.safe_load(FILE.read_text())
 SERVICE = COMPOSE["services"]["regbot"]
@@ -18,6 +20,12 @@ def test_it_starts_a_command_of_regbot(tmp_path):
     command, *words = SERVICE["command"]
     known = regbot(command, "--help", home=tmp_path).stdout
     assert [word for word in words if word.startswith("-") and word not in known] == []
+
+
+def test_it_has_time_to_end():
+    words = SERVICE["command"]
+    grace = parse_duration(words[words.index("--grace") + 1])
+    assert parse_duration(SERVICE["stop_grace_period"]) >= grace + 5
 
 
 def test_it_has_few_rights():

@@ -11,6 +11,10 @@ from lightkube import codecs
 from support.command import regbot
 from support.examples import EXAMPLES
 
+from regbot.units import parse_duration
+
+TO_SPARE = 5.0
+"""Seconds between the end of the grace and the kill."""
 FILES = sorted((EXAMPLES / "kubernetes").glob("*.yml"))
 ALL = [manifest for path in FILES for manifest in yaml.safe_load_all(path.read_text())]
 
@@ -133,8 +137,10 @@ def test_one_server_runs_at_a_time_and_has_time_to_end():
     assert DEPLOYMENT["spec"]["replicas"] == 1
     assert DEPLOYMENT["spec"]["strategy"] == {"type": "Recreate"}
     assert CRON["spec"]["concurrencyPolicy"] == "Forbid"
-    for manifest in (DEPLOYMENT, CRON):
-        assert pod_of(manifest)["spec"]["terminationGracePeriodSeconds"] >= 15
+    arguments = container_of(pod_of(DEPLOYMENT))["args"]
+    grace = parse_duration(arguments[arguments.index("--grace") + 1])
+    assert pod_of(DEPLOYMENT)["spec"]["terminationGracePeriodSeconds"] >= grace + TO_SPARE
+    assert pod_of(CRON)["spec"]["terminationGracePeriodSeconds"] >= TO_SPARE
 
 
 def test_probes_service_and_policy_reach_the_port_that_the_server_listens_on():

@@ -13,9 +13,13 @@ from support.command import regbot
 from support.examples import EXAMPLES
 from support.servers import program
 
+from regbot.units import parse_duration
+
 UNIT = EXAMPLES / "regbot.service"
 MOST_EXPOSED = 2.0
 """Of 10 for a service without any limits."""
+TO_SPARE = 5.0
+"""Seconds between the end of the grace and the kill."""
 
 
 @pytest.fixture
@@ -53,7 +57,10 @@ def test_it_starts_a_command_of_regbot(service, tmp_path):
     assert [word for word in words if word.startswith("-") and word not in known] == []
 
 
-def test_it_stops_by_sigterm(service):
+def test_it_stops_by_sigterm_and_has_time_for_that(service):
+    words = service["ExecStart"].split()
+    grace = parse_duration(words[words.index("--grace") + 1])
+    assert parse_duration(service["TimeoutStopSec"]) >= grace + TO_SPARE
     assert service["KillSignal"] == "SIGTERM"
 
 
