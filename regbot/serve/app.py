@@ -15,20 +15,22 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
-from bottle import Bottle, HTTPError
+from bottle import Bottle, HTTPError, request
 
 from regbot.errors import InternalError, StorageError
 from regbot.events import Emit, Message
-from regbot.serve import health, pages, streams
+from regbot.serve import asking, health, pages, plans, streams
 from regbot.serve.access import Access, Refusal
-from regbot.serve.site import PLAIN, Site
+from regbot.serve.answers import Answer, Refused, error_answer
+from regbot.serve.rendering import Rendering
+from regbot.serve.site import Site
 
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 App = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 """A WSGI application (PEP 3333)."""
 
-ROUTES = (health, pages, streams)
+ROUTES = (asking, health, pages, plans, streams)
 _METHODS = ("GET", "HEAD", "POST")
 _OF_ANYBODY = ("/healthz", "/readyz")
 """A cluster asks for these, by the address of the pod or a name of its own, without a token."""
@@ -44,17 +46,24 @@ _ALWAYS: Mapping[str, str] = {
 
 
 class _Routes(Bottle):  # type: ignore[misc]
-    """Bottle, with errors as plain text."""
+    """Bottle, with errors in regbot's words."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        super().__init__()
+        self._rendering = rendering
 
     def default_error_handler(self, res: HTTPError) -> str:
-        """The text of an error's answer."""
-        res.set_header("Content-Type", PLAIN)
-        return error_text(res.status_code)
+        """The body of an error's answer."""
+        why = res.why if isinstance(res, Refused) else ""
+        answer = error_answer(res.status_code, why, request.environ, self._rendering)
+        for name, value in answer.headers.items():
+            res.set_header(name, value)
+        return answer.body
 
 
 def make_app(site: Site) -> App:
     """The application of a site."""
-    routes = _Routes()
+    routes = _Routes(Rendering(site.now))
     routes.catchall = False
     for each in ROUTES:
         each.add_to(routes, site)
@@ -64,6 +73,7 @@ def make_app(site: Site) -> App:
 def guarded(app: App, site: Site) -> App:
     """The application behind the checks that hold for every request."""
     access = Access(lambda: site.settings, site.emit, time.monotonic)
+    rendering = Rendering(site.now)
 
     def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         def start(
@@ -74,14 +84,15 @@ def guarded(app: App, site: Site) -> App:
             return start_response(status, complete(headers), exc_info)
 
         refusal = _refusal(environ, site.names)
-        if not refusal and environ["PATH_INFO"] not in _OF_ANYBODY:
+        if not refusal and not _is_for_anybody(environ["PATH_INFO"]):
             refusal = access.refusal(environ)
-        if refusal:
-            return _refuse(refusal, start)
-        try:
-            return app(environ, start)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
-            return _refuse(Refusal(_failure(error, site.emit)), start)
+        if not refusal:
+            try:
+                return app(environ, start)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
+                refusal = Refusal(_failure(error, site.emit))
+        body = error_answer(refusal.status, refusal.why, environ, rendering)
+        return _refuse(refusal, body, start)
 
     return answer
 
@@ -92,17 +103,11 @@ def complete(headers: Headers) -> Headers:
     return headers + [(name, text) for name, text in _ALWAYS.items() if name.lower() not in given]
 
 
-def error_text(status: int, why: str = "") -> str:
-    """What an answer with this status says."""
-    text = f"{status} {HTTPStatus(status).phrase}\n"
-    return f"{text}{why}\n" if why else text
-
-
-def _refuse(refusal: Refusal, start: StartResponse) -> list[bytes]:
-    status = refusal.status
-    body = error_text(status, refusal.why).encode()
-    headers = [("Content-Type", PLAIN), ("Content-Length", str(len(body))), *refusal.headers]
-    start(f"{status.value} {status.phrase}", headers)
+def _refuse(refusal: Refusal, answer: Answer, start: StartResponse) -> list[bytes]:
+    body = answer.body.encode()
+    length = ("Content-Length", str(len(body)))
+    status = f"{refusal.status.value} {refusal.status.phrase}"
+    start(status, [*answer.headers.items(), length, *refusal.headers])
     return [body]
 
 
@@ -113,6 +118,11 @@ def _refusal(environ: Mapping[str, Any], names: frozenset[str]) -> Refusal | Non
     if environ["PATH_INFO"] in _OF_ANYBODY or is_for(environ.get("HTTP_HOST", ""), names):
         return None
     return Refusal(HTTPStatus.MISDIRECTED_REQUEST)
+
+
+def _is_for_anybody(path: str) -> bool:
+    """Whether a path needs no token: what is there is the same on all servers."""
+    return path in _OF_ANYBODY or path.startswith("/static/")
 
 
 def is_for(host: str, names: frozenset[str]) -> bool:

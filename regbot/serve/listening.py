@@ -23,7 +23,8 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from regbot.events import Emit, Message
 from regbot.serve.address import Address
-from regbot.serve.app import App, complete, error_text, make_app
+from regbot.serve.answers import error_text
+from regbot.serve.app import App, complete, make_app
 from regbot.serve.site import PLAIN, Site
 from regbot.stopping import FINISHED_BY
 from regbot.values import dataclass

@@ -63,6 +63,7 @@ class Pages:
                 overview.script_line(state, journal, missed.get(state.script.name))
                 for state in states
             ],
+            has_token=self._site.settings.token is not None,
             is_recorded=journal is not None,
         )
 

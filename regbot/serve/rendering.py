@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from types import MappingProxyType
+from urllib.parse import quote
 
 from regbot.report.as_html import escaping_engine, stylesheet
 from regbot.report.shown import age, visible
@@ -82,6 +83,7 @@ class Rendering:
         self._engine = escaping_engine(lambda text: visible(without_paths(text)))
         self._engine.loader = jinja2.FunctionLoader(_template)
         self._engine.filters["moment"] = lambda seconds: Moment.utc(seconds, now())
+        self._engine.filters["in_path"] = lambda name: quote(name, safe="")
         self._engine.filters["in_zone"] = lambda at: Moment.of(at, now())
         self._engine.globals |= {
             "version": __version__,

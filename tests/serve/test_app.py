@@ -80,7 +80,7 @@ def test_other_methods_are_refused(place, method):
 
 def test_a_page_takes_no_posts(place):
     answer = place.get("/healthz", "POST")
-    assert (answer.status_code, answer.text) == (405, "405 Method Not Allowed\n")
+    assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"})
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,29 @@ class FakeService:
     config_path: str = "/etc/regbot/regbot.yml"
     reload_problem: str = ""
     shown: tuple[Any, ...] = ()
+    error: Exception | None = None
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     def states(self) -> tuple[Any, ...]:
         return self.shown
+
+    def run_now(self, script: str) -> None:
+        self._note("run", script)
+
+    def plan_now(self, script: str) -> None:
+        self._note("plan", script)
+
+    def apply(self, plan_id: str) -> None:
+        self._note("apply", plan_id)
+
+    def approve(self, plan_id: str) -> None:
+        self._note("approve", plan_id)
+
+    def _note(self, what: str, name: str) -> None:
+        """Note what is asked for, or refuse it with ``error``."""
+        if self.error:
+            raise self.error
+        self.asked.append((what, name))
 
 
 @dataclass

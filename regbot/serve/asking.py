@@ -1,0 +1,70 @@
+"""What a server can be asked for: a run of a script, a plan, and to carry out a plan.
+
+``access`` has let a request through before it gets here. A program is answered with JSON.
+A browser is sent on to the page that shows what becomes of it, so that a reload asks for
+that page and not for another run (303, RFC 9110 section 15.4.4).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from bottle import HTTPResponse, request
+
+from regbot.errors import InvalidValue, NotFound, RegbotError, Stopped, StorageError
+from regbot.events import Message
+from regbot.serve.access import asked_fields
+from regbot.serve.answers import JSON, Refused, wants_page
+
+if TYPE_CHECKING:
+    from bottle import Bottle
+
+    from regbot.serve.site import Site
+
+_SCRIPT = r"<name:re:[\s\S]+?>"
+"""The name of a script, which may have slashes and line breaks."""
+_PLAN = "<name>"
+
+
+def add_to(app: Bottle, site: Site) -> None:
+    """Add the routes."""
+
+    def route(path: str, what: str, ask: Callable[[str], object], page: str) -> None:
+        def answer(name: str) -> HTTPResponse:
+            return _asked(site, what, name, ask, page.format(quote(name, safe="")))
+
+        app.post(path, callback=answer)
+
+    route(f"/scripts/{_SCRIPT}/run", "run", site.service.run_now, "/")
+    route(f"/scripts/{_SCRIPT}/plan", "plan", site.service.plan_now, "/")
+    route(f"/plans/{_PLAN}/apply", "apply", site.service.apply, "/plans/{}")
+    route(f"/plans/{_PLAN}/approve", "approve", site.service.approve, "/plans/{}")
+
+
+def _asked(
+    site: Site, what: str, name: str, ask: Callable[[str], object], page: str
+) -> HTTPResponse:
+    """Ask the service for something, and log that with where it came from."""
+    fields = asked_fields(request.environ)
+    try:
+        ask(name)
+    except RegbotError as error:
+        site.emit(Message("warn", f"refused a request: {error}", fields))
+        raise Refused(_status(error), str(error)) from None
+    site.emit(Message("info", f"was asked to {what}: {name}", fields))
+    if wants_page(request.environ):
+        return HTTPResponse(status=HTTPStatus.SEE_OTHER.value, headers={"Location": page})
+    body = json.dumps({"asked": what, "name": name, "see": page}) + "\n"
+    return HTTPResponse(body, HTTPStatus.ACCEPTED.value, {"Content-Type": JSON})
+
+
+def _status(error: RegbotError) -> HTTPStatus:
+    if isinstance(error, NotFound | InvalidValue):
+        return HTTPStatus.NOT_FOUND
+    if isinstance(error, Stopped | StorageError):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.CONFLICT

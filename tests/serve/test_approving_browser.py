@@ -1,0 +1,101 @@
+"""A person looks at a plan in a browser, on a phone and at a desk, and approves it."""
+
+from __future__ import annotations
+
+import pytest
+from support.applying import bot_in
+from support.askable import TOKEN, configure, serving
+from support.browser import chromium
+from support.registry import DISTRIBUTION_3
+
+TEXT = "return document.querySelector('main').innerText"
+PATH = "return location.pathname"
+WIDTHS = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+OLD, NEW = {"old0", "old1"}, {"new0"}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def server(tmp_path):
+    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+        bot.fill(old=2, new=1)
+        configure(bot, approve=True, interval="1h")
+        with serving(bot) as server:
+            yield server
+
+
+def plan_of(server):
+    server.ask("/scripts/clean/run")
+    server.until("a plan waits for approval")
+    (plan,) = [plan for plan in server.plans() if plan.state == "waiting"]
+    return plan.id
+
+
+def look(browser, name, width, scheme="light"):
+    """The page fits, anybody can use it, and its policy stopped nothing."""
+    seen, there = browser.run(WIDTHS)
+    assert seen <= there, "nothing is wider than the screen"
+    assert browser.accessibility() == []
+    assert [line for line in browser.complaints() if "policy" in line.lower()] == []
+    browser.shoot(f"{name}-{width}-{scheme}")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_plan_is_looked_at_and_approved(browser, server, width):
+    plan = plan_of(server)
+    browser.look_like(width=width)
+    browser.complaints()
+    browser.open(f"{server.url}/plans")
+    look(browser, "plans", width)
+    browser.click(f'main a[href="/plans/{plan}"]')
+    shown = browser.run(TEXT)
+    for words in ("old0", "old1", "it is old", "waits for approval", "would delete 2 tags"):
+        assert words in shown
+    assert "new0" not in shown, "what stays is folded"
+    browser.click("summary")
+    assert "new0" in browser.run(TEXT)
+    look(browser, "plan", width)
+    browser.type("#token", "not-the-right-token")
+    browser.click("main form button")
+    assert "this is not the token of the config" in browser.run(TEXT)
+    look(browser, "refused", width)
+    assert server.tags() == OLD | NEW
+    browser.type("#token", TOKEN)
+    browser.click("main form button")
+    assert browser.run(PATH) == f"/plans/{plan}"
+    server.until("command=apply status=done")
+    assert server.tags() == NEW
+    browser.open(f"{server.url}/plans/{plan}")
+    shown = browser.run(TEXT)
+    assert "applied" in shown
+    assert browser.run("return document.querySelectorAll('main form').length") == 0
+    look(browser, "applied", width)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_pages_of_plans_are_dark_where_one_likes_that(browser, server, width):
+    plan = plan_of(server)
+    browser.look_like(width=width, scheme="dark")
+    browser.complaints()
+    for path in ("/plans", f"/plans/{plan}"):
+        browser.open(server.url + path)
+        look(browser, path.split("/")[1] + str(path.count("/")), width, "dark")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_script_is_run_by_a_button(browser, server, width):
+    browser.look_like(width=width)
+    browser.complaints()
+    browser.open(f"{server.url}/")
+    browser.click("main details.ask summary")
+    look(browser, "buttons", width)
+    browser.type("main details.ask input[type=password]", TOKEN)
+    browser.click("main details.ask button")
+    assert browser.run(PATH) == "/"
+    server.until("a plan waits for approval")
+    assert server.tags() == OLD | NEW
