@@ -41,6 +41,7 @@ person who reads the log; it never holds a secret.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 from regbot.redaction import redacted
 
@@ -56,11 +57,13 @@ class UsageError(RegbotError):
 class ConfigError(UsageError):
     """All mistakes in a config.
 
-    ``problems`` are lines of the form ``file:line:column: what (what to do)``.
+    ``problems`` are lines of the form ``file:line:column: what (what to do)``. ``files`` are
+    those that the config names, as far as it could be read.
     """
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[str], files: Iterable[Path] = ()) -> None:
         self.problems = tuple(problems)
+        self.files = tuple(files)
         super().__init__("\n".join(self.problems))
 
 

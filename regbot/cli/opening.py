@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from regbot.cli.ending import leave_in_time
-from regbot.cli.main import leave
-from regbot.cli.output import Printing, drop, is_terminal, note
+from regbot.cli.output import Printing, is_terminal, note
+from regbot.cli.signals import ask_on_signals
 from regbot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     from regbot.lua.finding import Reader
     from regbot.notify.notifications import Notifications
     from regbot.run.bot import Bot, Options
-    from regbot.run.service import Service
+    from regbot.run.service import ConfigSource, Service
 
 
 def read_config(path: str | None, reader: Reader | None = None) -> Config:
@@ -89,13 +86,13 @@ def open_bot(
 @contextmanager
 def open_service(
     config: Config,
-    config_path: str,
+    source: ConfigSource,
     settings: Settings,
     options: Options,
     *listeners: Emit,
     with_reports: bool = False,
 ) -> Iterator[Service]:
-    """Open a server that logs, and that a signal stops gracefully, within its grace.
+    """Open a server that logs, that SIGHUP reloads, and that a signal stops within its grace.
 
     Its arguments are those of ``open_bot`` and of ``run.service.open_service``.
     """
@@ -103,17 +100,16 @@ def open_service(
     from regbot.run import service
 
     options = replace(options, user_agent=settings.user_agent)
-    path = absolute_path(config_path)
     with ExitStack() as ending:
         emit = ending.enter_context(_listening(settings, *listeners, many_runs=True))
-        told = _notifications(config, path, options, emit, in_server=True)
+        told = _notifications(config, source.path, options, emit, in_server=True)
         heard = fan_out(emit, told.hear) if told else emit
         opened = ending.enter_context(
-            service.open_service(config, options, path, heard, with_reports=with_reports)
+            service.open_service(config, options, source, heard, with_reports=with_reports)
         )
         if told:
             ending.enter_context(told.until(opened.stop))
-        ask_on_signals(opened.stop.ask)
+        ask_on_signals(opened.stop.ask, opened.reload)
         leave_in_time(opened.stop, emit)
         yield opened
 
@@ -178,42 +174,3 @@ def _seen(out: TextIO | None, *, table: bool) -> Seen:
 def absolute_path(path: str | None) -> str:
     """The absolute path of a config; that of standard input is unchanged."""
     return str(Path(path).absolute()) if path and path != "-" else path or ""
-
-
-def ask_on_signals(ask: Callable[[], None]) -> None:
-    """Stop gracefully on the first signal, and immediately on a second Ctrl-C.
-
-    After SIGHUP the terminal is gone, so nothing is written to it any more. SIGHUP is
-    ignored if it was ignored before, as under ``nohup``.
-
-    A thread asks as well: Python calls handlers in the main thread alone, and a signal that
-    comes just before that thread begins to wait is heard of when it has waited.
-    """
-    terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, leave)
-        ask()
-        if number == signal.SIGHUP:
-            for descriptor in terminals:
-                drop(descriptor)
-
-    heard = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        heard.remove(signal.SIGHUP)
-    for number in heard:
-        signal.signal(number, end)
-    _ask_in_a_thread(ask, heard)
-
-
-def _ask_in_a_thread(ask: Callable[[], None], heard: Collection[int]) -> None:
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-
-    def listen() -> None:
-        while True:
-            if os.read(reader, 1)[0] in heard:
-                ask()
-
-    threading.Thread(target=listen, name="signals", daemon=True).start()

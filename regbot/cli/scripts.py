@@ -30,6 +30,7 @@ from regbot.lua.processes import started_ahead
 
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
+    from regbot.config.values import Config
     from regbot.serve.address import Address
 
 _LARGEST_SCRIPT = 16 * 1024 * 1024
@@ -92,6 +93,7 @@ def once(
 @dry_run_option
 @listen_option
 @grace_option
+@click.option("--watch", is_flag=True, help="Read the config again when its files change.")
 @settings_options
 def server(
     config_path: str,
@@ -101,6 +103,7 @@ def server(
     grace: float,
     *,
     dry_run: bool,
+    watch: bool,
 ) -> None:
     """Run scripts on their schedules until stopped.
 
@@ -113,23 +116,40 @@ def server(
 
     SIGTERM and Ctrl-C end the server within --grace: requests under way are finished in
     the first half of it, and no other one begins. The journal says what was done.
+
+    SIGHUP has the config read again, and with --watch a change of its file, or of a file
+    that it names, does. A config with mistakes is refused, and the server goes on with the
+    one it has. What runs is not disturbed.
     """
     from regbot.events import Event, RunEnded, plain
     from regbot.run.bot import Options
+    from regbot.run.service import ConfigSource
+    from regbot.run.watch import FileWatch
 
-    config = read_config(config_path, compiler()).only(only)
-    config.require_schedules()
-    config.server.require_tokens()
+    if watch and config_path == "-":
+        raise UsageError("--watch needs a file: standard input can't be read again")
+
+    def read() -> Config:
+        config = read_config(config_path, compiler()).only(only)
+        config.require_schedules()
+        config.server.require_tokens()
+        return config
+
+    path = absolute_path(config_path)
+    files = FileWatch([Path(path)]) if watch else None
+    config = read()
+    if files:
+        files.follow([Path(path), *config.files])
 
     def hear(event: Event) -> None:
         if isinstance(event, RunEnded):
-            tell_left_behind(event, config, absolute_path(config_path), settings)
+            tell_left_behind(event, config, path, settings)
 
     listening = Listening(listen)
     with (
         open_service(
             config,
-            config_path,
+            ConfigSource(path, read, files),
             settings,
             Options(dry_run=dry_run, grace=grace),
             plain(hear),

@@ -11,9 +11,9 @@ import click
 
 from regbot.cli.group import EXIT_FAILED, EXIT_OK
 from regbot.cli.main import EXIT_INTERRUPTED
-from regbot.cli.opening import ask_on_signals
 from regbot.cli.options import OutputPath
 from regbot.cli.output import note, show_text
+from regbot.cli.signals import ask_on_signals
 from regbot.errors import ConfigError, Stopped, UsageError
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ class ScriptFile:
 @shaped(ANY_TEXT)
 def rendered(value: Value) -> str:
     """The text that a template gives."""
-    return require_clean(render(clean_text_of(value), value.reader.environ))
+    reader = value.reader
+    return require_clean(render(clean_text_of(value), reader.environ, reader.files.append))
 
 
 @shaped(ANY_TEXT)
@@ -66,6 +67,7 @@ def script_file_of(value: Value) -> ScriptFile:
     """A Lua file that the config names."""
     name = clean_text_of(value)
     path = value.reader.folder / name
+    value.reader.files.append(path)
     try:
         with open_regular(path) as stream:
             content = stream.read(_MAX_SCRIPT + 1)

@@ -105,14 +105,15 @@ def load_config(
     problems = [*document.problems, *check(document), *file_reader.problems]
     if problems or not file:
         findings = read_texts(document, texts_in(document), reader)
-        raise findings.error(document, problems)
+        raise findings.error(document, problems, file_reader.files)
     config = build(file_reader, file)
     findings = read_texts(document, texts_of(document, config.scripts), reader)
     if findings.problems or findings.elsewhere:
-        raise findings.error(document, ())
+        raise findings.error(document, (), file_reader.files)
     return replace(
         config,
         fingerprint=_fingerprint(data, config),
+        files=tuple(dict.fromkeys(file_reader.files)),
         warnings=(*config.warnings, *findings.warnings),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from regbot.config.document import Document, ListNode, MappingNode, Problem, Scalar
 from regbot.config.values import Script
@@ -22,10 +23,12 @@ class Findings:
     elsewhere: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def error(self, document: Document, problems: Iterable[Problem]) -> ConfigError:
-        """All mistakes, with those that were found in the config before."""
+    def error(
+        self, document: Document, problems: Iterable[Problem], files: Iterable[Path]
+    ) -> ConfigError:
+        """All mistakes, with those that were found before in the config and its ``files``."""
         here = document.error([*problems, *self.problems])
-        return ConfigError([*here.problems, *self.elsewhere])
+        return ConfigError([*here.problems, *self.elsewhere], files)
 
 
 def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:

@@ -35,13 +35,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class FileReader:
-    """What a file is read with, and the problems so far. Names of files start at ``folder``."""
+    """What a file is read with, and the problems so far. Names of files start at ``folder``.
+
+    ``files`` are those it names that were looked for.
+    """
 
     document: Document
     environ: Mapping[str, str]
     folder: Path
     root: type[Section]
     problems: list[Problem] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
 
     def read(self, kind: Kind[_T]) -> _T | None:
         """What a kind makes of the whole file, or None if that is a mistake."""

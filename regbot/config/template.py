@@ -34,15 +34,18 @@ _MAX_FILE = 1024 * 1024
 _MAX_NESTING = 20
 
 
-def render(text: str, environ: Mapping[str, str]) -> str:
+def render(
+    text: str, environ: Mapping[str, str], note_file: Callable[[Path], None] = lambda _: None
+) -> str:
     """The text with its ``{{ }}`` replaced.
 
-    Names of files are relative to the current folder. Raises Mistake with an offset.
+    Names of files are relative to the current folder; ``note_file`` is told of each. Raises
+    Mistake with an offset.
     """
     parts: list[str] = []
     position = 0
     trim = False
-    functions = _functions(environ)
+    functions = _functions(environ, note_file)
     while (opening := _OPEN.search(text, position)) is not None:
         literal = text[position : opening.start()]
         literal = literal.lstrip() if trim else literal
@@ -185,11 +188,17 @@ def _unescape(body: str, place: int) -> str:
 _Functions = dict[str, tuple[int, Callable[..., Value]]]
 
 
-def _functions(environ: Mapping[str, str]) -> _Functions:
+def _functions(environ: Mapping[str, str], note_file: Callable[[Path], None]) -> _Functions:
     """The functions by name, each with its number of arguments."""
+
+    def file(name: Value) -> str:
+        path = Path(_text(name))
+        note_file(path)
+        return _file(path)
+
     return {
         "env": (1, lambda name: environ.get(_text(name), "")),
-        "file": (1, _file),
+        "file": (1, file),
         "default": (2, lambda fallback, value: value or fallback),
         "lower": (1, lambda value: _text(value).lower()),
         "upper": (1, lambda value: _text(value).upper()),
@@ -217,10 +226,10 @@ def _split(value: Value, separator: Value) -> list[str]:
     return text.split(separator) if (separator := _text(separator)) else list(text)
 
 
-def _file(name: Value) -> str:
+def _file(path: Path) -> str:
     """A file's text, stripped, because mounted secrets often end with a newline."""
     try:
-        with open_regular(Path(_text(name))) as stream:
+        with open_regular(path) as stream:
             content = stream.read(_MAX_FILE + 1)
     except OSError as error:
         raise InvalidValue(f"can't read the file: {error.strerror} (check its name)") from None

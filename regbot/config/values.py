@@ -153,7 +153,8 @@ class Config:
     ``readahead`` is how many tags may be read ahead of a script, 0 for none. ``notify`` are
     those who are told what became of runs.
     ``warnings`` have the form of a ConfigError's problems. ``fingerprint`` is a digest of
-    the file and of the scripts it names.
+    the file and of the scripts it names. ``files`` are those that the file names, for scripts
+    and in templates.
     """
 
     client: ClientSettings
@@ -168,6 +169,7 @@ class Config:
     notify: tuple[Receiver, ...] = ()
     warnings: tuple[str, ...] = ()
     fingerprint: str = ""
+    files: tuple[Path, ...] = ()
 
     @property
     def in_use(self) -> InUseSettings:

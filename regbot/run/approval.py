@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from regbot.config.values import Script
+from regbot.config.values import Config, Script
 from regbot.errors import Conflict
 from regbot.events import Emit, Message
 from regbot.journal.journal import Journal
-from regbot.journal.records import PlanRecord
+from regbot.journal.records import PlanRecord, PlanState
 from regbot.run.bot import Bot
 from regbot.run.service_events import PlanLapsed, PlanWaits
 from regbot.run.services import RunResult
@@ -58,30 +58,39 @@ class Approvals:
             self._emit(PlanWaits(record))
         return record.id if record else ""
 
-    def find(self, plan_id: str) -> PlanRecord:
-        """A plan of this config, by its id or the beginning of it.
+    def find(self, plan_id: str, config: Config) -> PlanRecord:
+        """A plan by its id or the beginning of it, which can be applied with the config.
 
         Raises NotFound, InvalidValue if there are several, and Conflict for one of another
-        config, since the guards of this one were not made for it.
+        config or of a script that is gone, since there is no guard for it.
         """
         plan = self.journal.plan(plan_id)
         if plan.config != self._config_path:
             raise Conflict(f"the plan {plan.id} was made with another config")
+        if not _has_script(config, plan):
+            raise Conflict(f"the plan {plan.id} is of a script that is gone: {plan.script}")
         return plan
 
-    def look(self) -> list[PlanRecord]:
-        """Let plans lapse whose time is over; those that are approved. Raises StorageError."""
+    def look(self, config: Config) -> list[PlanRecord]:
+        """Let plans lapse whose time is over, or whose script is gone; those to be applied.
+
+        Raises StorageError.
+        """
         if not self._journal:
             return []
-        for plan in self._journal.plans_in("waiting", self._config_path):
-            if plan.lapses is not None and plan.lapses <= self._now():
-                self._lapse(plan, "nobody approved it in time")
         approved = []
-        for plan in self._journal.plans_in("approved", self._config_path):
-            if plan.lapses is not None and plan.lapses <= self._begun:
-                self._lapse(plan, "no server applied it in time")
-            else:
-                approved.append(plan)
+        ends: tuple[tuple[PlanState, float, str], ...] = (
+            ("waiting", self._now(), "nobody approved it in time"),
+            ("approved", self._begun, "no server applied it in time"),
+        )
+        for state, end, why in ends:
+            for plan in self._journal.plans_in(state, self._config_path):
+                if plan.lapses is not None and plan.lapses <= end:
+                    self._lapse(plan, why)
+                elif not _has_script(config, plan):
+                    self._lapse(plan, "its script is gone")
+                elif state == "approved":
+                    approved.append(plan)
         return approved
 
     def _lapse(self, plan: PlanRecord, why: str) -> None:
@@ -94,3 +103,9 @@ class Approvals:
         until = format_moment(round(plan.lapses or 0))
         fields = {"script": plan.script, "plan": plan.id, "until": until, "detail": plan.summary}
         self._emit(Message("warn", "a plan waits for approval", fields))
+
+
+def _has_script(config: Config, plan: PlanRecord) -> bool:
+    """Whether the config still has the script that a server made a plan of, enabled."""
+    enabled = {script.name for script in config.scripts if script.enabled}
+    return not plan.script or plan.script in enabled

@@ -56,7 +56,7 @@ class Options:
     gives a script its process. ``timeout`` is in seconds, for all together, and ``grace``
     those to end in once somebody asked to stop. ``journal`` is
     a folder other than the config's; False leaves no record. ``turns`` are taken together
-    with other bots of the process.
+    with other bots of the process, and ``stop`` ends them together.
     """
 
     dry_run: bool = False
@@ -69,6 +69,7 @@ class Options:
     journal: Path | bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     turns: Turns = field(default_factory=Turns)
+    stop: Stop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +392,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
     if options.user_agent:
         client = replace(client, user_agent=options.user_agent)
     transport = Transport(client, emit=emit)
-    stop = Stop(timeout=options.timeout, grace=options.grace)
+    stop = options.stop or Stop(timeout=options.timeout, grace=options.grace)
     cache = open_cache(config.cache.folder, config.cache.size, emit)
     services = Services(
         bind=transport.bind,

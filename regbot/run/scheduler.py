@@ -20,8 +20,8 @@ RunScript = Callable[[Script], RunResult]
 RunTurn = Callable[[Turn], object]
 Now = Callable[[], datetime]
 
-_LONGEST_SLEEP = 30.0
-"""Seconds; a clock that was set while waiting is noticed after that."""
+_LONGEST_SLEEP = 1.0
+"""Seconds; a clock that was set, or a new config, is noticed after that."""
 _NEVER: Mapping[str, datetime] = MappingProxyType({})
 
 
@@ -63,30 +63,41 @@ class Scheduler:
         before: Mapping[str, datetime] = _NEVER,
     ) -> None:
         self._run = run
-        self._free = max(1, parallel)
+        self._most = max(1, parallel)
         self._stop = stop
         self._emit = emit
         self._now = now
         self._lock = threading.Lock()
         self._is_serving = False
         self._timetable = Timetable(scripts, now(), emit, before)
-        self._pool = ThreadPoolExecutor(self._free, thread_name_prefix="script")
+        self._threads: set[threading.Thread] = set()
 
     def serve(self) -> None:
         """Run scripts until stopped, then wait for those still running."""
-        with self._pool:
-            try:
-                self._emit(Message("info", "server started", {"scripts": self._timetable.size}))
-                self._is_serving = True
-                self._begin_due(at_start=True)
-                while True:
-                    self._stop.wait(self._seconds_to_next())
-                    self._begin_due()
-            except Stopped:
-                self._emit(Message("info", "stopping, waiting for the scripts that run"))
-            finally:
-                with self._lock:
-                    self._is_serving = False
+        try:
+            self._emit(Message("info", "server started", {"scripts": self._timetable.size}))
+            self._is_serving = True
+            self._begin_due(at_start=True)
+            while True:
+                self._stop.wait(self._seconds_to_next())
+                self._begin_due()
+        except Stopped:
+            self._emit(Message("info", "stopping, waiting for the scripts that run"))
+        finally:
+            with self._lock:
+                self._is_serving = False
+                threads = set(self._threads)
+            for thread in threads:
+                thread.join()
+
+    def change(self, scripts: Sequence[tuple[Script, Due]], parallel: int) -> None:
+        """Go on with these scripts, so many at a time. What runs is not touched."""
+        with self._lock:
+            self._most = max(1, parallel)
+            self._timetable.advance(self._now())
+            for turn in self._timetable.change(scripts):
+                self._announce(turn, "info")
+            self._begin_waiting()
 
     def ask(self, turn: Turn) -> bool:
         """Run this as soon as its turn comes; False if the same waits for that already.
@@ -122,12 +133,18 @@ class Scheduler:
 
     def _begin_waiting(self) -> None:
         """Begin the runs that wait, as far as there is room. Call it with the lock."""
-        while self._free and self._is_serving and not self._stop.asked:
+        while len(self._threads) < self._most and self._is_serving and not self._stop.asked:
             turn = self._timetable.take()
             if not turn:
                 return
-            self._free -= 1
-            self._pool.submit(self._carry_out, turn)
+            thread = threading.Thread(target=self._carry_out, args=[turn], name="script")
+            self._threads.add(thread)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the machine has no room for another thread
+                self._threads.discard(thread)
+                self._timetable.ended(turn)
+                self._emit(Message("error", f"run failed: {error}", {"script": turn.script.name}))
 
     def _carry_out(self, turn: Turn) -> None:
         """Run a script whose turn it is, and begin those that waited for that."""
@@ -142,7 +159,7 @@ class Scheduler:
         finally:
             with self._lock:
                 self._timetable.ended(turn)
-                self._free += 1
+                self._threads.discard(threading.current_thread())
                 self._begin_waiting()
 
     def _announce(self, turn: Turn, level: Level) -> None:

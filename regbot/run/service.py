@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
-from regbot.errors import Conflict, NotFound, RegbotError, Stopped
+from regbot.errors import ConfigError, Conflict, NotFound, RegbotError, Stopped, UsageError
 from regbot.events import Emit, Message
 from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.plan.planfile import plan_of
 from regbot.run.approval import Approvals
-from regbot.run.bot import Bot, Options, assemble
+from regbot.run.bot import Options, assemble
+from regbot.run.currentbot import CurrentBot
 from regbot.run.scheduler import Scheduler
+from regbot.run.service_events import ConfigRefused, ConfigReloaded
 from regbot.run.service_record import ServiceRecord, service_record
 from regbot.run.timetable import Turn, Work, due_rules
 from regbot.run.turnwork import TurnWork
+from regbot.run.watch import FileWatch
 from regbot.stopping import Stop
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.journal.journal import Journal
 
+_WATCHED_EVERY = 1.0
+"""Seconds after which the files of the config are looked at again."""
+_OTHER_STATE = (
+    "{path}: defaults.state names another folder, and a server can't change that"
+    " (start the server anew)"
+)
 _LOOKED_EVERY = 2.0
 """Seconds after which the journal is looked at again for plans that were approved."""
 
@@ -47,43 +57,67 @@ class ScriptState:
     last_success: float | None
 
 
-class Service:
-    """A server. All but ``serve`` is for any thread."""
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """Where a server's config comes from, to be read again when it changes.
 
-    def __init__(self, bot: Bot, record: ServiceRecord, emit: Emit, *, with_reports: bool) -> None:
-        self._bot = bot
-        self._record = record
+    ``path`` is its absolute path, or ``-`` for standard input. ``read`` raises ConfigError
+    with all mistakes. ``watch`` looks at its files, if they are watched.
+    """
+
+    path: str
+    read: Callable[[], Config]
+    watch: FileWatch | None = None
+
+
+class Service:
+    """A server. All but ``serve`` is for any thread.
+
+    ``reload_problem`` has the mistakes of the last config that was refused, one a line; it
+    is empty if the last one was not.
+    """
+
+    def __init__(
+        self,
+        bots: CurrentBot,
+        record: ServiceRecord,
+        source: ConfigSource,
+        emit: Emit,
+        *,
+        with_reports: bool,
+    ) -> None:
         self.emit = emit
-        self._approvals = Approvals(record.journal, bot.config_path, emit, time.time)
+        self.stop = bots.bot.stop
+        self.reload_problem = ""
+        self._bots = bots
+        self._record = record
+        self._source = source
+        self._reloading = threading.Lock()
+        self._approvals = Approvals(record.journal, self.config_path, emit, time.time)
         self._work = TurnWork(record, self._approvals, emit, with_reports=with_reports)
         self._scheduler = Scheduler(
-            due_rules(bot.config),
+            due_rules(self.config),
             self._carry_out,
-            parallel=bot.config.parallel,
-            stop=bot.stop,
+            parallel=self.config.parallel,
+            stop=self.stop,
             emit=emit,
-            before=record.last_due(bot.config),
+            before=record.last_due(self.config),
         )
-
-    @property
-    def stop(self) -> Stop:
-        """What ends the server, and all that it runs."""
-        return self._bot.stop
 
     @property
     def is_dry_run(self) -> bool:
         """Whether its runs change nothing, and are not recorded."""
-        return self._bot.is_dry_run
+        return self._bots.bot.is_dry_run
 
     @property
     def config(self) -> Config:
         """The config in force."""
-        return self._bot.config
+        return self._bots.bot.config
 
     @property
     def config_path(self) -> str:
         """The absolute path of the config, or ``-`` for standard input."""
-        return self._bot.config_path
+        return self._bots.bot.config_path
 
     @property
     def journal(self) -> Journal | None:
@@ -92,13 +126,17 @@ class Service:
 
     def serve(self) -> None:
         """Run scripts when they are due, until stopped."""
-        attending = threading.Thread(target=self._attend, name="plans")
-        attending.start()
+        threads = [threading.Thread(target=self._attend, name="plans")]
+        if self._source.watch:
+            threads.append(threading.Thread(target=self._follow, args=[self._source.watch]))
+        for thread in threads:
+            thread.start()
         try:
             self._scheduler.serve()
         finally:
             self.stop.ask()
-            attending.join()
+            for thread in threads:
+                thread.join()
 
     def states(self) -> tuple[ScriptState, ...]:
         """Where each script is, in the order of the config."""
@@ -140,7 +178,7 @@ class Service:
         plan that doesn't wait, or is another config's, and Stopped once the server ends.
         """
         self.stop.check()
-        plan = self._approvals.journal.approve_plan(self._approvals.find(plan_id).id)
+        plan = self._approvals.journal.approve_plan(self._approvals.find(plan_id, self.config).id)
         self._queue(plan)
         return plan
 
@@ -150,13 +188,76 @@ class Service:
         Raises as ``approve`` does; a Conflict is one that lapsed, was applied, or is about
         to be.
         """
-        plan = self._approvals.find(plan_id)
+        plan = self._approvals.find(plan_id, self.config)
         if plan.state == "waiting":
             self.approve(plan.id)
             return
         self._approvals.journal.require_open(plan)
         if not self._queue(plan):
             raise Conflict(f"the plan {plan.id} is about to be applied")
+
+    def reload(self) -> bool:
+        """Read the config again. Whether it is in force now.
+
+        What runs goes on with the config that it began with. A config with mistakes is
+        refused, with its problems in the log, and the one before stays in force.
+        """
+        with self._reloading:
+            if self.stop.asked:
+                return False
+            try:
+                config = self._read()
+                self._bots.replace(config)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
+                self._refuse(error)
+                return False
+            self.reload_problem = ""
+            self._record.change(self._bots.bot.journal_settings)
+            self._watch_files(config.files)
+            rules = due_rules(config)
+            self.emit(Message("info", "config reloaded", {"scripts": len(rules)}))
+            self._scheduler.change(rules, config.parallel)
+            self.emit(ConfigReloaded(config))
+            return True
+
+    def _read(self) -> Config:
+        """The config as it is now. Raises ConfigError, and UsageError."""
+        if self.config_path == "-":
+            raise UsageError("standard input can't be read again (name a file after -c)")
+        config = self._source.read()
+        if config.state != self.config.state:
+            raise ConfigError([_OTHER_STATE.format(path=self.config_path)], config.files)
+        return config
+
+    def _refuse(self, error: Exception) -> None:
+        """Tell why a new config is not taken. The files that it names are watched too."""
+        files: tuple[Path, ...] = ()
+        match error:
+            case ConfigError():
+                problems, files = error.problems, error.files
+            case RegbotError():
+                problems = (str(error),)
+            case _:
+                problems = (f"internal error: {type(error).__name__}: {error}",)
+        self._watch_files((*self.config.files, *files))
+        self.reload_problem = "\n".join(problems)
+        for problem in problems:
+            self.emit(Message("error", f"new config refused: {problem}"))
+        self.emit(ConfigRefused(problems))
+
+    def _watch_files(self, files: Iterable[Path]) -> None:
+        if self._source.watch:
+            self._source.watch.follow((Path(self._source.path), *files))
+
+    def _follow(self, watch: FileWatch) -> None:
+        """Read the config again whenever its files have changed."""
+        with suppress(Stopped):
+            while True:
+                self.stop.wait(_WATCHED_EVERY)
+                with self._reloading:
+                    has_changed = watch.look()
+                if has_changed:
+                    self.reload()
 
     def _ask(self, work: Work, name: str) -> None:
         script = next((script for script in self.config.scripts if script.name == name), None)
@@ -168,7 +269,13 @@ class Service:
         self._scheduler.ask(Turn(script, now, now, work, is_asked=True))
 
     def _carry_out(self, turn: Turn) -> None:
-        self._work.carry_out(turn, self._bot)
+        """Do what a turn is for, by the config in force, which stays so until its end."""
+        with self._bots.in_use() as bot:
+            if turn.plan:
+                self._work.carry_out(turn, bot)
+            for script in bot.config.scripts:
+                if script.name == turn.script.name and script.enabled and not turn.plan:
+                    self._work.carry_out(replace(turn, script=script), bot)
 
     def _attend(self) -> None:
         """Apply what was approved, also by another process, and let plans lapse in time."""
@@ -176,7 +283,7 @@ class Service:
         with suppress(Stopped):
             while True:
                 try:
-                    for plan in self._approvals.look():
+                    for plan in self._approvals.look(self.config):
                         self._queue(plan)
                     trouble = ""
                 except RegbotError as error:
@@ -201,19 +308,24 @@ class Service:
 def open_service(
     config: Config,
     options: Options,
-    config_path: str,
+    source: ConfigSource,
     emit: Emit,
     *,
     with_reports: bool = False,
 ) -> Iterator[Service]:
-    """Open a server; its arguments are those of ``assemble``.
+    """Open a server with a config that its source gave.
 
     ``with_reports``: each run that does something makes a report, which is emitted.
     Raises StateInUse if there is another server with the same folder of state.
     """
-    options = replace(options, evidence=options.evidence or with_reports)
+    options = replace(
+        options,
+        evidence=options.evidence or with_reports,
+        stop=options.stop or Stop(timeout=options.timeout, grace=options.grace),
+    )
+    path = source.path
     with (
-        assemble(config, options, config_path, emit) as bot,
-        service_record(bot.journal_settings, emit) as record,
+        closing(CurrentBot(lambda config: assemble(config, options, path, emit), config)) as bots,
+        service_record(bots.bot.journal_settings, emit) as record,
     ):
-        yield Service(bot, record, emit, with_reports=with_reports)
+        yield Service(bots, record, source, emit, with_reports=with_reports)

@@ -8,6 +8,7 @@ from regbot.events import Event
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
+    from regbot.config.values import Config
     from regbot.journal.records import PlanRecord, ScriptRun
     from regbot.report.model import Report
 
@@ -42,3 +43,17 @@ class PlanLapsed(Event):
     """A plan that waited lapsed: nobody approved it in time, or a newer one took its place."""
 
     plan: PlanRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReloaded(Event):
+    """A server works with a new config."""
+
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRefused(Event):
+    """A server goes on with the config it has, because of the mistakes in the new one."""
+
+    problems: tuple[str, ...]

@@ -56,6 +56,10 @@ class ServiceRecord:
             for run in journal.last_script_runs(settings.config):
                 self._note(run)
 
+    def change(self, settings: JournalSettings) -> None:
+        """Go on with these settings, of the same folder."""
+        self._settings = settings
+
     def last_due(self, config: Config) -> Mapping[str, datetime]:
         """When the last run of each script was due, by the script's name."""
         return last_due(self.journal, config, self._settings.config) if self.journal else {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
@@ -22,6 +23,7 @@ _ON_TIME = 60.0
 _WAS_AWAY = "its time was missed"
 _IS_GOING = "the last run is still going"
 _WAITS = "the last run waits for its turn"
+_IS_ANOTHER = "the script has another schedule now"
 
 
 Work = Literal["run", "plan", "apply"]
@@ -159,6 +161,37 @@ class Timetable:
     def size(self) -> int:
         """How many scripts there are."""
         return len(self._entries)
+
+    def change(self, scripts: Sequence[tuple[Script, Due]]) -> list[Turn]:
+        """Go on with these scripts; the next runs of those that are new.
+
+        A script with the same schedule keeps its due times, and the run that waits. With
+        another schedule it begins anew. Runs of scripts that are gone don't begin any more.
+        """
+        before, self._entries = self._entries, {}
+        new: list[Turn] = []
+        for script, rule in scripts:
+            known = before.get(script.name)
+            is_same = known and rule_text(known.upcoming.script) == rule_text(script)
+            if known and is_same:
+                entry = _Entry(rule, turn_at(script, rule, known.upcoming.due), known.before)
+                if known.waiting:
+                    entry.waiting = replace(known.waiting, script=script)
+            else:
+                entry = self._entry(script, rule, None)
+                new.append(entry.upcoming)
+                if known and known.waiting:
+                    self._miss(known.waiting, _IS_ANOTHER)
+            self._entries[script.name] = entry
+        asked = [turn for turn in self._asked if turn.plan or turn.script.name in self._entries]
+        self._asked = [self._renewed(turn) for turn in asked]
+        return new
+
+    def _renewed(self, turn: Turn) -> Turn:
+        """A run that somebody asked for, with its script as it is now."""
+        if turn.plan:
+            return turn
+        return replace(turn, script=self._entries[turn.script.name].upcoming.script)
 
     def advance(self, now: datetime) -> list[Turn]:
         """It is ``now``: runs whose time has come wait for their turn, or are left out.

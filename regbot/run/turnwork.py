@@ -45,7 +45,7 @@ class TurnWork:
 
         A plan that somebody else applied while it waited here leaves nothing to do.
         """
-        if turn.plan and self._is_done_with(turn):
+        if turn.plan and self._is_done_with(turn, bot):
             return
         run = self._record.begin(_begun(turn, bot))
         self._emit(ScriptRunStarted(run))
@@ -72,10 +72,11 @@ class TurnWork:
             )
             self._end(run, bot, result)
 
-    def _is_done_with(self, turn: Turn) -> bool:
+    def _is_done_with(self, turn: Turn, bot: Bot) -> bool:
         """Whether a plan can't be applied any more; why not is told."""
         try:
-            self._approvals.journal.require_open(self._approvals.find(turn.plan))
+            plan = self._approvals.find(turn.plan, bot.config)
+            self._approvals.journal.require_open(plan)
         except RegbotError as error:
             self._emit(Message("info", f"nothing to apply: {error}", {"script": turn.script.name}))
             return True
@@ -95,7 +96,8 @@ class TurnWork:
         """Apply a plan."""
         emit = in_run(self._emit, run.id, run.script)
         try:
-            journal, record = self._approvals.journal, self._approvals.find(turn.plan)
+            journal = self._approvals.journal
+            record = self._approvals.find(turn.plan, bot.config)
             content = journal.plan_content(record)
             plan = plan_of(content, record.id, work_dir=bot.config.defaults.work_dir)
             for warning in plan.warnings(bot.config.fingerprint):

@@ -84,7 +84,7 @@ def test_a_once_with_a_failed_script_is_failed_in_the_history(bot):
 
 AWAY = """
 import hashlib, os
-from regbot.cli.opening import ask_on_signals
+from regbot.cli.signals import ask_on_signals
 ask_on_signals(lambda: os._exit(7))
 print("ready", flush=True)
 hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)

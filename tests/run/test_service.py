@@ -15,7 +15,7 @@ from regbot.errors import Conflict, NotFound, StateInUse, Stopped
 from regbot.journal.journal import Journal
 from regbot.oci.reference import Reference
 from regbot.run.bot import Options
-from regbot.run.service import open_service
+from regbot.run.service import ConfigSource, open_service
 from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
 from regbot.store.ocidir import OciDirStore
 
@@ -133,7 +133,7 @@ def test_a_dry_run_has_runs_with_ids_and_no_journal(tmp_path):
 
 def test_another_server_is_refused_before_it_serves(tmp_path):
     config = config_in(tmp_path, IDLE)
-    with served(config), pytest.raises(StateInUse), open_service(config, Options(), "", print):
+    with served(config), pytest.raises(StateInUse), served(config):
         raise AssertionError("it was opened")
 
 
@@ -159,7 +159,9 @@ def test_a_script_runs_when_somebody_asks_for_it(tmp_path):
 
 def test_what_was_asked_for_before_the_server_serves_begins_then(tmp_path):
     heard = Heard()
-    with open_service(config_in(tmp_path, IDLE), Options(), "", heard) as service:
+    config = config_in(tmp_path, IDLE)
+    source = ConfigSource("", lambda: config)
+    with open_service(config, Options(), source, heard) as service:
         service.run_now("nightly")
         assert state_of(service, "nightly").is_waiting
         thread = threading.Thread(target=service.serve)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from regbot.config.values import Config
 from regbot.events import Event, bare
 from regbot.journal.records import ScriptRun
 from regbot.run.bot import Options
-from regbot.run.service import ScriptState, Service, open_service
+from regbot.run.service import ConfigSource, ScriptState, Service, open_service
 from regbot.run.service_events import ScriptRunEnded
 
 CONFIG_PATH = "/etc/regbot.yml"
@@ -56,23 +57,27 @@ class Heard:
         return fitting()
 
 
-def config_in(folder: Path, text: str) -> Config:
+def config_in(folder: Path, text: str, **defaults: Any) -> Config:
     """A config with its state, its cache and its files in a folder."""
-    state = folder / "state"
-    defaults = f"state: {state}, cache: off, workDir: {folder}, timezone: UTC"
-    return load_config(
-        f"defaults: {{{defaults}}}\n{dedent(text)}", filename="bot.yml", environ={}, base=folder
-    )
+    own = {"state": str(folder / "state"), "cache": "off", "workDir": str(folder)}
+    head = json.dumps({**own, "timezone": "UTC", **defaults})
+    text = f"defaults: {head}\n{dedent(text)}"
+    return load_config(text, filename="bot.yml", environ={}, base=folder)
 
 
 @contextmanager
 def served(
-    config: Config, *, dry_run: bool = False, with_reports: bool = False
+    config: Config,
+    *,
+    dry_run: bool = False,
+    with_reports: bool = False,
+    read: Callable[[], Config] | None = None,
 ) -> Iterator[tuple[Service, Heard]]:
-    """A server that runs until the end of the block."""
+    """A server that runs until the end of the block. ``read`` gives its config at a reload."""
     heard = Heard()
     options = Options(dry_run=dry_run, environment={})
-    with open_service(config, options, CONFIG_PATH, heard, with_reports=with_reports) as service:
+    source = ConfigSource(CONFIG_PATH, read or (lambda: config))
+    with open_service(config, options, source, heard, with_reports=with_reports) as service:
         thread = threading.Thread(target=service.serve)
         thread.start()
         try:
