@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from copy import deepcopy
 
 import pytest
 import yaml
 from lightkube import codecs
-from support.command import regbot
+from support.command import REGBOT, regbot
 from support.examples import EXAMPLES
+from support.servers import running
 
 from regbot.units import parse_duration
 
@@ -32,6 +34,11 @@ def pod_of(manifest):
 def container_of(pod):
     (container,) = pod["spec"]["containers"]
     return container
+
+
+def options_of(pod):
+    """The options that a pod gives to its command of regbot, each with its value."""
+    return dict(word.partition("=")[::2] for word in container_of(pod)["args"][1:])
 
 
 DEPLOYMENT = named("Deployment")["regbot"]
@@ -118,9 +125,8 @@ def test_what_a_pod_mounts_is_there(pod):
 def test_a_pod_reads_the_config_and_the_secret_that_it_mounts(pod, tmp_path):
     container = container_of(pod)
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    command, *arguments = container["args"]
-    config = arguments[arguments.index("-c") + 1]
-    key = config.removeprefix(f"{mounts['config']}/")
+    options = options_of(pod)
+    key = options["--config"].removeprefix(f"{mounts['config']}/")
     text = named("ConfigMap")["regbot"]["data"][key]
     secrets = re.findall(r'file "([^"]+)"', text)
     assert secrets == [f"{mounts['registry']}/password"]
@@ -129,16 +135,15 @@ def test_a_pod_reads_the_config_and_the_secret_that_it_mounts(pod, tmp_path):
     (tmp_path / key).write_text(text.replace(mounts["registry"], str(tmp_path)))
     checked = regbot("check", "-c", key, home=tmp_path, cwd=tmp_path)
     assert (checked.returncode, checked.stderr) == (0, "")
-    known = regbot(command, "--help", home=tmp_path).stdout
-    assert [word for word in arguments if word.startswith("--") and word not in known] == []
+    known = regbot(container["args"][0], "--help", home=tmp_path).stdout
+    assert [option for option in options if option not in known] == []
 
 
 def test_one_server_runs_at_a_time_and_has_time_to_end():
     assert DEPLOYMENT["spec"]["replicas"] == 1
     assert DEPLOYMENT["spec"]["strategy"] == {"type": "Recreate"}
     assert CRON["spec"]["concurrencyPolicy"] == "Forbid"
-    arguments = container_of(pod_of(DEPLOYMENT))["args"]
-    grace = parse_duration(arguments[arguments.index("--grace") + 1])
+    grace = parse_duration(options_of(pod_of(DEPLOYMENT))["--grace"])
     assert pod_of(DEPLOYMENT)["spec"]["terminationGracePeriodSeconds"] >= grace + TO_SPARE
     assert pod_of(CRON)["spec"]["terminationGracePeriodSeconds"] >= TO_SPARE
 
@@ -146,7 +151,7 @@ def test_one_server_runs_at_a_time_and_has_time_to_end():
 def test_probes_service_and_policy_reach_the_port_that_the_server_listens_on():
     container = container_of(pod_of(DEPLOYMENT))
     (port,) = container["ports"]
-    listens = container["args"][container["args"].index("--listen") + 1]
+    listens = options_of(pod_of(DEPLOYMENT))["--listen"]
     assert listens == f"0.0.0.0:{port['containerPort']}"
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
@@ -172,3 +177,26 @@ def test_selectors_find_their_pods(pod):
     policy = named("NetworkPolicy")["regbot"]["spec"]
     assert policy["podSelector"]["matchLabels"].items() <= labels
     assert policy["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_a_changed_config_map_is_seen(tmp_path):
+    """The node writes a new folder, and turns a link to it (kubelet's atomic writer)."""
+
+    def write(number):
+        folder = tmp_path / f"..{number}"
+        folder.mkdir()
+        script = f"scripts: [{{name: number {number}, interval: 1h, script: return}}]"
+        (folder / "regbot.yml").write_text(script)
+        (tmp_path / "..data_tmp").symlink_to(folder.name)
+        (tmp_path / "..data_tmp").rename(tmp_path / "..data")
+
+    write(1)
+    (tmp_path / "regbot.yml").symlink_to("..data/regbot.yml")
+    log, config = tmp_path / "log", f"--config={tmp_path / 'regbot.yml'}"
+    command = ["env", f"HOME={tmp_path}", REGBOT, "server", config, "--watch"]
+    with running(command, log, lambda: "server started" in log.read_text()):
+        write(2)
+        deadline = time.monotonic() + 60
+        while "number 2" not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
