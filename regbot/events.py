@@ -81,11 +81,23 @@ class Exchanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class Delayed(Event):
-    """A request waits for a retry or for its host's rate limit."""
+    """A request waits for a retry or for its host's rate limit.
+
+    ``is_backoff``: the host had failed, or asked for patience.
+    """
 
     host: str
     seconds: float
     why: str
+    is_backoff: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PullsLeft(Event):
+    """A host said how many pulls it still allows."""
+
+    host: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Writes the tables of keys in pages of docs/ from what the code says of each key.
+"""Writes the tables of keys and metrics in pages of docs/ from what the code says of each.
 
-A table stands between the lines <!-- keys of PLACE --> and <!-- end of keys -->. The place
+A table of keys stands between the lines <!-- keys of PLACE --> and <!-- end of keys -->. The place
 leads to a section of a config, such as scripts.guard; that of a test file has "test" before.
+That of metrics stands between <!-- metrics --> and <!-- end of metrics -->.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from regbot.config.schema import File
 from regbot.config.section import Key, Section, sections
+from regbot.serve.families import FAMILIES
 from regbot.testing.schema import Suite
 
+_METRICS = re.compile(r"(<!-- metrics -->\n).*?(<!-- end of metrics -->\n)", re.DOTALL)
 _BLOCK = re.compile(
     r"(<!-- keys of (?P<test>test ?)?(?P<place>\S*) -->\n).*?(<!-- end of keys -->\n)", re.DOTALL
 )
@@ -27,7 +30,16 @@ def filled(page: str, name: str) -> str:
         section = sections(Suite if match["test"] else File)[place]
         return f"{match[1]}{_table(section).replace(f']({name}#', '](#')}{match[4]}"
 
-    return _BLOCK.sub(table, page)
+    return _METRICS.sub(rf"\1{_metrics()}\2", _BLOCK.sub(table, page))
+
+
+def _metrics() -> str:
+    rows = (
+        f"| `{family.name}` | {', '.join(f'`{label}`' for label in family.labels)} |"
+        f" {family.meaning} |\n"
+        for family in FAMILIES
+    )
+    return "".join(["| metric | labels | meaning |\n", "|---|---|---|\n", *rows])
 
 
 def _table(section: type[Section]) -> str:

@@ -3,7 +3,7 @@
 # start or ask as a witness. Each word is a command and its Debian package.
 
 servers="docker-registry:docker-registry skopeo:skopeo openssl:openssl nginx:nginx-light
-  tinyproxy:tinyproxy chromium:chromium chromedriver:chromium-driver"
+  tinyproxy:tinyproxy chromium:chromium chromedriver:chromium-driver promtool:prometheus"
 registry_image=docker.io/library/registry:2
 
 missing_packages() {

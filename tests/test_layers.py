@@ -86,7 +86,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "testing": ("run",),
     "proposal": ("run", "testing"),
     "serve.address": ("errors", "values"),
-    "serve": ("run", "serve.address"),
+    "serve.families": ("values",),
+    "serve": ("run", "serve.address", "serve.families"),
     "cli": ("run", "notify", "testing", "proposal", "serve"),
 }
 
@@ -103,10 +104,12 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
         "serve.app",
         "serve.asking",
         "serve.health",
+        "serve.metrics",
         "serve.pages",
         "serve.plans",
         "serve.streams",
     ),
+    "prometheus_client": ("serve.metrics",),
     "waitress": ("serve.listening",),
     "apprise": ("notify.by_apprise",),
     "tree_sitter": ("lua.check.tree",),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from regbot.run.service import Service
     from regbot.serve.address import Address
     from regbot.serve.live import Live
+    from regbot.serve.metrics import Metrics
 
 _PACKAGES = ("bottle", "waitress", "prometheus_client")
 _INSTALL = "pip install '.[server]'"
@@ -53,27 +54,33 @@ class Listening:
 
     def __init__(self, address: Address | None) -> None:
         self._address = address
-        self._live: Live | None = None
+        self._heard: tuple[Live, Metrics] | None = None
         if address:
             from regbot.serve.live import Live
+            from regbot.serve.metrics import Metrics
 
-            self._live = Live(time.time)
+            self._heard = Live(time.time), Metrics()
 
     @property
     def listeners(self) -> tuple[Emit, ...]:
         """Those that are to be told of every event."""
-        return (self._live.listen,) if self._live else ()
+        if not self._heard:
+            return ()
+        live, metrics = self._heard
+        return live.listen, metrics.listen
 
     @contextmanager
     def serving(self, service: Service) -> Iterator[None]:
         """Answer requests until the end. Raises UsageError where it can't listen."""
-        if not self._address or not self._live:
+        if not self._address or not self._heard:
             yield
             return
         from regbot.serve.listening import serving
         from regbot.serve.site import Site
 
-        self._live.keep_in(service.journal, service.emit)
-        site = Site(service, service.emit, self._address.host, time.time, self._live)
+        live, metrics = self._heard
+        live.keep_in(service.journal, service.emit)
+        metrics.follow(service)
+        site = Site(service, service.emit, self._address.host, time.time, live, metrics)
         with serving(site, self._address):
             yield

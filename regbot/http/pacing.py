@@ -6,6 +6,7 @@ to them.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ _HEARD_FOR = 600.0
 _ABSENT_FOR = 30.0
 """Seconds that a host is not asked after all tries to reach it."""
 _POLL = 0.1
+_BY_RATE = "requests per second"
 _MOST_STEPS = 12
 
 Wait = Callable[[Stop, float], None]
@@ -79,7 +81,7 @@ class Pace:
         self._slowed_at = float("-inf")
         self._next = float("-inf")
         self._held_until = float("-inf")
-        self._why = "requests per second"
+        self._why = _BY_RATE
         self._heard_at = float("-inf")
         self._absent_until = float("-inf")
         self.absence = ""
@@ -102,9 +104,9 @@ class Pace:
                 why = self._why
                 if delay <= 0:
                     self._next = now + max(self._gap, self._spacing())
-                    self._why = "slowed down" if self._steps else "requests per second"
+                    self._why = "slowed down" if self._steps else _BY_RATE
                     return now
-            emit(Delayed(self._host, delay, why))
+            emit(Delayed(self._host, delay, why, is_backoff=why is not _BY_RATE))
             self._world.wait(stop, delay)
 
     def failed(self, began: float, why: str, retry_after: float | None = None) -> None:
@@ -278,6 +280,12 @@ def turn(lock: threading.Lock, stop: Stop) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def leading_count(value: str) -> int | None:
+    """The number that a header begins with, as in ``RateLimit-Remaining: 76;w=21600``."""
+    match = re.match(r"\s*([0-9]{1,18})\s*(?:[,;]|$)", value)
+    return int(match[1]) if match else None
 
 
 def parse_retry_after(value: str, now: float) -> float | None:

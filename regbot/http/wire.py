@@ -11,10 +11,10 @@ import requests
 import urllib3
 
 from regbot.errors import ConnectionFailed, InvalidValue, SizeMismatch
-from regbot.events import Exchanged
+from regbot.events import Exchanged, PullsLeft
 from regbot.http.cutting import Flight
 from regbot.http.exchange import Request, Response
-from regbot.http.pacing import Surroundings
+from regbot.http.pacing import Surroundings, leading_count
 from regbot.http.peers import Peer
 from regbot.http.reasons import explain, is_unreachable
 from regbot.redaction import redacted
@@ -69,9 +69,15 @@ class WireSender:
             closing=[answer.close, flight.land],
             forgotten=cutter.forgotten,
         )
+        self._tell_pulls_left(response)
         if response.length == 0:
             answer.raw.read1(1)  # the end of the body, which sets the connection free
         return response
+
+    def _tell_pulls_left(self, response: Response) -> None:
+        count = leading_count(response.headers.get("RateLimit-Remaining", ""))
+        if count is not None:
+            self._world.emit(PullsLeft(self._peer.settings.name, count))
 
     def _timeouts(self) -> tuple[float, float]:
         """Seconds for a connection and for each read; both end with the run's own timeout."""

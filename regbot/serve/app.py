@@ -19,7 +19,7 @@ from bottle import Bottle, HTTPError, request
 
 from regbot.errors import InternalError, StorageError
 from regbot.events import Emit, Message
-from regbot.serve import asking, health, pages, plans, streams
+from regbot.serve import asking, health, metrics, pages, plans, streams
 from regbot.serve.access import Access, Refusal
 from regbot.serve.answers import Answer, Refused, error_answer
 from regbot.serve.rendering import Rendering
@@ -30,7 +30,7 @@ StartResponse = Callable[..., Any]
 App = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 """A WSGI application (PEP 3333)."""
 
-ROUTES = (asking, health, pages, plans, streams)
+ROUTES = (asking, health, metrics, pages, plans, streams)
 _METHODS = ("GET", "HEAD", "POST")
 _OF_ANYBODY = ("/healthz", "/readyz")
 """A cluster asks for these, by the address of the pod or a name of its own, without a token."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from regbot.config.values import ServerSettings
     from regbot.run.service import Service
     from regbot.serve.live import Live
+    from regbot.serve.metrics import Metrics
 
 PLAIN = "text/plain; charset=utf-8"
 """The Content-Type of plain text."""
@@ -24,7 +25,8 @@ class Site:
     """A service, and what else its pages are made from.
 
     ``host`` is the name or number that it listens on. ``now`` gives seconds since 1970.
-    ``live`` is what happens now. ``ending`` is set when answers that go on for long have to end.
+    ``live`` is what happens now, ``metrics`` counts what has happened. ``ending`` is set when
+    answers that go on for long have to end.
     """
 
     service: Service
@@ -32,6 +34,7 @@ class Site:
     host: str
     now: Callable[[], float]
     live: Live
+    metrics: Metrics
     ending: threading.Event = field(default_factory=threading.Event)
 
     @property

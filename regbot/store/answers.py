@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from regbot.errors import InvalidValue
+from regbot.http.pacing import leading_count
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Head, RateLimit
 
@@ -42,13 +43,8 @@ def rate_limit_said(headers: Mapping[str, str]) -> RateLimit:
         return RateLimit()
     limits = [part.strip() for part in headers.get("RateLimit-Limit", "").split(",")]
     return RateLimit(
-        limit=_first_number(limits[0]),
-        remaining=_first_number(headers.get("RateLimit-Remaining", "")),
-        reset=_first_number(headers.get("RateLimit-Reset", "")),
+        limit=leading_count(limits[0]),
+        remaining=leading_count(headers.get("RateLimit-Remaining", "")),
+        reset=leading_count(headers.get("RateLimit-Reset", "")),
         policies=tuple(part for part in limits if ";" in part),
     )
-
-
-def _first_number(text: str) -> int | None:
-    number = text.partition(",")[0].partition(";")[0].strip()
-    return int(number) if number.isascii() and number.isdigit() else None

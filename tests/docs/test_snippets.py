@@ -35,6 +35,7 @@ OTHERS = {
     "jobs",
     "on",
     "rules",
+    "scrape_configs",
     "stages",
     "image",
     "yaml.schemas",

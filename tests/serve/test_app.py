@@ -13,6 +13,7 @@ from regbot.serve.address import Address
 from regbot.serve.app import guarded, is_for, make_app
 from regbot.serve.listening import Limits
 from regbot.serve.live import Live
+from regbot.serve.metrics import Metrics
 from regbot.serve.site import Site
 
 
@@ -161,7 +162,9 @@ def test_an_error_is_in_the_log_and_not_in_the_answer(error, status, level):
     def fail(environ, start_response):
         raise error
 
-    site = Site(FakeService(), events.append, "localhost", lambda: 0.0, Live(lambda: 0.0))
+    site = Site(
+        FakeService(), events.append, "localhost", lambda: 0.0, Live(lambda: 0.0), Metrics()
+    )
     assert answer_of(guarded(fail, site)) == (status, f"{status}\n")
     (line,) = events
     assert line.level == level
@@ -170,7 +173,9 @@ def test_an_error_is_in_the_log_and_not_in_the_answer(error, status, level):
 
 def test_a_name_given_to_listen_is_served():
     live = Live(lambda: 0.0)
-    site = Site(FakeService(), lambda event: None, "Machine.example.org", lambda: 0.0, live)
+    site = Site(
+        FakeService(), lambda event: None, "Machine.example.org", lambda: 0.0, live, Metrics()
+    )
     app = make_app(site)
     assert (
         answer_of(app, HTTP_HOST="machine.example.org:80", PATH_INFO="/none")[0] == "404 Not Found"

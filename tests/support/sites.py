@@ -15,6 +15,7 @@ from regbot.events import Event, Message
 from regbot.serve.address import Address
 from regbot.serve.listening import Limits, serving
 from regbot.serve.live import Live
+from regbot.serve.metrics import Metrics
 from regbot.serve.site import Site
 from regbot.stopping import Stop
 from support.configs import load
@@ -87,7 +88,9 @@ def listening(
     service = service or FakeService()
     live = Live(now)
     live.keep_in(service.journal, events.append)
-    site = Site(service, events.append, "127.0.0.1", now, live)
+    metrics = Metrics()
+    metrics.follow(service)
+    site = Site(service, events.append, "127.0.0.1", now, live, metrics)
     place = Listening(site, events)
     with serving(site, Address("127.0.0.1", 0), limits):
         (told,) = [each for each in place.messages() if each.text == "listening"]
