@@ -13,14 +13,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import UTC, datetime
 
-from regbot.errors import StorageError
+from regbot.errors import InternalError, StorageError
 from regbot.events import Emit, Event, InRun, Message, RunMissed, ignore
 from regbot.journal.journal import Journal
 from regbot.journal.records import Remainder, RunPage, ScriptRun
 from regbot.report.as_html import as_html
 from regbot.report.lines import Fields, Value, level_of, line_of
 from regbot.report.model import Report
-from regbot.run.service_events import PlanLapsed, PlanWaits, ScriptRunEnded, ScriptRunStarted
+from regbot.run.service_events import (
+    ConfigRefused,
+    ConfigReloaded,
+    PlanLapsed,
+    PlanWaits,
+    ScriptRunEnded,
+    ScriptRunStarted,
+)
 from regbot.values import dataclass
 
 MOST_LINES = 1000
@@ -150,7 +157,7 @@ class Live:
                 with self._lock:
                     self._missed[event.script] = event
                     self._tell_all()
-            case PlanWaits() | PlanLapsed():
+            case PlanWaits() | PlanLapsed() | ConfigReloaded() | ConfigRefused():
                 with self._lock:
                     self._tell_all()
 
@@ -173,8 +180,12 @@ class Live:
         with self._lock:
             going = self._going.get(run.id)
             lines = tuple(going.lines) if going else ()
-        page = RunPage(as_html(report) if report else "", lines)
-        self._keep(run, page, _remainders(report) if report else ())
+        try:
+            page = RunPage(as_html(report) if report else "", lines)
+            self._keep(run, page, _remainders(report) if report else ())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run has ended well
+            text = f"the page of run {run.id} is not kept: {InternalError(error)}"
+            self._emit(Message("warn", text))
         with self._lock:
             self._going.pop(run.id, None)
             for reader in self._readers:

@@ -56,7 +56,7 @@ class Pages:
             "scripts",
             config=overview.config_name(self._service.config_path),
             now=self._site.now(),
-            refused=[],
+            refused=self._service.reload_problem.splitlines(),
             plans=journal.plans_in("waiting", self._service.config_path) if journal else [],
             running=[run for state in states for run in state.running],
             lines=[
@@ -75,6 +75,7 @@ class Pages:
             record, page = going or self._kept(run)
         except (NotFound, InvalidValue):
             return self._missing("There is no such run. Old runs are forgotten.")
+        names_config = bool(self._service.config.state)
         deleted = journal.pages.deleted_by(run) if journal and record.status != "running" else []
         return self._page(
             "run",
@@ -85,7 +86,8 @@ class Pages:
             is_live=bool(going) and record.status == "running",
             has_report=bool(page.report),
             repositories=deleted,
-            undo=overview.undo_command(record, names_config=bool(self._service.config.state)),
+            undo=overview.undo_command(record, names_config=names_config),
+            names_config=names_config,
             lines=[log_line(line) for line in page.log],
             most=MOST_LINES,
         )

@@ -135,6 +135,17 @@ def test_a_page_that_cannot_be_kept_is_told_and_remembered(live):
     assert live.run(a_run().id) is not None
 
 
+def test_a_report_that_cannot_be_shown_is_told_and_the_run_has_ended(live):
+    told = []
+    live.keep_in(None, told.append)
+    live.listen(ScriptRunStarted(a_run()))
+    reader = live.look(a_run().id)
+    live.listen(ScriptRunEnded(a_run(), report(row("old"), finished=None)))
+    assert "is not kept: internal error: " in told[0].text
+    assert live.run(a_run().id) is None
+    assert news_of(reader)[-1].has_ended
+
+
 def test_a_reader_gets_what_was_there_and_what_comes(live):
     live.listen(ScriptRunStarted(a_run()))
     say(live, "one")

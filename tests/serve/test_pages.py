@@ -188,3 +188,10 @@ def test_a_hostile_run_stays_text(journal):
 def test_repositories_teach_where_nothing_was_deleted(journal):
     text = text_of(page("/repositories", FakeService(journal=journal)))
     assert "Nothing was deleted yet, as far as the journal goes back." in text
+
+
+def test_a_config_that_is_refused_is_told_with_its_mistakes():
+    problem = "/etc/regbot/regbot.yml:2:5: unknown key 'a'\n/etc/regbot/regbot.yml:9:1: <b>"
+    text = text_of(page("/", FakeService(reload_problem=problem)))
+    assert "The changed config is refused" in text
+    assert ".../regbot.yml:2:5: unknown key &#39;a&#39; .../regbot.yml:9:1: &lt;b&gt;" in text
