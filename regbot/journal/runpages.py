@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
 
 from regbot.journal.database import Database
 from regbot.journal.records import Remainder, RepositoryDay, RunPage
@@ -28,6 +28,9 @@ RUN_PAGES = (
 _LARGEST_REPORT = 4 * 1024 * 1024
 """Bytes of a compressed report; a larger one is not kept."""
 _DAY = 86400
+
+_Delete = tuple[str, float, str, int, int | None, int | None]
+"""Repository, when the run began, the run, what it deleted, what stayed, and what was freeable."""
 
 
 class RunPages:
@@ -73,53 +76,46 @@ class RunPages:
 
         What a run deleted counts for the day on which the run began.
         """
-        days: dict[tuple[str, date], RepositoryDay] = {}
-        for item in self._deletes():
-            before = days.get((item.repository, item.day))
-            days[item.repository, item.day] = _together(before, item) if before else item
-        return list(days.values())
+        return _by_day(self._deletes())
 
     def deleted_by(self, run: str) -> list[RepositoryDay]:
         """What one run deleted from each repository."""
-        return self._deletes("run.id = ?", (run,))
+        return _by_day(self._deletes("AND run = ?", (run,)))
 
-    def _deletes(self, which: str = "1", values: tuple[str, ...] = ()) -> list[RepositoryDay]:
+    def _deletes(self, which: str = "", values: tuple[str, ...] = ()) -> list[_Delete]:
         """What each run deleted from each repository, by repository and time."""
-        rows = self._database.rows(
-            "SELECT repository, run.id, CAST(started / ? AS INTEGER), SUM("  # noqa: S608
-            "  CASE WHEN verb = ? OR tags = '' THEN 1"
-            "  ELSE length(tags) - length(replace(tags, ' ', '')) + 1 END)"
-            " FROM action JOIN run ON run.id = action.run"
-            f" WHERE verb IN (?, ?) AND action.status = 'done' AND detail != ? AND {which}"
-            " GROUP BY repository, run.id ORDER BY repository, started, run.id",
-            (_DAY, DeleteTag.verb, DeleteTag.verb, DeleteManifest.verb, ALREADY_GONE, *values),
+        return self._database.rows(
+            "SELECT deleted.repository, started, run.id, count, kept, freeable FROM"  # noqa: S608
+            " (SELECT repository, run, SUM(CASE WHEN verb = ? OR tags = '' THEN 1"
+            "   ELSE length(tags) - length(replace(tags, ' ', '')) + 1 END) AS count"
+            f"  FROM action WHERE verb IN (?, ?) AND status = 'done' AND detail != ? {which}"
+            "  GROUP BY repository, run) AS deleted"
+            " JOIN run ON run.id = deleted.run"
+            " LEFT JOIN remainder ON remainder.run = deleted.run"
+            "   AND remainder.repository = deleted.repository"
+            " ORDER BY deleted.repository, started, run.id",
+            (DeleteTag.verb, DeleteTag.verb, DeleteManifest.verb, ALREADY_GONE, *values),
         )
-        left = self._remainders()
-        return [
-            RepositoryDay(
-                repository,
-                datetime.fromtimestamp(day * _DAY, UTC).date(),
-                deleted,
-                *left.get((run, repository), (None, None)),
-                run,
-            )
-            for repository, run, day, deleted in rows
-        ]
-
-    def _remainders(self) -> dict[tuple[str, str], tuple[int | None, int | None]]:
-        """What stayed, and the bytes that could be freed, by run and repository."""
-        rows = self._database.rows("SELECT run, repository, kept, freeable FROM remainder")
-        return {(run, repository): (kept, freeable) for run, repository, kept, freeable in rows}
 
 
-def _together(before: RepositoryDay, after: RepositoryDay) -> RepositoryDay:
-    """What two runs of one day deleted from the same repository."""
-    sizes = (before.freeable, after.freeable)
-    return replace(
-        after,
-        deleted=before.deleted + after.deleted,
-        kept=before.kept if after.kept is None else after.kept,
-        freeable=None if None in sizes else sum(size or 0 for size in sizes),
+def _by_day(deletes: Iterable[_Delete]) -> list[RepositoryDay]:
+    """The deletes of each repository and day together."""
+    return [
+        _day(repository, day, list(group))
+        for (repository, day), group in groupby(deletes, lambda row: (row[0], row[1] // _DAY))
+    ]
+
+
+def _day(repository: str, day: float, deletes: Sequence[_Delete]) -> RepositoryDay:
+    _, _, runs, counts, kept, sizes = zip(*deletes, strict=True)
+    known = [number for number in kept if number is not None]
+    return RepositoryDay(
+        repository,
+        datetime.fromtimestamp(day * _DAY, UTC).date(),
+        sum(counts),
+        known[-1] if known else None,
+        None if None in sizes else sum(sizes),
+        runs[-1],
     )
 
 

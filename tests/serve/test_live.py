@@ -98,8 +98,9 @@ def test_what_stays_is_noted_for_live_runs_alone(live, journal):
         live.listen(ScriptRunStarted(run))
         kept = report(row("old"), dry_run=dry_run, repositories=lines)
         live.listen(ScriptRunEnded(run, kept))
-        left = journal.pages._remainders()
-        assert left == ({} if dry_run else {(run.id, REPOSITORY): (8, 12)})
+        query = "SELECT repository, kept, freeable FROM remainder WHERE run = ?"
+        left = journal._history._database.rows(query, (run.id,))
+        assert left == ([] if dry_run else [(REPOSITORY, 8, 12)])
 
 
 def test_without_a_journal_the_last_runs_are_remembered(live):

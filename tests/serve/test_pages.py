@@ -156,11 +156,14 @@ def test_a_report_without_a_policy_may_do_nothing(journal, text):
 class HostileJournal:
     """A journal in which every text tries to be more than text."""
 
+    counted = 0
+
     @property
     def pages(self):
         return self
 
     def repository_days(self):
+        self.counted += 1
         return [RepositoryDay(f"{HOSTILE}{BIDI}", AT.date(), 3, 4, 5, HOSTILE)]
 
 
@@ -169,6 +172,19 @@ def test_repositories_and_their_runs_stay_text():
     assert "<script>document" not in answer.text
     assert "<img" not in answer.text
     assert BIDI not in answer.text
+
+
+def test_deletes_are_counted_again_after_some_seconds_however_often_they_are_asked_for():
+    journal, clock = HostileJournal(), [NOW]
+    with listening(FakeService(journal=journal), now=lambda: clock[0]) as place:
+        for _ in range(3):
+            place.get("/repositories")
+        assert journal.counted == 1
+        clock[0] += 5
+        place.get("/repositories")
+        clock[0] -= 3600
+        place.get("/repositories")
+        assert journal.counted == 3
 
 
 def test_a_hostile_run_stays_text(journal):
