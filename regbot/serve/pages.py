@@ -16,6 +16,7 @@ from regbot.errors import InvalidValue, NotFound
 from regbot.journal.records import RunPage, ScriptRun
 from regbot.report.lines import FIRST_KEYS, Fields, logfmt
 from regbot.serve import overview
+from regbot.serve.answers import HTML, Refused
 from regbot.serve.live import MOST_LINES
 from regbot.serve.rendering import POLICY, Rendering, static_files, without_paths
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from regbot.serve.site import Site
 
-_HTML = "text/html; charset=utf-8"
+_NO_RUN = "there is no such run (old ones are forgotten)"
 _KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 _COUNTED_EVERY = 5.0
@@ -79,7 +80,7 @@ class Pages:
         try:
             record, page = going or self._kept(run)
         except (NotFound, InvalidValue):
-            return self._missing("There is no such run. Old runs are forgotten.")
+            raise Refused(HTTPStatus.NOT_FOUND, _NO_RUN) from None
         names_config = bool(self._service.config.state)
         deleted = journal.pages.deleted_by(run) if journal and record.status != "running" else []
         return self._page(
@@ -104,7 +105,7 @@ class Pages:
         except (NotFound, InvalidValue):
             page = RunPage()
         if not page.report:
-            return self._missing("There is no report of this run.")
+            raise Refused(HTTPStatus.NOT_FOUND, "there is no report of this run")
         return _answer(page.report, policy_of(page.report))
 
     def repositories(self) -> HTTPResponse:
@@ -123,7 +124,7 @@ class Pages:
         """A file that pages name. Its address changes with it, so it may be kept."""
         text = self._static.get(name)
         if text is None:
-            return self._missing("There is no such file.")
+            raise Refused(HTTPStatus.NOT_FOUND, "there is no such file")
         headers = {"Content-Type": _KINDS[name.rpartition(".")[2]], "Cache-Control": _FOR_EVER}
         return HTTPResponse(text, headers=headers)
 
@@ -137,14 +138,9 @@ class Pages:
     def _page(self, name: str, **values: object) -> HTTPResponse:
         return _answer(self._rendering.page(name, **values), POLICY)
 
-    def _missing(self, text: str) -> HTTPResponse:
-        page = self._rendering.page("missing", text=text)
-        return _answer(page, POLICY, HTTPStatus.NOT_FOUND)
 
-
-def _answer(text: str, policy: str, status: HTTPStatus = HTTPStatus.OK) -> HTTPResponse:
-    headers = {"Content-Type": _HTML, "Content-Security-Policy": policy}
-    return HTTPResponse(text, status=status.value, headers=headers)
+def _answer(text: str, policy: str) -> HTTPResponse:
+    return HTTPResponse(text, headers={"Content-Type": HTML, "Content-Security-Policy": policy})
 
 
 def policy_of(report: str) -> str:

@@ -45,7 +45,7 @@ def page(path, service, *events):
     with listening(service, now=lambda: NOW) as place:
         for event in events:
             place.site.live.listen(event)
-        return place.get(path)
+        return place.get(path, headers={"Accept": "text/html"})
 
 
 def kept(journal, page=None, **fields):
@@ -108,12 +108,13 @@ def test_a_run_whose_server_is_gone_is_not_waited_for(journal):
     assert "data-live" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/runs/20000101-000000-0000", "/runs/2", "/runs/a/report"])
+@pytest.mark.parametrize("path", ["/runs/20000101-000000-0000", "/runs/2026", "/runs/abc/report"])
 def test_a_run_that_is_not_there_is_no_fault_of_the_server(journal, path):
     kept(journal)
     answer = page(path, FakeService(journal=journal))
     assert answer.status_code == 404
-    assert "<h1>Not found</h1>" in answer.text
+    assert "<h1>Not Found</h1>" in answer.text
+    assert path.split("/")[2] not in text_of(answer)
 
 
 def test_a_page_allows_its_own_files_and_nothing_else():

@@ -221,7 +221,9 @@ def waiting(registry, tmp_path):
     script = WAITS.format(host=registry.host).replace("team/app", "team/live")
     push_raw(registry, "team/live", "latest", make_image())
     hosts = [{"registry": registry.host, "tls": "disabled", "reqPerSec": 10}]
-    path = write_config(tmp_path, [{"name": "waits", "script": script}], creds=hosts)
+    server = {"token": "a-token-of-the-tests"}
+    scripts = [{"name": "waits", "script": script}]
+    path = write_config(tmp_path, scripts, creds=hosts, server=server)
     make_due(path)
     with serving(path) as server:
         yield server
@@ -248,6 +250,18 @@ def test_lines_of_a_run_appear_by_themselves_and_then_how_it_ended(browser, regi
     until(browser, "document.querySelector('.status.done')")
     until(browser, "document.getElementById('log').innerText.includes('script finished')")
     assert "New lines" not in browser.run(TEXT)
+
+
+def test_what_somebody_is_at_is_left_as_it_is(browser, registry, waiting):
+    browser.look_like()
+    browser.open(waiting.url + "/")
+    until(browser, "document.body.innerText.includes('runs now')")
+    browser.click("details.ask summary")
+    browser.type("input[type=password]", "half of it")
+    push_raw(registry, "team/live", "go", make_image())
+    until(browser, "!document.body.innerText.includes('Running now')")
+    value = "return document.querySelector('input[type=password]').value"
+    assert browser.run(value) == "half of it"
 
 
 def test_the_page_of_scripts_changes_by_itself(browser, registry, waiting):

@@ -70,12 +70,12 @@ def test_a_time_is_told_in_its_zone():
 
 def test_what_somebody_else_wrote_stays_text():
     hostile = "<script>alert(1)</script>\u202e \"'&"
-    page = Rendering(lambda: NOW).page("missing", text=hostile)
+    page = Rendering(lambda: NOW).page("error", title="No", why=hostile, again=False)
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\u202e &#34;&#39;&amp;" in page
 
 
 def test_pages_name_files_of_this_server_alone():
-    page = Rendering(lambda: NOW).page("missing", text="no")
+    page = Rendering(lambda: NOW).page("error", title="No", why="no", again=True)
     addresses = re.findall(r"(?:href|src)=\"([^\"]*)\"", page)
     assert [address for address in addresses if not re.match(r"/(?!/)|#|data:,$", address)] == []

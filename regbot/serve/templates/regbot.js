@@ -20,10 +20,12 @@
     log.append(item);
     if (log.children.length > MOST) log.firstElementChild.remove();
   };
-  // A part in which somebody types is left as it is.
+  // A part that somebody is at stays as it is: what they typed or opened would be lost.
   const inUse = (part) =>
     part.contains(document.activeElement) ||
+    part.querySelector("details[open]") ||
     Array.from(part.querySelectorAll("input")).some((input) => input.value !== input.defaultValue);
+  const parts = (page) => new Map(Array.from(page.querySelectorAll("[data-part]"), (part) => [part.dataset.part, part]));
   const refresh = async () => {
     if (wanted) return;
     wanted = true;
@@ -31,10 +33,14 @@
     wanted = false;
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const part of document.querySelectorAll("[data-part]")) {
-      const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
-      if (fresh && fresh.innerHTML !== part.innerHTML && !inUse(part)) part.replaceWith(fresh);
+    const fresh = parts(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const shown = parts(document);
+    if (Array.from(fresh.keys()).join("\n") !== Array.from(shown.keys()).join("\n")) {
+      if (!Array.from(shown.values()).some(inUse)) location.reload();
+      return;
+    }
+    for (const [name, part] of shown) {
+      if (fresh.get(name).innerHTML !== part.innerHTML && !inUse(part)) part.replaceWith(fresh.get(name));
     }
   };
 
