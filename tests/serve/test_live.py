@@ -141,7 +141,7 @@ def test_a_report_that_cannot_be_shown_is_told_and_the_run_has_ended(live):
     live.keep_in(None, told.append)
     live.listen(ScriptRunStarted(a_run()))
     reader = live.look(a_run().id)
-    live.listen(ScriptRunEnded(a_run(), report(row("old"), finished=None)))
+    live.listen(ScriptRunEnded(a_run(), report(row("old"), started="never")))
     assert "is not kept: internal error: " in told[0].text
     assert live.run(a_run().id) is None
     assert news_of(reader)[-1].has_ended
