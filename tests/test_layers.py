@@ -126,7 +126,6 @@ UNCALLED: dict[str, str] = {
     "image_delete": "of the library",
     "blob_put": "of the library",
     "retention_decide": "of the library",
-    "reload_problem": "pages show it",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
     "format_commands": "click calls it",
