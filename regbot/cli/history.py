@@ -144,6 +144,8 @@ def _line(run: RunRecord | ScriptRun, text: str) -> Line:
 
 def _why(run: ScriptRun) -> str:
     """Why a run of a script changed nothing."""
+    if run.kind == "plan" and run.plan:
+        return f"made the plan {run.plan}"
     return run.error or ("nothing to change" if run.status == "done" else run.status)
 
 

@@ -52,7 +52,7 @@ class Approvals:
             record = bot.keep_plan(journal, plan, [result], script)
         for waiting in journal.plans_in("waiting", self._config_path):
             if waiting.script == script.name and waiting != record:
-                self._lapse(waiting, "a newer one takes its place")
+                self.give_up(waiting, "a newer one takes its place")
         if record and record.state:
             self._tell(record)
             self._emit(PlanWaits(record))
@@ -86,14 +86,15 @@ class Approvals:
         for state, end, why in ends:
             for plan in self._journal.plans_in(state, self._config_path):
                 if plan.lapses is not None and plan.lapses <= end:
-                    self._lapse(plan, why)
+                    self.give_up(plan, why)
                 elif not _has_script(config, plan):
-                    self._lapse(plan, "its script is gone")
+                    self.give_up(plan, "its script is gone")
                 elif state == "approved":
                     approved.append(plan)
         return approved
 
-    def _lapse(self, plan: PlanRecord, why: str) -> None:
+    def give_up(self, plan: PlanRecord, why: str) -> None:
+        """Let a plan lapse, and tell that, unless its state has changed by now."""
         if self.journal.lapse_plan(plan):
             fields = {"script": plan.script, "plan": plan.id}
             self._emit(Message("warn", f"a plan lapsed: {why}", fields))

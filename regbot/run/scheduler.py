@@ -110,6 +110,11 @@ class Scheduler:
             self._begin_waiting()
         return is_new
 
+    def has_plan(self, plan: str) -> bool:
+        """Whether a plan waits to be applied, or is being applied."""
+        with self._lock:
+            return self._timetable.has_plan(plan)
+
     def now(self) -> datetime:
         """The time by the clock of the schedules."""
         return self._now()

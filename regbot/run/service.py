@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
-from regbot.errors import ConfigError, Conflict, NotFound, RegbotError, Stopped, UsageError
+from regbot.errors import (
+    ConfigError,
+    Conflict,
+    NotFound,
+    RegbotError,
+    Stopped,
+    StorageError,
+    UsageError,
+)
 from regbot.events import Emit, Message
 from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.plan.planfile import plan_of
@@ -128,7 +136,9 @@ class Service:
         """Run scripts when they are due, until stopped."""
         threads = [threading.Thread(target=self._attend, name="plans")]
         if self._source.watch:
-            threads.append(threading.Thread(target=self._follow, args=[self._source.watch]))
+            threads.append(
+                threading.Thread(target=self._follow, args=[self._source.watch], name="watch")
+            )
         for thread in threads:
             thread.start()
         try:
@@ -249,13 +259,13 @@ class Service:
         if self._source.watch:
             self._source.watch.follow((Path(self._source.path), *files))
 
-    def _follow(self, watch: FileWatch) -> None:
+    def _follow(self) -> None:
         """Read the config again whenever its files have changed."""
         with suppress(Stopped):
             while True:
                 self.stop.wait(_WATCHED_EVERY)
                 with self._reloading:
-                    has_changed = watch.look()
+                    has_changed = self._source.watch and self._source.watch.look()
                 if has_changed:
                     self.reload()
 
@@ -283,17 +293,30 @@ class Service:
         with suppress(Stopped):
             while True:
                 try:
-                    for plan in self._approvals.look(self.config):
-                        self._queue(plan)
+                    self._apply_approved()
                     trouble = ""
-                except RegbotError as error:
+                except StorageError as error:
                     if str(error) != trouble:
                         trouble = str(error)
                         self.emit(Message("warn", f"can't look for approved plans: {error}"))
                 self.stop.wait(_LOOKED_EVERY)
 
+    def _apply_approved(self) -> None:
+        """Apply the plans that were approved. Raises StorageError, and Stopped."""
+        for plan in self._approvals.look(self.config):
+            try:
+                self._queue(plan)
+            except (NotFound, UsageError) as error:
+                self._approvals.give_up(plan, str(error))
+
     def _queue(self, plan: PlanRecord) -> bool:
-        """Apply a plan as soon as its turn comes; False if it waits for that already."""
+        """Apply a plan as soon as its turn comes; False if it waits for that already.
+
+        Raises UsageError for one that can't be read, NotFound for one that is gone,
+        StorageError, and Stopped.
+        """
+        if self._scheduler.has_plan(plan.id):
+            return False
         content = self._approvals.journal.plan_content(plan)
         work_dir = self.config.defaults.work_dir
         actions = plan_of(content, plan.id, work_dir=work_dir).actions

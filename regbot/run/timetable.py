@@ -54,7 +54,7 @@ class Turn:
 
     def asks_the_same(self, other: Turn) -> bool:
         """Whether it is as good as another one that somebody asked for."""
-        return (self.work, self.plan, self.names) == (other.work, other.plan, other.names)
+        return (self.work, self.script.name) == (other.work, other.script.name)
 
 
 @dataclass(slots=True)
@@ -213,11 +213,14 @@ class Timetable:
 
         To apply a plan that is being applied makes no sense, so that counts as well.
         """
-        others = [*self._asked, *(going for going in self._running if going.plan)]
-        if any(turn.asks_the_same(other) for other in others):
+        if self.has_plan(turn.plan) if turn.plan else any(map(turn.asks_the_same, self._asked)):
             return False
         self._asked.append(turn)
         return True
+
+    def has_plan(self, plan: str) -> bool:
+        """Whether a plan waits to be applied, or is being applied."""
+        return any(turn.plan == plan for turn in (*self._asked, *self._running))
 
     def take(self) -> Turn | None:
         """The run whose turn it is, which begins: of those that can, the oldest."""

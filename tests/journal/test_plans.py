@@ -183,3 +183,15 @@ def test_plans_and_runs_of_the_first_version_are_taken_over(tmp_path):
             assert keep(journal, None).state == ""
         with closing(sqlite3.connect(tmp_path / "history.sqlite")) as other, other:
             other.execute("DELETE FROM plan WHERE script = 'nightly'")
+
+
+def test_many_processes_take_over_an_old_file_at_once(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "history.sqlite")) as old:
+        old.executescript(PLANS_OF_1)
+
+    def look(_number):
+        with Journal(tmp_path, patience=60) as journal:
+            return journal.plans()[0].state
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(look, range(16))) == [""] * 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -262,3 +262,48 @@ def test_a_plan_that_a_person_applies_is_not_applied_by_the_server(bot):
     assert heard.ended(0, kind="apply") == []
     shown = bot.run("show")
     assert [line.split("\t")[2] for line in shown.stdout.splitlines()] == ["applied"]
+
+
+def test_a_plan_is_applied_once_however_many_do_it_at_the_same_time(bot):
+    with serving(bot, approve=True) as (service, heard):
+        plan = made(service, heard)
+        bot.registry.forget()
+        commands = [bot.start_logged("apply", plan.id) for _ in range(4)]
+        with suppress(Conflict):
+            service.approve(plan.id)
+        codes = [command.wait(60) for command in commands]
+        heard.ended(int(0 not in codes), kind="apply", status="done")
+        deletes = [logged.path for logged in bot.registry.asked("DELETE")]
+    assert codes.count(0) + len(heard.ended(0, kind="apply", status="done")) == 1
+    assert len(deletes) == len(set(deletes)) == 2
+    with Journal(bot.state) as journal:
+        assert journal.plan(plan.id).state == "applied"
+    assert tags(bot) == LEFT
+
+
+def test_an_approved_plan_that_cant_be_read_lapses_and_stops_no_other(bot):
+    with serving(bot, approve=True) as (service, heard):
+        good = made(service, heard)
+        assert service.journal is not None
+        broken = service.journal.keep_plan(
+            b"{}",
+            made=good.made - 1,
+            config=CONFIG_PATH,
+            summary="",
+            script="clean",
+            approve_within=1e6,
+        )
+        for plan in (broken, good):
+            service.journal.approve_plan(plan.id)
+        heard.ended(kind="apply", status="done")
+        assert heard.of(PlanLapsed)[0].plan.id == broken.id
+        assert messages(heard, "not a plan")
+    assert tags(bot) == LEFT
+
+
+def test_history_tells_which_plan_a_run_made(bot):
+    with serving(bot, approve=True) as (service, heard):
+        plan = made(service, heard)
+    lines = bot.run("history", "--all").stdout.splitlines()
+    (line,) = [line.split("\t") for line in lines if "plan" in line]
+    assert (line[2], line[6]) == ("plan", f"clean: made the plan {plan.id}")
