@@ -17,7 +17,6 @@ from regbot.errors import (
     NotFound,
     RegbotError,
     Stopped,
-    StorageError,
     UsageError,
 )
 from regbot.events import Emit, Message
@@ -134,11 +133,8 @@ class Service:
 
     def serve(self) -> None:
         """Run scripts when they are due, until stopped."""
-        threads = [threading.Thread(target=self._attend, name="plans")]
-        if self._source.watch:
-            threads.append(
-                threading.Thread(target=self._follow, args=[self._source.watch], name="watch")
-            )
+        duties = [self._attend, *([self._follow] if self._source.watch else [])]
+        threads = [threading.Thread(target=duty, name="service") for duty in duties]
         for thread in threads:
             thread.start()
         try:
@@ -241,19 +237,12 @@ class Service:
 
     def _refuse(self, error: Exception) -> None:
         """Tell why a new config is not taken. The files that it names are watched too."""
-        files: tuple[Path, ...] = ()
-        match error:
-            case ConfigError():
-                problems, files = error.problems, error.files
-            case RegbotError():
-                problems = (str(error),)
-            case _:
-                problems = (f"internal error: {type(error).__name__}: {error}",)
-        self._watch_files((*self.config.files, *files))
-        self.reload_problem = "\n".join(problems)
-        for problem in problems:
+        mistakes = error if isinstance(error, ConfigError) else ConfigError([_told(error)])
+        self._watch_files((*self.config.files, *mistakes.files))
+        self.reload_problem = str(mistakes)
+        for problem in mistakes.problems:
             self.emit(Message("error", f"new config refused: {problem}"))
-        self.emit(ConfigRefused(problems))
+        self.emit(ConfigRefused(mistakes.problems))
 
     def _watch_files(self, files: Iterable[Path]) -> None:
         if self._source.watch:
@@ -295,10 +284,13 @@ class Service:
                 try:
                     self._apply_approved()
                     trouble = ""
-                except StorageError as error:
-                    if str(error) != trouble:
-                        trouble = str(error)
-                        self.emit(Message("warn", f"can't look for approved plans: {error}"))
+                except Stopped:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
+                    text = f"can't look for approved plans: {_told(error)}"
+                    if text != trouble:
+                        self.emit(Message("warn", text))
+                    trouble = text
                 self.stop.wait(_LOOKED_EVERY)
 
     def _apply_approved(self) -> None:
@@ -325,6 +317,13 @@ class Service:
         return self._scheduler.ask(
             Turn(script, now, now, "apply", is_asked=True, plan=plan.id, scripts=names)
         )
+
+
+def _told(error: Exception) -> str:
+    """What is said of an error, also of one that is a defect."""
+    if isinstance(error, RegbotError):
+        return str(error)
+    return f"internal error: {type(error).__name__}: {error}"
 
 
 @contextmanager
