@@ -58,7 +58,7 @@ class Ended:
     """A run that ended, at a time in seconds since 1970.
 
     ``was_failing``: the script's run before it had failed. ``run`` is its id, empty if it
-    is not on record.
+    is not on record. ``summary`` says what it did, if that is known already.
     """
 
     command: str
@@ -70,6 +70,7 @@ class Ended:
     seconds: float = 0.0
     outcomes: Sequence[Outcome] = ()
     was_failing: bool = False
+    summary: str = ""
 
 
 def of_start(script: str, command: str, run: str, time: float) -> Notification:
@@ -95,7 +96,8 @@ def of_run(ended: Ended, ways: Ways) -> Notification:
         error=harmless(ended.error),
         seconds=ended.seconds,
         counts=Counter(outcome.status for outcome in outcomes),
-        summary=summary(outcomes, (), seconds=ended.seconds, dry_run=is_plan),
+        summary=harmless(ended.summary)
+        or summary(outcomes, (), seconds=ended.seconds, dry_run=is_plan),
         changes=changes,
         more=more,
         link=ways.page("runs", ended.run),

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from regbot.config.values import Config
-from regbot.events import Emit, Event
+from regbot.events import Emit, Hearing
 from regbot.journal.journal import default_state
 from regbot.notify.failing import FailingScripts
-from regbot.notify.hearing import Hearing
+from regbot.notify.listening import OF_COMMANDS, OF_SERVERS, RunListener
 from regbot.notify.making import Ways
 from regbot.notify.notifier import Notifier
 from regbot.stopping import Stop
@@ -20,7 +20,7 @@ _PATIENCE = 15.0
 
 
 class Notifications:
-    """Notifies the receivers of a config of what it hears; ``emit`` is told of trouble."""
+    """Notifies the receivers of a config of what ``hear`` hears; ``emit`` is told of trouble."""
 
     def __init__(
         self,
@@ -35,17 +35,10 @@ class Notifications:
         self._notifier = Notifier(config.notify, emit, environ)
         failing = FailingScripts(config.state or default_state(), config_path, emit)
         url = config.server.url if in_server else ""
-        self._hearing = Hearing(
-            self._notifier.tell,
-            Ways(config, config_path, url),
-            failing,
-            time.time,
-            in_server=in_server,
+        listener = RunListener(
+            self._notifier.tell, Ways(config, config_path, url), failing, time.time
         )
-
-    def hear(self, event: Event) -> None:
-        """Notify those who want to be told of this."""
-        self._hearing.hear(event)
+        self.hear = Hearing(listener.hear, OF_SERVERS if in_server else OF_COMMANDS)
 
     @contextmanager
     def until(self, stop: Stop) -> Iterator[None]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from regbot.config.load import load_config
-from regbot.events import InRun, RunEnded, ScriptEnded, ScriptStarted, ignore
+from regbot.events import Hearing, InRun, RunEnded, ScriptEnded, ScriptStarted, ignore
 from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.notify.failing import FailingScripts
-from regbot.notify.hearing import Hearing
+from regbot.notify.listening import OF_COMMANDS, OF_SERVERS, RunListener
 from regbot.notify.making import Ways
 from regbot.notify.notification import MOST_CHANGES
 from regbot.oci.reference import Reference
@@ -32,13 +32,9 @@ class Told:
         config = load_config(text, filename="bot.yml", environ={}, base=Path("/srv"))
         failing = FailingScripts(folder, "/etc/bot.yml", ignore)
         self.all = []
-        self.hear = Hearing(
-            self.all.append,
-            Ways(config, "/etc/bot.yml", url),
-            failing,
-            lambda: 2000.0,
-            in_server=in_server,
-        ).hear
+        ways = Ways(config, "/etc/bot.yml", url)
+        listener = RunListener(self.all.append, ways, failing, lambda: 2000.0)
+        self.hear = Hearing(listener.hear, OF_SERVERS if in_server else OF_COMMANDS)
 
     def after(self, *events):
         """The notifications of these events alone."""

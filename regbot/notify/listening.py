@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from regbot.events import Event, InRun, RunEnded, ScriptEnded, ScriptStarted
+from regbot.events import Event, InRun, Kinds, RunEnded, ScriptEnded, ScriptStarted
 from regbot.journal.records import ScriptRun
 from regbot.notify.failing import FailingScripts
 from regbot.notify.making import Ended, Ways, of_plan, of_run, of_start
@@ -54,11 +54,16 @@ class Actions:
             return [outcome for key in keys for outcome in self._outcomes.pop(key)]
 
 
-class Hearing:
-    """Hears of the runs of a server, or of ``once`` and ``apply``.
+OF_SERVERS: Kinds = frozenset({ActionDone, ScriptRunStarted, ScriptRunEnded, PlanWaits, PlanLapsed})
+OF_COMMANDS: Kinds = frozenset({ActionDone, ScriptStarted, ScriptEnded, RunEnded})
+"""What is heard: of a server, its runs and plans as it tells them itself; else of ``once`` each
+script, and of ``apply`` the whole."""
 
-    A server tells its runs and plans itself. ``once`` is heard script by script, and
-    ``apply`` as a whole. ``wall`` gives seconds since 1970.
+
+class RunListener:
+    """Has receivers notified of the runs and plans that it hears of.
+
+    ``wall`` gives seconds since 1970.
     """
 
     def __init__(
@@ -67,21 +72,18 @@ class Hearing:
         ways: Ways,
         failing: FailingScripts,
         wall: Clock,
-        *,
-        in_server: bool,
     ) -> None:
         self._tell = tell
         self._ways = ways
         self._failing = failing
         self._wall = wall
-        self._in_server = in_server
         self._actions = Actions()
 
     def hear(self, event: Event) -> None:
         """Hear of a run or a plan."""
         match event:
             case InRun():
-                self._hear_in_run(event.run, event.event)
+                self._hear_in_run(event.run, event.script, event.event)
             case ScriptRunStarted(run=run):
                 self._tell(of_start(run.script, run.kind, run.id, run.started))
             case ScriptRunEnded(run=run):
@@ -93,16 +95,16 @@ class Hearing:
             case PlanLapsed(plan=plan):
                 self._tell(of_plan(plan, self._ways, self._wall(), what="lapsed"))
 
-    def _hear_in_run(self, run: str, event: Event) -> None:
+    def _hear_in_run(self, run: str, script: str, event: Event) -> None:
         match event:
             case ActionDone():
                 self._actions.add(run, event)
-            case ScriptStarted() if not self._in_server:
+            case ScriptStarted():
                 self._tell(of_start(event.script, "once", run, self._wall()))
-            case ScriptEnded() if not self._in_server:
+            case ScriptEnded():
                 self._tell_script(run, event)
-            case RunEnded(kind="apply") if not self._in_server:
-                self._tell_applied(run, event)
+            case RunEnded(kind="apply"):
+                self._tell_applied(run, script, event)
 
     def _tell_script(self, run: str, script: ScriptEnded) -> None:
         """A script of ``once`` ended."""
@@ -111,11 +113,11 @@ class Hearing:
         ended = replace(ended, error=script.error, seconds=script.seconds, outcomes=outcomes)
         self._tell(of_run(self._with_past(ended), self._ways))
 
-    def _tell_applied(self, run: str, applied: RunEnded) -> None:
-        """A plan was applied."""
+    def _tell_applied(self, run: str, names: str, applied: RunEnded) -> None:
+        """A plan was applied, of the scripts with these names."""
         outcomes = self._actions.take(run)
         failures = (outcome.detail for outcome in outcomes if outcome.status == "failed")
-        ended = Ended("apply", _scripts_of(outcomes), run, applied.status, self._wall())
+        ended = Ended("apply", _scripts_of(outcomes, names), run, applied.status, self._wall())
         ended = replace(ended, error=next(failures, ""), seconds=applied.seconds, outcomes=outcomes)
         self._tell(of_run(ended, self._ways))
 
@@ -127,13 +129,14 @@ class Hearing:
             outcomes = [outcome for outcome in outcomes if outcome.status != "planned"]
         ended = Ended(
             run.kind,
-            (is_apply and _scripts_of(outcomes)) or (run.script,),
+            _scripts_of(outcomes, run.script) if is_apply else (run.script,),
             run.id,
             run.status,
             self._wall(),
             run.error,
             max(0.0, (run.ended or run.started) - run.started),
             outcomes,
+            summary=run.summary,
         )
         self._tell(of_run(ended if is_apply else self._with_past(ended), self._ways))
 
@@ -145,5 +148,7 @@ class Hearing:
         return replace(ended, was_failing=was_failing)
 
 
-def _scripts_of(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(outcome.script for outcome in outcomes))
+def _scripts_of(outcomes: Iterable[Outcome], names: str) -> tuple[str, ...]:
+    """The scripts of a plan: by its actions, or without any by how the run is called."""
+    scripts = dict.fromkeys(outcome.script for outcome in outcomes)
+    return tuple(scripts) or tuple(names.split(", "))
