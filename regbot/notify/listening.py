@@ -13,7 +13,12 @@ from regbot.notify.failing import FailingScripts
 from regbot.notify.making import Ended, Ways, of_plan, of_run, of_start
 from regbot.notify.notification import Notification
 from regbot.plan.outcome import ActionDone, Outcome
-from regbot.run.service_events import PlanLapsed, PlanWaits, ScriptRunEnded, ScriptRunStarted
+from regbot.run.service_events import (
+    PlanLapsed,
+    PlanWaits,
+    ScriptRunEnded,
+    ScriptRunStarted,
+)
 from regbot.stopping import Clock
 
 
@@ -63,7 +68,7 @@ script, and of ``apply`` the whole."""
 class RunListener:
     """Has receivers notified of the runs and plans that it hears of.
 
-    ``wall`` gives seconds since 1970.
+    ``ways`` are those of the config in force. ``wall`` gives seconds since 1970.
     """
 
     def __init__(
@@ -74,7 +79,7 @@ class RunListener:
         wall: Clock,
     ) -> None:
         self._tell = tell
-        self._ways = ways
+        self.ways = ways
         self._failing = failing
         self._wall = wall
         self._actions = Actions()
@@ -90,10 +95,10 @@ class RunListener:
                 self._tell_run(run)
             case PlanWaits(plan=plan):
                 planned = self._actions.of_script(plan.script)
-                told = of_plan(plan, self._ways, self._wall(), what="approval", planned=planned)
+                told = of_plan(plan, self.ways, self._wall(), what="approval", planned=planned)
                 self._tell(told)
             case PlanLapsed(plan=plan):
-                self._tell(of_plan(plan, self._ways, self._wall(), what="lapsed"))
+                self._tell(of_plan(plan, self.ways, self._wall(), what="lapsed"))
 
     def _hear_in_run(self, run: str, script: str, event: Event) -> None:
         match event:
@@ -111,7 +116,7 @@ class RunListener:
         ended = Ended("once", (script.script,), run, script.status, self._wall())
         outcomes = self._actions.take(run, script.script)
         ended = replace(ended, error=script.error, seconds=script.seconds, outcomes=outcomes)
-        self._tell(of_run(self._with_past(ended), self._ways))
+        self._tell(of_run(self._with_past(ended), self.ways))
 
     def _tell_applied(self, run: str, names: str, applied: RunEnded) -> None:
         """A plan was applied, of the scripts with these names."""
@@ -119,7 +124,7 @@ class RunListener:
         failures = (outcome.detail for outcome in outcomes if outcome.status == "failed")
         ended = Ended("apply", _scripts_of(outcomes, names), run, applied.status, self._wall())
         ended = replace(ended, error=next(failures, ""), seconds=applied.seconds, outcomes=outcomes)
-        self._tell(of_run(ended, self._ways))
+        self._tell(of_run(ended, self.ways))
 
     def _tell_run(self, run: ScriptRun) -> None:
         """A run of a server ended."""
@@ -138,7 +143,7 @@ class RunListener:
             outcomes,
             summary=run.summary,
         )
-        self._tell(of_run(ended if is_apply else self._with_past(ended), self._ways))
+        self._tell(of_run(ended if is_apply else self._with_past(ended), self.ways))
 
     def _with_past(self, ended: Ended) -> Ended:
         """The same, with how the run before it ended. How it ended is noted for the next."""

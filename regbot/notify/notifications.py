@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from regbot.config.values import Config
-from regbot.events import Emit, Hearing
+from regbot.events import Emit, Event, Hearing
 from regbot.journal.journal import default_state
 from regbot.notify.failing import FailingScripts
 from regbot.notify.listening import OF_COMMANDS, OF_SERVERS, RunListener
 from regbot.notify.making import Ways
 from regbot.notify.notifier import Notifier
+from regbot.run.service_events import ConfigReloaded
 from regbot.stopping import Stop
 
 _PATIENCE = 15.0
@@ -33,12 +34,22 @@ class Notifications:
     ) -> None:
         """Raises UsageError for a receiver that can't be told in this installation."""
         self._notifier = Notifier(config.notify, emit, environ)
+        self._config_path = config_path
+        self._in_server = in_server
         failing = FailingScripts(config.state or default_state(), config_path, emit)
-        url = config.server.url if in_server else ""
-        listener = RunListener(
-            self._notifier.tell, Ways(config, config_path, url), failing, time.time
-        )
-        self.hear = Hearing(listener.hear, OF_SERVERS if in_server else OF_COMMANDS)
+        self._listener = RunListener(self._notifier.tell, self._ways(config), failing, time.time)
+        kinds = OF_SERVERS | {ConfigReloaded} if in_server else OF_COMMANDS
+        self.hear = Hearing(self._hear, kinds)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, ConfigReloaded):
+            self._notifier.change(event.config.notify)
+            self._listener.ways = self._ways(event.config)
+        else:
+            self._listener.hear(event)
+
+    def _ways(self, config: Config) -> Ways:
+        return Ways(config, self._config_path, config.server.url if self._in_server else "")
 
     @contextmanager
     def until(self, stop: Stop) -> Iterator[None]:

@@ -70,21 +70,23 @@ class Notifier:
     def change(self, receivers: Iterable[Receiver]) -> None:
         """Tell these receivers from now on. What waits for the others is still sent.
 
-        One that can't be told in this installation is left out, with a warning.
+        One that can't be told in this installation is left out, with an error in the log. No
+        two threads may call this at once.
         """
+        outboxes: dict[Receiver, Outbox] = {}
+        for receiver in receivers:
+            try:
+                outbox = self._outboxes.get(receiver) or self._opened(receiver)
+            except UsageError as error:
+                self._emit(Message("error", f"a receiver is not told: {error}"))
+                continue
+            outboxes[receiver] = outbox
         with self._lock:
-            before, self._outboxes = self._outboxes, {}
-            for receiver in receivers:
-                try:
-                    outbox = before.pop(receiver, None) or self._opened(receiver)
-                except UsageError as error:
-                    self._emit(Message("error", str(error)))
-                    continue
-                self._outboxes[receiver] = outbox
-            for outbox in before.values():
-                outbox.end()
-            self._past = [outbox for outbox in self._past if not outbox.wait(0)]
-            self._past += before.values()
+            gone = [box for receiver, box in self._outboxes.items() if receiver not in outboxes]
+            self._outboxes = outboxes
+            self._past = [*(outbox for outbox in self._past if not outbox.wait(0)), *gone]
+        for outbox in gone:
+            outbox.end()
 
     def close(self, stop: Stop, seconds: float) -> None:
         """Give what waits so many seconds to be sent, and log what was not.

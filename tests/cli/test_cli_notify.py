@@ -207,3 +207,15 @@ def test_server_tells_of_a_plan_that_waits(bot, inbox, start):
     assert "would delete 2 tags" in sent["summary"]
     assert len(sent["changes"]) == 2
     assert sent["plan"]["approve"].startswith(f"regbot approve {sent['plan']['id']}")
+
+
+def test_a_server_tells_the_receivers_of_the_config_in_force(bot, start):
+    with receiving() as before, receiving() as after:
+        told(bot, {"webhook": before.url, "when": ["always"]}, script="log('fine')", interval="1s")
+        process = start("server")
+        before.next()
+        told(bot, {"webhook": after.url, "when": ["always"]}, script="log('fine')", interval="1s")
+        process.send_signal(signal.SIGHUP)
+        assert json.loads(after.next().body)["event"] == "success"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0

@@ -281,3 +281,15 @@ def test_a_change_of_receivers_sends_what_waits_and_tells_the_new_ones(serve, op
     assert len(before.rest()) == 2
     assert len(both.rest()) == 3
     assert after.rest() == []
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what apprise imports
+def test_a_change_leaves_out_whom_this_installation_cannot_tell(serve, open_notifier, events):
+    inbox = serve()
+    notifier = open_notifier()
+    notifier.change([Receiver("apprise", Secret("hidden://"), "bot.yml:3"), webhook(inbox.url)])
+    notifier.tell(FAILED)
+    inbox.next()
+    (event,) = events
+    assert event.level == "error"
+    assert event.text.startswith("a receiver is not told: bot.yml:3: apprise doesn't know")
