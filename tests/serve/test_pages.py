@@ -102,6 +102,14 @@ def test_a_run_of_a_dry_run_can_be_seen_after_its_end():
     assert "data-live" not in answer.text
 
 
+def test_a_run_that_made_a_plan_leads_to_it(journal):
+    plan = "20261123-175501-ffff"
+    run = kept(journal, kind="plan", plan=plan, summary="would delete 2 tags in 1 repository")
+    answer = page(f"/runs/{run.id}", FakeService(journal=journal))
+    assert f'href="/plans/{plan}"' in answer.text
+    assert "done would delete 2 tags in 1 repository" in text_of(answer)
+
+
 def test_a_run_whose_server_is_gone_is_not_waited_for(journal):
     run = journal.begin_script(replace(RUN, id=""))
     answer = page(f"/runs/{run.id}", FakeService(journal=journal))

@@ -215,17 +215,32 @@ def test_without_javascript_the_pages_say_the_same(server, paths, tmp_path):
         plain.shoot("repositories-without-javascript")
 
 
+TOKEN = "a-token-of-the-tests"
+
+
 @pytest.fixture
-def waiting(registry, tmp_path):
-    """A server whose only script goes on until the tag ``go`` is in a repository of its own."""
-    script = WAITS.format(host=registry.host).replace("team/app", "team/live")
-    push_raw(registry, "team/live", "latest", make_image())
+def waits(registry, tmp_path):
+    """Begins servers whose only script goes on until the tag ``go`` is in its repository."""
+    repository = f"team/{tmp_path.name}".lower()
+    push_raw(registry, repository, "latest", make_image())
     hosts = [{"registry": registry.host, "tls": "disabled", "reqPerSec": 10}]
-    server = {"token": "a-token-of-the-tests"}
-    scripts = [{"name": "waits", "script": script}]
-    path = write_config(tmp_path, scripts, creds=hosts, server=server)
-    make_due(path)
-    with serving(path) as server:
+    script = WAITS.format(host=registry.host).replace("team/app", repository)
+
+    def begin(**settings):
+        scripts, section = [{"name": "waits", "script": script}], {"token": TOKEN, **settings}
+        path = write_config(tmp_path, scripts, creds=hosts, server=section)
+        make_due(path)
+        return serving(path)
+
+    def end():
+        push_raw(registry, repository, "go", make_image())
+
+    return begin, end
+
+
+@pytest.fixture
+def waiting(waits):
+    with waits[0]() as server:
         yield server
 
 
@@ -237,7 +252,8 @@ def until(browser, condition):
         time.sleep(0.05)
 
 
-def test_lines_of_a_run_appear_by_themselves_and_then_how_it_ended(browser, registry, waiting):
+def test_lines_of_a_run_appear_by_themselves_and_then_how_it_ended(browser, waiting, waits):
+    _, end = waits
     browser.look_like()
     browser.open(waiting.url + "/")
     until(browser, "document.body.innerText.includes('Running now')")
@@ -246,30 +262,47 @@ def test_lines_of_a_run_appear_by_themselves_and_then_how_it_ended(browser, regi
     before = browser.run(f"return {lines}")
     until(browser, f"{lines} > {before + 3}")
     assert "New lines appear by themselves." in browser.run(TEXT)
-    push_raw(registry, "team/live", "go", make_image())
+    end()
     until(browser, "document.querySelector('.status.done')")
     until(browser, "document.getElementById('log').innerText.includes('script finished')")
     assert "New lines" not in browser.run(TEXT)
 
 
-def test_what_somebody_is_at_is_left_as_it_is(browser, registry, waiting):
+def test_what_somebody_is_at_is_left_as_it_is(browser, waiting, waits):
+    _, end = waits
     browser.look_like()
     browser.open(waiting.url + "/")
     until(browser, "document.body.innerText.includes('runs now')")
     browser.click("details.ask summary")
     browser.type("input[type=password]", "half of it")
-    push_raw(registry, "team/live", "go", make_image())
+    end()
     until(browser, "!document.body.innerText.includes('Running now')")
     value = "return document.querySelector('input[type=password]').value"
     assert browser.run(value) == "half of it"
 
 
-def test_the_page_of_scripts_changes_by_itself(browser, registry, waiting):
+def test_the_page_of_scripts_changes_by_itself(browser, waiting, waits):
+    _, end = waits
     browser.look_like()
     browser.open(waiting.url + "/")
     until(browser, "document.body.innerText.includes('runs now')")
     browser.run("document.documentElement.dataset.mark = 'the same page'")
-    push_raw(registry, "team/live", "go", make_image())
+    end()
     until(browser, "!document.body.innerText.includes('runs now')")
     assert browser.run("return document.documentElement.dataset.mark") == "the same page"
     assert "Running now" not in browser.run(TEXT)
+
+
+def test_who_has_shown_the_token_once_sees_live_lines(browser, waits):
+    begin, end = waits
+    with begin(readToken=f"{TOKEN}-to-read") as server:
+        browser.look_like()
+        browser.open(server.url.replace("://", f"://me:{TOKEN}-to-read@") + "/")
+        browser.open(server.url + "/")
+        until(browser, "document.body.innerText.includes('Running now')")
+        browser.click("#running + ul a")
+        lines = "document.querySelectorAll('#log li').length"
+        before = browser.run(f"return {lines}")
+        until(browser, f"{lines} > {before + 3}")
+        end()
+        until(browser, "document.querySelector('.status.done')")

@@ -44,14 +44,18 @@ class Serving:
         return [run for run in runs if run.script == script and run.kind != "before"]
 
     def ended(self, script: str) -> ScriptRun:
-        """The last run of a script, when it has ended."""
+        """The last run of a script, when it has ended and left its page."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for run in self.runs(script):
-                if run.status != "running":
+                if run.status != "running" and self.has_page(run):
                     return run
             time.sleep(0.05)
         raise AssertionError(f"{script} does not end:\n{''.join(self.log)}")
+
+    def has_page(self, run: ScriptRun) -> bool:
+        with Journal(self.folder / "state") as journal:
+            return bool(journal.pages.of(run.id).log)
 
 
 def write_config(folder: Path, scripts: Sequence[Mapping[str, Any]], **more: Any) -> Path:
