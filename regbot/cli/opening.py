@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from regbot.lua.finding import Reader
     from regbot.notify.notifications import Notifications
     from regbot.run.bot import Bot, Options
-    from regbot.run.service import ConfigSource, Service
+    from regbot.run.reloading import ConfigSource
+    from regbot.run.service import Service
 
 
 def read_config(path: str | None, reader: Reader | None = None) -> Config:

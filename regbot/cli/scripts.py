@@ -123,7 +123,7 @@ def server(
     """
     from regbot.events import Event, RunEnded, plain
     from regbot.run.bot import Options
-    from regbot.run.service import ConfigSource
+    from regbot.run.reloading import ConfigSource
     from regbot.run.watch import FileWatch
 
     if watch and config_path == "-":

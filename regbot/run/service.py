@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
 from regbot.errors import (
-    ConfigError,
     Conflict,
     NotFound,
-    RegbotError,
     Stopped,
     UsageError,
 )
@@ -25,12 +22,12 @@ from regbot.plan.planfile import plan_of
 from regbot.run.approval import Approvals
 from regbot.run.bot import Options, assemble
 from regbot.run.currentbot import CurrentBot
+from regbot.run.reloading import ConfigSource, Reloading, told
 from regbot.run.scheduler import Scheduler
-from regbot.run.service_events import ConfigRefused, ConfigReloaded
+from regbot.run.service_events import ConfigReloaded
 from regbot.run.service_record import ServiceRecord, service_record
 from regbot.run.timetable import Turn, Work, due_rules
 from regbot.run.turnwork import TurnWork
-from regbot.run.watch import FileWatch
 from regbot.stopping import Stop
 from regbot.values import dataclass
 
@@ -39,10 +36,6 @@ if TYPE_CHECKING:
 
 _WATCHED_EVERY = 1.0
 """Seconds after which the files of the config are looked at again."""
-_OTHER_STATE = (
-    "{path}: defaults.state names another folder, and a server can't change that"
-    " (start the server anew)"
-)
 _LOOKED_EVERY = 2.0
 """Seconds after which the journal is looked at again for plans that were approved."""
 
@@ -64,25 +57,8 @@ class ScriptState:
     last_success: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigSource:
-    """Where a server's config comes from, to be read again when it changes.
-
-    ``path`` is its absolute path, or ``-`` for standard input. ``read`` raises ConfigError
-    with all mistakes. ``watch`` looks at its files, if they are watched.
-    """
-
-    path: str
-    read: Callable[[], Config]
-    watch: FileWatch | None = None
-
-
 class Service:
-    """A server. All but ``serve`` is for any thread.
-
-    ``reload_problem`` has the mistakes of the last config that was refused, one a line; it
-    is empty if the last one was not.
-    """
+    """A server. All but ``serve`` is for any thread."""
 
     def __init__(
         self,
@@ -95,11 +71,9 @@ class Service:
     ) -> None:
         self.emit = emit
         self.stop = bots.bot.stop
-        self.reload_problem = ""
         self._bots = bots
         self._record = record
-        self._source = source
-        self._reloading = threading.Lock()
+        self._reloading = Reloading(source, emit)
         self._approvals = Approvals(record.journal, self.config_path, emit, time.time)
         self._work = TurnWork(record, self._approvals, emit, with_reports=with_reports)
         self._scheduler = Scheduler(
@@ -127,13 +101,18 @@ class Service:
         return self._bots.bot.config_path
 
     @property
+    def reload_problem(self) -> str:
+        """The mistakes of the last config that was read, one a line, if it was refused."""
+        return self._reloading.problem
+
+    @property
     def journal(self) -> Journal | None:
         """The journal; None in a dry run, and where it can't be written."""
         return self._record.journal
 
     def serve(self) -> None:
         """Run scripts when they are due, until stopped."""
-        duties = [self._attend, *([self._follow] if self._source.watch else [])]
+        duties = [self._attend, *([self._follow] if self._reloading.watches else [])]
         threads = [threading.Thread(target=duty, name="service") for duty in duties]
         for thread in threads:
             thread.start()
@@ -208,54 +187,23 @@ class Service:
         What runs goes on with the config that it began with. A config with mistakes is
         refused, with its problems in the log, and the one before stays in force.
         """
-        with self._reloading:
-            if self.stop.asked:
-                return False
-            try:
-                config = self._read()
-                self._bots.replace(config)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
-                self._refuse(error)
-                return False
-            self.reload_problem = ""
-            self._record.change(self._bots.bot.journal_settings)
-            self._watch_files(config.files)
-            rules = due_rules(config)
-            self.emit(Message("info", "config reloaded", {"scripts": len(rules)}))
-            self._scheduler.change(rules, config.parallel)
-            self.emit(ConfigReloaded(config))
-            return True
+        return not self.stop.asked and self._reloading.attempt(self.config, self._take)
 
-    def _read(self) -> Config:
-        """The config as it is now. Raises ConfigError, and UsageError."""
-        if self.config_path == "-":
-            raise UsageError("standard input can't be read again (name a file after -c)")
-        config = self._source.read()
-        if config.state != self.config.state:
-            raise ConfigError([_OTHER_STATE.format(path=self.config_path)], config.files)
-        return config
-
-    def _refuse(self, error: Exception) -> None:
-        """Tell why a new config is not taken. The files that it names are watched too."""
-        mistakes = error if isinstance(error, ConfigError) else ConfigError([_told(error)])
-        self._watch_files((*self.config.files, *mistakes.files))
-        self.reload_problem = str(mistakes)
-        for problem in mistakes.problems:
-            self.emit(Message("error", f"new config refused: {problem}"))
-        self.emit(ConfigRefused(mistakes.problems))
-
-    def _watch_files(self, files: Iterable[Path]) -> None:
-        if self._source.watch:
-            self._source.watch.follow((Path(self._source.path), *files))
+    def _take(self, config: Config) -> None:
+        """Go on with a new config."""
+        self._bots.replace(config)
+        self._record.change(self._bots.bot.journal_settings)
+        rules = due_rules(config)
+        self.emit(Message("info", "config reloaded", {"scripts": len(rules)}))
+        self._scheduler.change(rules, config.parallel)
+        self.emit(ConfigReloaded(config))
 
     def _follow(self) -> None:
         """Read the config again whenever its files have changed."""
         with suppress(Stopped):
             while True:
                 self.stop.wait(_WATCHED_EVERY)
-                with self._reloading:
-                    has_changed = self._source.watch and self._source.watch.look()
-                if has_changed:
+                if self._reloading.has_changed():
                     self.reload()
 
     def _ask(self, work: Work, name: str) -> None:
@@ -287,7 +235,7 @@ class Service:
                 except Stopped:
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
-                    text = f"can't look for approved plans: {_told(error)}"
+                    text = f"can't look for approved plans: {told(error)}"
                     if text != trouble:
                         self.emit(Message("warn", text))
                     trouble = text
@@ -317,13 +265,6 @@ class Service:
         return self._scheduler.ask(
             Turn(script, now, now, "apply", is_asked=True, plan=plan.id, scripts=names)
         )
-
-
-def _told(error: Exception) -> str:
-    """What is said of an error, also of one that is a defect."""
-    if isinstance(error, RegbotError):
-        return str(error)
-    return f"internal error: {type(error).__name__}: {error}"
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from regbot.errors import Conflict, NotFound, StateInUse, Stopped
 from regbot.journal.journal import Journal
 from regbot.oci.reference import Reference
 from regbot.run.bot import Options
-from regbot.run.service import ConfigSource, open_service
+from regbot.run.reloading import ConfigSource
+from regbot.run.service import open_service
 from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
 from regbot.store.ocidir import OciDirStore
 

@@ -15,7 +15,8 @@ from regbot.config.values import Config
 from regbot.events import Event, bare
 from regbot.journal.records import ScriptRun
 from regbot.run.bot import Options
-from regbot.run.service import ConfigSource, ScriptState, Service, open_service
+from regbot.run.reloading import ConfigSource
+from regbot.run.service import ScriptState, Service, open_service
 from regbot.run.service_events import ScriptRunEnded
 
 CONFIG_PATH = "/etc/regbot.yml"
