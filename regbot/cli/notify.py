@@ -44,4 +44,5 @@ def notify(config_path: str) -> int:
         problem = deliver(channel, test, stop, Tries(1)).problem
         show_text(f"{receiver}: {problem or 'it was reached'}")
         code = EXIT_FAILED if problem else code
+    poster.close()
     return code

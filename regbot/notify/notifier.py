@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 
@@ -16,6 +17,8 @@ from regbot.notify.posting import TIMEOUTS, Poster
 from regbot.notify.settings import Receiver
 from regbot.stopping import FINISHED_BY, Stop
 
+_TELLS_AFTER = 1.0
+"""Seconds after which it is told that the end waits for receivers."""
 _LOOKS_AT_STOP = 0.05
 """Seconds after which the end looks whether it has to hurry."""
 
@@ -98,13 +101,21 @@ class Notifier:
             self._outboxes, self._past = {}, []
         for outbox in outboxes:
             outbox.end()
-        patience = stop.to_finish(seconds, FINISHED_BY)
-        while not all(outbox.wait(_LOOKS_AT_STOP) for outbox in outboxes):
-            if patience.reason():
-                self._stop.ask()
-                break
+        self._wait_for(outboxes, stop.to_finish(seconds, FINISHED_BY))
+        self._stop.ask()
         for outbox in outboxes:
             outbox.tell_unsent()
+        self._poster.close()
+
+    def _wait_for(self, outboxes: Iterable[Outbox], patience: Stop) -> None:
+        """Wait until all is sent, or ``patience`` is at its end. If it takes long, tell why."""
+        began, is_told = time.monotonic(), False
+        while not all(outbox.wait(_LOOKS_AT_STOP) for outbox in outboxes):
+            if patience.reason():
+                return
+            if not is_told and time.monotonic() - began > _TELLS_AFTER:
+                is_told = True
+                self._emit(Message("info", "waiting until all notifications are sent"))
 
     def _opened(self, receiver: Receiver) -> Outbox:
         warn = partial(_warn, self._emit, receiver)

@@ -10,13 +10,13 @@ from urllib.parse import unquote, urlsplit
 from regbot.errors import ConnectionFailed, CredentialError, InvalidValue, Stopped
 from regbot.events import ignore
 from regbot.http.cutting import Cutter, Timeouts
-from regbot.http.exchange import Request, Response
+from regbot.http.exchange import Request
 from regbot.http.hosts import HostSettings, Secret, basic
 from regbot.http.pacing import OVERLOADED, Holders, Patience, Surroundings, parse_retry_after
 from regbot.http.peers import CERTIFICATES, Options, Peer
 from regbot.http.proxies import Proxies
 from regbot.http.redirects import REDIRECTS, redirected
-from regbot.http.urls import origin, without_user
+from regbot.http.urls import without_user
 from regbot.http.wire import WireSender
 from regbot.stopping import Stop
 from regbot.values import dataclass
@@ -39,27 +39,35 @@ class Delivery:
 
 
 class Poster:
-    """Posts to any URL, until ``stop`` says so, by the proxies of an environment."""
+    """Posts to any URL, until ``stop`` says so, by the proxies of an environment.
+
+    Threads may share it: its connections, and what it trusts, are those of all receivers.
+    """
 
     def __init__(
         self, environ: Mapping[str, str], stop: Stop, timeouts: Timeouts = TIMEOUTS
     ) -> None:
-        self._stop = stop
-        self._world = Surroundings(time.monotonic, time.time, Stop.wait, random.random, ignore)
-        self._proxies = Proxies.from_environment(environ)
-        self._cutter = Cutter(time.monotonic)
-        self._options = Options(
-            self._world, environ, Patience(), timeouts, CERTIFICATES, f"regbot/{__version__}"
+        world = Surroundings(time.monotonic, time.time, Stop.wait, random.random, ignore)
+        user_agent = f"regbot/{__version__}"
+        self._peer = Peer(
+            HostSettings("a receiver"),
+            Options(world, environ, Patience(), timeouts, CERTIFICATES, user_agent),
+            Proxies.from_environment(environ),
+            Holders(),
+            Cutter(time.monotonic),
+            None,
         )
+        self._sender = WireSender(self._peer, world=world, stop=stop, limit=0)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
         """Send a body once. A redirect is followed only to where scheme, host and port stay."""
         try:
             request = _request(url, body, headers)
             for _ in range(_MOST_REDIRECTS + 1):
-                status, answered = self._send(request)
+                with self._sender.send(request) as answer:
+                    status, answered = answer.status, answer.headers
                 if status not in REDIRECTS:
-                    return self._judged(status, answered)
+                    return _judged(status, answered)
                 request = redirected(request, status, answered.get("Location", ""))
         except InvalidValue:
             return Delivery("it is redirected elsewhere (write the URL where it leads to)")
@@ -71,23 +79,9 @@ class Poster:
             return Delivery("there was no time left")
         return Delivery(f"it is redirected more than {_MOST_REDIRECTS} times")
 
-    def _send(self, request: Request) -> tuple[int, Mapping[str, str]]:
-        """The status and the headers of the answer. What else it has is of no interest."""
-        _, host, _ = origin(request.url)
-        peer = Peer(HostSettings(host), self._options, self._proxies, Holders(), self._cutter, None)
-        try:
-            sender = WireSender(peer, world=self._world, stop=self._stop, limit=0)
-            answer: Response = sender.send(request)
-            with answer:
-                return answer.status, answer.headers
-        finally:
-            peer.close()
-
-    def _judged(self, status: int, headers: Mapping[str, str]) -> Delivery:
-        if 200 <= status < 300:
-            return Delivery()
-        after = parse_retry_after(headers.get("Retry-After", ""), time.time())
-        return Delivery(f"it answered with status {status}", status in OVERLOADED, after)
+    def close(self) -> None:
+        """Close all connections."""
+        self._peer.close()
 
 
 def _request(url: str, body: bytes, headers: Mapping[str, str]) -> Request:
@@ -98,6 +92,13 @@ def _request(url: str, body: bytes, headers: Mapping[str, str]) -> Request:
     return Request(
         "POST", without_user(url), headers=headers, body=body, authorization=authorization
     )
+
+
+def _judged(status: int, headers: Mapping[str, str]) -> Delivery:
+    if 200 <= status < 300:
+        return Delivery()
+    after = parse_retry_after(headers.get("Retry-After", ""), time.time())
+    return Delivery(f"it answered with status {status}", status in OVERLOADED, after)
 
 
 def _without_advice(why: str) -> str:
