@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from regbot.redaction import redacted
 from regbot.values import dataclass
@@ -230,13 +230,26 @@ class ScriptStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptEnded(Event):
-    """A script ended. ``error`` says why it failed or was stopped."""
+class RunResult:
+    """How a run of a script ended, and why. ``seconds`` is how long it took.
+
+    ``guarded``: it failed because its guard stopped it. ``value`` is what the script
+    returned, for who runs it.
+    """
 
     script: str
     status: Ending
-    seconds: float
     error: str = ""
+    seconds: float = 0.0
+    guarded: bool = False
+    value: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptEnded(Event):
+    """A script ended."""
+
+    result: RunResult
     dry_run: bool = False
 
 

@@ -18,6 +18,7 @@ from regbot.events import (
     InRun,
     Level,
     RunEnded,
+    RunResult,
     ScriptEnded,
     ScriptStarted,
     bare,
@@ -92,7 +93,7 @@ def _is_seen(event: Event, seen: Seen) -> bool:
     if seen == "no":
         return False
     match event:
-        case ScriptStarted() | RunEnded() | ScriptEnded(status="done"):
+        case ScriptStarted() | RunEnded() | ScriptEnded(result=RunResult(status="done")):
             return True
         case ActionDone():
             status = event.outcome.status

@@ -145,7 +145,7 @@ class Progress:
             case ScriptStarted():
                 self._parts[event.script] = _Part(event.script)
             case ScriptEnded():
-                self._parts.pop(event.script, None)
+                self._parts.pop(event.result.script, None)
             case RepositoryStarted() | TagsListed() | ActionStarted():
                 self._part(event.script).at = event
             case StepsAhead():

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from regbot.events import Event, InRun, Kinds, RunEnded, ScriptEnded, ScriptStarted
+from regbot.events import Event, InRun, Kinds, RunEnded, RunResult, ScriptEnded, ScriptStarted
 from regbot.journal.records import ScriptRun
 from regbot.notify.failing import FailingScripts
 from regbot.notify.making import Ended, Ways, of_plan, of_run, of_start
@@ -107,11 +107,11 @@ class RunListener:
             case ScriptStarted():
                 self._tell(of_start(event.script, "once", run, self._wall()))
             case ScriptEnded():
-                self._tell_script(run, event)
+                self._tell_script(run, event.result)
             case RunEnded(kind="apply"):
                 self._tell_applied(run, script, event)
 
-    def _tell_script(self, run: str, script: ScriptEnded) -> None:
+    def _tell_script(self, run: str, script: RunResult) -> None:
         """A script of ``once`` ended."""
         ended = Ended("once", (script.script,), run, script.status, self._wall())
         outcomes = self._actions.take(run, script.script)

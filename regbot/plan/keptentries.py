@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any, get_args
 
 from regbot.errors import InvalidValue
-from regbot.events import Ending
+from regbot.events import Ending, RunResult
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.fields import Fields, escaped, moment, nullable, parsed, switch, text
 from regbot.plan.kept import Kept
-from regbot.plan.outcome import RunLine
 from regbot.store.layout import absolute
 
 _reference = parsed(partial(Reference.parse, default_tag=None))
@@ -44,7 +43,7 @@ def kept_of(entry: object) -> Kept:
     return kept
 
 
-def script_entry(script: RunLine) -> Mapping[str, Any]:
+def script_entry(script: RunResult) -> Mapping[str, Any]:
     """How a script ended, as it stands in the file."""
     return {
         "script": escaped(script.script),
@@ -54,10 +53,10 @@ def script_entry(script: RunLine) -> Mapping[str, Any]:
     }
 
 
-def script_of(entry: object) -> RunLine:
+def script_of(entry: object) -> RunResult:
     """How an entry says that a script ended. Raises InvalidValue."""
     fields = Fields(entry)
-    script = RunLine(
+    script = RunResult(
         fields.read("script", text),
         fields.read("status", _ending),
         fields.get("error", text, ""),

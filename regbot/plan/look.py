@@ -67,7 +67,7 @@ def look_at_tag(
     except NotFound:
         if not action.may_be_gone:
             raise
-        return Applied(action.digest, ALREADY_GONE)
+        return Applied(action.digest, ALREADY_GONE, was_gone=True)
     current = content.digest
     target = Target(
         reader,
@@ -102,7 +102,7 @@ def look_at_manifest(
     except NotFound:
         if not action.may_be_gone:
             raise
-        return Applied(action.digest, ALREADY_GONE)
+        return Applied(action.digest, ALREADY_GONE, was_gone=True)
     return Target(reader, action.digest, action.digest, tags, content=content)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from regbot.errors import RegbotError
-from regbot.events import Emit, Ending, Event
+from regbot.events import Emit, Event
 from regbot.image.copy import Carried
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag
@@ -27,17 +27,19 @@ or a timeout, so it may have happened or not."""
 class Applied:
     """What an action did. ``digest`` is what it was about, ``detail`` why nothing was done.
 
-    ``carried`` is what a copy brought beside the image.
+    ``carried`` is what a copy brought beside the image. ``was_gone``: a delete found nothing
+    to take.
     """
 
     digest: Digest | None = None
     detail: str = ""
     status: Literal["done", "unchanged", "skipped"] = "done"
     carried: tuple[Carried, ...] = ()
+    was_gone: bool = False
 
 
 ALREADY_GONE = "already gone"
-"""The detail of a delete that found nothing to take."""
+"""The detail of a delete that found nothing to take, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Outcome:
 
     ``digest`` is what it was about, when that is known; ``detail`` says why it was
     skipped, failed or stopped; ``evidence`` is what a delete took away, where it was
-    gathered; ``carried`` is what a copy brought beside the image.
+    gathered; ``carried`` is what a copy brought beside the image. ``was_gone``: a delete
+    found nothing to take, which counts as done.
     """
 
     script: str
@@ -56,11 +59,7 @@ class Outcome:
     detail: str = ""
     evidence: Evidence | None = None
     carried: tuple[Carried, ...] = ()
-
-    @property
-    def was_gone(self) -> bool:
-        """Whether a delete found nothing to take."""
-        return self.status == "done" and self.detail == ALREADY_GONE
+    was_gone: bool = False
 
     @property
     def taken_tags(self) -> tuple[Tag, ...]:
@@ -73,16 +72,6 @@ class Outcome:
     def __repr__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
         return f"<Outcome {self.status}: {self.action.verb} {self.action.reference}{detail}>"
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """One run of a script, how it ended, and why. ``seconds`` is how long it took."""
-
-    script: str
-    status: Ending
-    error: str = ""
-    seconds: float = 0.0
 
 
 class Outcomes:
@@ -176,6 +165,7 @@ class Record:
                 applied.detail,
                 evidence,
                 applied.carried,
+                applied.was_gone,
             )
         )
 

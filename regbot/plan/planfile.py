@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from regbot.errors import InvalidValue, RegbotError, UsageError
+from regbot.events import RunResult
 from regbot.files import write_out, writing
 from regbot.plan.carrying import Planned
 from regbot.plan.fields import Fields, list_of, moment, text
 from regbot.plan.kept import Kept
 from regbot.plan.keptentries import kept_entry, kept_of, script_entry, script_of
-from regbot.plan.outcome import RunLine
 from regbot.plan.planentries import entry_of, planned_of
 from regbot.units import format_moment
 from regbot.values import dataclass
@@ -38,10 +38,10 @@ class Plan:
     fingerprint: str
     actions: tuple[Planned, ...]
     kept: tuple[Kept, ...] = ()
-    scripts: tuple[RunLine, ...] = ()
+    scripts: tuple[RunResult, ...] = ()
 
     @property
-    def lacking(self) -> tuple[RunLine, ...]:
+    def lacking(self) -> tuple[RunResult, ...]:
         """The scripts whose actions are not in the plan."""
         return tuple(script for script in self.scripts if script.status != "done")
 

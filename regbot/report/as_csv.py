@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 
-from regbot.plan.outcome import RunLine
+from regbot.events import RunResult
 from regbot.report.model import Report, RepositoryLine, Row
 from regbot.report.shown import moment, visible
 
@@ -44,7 +44,7 @@ def _lines(report: Report) -> Iterator[Cells]:
     yield from map(_of_action, report.rows_by_urgency)
 
 
-def _of_run(run: RunLine) -> Cells:
+def _of_run(run: RunResult) -> Cells:
     return {"line": "script", "script": run.script, "status": run.status, "detail": run.error}
 
 

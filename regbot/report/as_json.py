@@ -14,6 +14,8 @@ SCHEMA_VERSION = 1
 """Increases when a field is removed or changes its meaning. Fields may be added any time."""
 
 _MOMENTS = ("started", "finished", "created")
+_LEFT_OUT = ("value", "guarded")
+"""What a script returned is for its caller, and why a guard stopped it is its error."""
 
 
 def as_json(report: Report) -> str:
@@ -28,7 +30,9 @@ def as_json(report: Report) -> str:
 
 
 def _object(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {_camel(name): _value(name, value) for name, value in fields.items()}
+    return {
+        _camel(name): _value(name, value) for name, value in fields.items() if name not in _LEFT_OUT
+    }
 
 
 def _value(name: str, value: object) -> object:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from regbot.events import RunResult
 from regbot.oci.reference import Reference
 from regbot.plan.action import Action, CopyImage, DeleteManifest, DeleteTag
 from regbot.plan.evidence import Evidence
-from regbot.plan.outcome import Outcome, RunLine
+from regbot.plan.outcome import Outcome
 from regbot.report.freeable import Accounts, Freed, Kept, read_kept
-from regbot.report.model import Kind, Ran, Report, RepositoryLine, Row
+from regbot.report.model import Kind, Report, RepositoryLine, Row
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
 from regbot.version import __version__
@@ -18,7 +19,7 @@ from regbot.version import __version__
 
 def build_report(
     outcomes: Sequence[Outcome],
-    results: Sequence[Ran],
+    results: Sequence[RunResult],
     *,
     kind: Kind,
     dry_run: bool,
@@ -46,7 +47,7 @@ def build_report(
         started=started,
         finished=finished,
         version=__version__,
-        runs=tuple(RunLine(run.script, run.status, run.error, run.seconds) for run in results),
+        runs=tuple(results),
         repositories=tuple(
             _line(script, repository, of_line, accounts.get(_place(repository)))
             for (script, repository), of_line in lines.items()

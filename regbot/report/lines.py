@@ -65,7 +65,7 @@ def level_of(event: Event) -> Level | None:
         case ActionDone():
             return OF_STATUSES.get(event.outcome.status, "info")
         case ScriptEnded():
-            return OF_ENDINGS[event.status]
+            return OF_ENDINGS[event.result.status]
         case RunEnded():
             return "info" if event.id else "debug"
     return _OF_EVENTS.get(type(event))
@@ -104,11 +104,12 @@ def _of_run(event: Event) -> tuple[str, Fields]:
         case ScriptStarted():
             return "script started", {"script": event.script, **_dry_run(on=event.dry_run)}
         case ScriptEnded():
-            text = "script finished" if event.status == "done" else f"script {event.status}"
+            result = event.result
+            text = "script finished" if result.status == "done" else f"script {result.status}"
             return text, {
-                "script": event.script,
-                **({"error": event.error} if event.error else {}),
-                "seconds": round(event.seconds, 3),
+                "script": result.script,
+                **({"error": result.error} if result.error else {}),
+                "seconds": round(result.seconds, 3),
                 **_dry_run(on=event.dry_run),
             }
         case RunStarted():

@@ -7,10 +7,10 @@ means unknown; ``unknown`` of a repository says why.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal, Protocol
+from typing import Literal
 
-from regbot.events import Ending
-from regbot.plan.outcome import RunLine, Status
+from regbot.events import RunResult
+from regbot.plan.outcome import Status
 from regbot.values import dataclass
 
 Kind = Literal["once", "server", "plan", "apply", "run", "library"]
@@ -22,30 +22,6 @@ _URGENT = 3
 
 RowStatus = Status | Literal["kept", "begun", "restored"]
 """Rows of tables may also be about what a plan keeps, what a run began, and an undo."""
-
-
-class Ran(Protocol):
-    """The result of one run of a script."""
-
-    @property
-    def script(self) -> str:
-        """The script's name."""
-        ...
-
-    @property
-    def status(self) -> Ending:
-        """How it ended."""
-        ...
-
-    @property
-    def error(self) -> str:
-        """Why it failed or stopped."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +95,7 @@ class Report:
     started: float
     finished: float
     version: str
-    runs: tuple[RunLine, ...] = ()
+    runs: tuple[RunResult, ...] = ()
     repositories: tuple[RepositoryLine, ...] = ()
     rows: tuple[Row, ...] = ()
 
@@ -130,7 +106,7 @@ class Report:
         return {status: counter[status] for status in STATUSES if counter[status]}
 
     @property
-    def troubled_runs(self) -> tuple[RunLine, ...]:
+    def troubled_runs(self) -> tuple[RunResult, ...]:
         """The scripts that failed or were stopped."""
         return tuple(run for run in self.runs if run.status != "done")
 

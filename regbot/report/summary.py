@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from regbot.events import RunResult
 from regbot.oci.reference import Reference
 from regbot.plan.action import (
     Action,
@@ -22,7 +23,6 @@ from regbot.plan.action import (
     PutManifest,
 )
 from regbot.plan.outcome import Outcome
-from regbot.report.model import Ran
 from regbot.report.shown import seconds as shown_seconds
 from regbot.report.shown import visible
 
@@ -56,7 +56,7 @@ class PutBack(Protocol):
 
 def summary(
     outcomes: Sequence[Outcome],
-    runs: Sequence[Ran],
+    runs: Sequence[RunResult],
     *,
     seconds: float,
     dry_run: bool = False,
@@ -143,7 +143,7 @@ def _others(statuses: Mapping[str, int], noun: str = "") -> str:
     return ", ".join(texts)
 
 
-def _scripts(runs: Sequence[Ran], status: str, word: str) -> str:
+def _scripts(runs: Sequence[RunResult], status: str, word: str) -> str:
     """Which scripts failed or were stopped."""
     names = [visible(run.script) for run in runs if run.status == status]
     if not names:

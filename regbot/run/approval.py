@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from regbot.config.values import Config, Script
 from regbot.errors import Conflict
-from regbot.events import Emit, Message
+from regbot.events import Emit, Message, RunResult
 from regbot.journal.journal import Journal
 from regbot.journal.records import PlanRecord, PlanState
 from regbot.run.bot import Bot
 from regbot.run.service_events import PlanLapsed, PlanWaits
-from regbot.run.services import RunResult
 from regbot.units import format_moment
 
 

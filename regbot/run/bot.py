@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import Emit, Ending, RunEnded, RunStarted, StepsAhead, in_run
+from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, StepsAhead, in_run
 from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
 from regbot.journal.naming import new_id
@@ -21,13 +21,13 @@ from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
 from regbot.plan.carrying import Planned, carry_out, planned_from
 from regbot.plan.executor import Executor, Terms
-from regbot.plan.outcome import ActionDone, Outcome, Outcomes, RunLine
+from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
 from regbot.run.job import run_script, session_of
 from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
-from regbot.run.services import RunResult, Services
+from regbot.run.services import Services
 from regbot.stopping import GRACE, Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
@@ -147,9 +147,8 @@ class Bot:
                 stores or self.stores(),
                 lambda name: self.script(name).guard,
             )
-        scripts = tuple(RunLine(run.script, run.status, run.error, run.seconds) for run in results)
         actions = tuple(planned_from(outcomes.all))
-        return Plan(time.time(), self.config.fingerprint, actions, kept, scripts)
+        return Plan(time.time(), self.config.fingerprint, actions, kept, tuple(results))
 
     def keep_plan(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 from regbot.config.values import Script
 from regbot.errors import GuardBroken, RegbotError, ScriptError, ScriptTimeout, Stopped
-from regbot.events import Ending, ScriptEnded, ScriptStarted, StepsAhead, in_run
+from regbot.events import Ending, RunResult, ScriptEnded, ScriptStarted, StepsAhead, in_run
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
@@ -21,7 +21,7 @@ from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
 from regbot.run.repositories import EachRepository, Place, told_with
-from regbot.run.services import RunResult, Services
+from regbot.run.services import Services
 from regbot.stopping import Stop
 from regbot.values import dataclass
 
@@ -54,8 +54,9 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
             f"{script.name}: internal error: {type(reason).__name__}: {reason}",
         )
     seconds = time.monotonic() - started
-    services.emit(ScriptEnded(script.name, status, seconds, error, services.dry_run))
-    return RunResult(script.name, status, error, seconds, value, guarded)
+    result = RunResult(script.name, status, error, seconds, guarded, value)
+    services.emit(ScriptEnded(result, services.dry_run))
+    return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from regbot.events import (
     LeftBehind,
     Message,
     RunEnded,
+    RunResult,
     RunStarted,
     fan_out,
     in_run,
@@ -25,7 +26,7 @@ from regbot.events import (
 )
 from regbot.journal.naming import new_id
 from regbot.journal.slot import JournalSettings, JournalSlot
-from regbot.run.services import RunResult, Services
+from regbot.run.services import Services
 from regbot.stopping import Stop
 from regbot.values import dataclass
 

@@ -10,9 +10,8 @@ from types import MappingProxyType
 
 from regbot.config.values import Script
 from regbot.errors import RegbotError, Stopped
-from regbot.events import Emit, Level, Message
+from regbot.events import Emit, Level, Message, RunResult
 from regbot.run.schedule import Due
-from regbot.run.services import RunResult
 from regbot.run.timetable import Timetable, Turn
 from regbot.stopping import Stop
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from regbot.events import Emit, Ending, Event
+from regbot.events import Emit, Event
 from regbot.http.exchange import Exchange
 from regbot.journal.slot import JournalSlot
 from regbot.lua import sandbox
@@ -24,21 +24,6 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.rules.in_use.answers import Answers
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """The result of a run. ``value`` is what the script returned.
-
-    ``guarded``: it failed because its guard stopped it.
-    """
-
-    script: str
-    status: Ending
-    error: str = ""
-    seconds: float = 0.0
-    value: tuple[Any, ...] = ()
-    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

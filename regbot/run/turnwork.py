@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbot.errors import Conflict, RegbotError, StorageError
-from regbot.events import Emit, Message, in_run
+from regbot.events import Emit, Message, RunResult, in_run
 from regbot.journal.records import ScriptRun
 from regbot.plan.planfile import plan_of
 from regbot.report.summary import summary
@@ -17,7 +17,6 @@ from regbot.run.approval import Approvals
 from regbot.run.bot import Bot
 from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
 from regbot.run.service_record import ServiceRecord
-from regbot.run.services import RunResult
 from regbot.run.timetable import Turn, rule_text
 
 if TYPE_CHECKING:

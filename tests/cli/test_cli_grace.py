@@ -73,11 +73,11 @@ def statuses(bot: Bot) -> dict[str, str]:
 def test_a_delete_under_way_is_finished_and_no_other_one_begins(bot):
     bot.configure(TWO, interval="1s")
     held = Held(bot, "DELETE", "/manifests/")
-    running = bot.start_logged("server", *LONG)
-    held.wait()
-    stop(bot, running)
-    held.go()
-    assert running.wait(60) == 0
+    with bot.server(*LONG) as running:
+        held.wait()
+        stop(bot, running)
+        held.go()
+        assert running.wait(60) == 0
     assert statuses(bot) == {"old0": "done"}
     assert script_runs(bot) == {"clean": "stopped"}
     assert bot.registry.tags(APP).keys() == {"old1", "new0"}
@@ -88,11 +88,11 @@ def test_a_tag_that_is_on_a_placeholder_gets_its_manifest_back(tmp_path):
         before = bot.fill(old=2, new=1)
         bot.configure(TWO, interval="1s")
         held = Held(bot, "PUT", "/manifests/old0")
-        running = bot.start_logged("server", *LONG)
-        held.wait()
-        stop(bot, running)
-        held.go()
-        assert running.wait(60) == 0
+        with bot.server(*LONG) as running:
+            held.wait()
+            stop(bot, running)
+            held.go()
+            assert running.wait(60) == 0
         assert statuses(bot) == {"old0": "stopped"}
         assert bot.registry.tags(APP) == before
 
@@ -100,11 +100,11 @@ def test_a_tag_that_is_on_a_placeholder_gets_its_manifest_back(tmp_path):
 def test_a_copy_under_way_is_finished(bot):
     bot.configure('image.copy(app .. ":new0", app .. "-two:new0") tag.ls(app)', interval="1s")
     held = Held(bot, "PUT", f"{APP}-two/manifests/new0")
-    running = bot.start_logged("server", *LONG)
-    held.wait()
-    stop(bot, running)
-    held.go()
-    assert running.wait(60) == 0
+    with bot.server(*LONG) as running:
+        held.wait()
+        stop(bot, running)
+        held.go()
+        assert running.wait(60) == 0
     assert statuses(bot) == {"new0": "done"}
     assert script_runs(bot) == {"clean": "stopped"}
     assert bot.registry.tags(f"{APP}-two").keys() == {"new0"}
@@ -125,13 +125,13 @@ def test_whatever_its_scripts_wait_for_a_server_ends(tmp_path):
         bot.configure_all(scripts, timeout="10m", parallel=len(works))
         hanging = Held(bot, "DELETE", "/old0")
         slow = Held(bot, "PUT", f"{APP}-two/manifests/")
-        running = bot.start_logged("server", "--grace", "12s")
-        hanging.wait()
-        slow.wait()
-        while not ("loops is there" in logged(bot) and "insists is there" in logged(bot)):
-            assert running.poll() is None
-        stop(bot, running)
-        assert running.wait(90) == 0, logged(bot)
+        with bot.server("--grace", "12s") as running:
+            hanging.wait()
+            slow.wait()
+            while not ("loops is there" in logged(bot) and "insists is there" in logged(bot)):
+                assert running.poll() is None
+            stop(bot, running)
+            assert running.wait(90) == 0, logged(bot)
         hanging.go()
         slow.go()
         ends = script_runs(bot)

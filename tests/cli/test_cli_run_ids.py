@@ -103,11 +103,11 @@ def test_a_script_can_not_speak_for_another_one(bot):
 
 def test_each_run_of_a_server_has_its_own(bot):
     bot.configure_all({name: {"script": LOOK, "interval": "1s"} for name in ("a", "b")}, parallel=2)
-    running = bot.start_logged("server", "-v", "trace", "--logopt", "json")
-    while (bot.folder / "stderr").read_text().count('"run ended"') < 4:
-        assert running.poll() is None
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(60) == 0
+    with bot.server("-v", "trace", "--logopt", "json") as running:
+        while (bot.folder / "stderr").read_text().count('"run ended"') < 4:
+            assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
     log = lines((bot.folder / "stderr").read_text())
     scripts = {line["run"]: line["script"] for line in log if "run" in line}
     assert len(scripts) >= 4

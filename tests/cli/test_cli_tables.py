@@ -8,6 +8,7 @@ from support.reports import END, REPOSITORY
 from support.terminals import terminal
 
 from regbot.cli import history, in_use, show
+from regbot.events import RunResult
 from regbot.image.copy import Carried, CopyOptions
 from regbot.journal.records import ActionRecord, PlanRecord, RunRecord
 from regbot.journal.restore import Undone
@@ -17,7 +18,6 @@ from regbot.oci.tag import Tag
 from regbot.plan.action import CopyImage, DeleteTag
 from regbot.plan.carrying import Planned
 from regbot.plan.kept import Kept
-from regbot.plan.outcome import RunLine
 from regbot.plan.planfile import Plan
 from regbot.rules.in_use.mention import Mention
 
@@ -133,9 +133,9 @@ def test_a_plan_with_what_stays(snapshot, shown, monkeypatch):
         Kept("clean", TAG.with_tag(Tag("v1.4")), "the script does not delete it"),
     )
     scripts = (
-        RunLine("clean", "done"),
-        RunLine("mirror", "done"),
-        RunLine("nightly", "failed", "nightly:3: registry.example.org can't be reached"),
+        RunResult("clean", "done"),
+        RunResult("mirror", "done"),
+        RunResult("nightly", "failed", "nightly:3: registry.example.org can't be reached"),
     )
     monkeypatch.setattr(show.time, "time", lambda: END)
     plan = Plan(END, "sha256:f00d", actions, kept, scripts)

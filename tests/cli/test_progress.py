@@ -12,6 +12,7 @@ from regbot.events import (
     Exchanged,
     RepositoryEnded,
     RepositoryStarted,
+    RunResult,
     RunStarted,
     ScriptEnded,
     ScriptStarted,
@@ -111,7 +112,7 @@ def at_once(show):
     show.hear(RunStarted("once", scripts=9))
     for number in range(5):
         show.hear(ScriptStarted(f"script {number}"), TagsListed(f"script {number}", APP, 10))
-    show.hear(ScriptEnded("script 1", "done", 1.0), ScriptStarted("two\nlines"))
+    show.hear(ScriptEnded(RunResult("script 1", "done")), ScriptStarted("two\nlines"))
     show.hear(Delayed("docker.io", 90.0, "429 Too Many Requests"), after=61.0)
     return show
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regbot.config.load import load_config
-from regbot.events import Hearing, InRun, RunEnded, ScriptEnded, ScriptStarted, ignore
+from regbot.events import Hearing, InRun, RunEnded, RunResult, ScriptEnded, ScriptStarted, ignore
 from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.notify.failing import FailingScripts
 from regbot.notify.listening import OF_COMMANDS, OF_SERVERS, RunListener
@@ -16,7 +16,7 @@ from regbot.notify.making import Ways
 from regbot.notify.notification import MOST_CHANGES
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
-from regbot.plan.outcome import ALREADY_GONE, ActionDone, Outcome
+from regbot.plan.outcome import ActionDone, Outcome
 from regbot.run.service_events import PlanLapsed, PlanWaits, ScriptRunEnded, ScriptRunStarted
 
 RUN = "20261129-011530-a1b2"
@@ -44,9 +44,12 @@ class Told:
         return self.all[before:]
 
 
-def deleted(tag="old", status="done", script="nightly", detail="", run=RUN, **more):
+def deleted(
+    tag="old", status="done", script="nightly", detail="", run=RUN, *, was_gone=False, **more
+):
     reference = Reference.parse(f"registry.example.org/app:{tag}")
-    outcome = Outcome(script, DeleteTag(reference, reason="it is old"), status, detail=detail)
+    action = DeleteTag(reference, reason="it is old")
+    outcome = Outcome(script, action, status, detail=detail, was_gone=was_gone)
     return InRun(run, script, ActionDone(outcome, dry_run=status == "planned", **more))
 
 
@@ -73,7 +76,7 @@ def test_a_run_of_a_server_is_told_with_all_that_it_changed(server):
 
 
 def test_a_run_that_changed_nothing_is_told_so(server):
-    (end,) = server.after(deleted(detail=ALREADY_GONE), deleted(status="unchanged"), ended())
+    (end,) = server.after(deleted(was_gone=True), deleted(status="unchanged"), ended())
     assert (end.what, end.occasions, end.changes, end.undo) == ("success", set(), (), "")
     assert end.summary.startswith("changed nothing in 4.5s")
 
@@ -96,7 +99,7 @@ def test_a_recovery_after_a_restart(tmp_path):
     folder = tmp_path / "state"
     (failure,) = Told(in_server=True, folder=folder).after(ended("failed"))
     (recovery,) = Told(in_server=False, folder=folder).after(
-        InRun(RUN, "nightly", ScriptEnded("nightly", "done", 1.0))
+        InRun(RUN, "nightly", ScriptEnded(RunResult("nightly", "done", seconds=1.0)))
     )
     (success,) = Told(in_server=True, folder=folder).after(ended())
     assert (failure.what, recovery.what, success.what) == ("failure", "recovery", "success")
@@ -194,8 +197,8 @@ def test_once_tells_each_script_and_nothing_else():
         InRun(RUN, "nightly", ScriptStarted("nightly")),
         deleted(),
         deleted(script="weekly"),
-        InRun(RUN, "nightly", ScriptEnded("nightly", "done", 2.0)),
-        InRun(RUN, "weekly", ScriptEnded("weekly", "failed", 3.0, "denied")),
+        InRun(RUN, "nightly", ScriptEnded(RunResult("nightly", "done", seconds=2.0))),
+        InRun(RUN, "weekly", ScriptEnded(RunResult("weekly", "failed", "denied", 3.0))),
         InRun(RUN, "", RunEnded("once", "failed", 5.0, RUN)),
     )
     assert (start.what, start.scripts, start.command) == ("start", ("nightly",), "once")
@@ -222,7 +225,7 @@ def test_apply_is_told_as_a_whole():
 def test_a_server_does_not_tell_its_runs_twice(server):
     events = [
         InRun(RUN, "nightly", ScriptStarted("nightly")),
-        InRun(RUN, "nightly", ScriptEnded("nightly", "done", 1.0)),
+        InRun(RUN, "nightly", ScriptEnded(RunResult("nightly", "done", seconds=1.0))),
         InRun(RUN, "nightly", RunEnded("apply", "done", 1.0, RUN)),
     ]
     assert server.after(*events) == []

@@ -10,9 +10,10 @@ import pytest
 from support.reports import BIDI, END, HOSTILE, hostile_report, report, row
 
 from regbot.errors import StorageError, UsageError
+from regbot.events import RunResult
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
-from regbot.plan.outcome import Outcome, RunLine
+from regbot.plan.outcome import Outcome
 from regbot.report import shown
 from regbot.report.as_csv import as_csv, harmless
 from regbot.report.as_html import as_html, bars
@@ -80,7 +81,7 @@ def test_a_cell_that_a_spreadsheet_would_compute_is_made_harmless(start):
 
 
 def test_csv_has_scripts_repositories_and_actions_with_plain_numbers():
-    failed = (RunLine("clean", "failed", "clean:1: no"),)
+    failed = (RunResult("clean", "failed", "clean:1: no"),)
     lines = list(csv.DictReader(io.StringIO(as_csv(report(row("a"), runs=failed)))))
     assert [line["line"] for line in lines] == ["script", "repository", "action"]
     script, repository, action = lines
@@ -151,7 +152,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatc
 def test_the_summary_tells_what_failed_what_could_be_freed_and_what_is_not_known():
     line = RepositoryLine("clean", "r.org/a", 5, 2, 3, bytes_only=2048, unknown=("a\u202eb",))
     other = RepositoryLine("clean", "r.org/b", 5, 1, None, bytes_only=None)
-    failed = (RunLine("mirror", "failed", "mirror:1: [bold]no[/]"),)
+    failed = (RunResult("mirror", "failed", "mirror:1: [bold]no[/]"),)
     stream = io.StringIO()
     print_summary(report(row("x"), repositories=(line, other), runs=failed), stream)
     a, b, run, total, unknown = stream.getvalue().splitlines()

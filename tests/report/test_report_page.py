@@ -6,7 +6,7 @@ import pytest
 from support.browser import chromium
 from support.reports import BIDI, HOSTILE, hostile_report, report, row
 
-from regbot.plan.outcome import RunLine
+from regbot.events import RunResult
 from regbot.report.files import write_reports
 
 TEXTS = "return Array.from(document.querySelectorAll(arguments[0]), (one) => one.innerText)"
@@ -114,7 +114,7 @@ def test_ten_thousand_rows_can_be_sorted_and_searched(browser, tmp_path):
 
 
 def test_failures_come_first_and_the_chart_tells_sizes(browser, tmp_path):
-    failed = (RunLine("clean", "failed", "clean:3: no"), RunLine("mirror", "done"))
+    failed = (RunResult("clean", "failed", "clean:3: no"), RunResult("mirror", "done"))
     show(browser, tmp_path, report(row("a"), runs=failed))
     sections = browser.run(TEXTS, "section")
     assert "clean failed clean:3: no" in sections[0]

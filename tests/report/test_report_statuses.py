@@ -7,10 +7,11 @@ import json
 import pytest
 
 from regbot.errors import StorageError
+from regbot.events import RunResult
 from regbot.image.copy import CopyOptions
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, DeleteTag
-from regbot.plan.outcome import Outcome, RunLine
+from regbot.plan.outcome import Outcome
 from regbot.report.as_csv import as_csv
 from regbot.report.as_html import as_html
 from regbot.report.as_json import as_json
@@ -42,7 +43,7 @@ OUTCOMES = [
     delete("stopped"),
     delete("planned"),
 ]
-RUNS = (RunLine("clean", "stopped", "stopped"), RunLine("mirror", "failed", "no"))
+RUNS = (RunResult("clean", "stopped", "stopped"), RunResult("mirror", "failed", "no"))
 TOTALS = (
     "1 failed, 2 stopped, 1 skipped, 1 planned, 1 done, 2 unchanged;"
     " 1 of 2 scripts failed; 1 of 2 scripts stopped"

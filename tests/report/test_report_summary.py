@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from support.terminals import terminal
 
+from regbot.events import RunResult
 from regbot.image.copy import CopyOptions
 from regbot.journal.restore import Undone
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, DeleteManifest, DeleteTag, ExportTar, PutBlob
 from regbot.plan.evidence import Evidence
-from regbot.plan.outcome import Outcome, RunLine
+from regbot.plan.outcome import Outcome
 from regbot.report.summary import summary, undo_summary
 from regbot.report.terminal import print_line
 
@@ -38,7 +39,7 @@ def copied(status="done"):
 
 
 def ran(**statuses):
-    return [RunLine(script, status) for script, status in statuses.items()]
+    return [RunResult(script, status) for script, status in statuses.items()]
 
 
 def line(*outcomes, runs=(), **more):
@@ -108,7 +109,7 @@ def test_a_dry_run_says_what_would_be_done():
             ran(a="failed", b="failed", c="failed", d="failed", e="failed"),
             "; 5 of 5 scripts failed: a, b, c and 2 more",
         ),
-        ([RunLine("two\nlines", "failed")], "; script two\\nlines failed"),
+        ([RunResult("two\nlines", "failed")], "; script two\\nlines failed"),
     ],
 )
 def test_it_names_the_scripts_that_failed_or_were_stopped(runs, text):

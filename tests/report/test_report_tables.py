@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from support.reports import BIDI, DAY, REPOSITORY, report, row
 from support.terminals import terminal
 
-from regbot.plan.outcome import RunLine
+from regbot.events import RunResult
 from regbot.report.model import RepositoryLine, Row
 from regbot.report.terminal import print_summary, print_table
 
@@ -104,7 +104,7 @@ def test_the_summary_of_a_report(snapshot, monkeypatch, width, colour):
         RepositoryLine("clean", OTHER, 5, 1, None, bytes_only=None, unknown=("it is locked",)),
         RepositoryLine("漢字", REPOSITORY, failed=2, skipped=1),
     )
-    failed = (RunLine("mirror", "failed", "mirror:1: [bold]no[/]"),)
+    failed = (RunResult("mirror", "failed", "mirror:1: [bold]no[/]"),)
     stream = terminal(monkeypatch, width, colour=colour)
     print_summary(report(row("x"), repositories=lines, runs=failed), stream)
     assert stream.getvalue() == snapshot

@@ -76,7 +76,7 @@ def test_a_script_that_fails_fails_the_run(bot):
     bot.configure('error("no luck")')
     ended, heard = run_once(bot)
     assert ended.status == "failed"
-    (script,) = [event for event in heard if isinstance(event, ScriptEnded)]
+    (script,) = [event.result for event in heard if isinstance(event, ScriptEnded)]
     assert script.status == "failed"
     assert "no luck" in script.error
 

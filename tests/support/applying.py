@@ -101,6 +101,19 @@ class Bot:
                 stderr=err,
             )
 
+    @contextmanager
+    def server(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A server until the end of the block, where it is killed if it is still there.
+
+        What it writes is in the files ``stdout`` and ``stderr``.
+        """
+        running = self.start_logged("server", *arguments)
+        try:
+            yield running
+        finally:
+            running.kill()
+            running.wait()
+
     def make_plan(self, *arguments: str) -> dict[str, Any]:
         """Plan to ``plan_file``; what it holds."""
         done = self.run("plan", "-o", "plan.json", *arguments)

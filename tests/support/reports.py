@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regbot.plan.outcome import RunLine
+from regbot.events import RunResult
 from regbot.report.model import Report, RepositoryLine, Row
 
 END = 1_750_000_000.0
@@ -39,7 +39,7 @@ def report(*rows: Row, **more: Any) -> Report:
         "started": END - 12,
         "finished": END,
         "version": "1.2.3",
-        "runs": (RunLine("clean", "done", "", 11.5),),
+        "runs": (RunResult("clean", "done", "", 11.5),),
         "repositories": (
             RepositoryLine(
                 "clean", REPOSITORY, 10, len(rows), 10 - len(rows), bytes_only=7_000_000
@@ -55,5 +55,5 @@ def hostile_report() -> Report:
     bad = f'{HOSTILE}|`"*{BIDI}'
     line = RepositoryLine(bad, bad, 3, 1, 2, bytes_only=10, unknown=(bad,))
     hostile = row("x", script=bad, reference=bad, reason=bad, detail=bad, digest=bad)
-    failed = (RunLine(bad, "failed", bad, 1.0),)
+    failed = (RunResult(bad, "failed", bad, 1.0),)
     return report(hostile, runs=failed, repositories=(line,), version=bad)
