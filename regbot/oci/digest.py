@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from sys import intern
 
 from regbot.errors import DigestMismatch, InvalidValue, SizeMismatch
 from regbot.values import dataclass
@@ -36,7 +37,7 @@ class Digest:
             raise InvalidValue(
                 f"digest {text!r} needs {length} lower-case hex digits after {algorithm}:"
             )
-        return cls(algorithm, value)
+        return cls(intern(algorithm), value)
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -74,13 +75,18 @@ class Layout:
         self._index_path = folder / INDEX_NAME
         self.blobs = DigestFiles(folder / "blobs", str(self))
         self._cached: tuple[Signature, Index] | None = None
+        self._reading = threading.RLock()
 
     def index(self) -> Index:
-        """What ``index.json`` says, parsed again only when the file has changed.
+        """What ``index.json`` says, parsed again only when another has changed the file.
 
         Raises NotFound when there is no layout, Malformed when the folder holds
         something else or a broken one.
         """
+        with self._reading:
+            return self._read_index()
+
+    def _read_index(self) -> Index:
         path, cached = self._index_path, self._cached
         try:
             if cached and cached[0] == signature_of(os.stat(path)):
@@ -93,7 +99,7 @@ class Layout:
             except (FileNotFoundError, NotADirectoryError):
                 problem = self._why_no_index()
                 if path.exists():
-                    return self.index()  # made by another writer in this moment
+                    return self._read_index()  # made by another writer in this moment
                 raise problem from None
         self._check_version()
         index = Index.parse(raw, f"{INDEX_NAME} of {self}")
@@ -103,7 +109,7 @@ class Layout:
     def write_index(self, index: Index) -> None:
         """Replace ``index.json``. To be called within ``locked``."""
         path = self._index_path
-        with writing(path):
+        with self._reading, writing(path):
             self._cached = (replace_file(path, index.render()), index)
 
     @contextmanager

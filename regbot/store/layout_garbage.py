@@ -16,6 +16,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, parse_object
 from regbot.stopping import Stop
 from regbot.store.layout import Layout
+from regbot.store.layout_index import Index
 from regbot.values import dataclass
 
 WallClock = Callable[[], float]
@@ -97,29 +98,33 @@ def _remove(
 def _reachable(layout: Layout, *, limit: int, stop: Stop) -> set[Digest]:
     """The digests of all content that ``index.json`` leads to."""
     index = layout.index()
-    waiting = [
-        *_names(index.rest, listed=False),
-        *(named for entry in index.entries for named in _names(entry.data, listed=True)),
-    ]
     roots = index.by_digest.keys()
     kept: set[Digest] = set()
     followed: set[Digest] = set()
-    while waiting:
-        stop.check()
-        named = waiting.pop()
-        kept.add(named.digest)
-        if not named.may_be_manifest or named.digest in followed:
-            continue
-        followed.add(named.digest)
-        try:
-            waiting += _follow(layout, named, limit=limit)
-        except NotFound:
-            if named.digest in roots:
-                raise Malformed(
-                    f"no clean-up of {layout}: {named.digest} is in index.json, but its file"
-                    " is missing, so what it needs is not known"
-                ) from None
+    for waiting in _roots(index):
+        while waiting:
+            stop.check()
+            named = waiting.pop()
+            kept.add(named.digest)
+            if not named.may_be_manifest or named.digest in followed:
+                continue
+            followed.add(named.digest)
+            try:
+                waiting += _follow(layout, named, limit=limit)
+            except NotFound:
+                if named.digest in roots:
+                    raise Malformed(
+                        f"no clean-up of {layout}: {named.digest} is in index.json, but its file"
+                        " is missing, so what it needs is not known"
+                    ) from None
     return kept
+
+
+def _roots(index: Index) -> Iterator[list[_Named]]:
+    """What the index names, and then each of its entries."""
+    yield list(_names(index.rest, listed=False))
+    for entry in index.entries:
+        yield list(_names(entry.data, listed=True))
 
 
 def _follow(layout: Layout, named: _Named, *, limit: int) -> list[_Named]:

@@ -1,13 +1,16 @@
 """``index.json`` of an OCI layout folder, as a value.
 
 OCI image spec, "Image Layout" > "index.json". Fields and entries regbot does
-not know are kept. A layout can hold ten thousand tags and is written anew for
-each change, so every entry carries its JSON text and only new ones are encoded.
+not know are kept. A layout can hold a hundred thousand tags and is written anew for
+each change, so every entry carries its JSON text, and only new ones are encoded. It is
+read entry by entry, since the objects of all of them take five times the memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +22,8 @@ from regbot.values import dataclass
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _BARE = frozenset({"mediaType", "digest", "size"})
+_SPACE = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder()
 
 
 def check_version(raw: bytes, where: str) -> None:
@@ -30,14 +35,13 @@ def check_version(raw: bytes, where: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One descriptor of an index: its JSON object, the same as text, and its names.
+    """One descriptor of an index: the text of its JSON object, and its names.
 
     ``name`` is the annotation as it is: a tag, or a full name that ends with one
     such as ``docker.io/library/app:v1``, as some tools write it. ``digest`` is None
     for what is none that regbot knows.
     """
 
-    data: Mapping[str, Any]
     text: bytes
     digest: Digest | None
     name: str
@@ -51,13 +55,22 @@ class Entry:
         annotations = data.get("annotations")
         name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
         name = name if isinstance(name, str) else ""
-        tag = name.partition("@")[0].rpartition(":")[2] if "/" in name or ":" in name else name
-        return cls(data, encode(data), _digest(data.get("digest")), name, _tag(tag))
+        last = name.partition("@")[0].rpartition(":")[2] if "/" in name or ":" in name else name
+        tag = _tag(last)
+        if tag == name:
+            name = tag  # one text in memory, and not two
+        return cls(encode(data), _digest(data.get("digest")), name, tag)
 
     @classmethod
     def tagged(cls, descriptor: Descriptor, tag: Tag) -> Entry:
         """A new entry of a manifest under a tag."""
         return cls.of({**descriptor.to_json(), "annotations": {REF_NAME: tag}})
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Its JSON object."""
+        data: Mapping[str, Any] = json.loads(self.text)
+        return data
 
     @property
     def descriptor(self) -> Descriptor:
@@ -111,6 +124,9 @@ class Index:
     @classmethod
     def parse(cls, raw: bytes, what: str) -> Index:
         """Understand the bytes of ``index.json``. Raises Malformed."""
+        parts = _in_parts(raw)
+        if parts is not None:
+            return cls.of(*parts)
         data = parse_object(raw, what)
         entries = data.pop("manifests", what)
         if not isinstance(entries, list | None):
@@ -119,10 +135,11 @@ class Index:
 
     def render(self) -> bytes:
         """The bytes to write."""
-        head = encode(self.rest)[:-1]
         comma = b"," if self.rest else b""
-        entries = b",".join([entry.text for entry in self.entries])
-        return b"".join((head, comma, b'"manifests":[', entries, b"]}"))
+        texts = [entry.text for entry in self.entries] or [b""]
+        texts[0] = b'%b%b"manifests":[%b' % (encode(self.rest)[:-1], comma, texts[0])
+        texts[-1] += b"]}"
+        return b",".join(texts)
 
     @cached_property
     def by_digest(self) -> Mapping[Digest, Entry]:
@@ -181,6 +198,67 @@ class Index:
     def _keeping(self, kept: Callable[[Entry], bool]) -> Index:
         entries = [entry for entry in self.entries if kept(entry)]
         return self if len(entries) == len(self.entries) else Index.of(self.rest, entries)
+
+
+def _in_parts(raw: bytes) -> tuple[dict[str, Any], list[Entry]] | None:
+    """The other fields and the entries of ``index.json``, read one after the other.
+
+    None for what is no such file: whoever reads it as a whole can say why.
+    """
+    rest: dict[str, Any] = {}
+    entries: list[Entry] | None = None
+    try:
+        text = _Text(raw.decode())
+        for _ in text.items("{", "}"):
+            key = text.value()
+            if not isinstance(key, str) or not text.takes(":"):
+                return None
+            if key == "manifests":
+                entries = [Entry.of(text.value()) for _ in text.items("[", "]")]
+            else:
+                rest[key] = text.value()
+        if text.next():
+            return None
+    except (ValueError, RecursionError, Malformed):
+        return None
+    return None if entries is None else (rest, entries)
+
+
+class _Text:
+    """JSON text, which is taken piece by piece. Raises ValueError for what is none."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def next(self) -> str:
+        """The next mark, which is not taken; empty at the end."""
+        space = _SPACE.match(self._text, self._at)
+        self._at = space.end() if space else self._at
+        return self._text[self._at : self._at + 1]
+
+    def takes(self, mark: str) -> bool:
+        """Take the next mark, if it is this one."""
+        is_next = self.next() == mark
+        self._at += is_next
+        return is_next
+
+    def value(self) -> Any:  # noqa: ANN401 - any JSON value
+        """Take the next value."""
+        self.next()
+        value, self._at = _DECODER.raw_decode(self._text, self._at)
+        return value
+
+    def items(self, opening: str, closing: str) -> Iterator[None]:
+        """Come to each item of an array or object, which is to be taken then."""
+        if not self.takes(opening):
+            raise ValueError(opening)
+        more = not self.takes(closing)
+        while more:
+            yield
+            more = self.takes(",")
+            if not (more or self.takes(closing)):
+                raise ValueError(closing)
 
 
 def _digest(value: object) -> Digest | None:

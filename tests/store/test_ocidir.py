@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from regbot.oci.manifest import DOCKER_SCHEMA1, OCI_INDEX, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.referrers import fallback_tag
 from regbot.oci.tag import Tag
+from regbot.store.layout_index import Index
 from regbot.store.ocidir import OciDirStore
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -340,3 +343,27 @@ class TestMount:
         folder.blob(digest).symlink_to(tmp_path / "outside")
         other = OciDirStore(Reference.parse(f"ocidir://{tmp_path}/other"))
         assert other.mount_blob(digest, folder.store.repository) is False
+
+
+def test_who_reads_while_the_folder_is_changed_does_not_read_its_own_changes_again(
+    folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [make_image(labels={"n": str(number)}) for number in range(40)]
+    for number, image in enumerate(images):
+        push(folder.store, image, f"v{number}")
+    parse, parsed = Index.parse, list[str]()
+    monkeypatch.setattr(Index, "parse", lambda raw, what: parsed.append(what) or parse(raw, what))
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            folder.store.tags()
+
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(read)
+        for number in range(len(images)):
+            delete_tag(folder.store, Tag(f"v{number}"))
+        ended.set()
+        reading.result()
+    assert folder.store.tags() == []
+    assert parsed == []
