@@ -41,9 +41,12 @@ person who reads the log; it never holds a secret.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regbot.redaction import redacted
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class RegbotError(Exception):

@@ -13,7 +13,6 @@ from regbot.cli.journals import journal_at, journal_with
 from regbot.cli.opening import read_config
 from regbot.cli.options import config_is_named, optional_config_option
 from regbot.cli.output import show, show_text
-from regbot.journal.serverlock import has_server
 
 if TYPE_CHECKING:
     from regbot.journal.records import PlanRecord
@@ -34,6 +33,8 @@ def approve(plan: str | None, config_path: str | None) -> None:
     nothing until the plan is approved. The server applies an approved plan at once. Where
     none is running, the next one does it, or `regbot apply`.
     """
+    from regbot.journal.serverlock import has_server
+
     config = read_config(config_path)
     if plan is None:
         with journal_at(config.state) as journal:

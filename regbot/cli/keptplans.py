@@ -40,12 +40,20 @@ class NamedPlan:
             return read_plan(self.name, work_dir=work_dir)
         return plan_of(self.content, self.name, work_dir=work_dir)
 
+    def require_open(self) -> None:
+        """Raise a Conflict for a plan that can't be applied any more, or is being applied."""
+        if self.record:
+            from regbot.journal.journal import Journal
+
+            with Journal(self.state) as journal:
+                journal.require_open(self.record)
+
     def apply(self, bot: Bot, plan: Plan) -> Ended:
         """Carry it out. Raises Conflict for one that needs approval, and can't be applied."""
-        from regbot.journal.journal import Journal
-
         if not self.record:
             return bot.apply(plan.actions)
+        from regbot.journal.journal import Journal
+
         with Journal(self.state) as journal:
             return bot.apply_kept(journal, self.record, plan)
 

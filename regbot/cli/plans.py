@@ -151,6 +151,7 @@ def apply(
         config_path = config_of(named.record.config, config_path, "plan")
         config = read_config(config_path)
     required_config(config_path)
+    named.require_open()
     options = Options(evidence=bool(reports))
     with open_bot(
         config, config_path, settings, options, live=True, table=True, notify=True

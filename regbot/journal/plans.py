@@ -54,7 +54,7 @@ class Plans:
     def add(self, new_id: Callable[[], str], plan: PlanRecord, content: bytes) -> PlanRecord:
         """Keep a plan under a new id. Raises StorageError."""
         with self._database.writing():
-            taken = {record.id for record in self.all()}
+            taken = self._ids()
             plan = replace(plan, id=next(name for name in iter(new_id, None) if name not in taken))
             self._database.run(
                 f"INSERT INTO plan ({_COLUMNS}, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -112,8 +112,14 @@ class Plans:
 
         Raises NotFound, and InvalidValue if there are several.
         """
-        plans = {record.id: record for record in self.all()}
-        return plans[named(prefix, list(plans), "plan", "regbot show")]
+        plan = named(prefix, self._ids(), "plan", "regbot show")
+        query = f"SELECT {_COLUMNS} FROM plan WHERE id = ?"  # noqa: S608
+        for row in self._database.rows(query, (plan,)):
+            return self._record(*row)
+        raise NotFound(f"the plan {plan} is gone")
+
+    def _ids(self) -> list[str]:
+        return [plan for (plan,) in self._database.rows("SELECT id FROM plan ORDER BY id DESC")]
 
     def content(self, plan: str) -> bytes:
         """The plan itself. Raises StorageError if it is damaged, NotFound if it is gone."""

@@ -77,5 +77,5 @@ def test_a_scripts_process_loads_the_runtime_alone(tmp_path):
 def test_what_needs_no_config_loads_hardly_anything(tmp_path, arguments):
     modules = loaded(tmp_path, *arguments)
     rooms = {module.split(".")[1] for module in modules if module.startswith("regbot.")}
-    assert rooms <= {"cli", "errors", "lua", "redaction", "units", "values", "version"}
+    assert rooms <= {"cli", "errors", "lua", "redaction", "stopping", "units", "values", "version"}
     assert modules & (LIBRARIES | {"lupa", "yaml"}) == set()
