@@ -6,6 +6,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from contextlib import suppress
 from hashlib import sha256
 from signal import SIGKILL, SIGTERM
 
@@ -13,14 +14,15 @@ import pytest
 from support.command import regbot
 from support.images import make_image
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, Fault, TestRegistry
-from support.watched_server import serving
+from support.watched_server import PATIENCE, serving
 
+from regbot.errors import Conflict
 from regbot.journal.journal import Journal
 
 ROUNDS = 5
 """Ends of each test. A seed is a test of its own, so that they run at once."""
 EVER = 10**9
-REPOSITORIES = ("team/app", "team/web", "team/multi")
+REPOSITORIES = ("team/app", "team/web", "team/multi", "team/asked")
 
 
 def fill(registry):
@@ -28,8 +30,10 @@ def fill(registry):
     for number in range(12):
         shared = registry.put_image("team/app", f"old{number}", labels={"n": str(number)})
         registry.tag("team/app", f"old{number}b", shared)
-        registry.put_image("team/web", f"old{number}", labels={"n": str(number)})
-    registry.put_image("team/app", "kept", labels={"n": "kept"})
+        for name in ("team/web", "team/asked"):
+            registry.put_image(name, f"old{number}", labels={"n": f"{name}{number}"})
+    for name in ("team/app", "team/asked"):
+        registry.put_image(name, "kept", labels={"n": "kept"})
     for number in range(6):
         children = {
             f"linux/{name}": make_image(labels={"n": f"{number}{name}"})
@@ -40,7 +44,7 @@ def fill(registry):
 
 
 def config_for(registry):
-    app, web, multi = (f"{registry.host}/{name}" for name in REPOSITORIES)
+    app, web, multi, asked = (f"{registry.host}/{name}" for name in REPOSITORIES)
     rules = {"keep": [{"tags": ["kept"]}], "delete": [{"tags": ["old*"]}]}
     each = "for _, name in ipairs(tag.ls(repo)) do {} end"
     scripts = {
@@ -52,6 +56,7 @@ def config_for(registry):
             "script": f'local repo = "{multi}" ' + each.format('image.delete(repo .. ":" .. name)')
         },
         "reads": {"script": f'tag.ls("{app}")'},
+        "asks": {"repositories": [asked], "retention": rules, "approve": True},
     }
     return {
         "creds": [{"registry": registry.host, "tls": "disabled"}],
@@ -86,18 +91,38 @@ def require_told(state, lines):
     assert {runs[run].status for run in started - finished} <= {"interrupted", "stopped"}
     assert {runs[run].status for run in finished} <= {"done", "interrupted"}
     assert "running" not in {run.status for run in (*runs.values(), *changing.values())}
-    dues = Counter((run.script, run.due) for run in runs.values())
+    dues = Counter((run.script, run.due) for run in runs.values() if run.due is not None)
     assert [due for due, count in dues.items() if count > 1] == []
-    deleting = [run for run in changing.values() if run.kind == "server"]
+    deleting = [run for run in changing.values() if run.kind != "undo"]
     assert {run.id for run in deleting} <= runs.keys()
     for run in deleting:
         assert run.status in (runs[run.id].status, "interrupted", "done")
 
 
+def approve_one(state):
+    """Approve a plan, which waits until the next run of its script makes another one."""
+    deadline = time.monotonic() + PATIENCE
+    with Journal(state) as journal:
+        while time.monotonic() < deadline:
+            for plan in journal.plans():
+                if plan.state == "waiting":
+                    with suppress(Conflict):
+                        return journal.approve_plan(plan.id)
+            time.sleep(0.02)
+    raise AssertionError("no plan waits")
+
+
+def require_plans_told(state):
+    """No plan seems to be applied still; what was cut off has failed, and can be applied again."""
+    with Journal(state) as journal:
+        states = {plan.state for plan in journal.plans()}
+    assert states <= {"waiting", "approved", "applied", "failed", "lapsed"}
+
+
 def put_back(folder, already):
     """Undo every run that deleted something, but those that are undone; their ids."""
     with Journal(folder / "state") as journal:
-        runs = {run.id for run in journal.runs() if run.kind == "server"} - already
+        runs = {run.id for run in journal.runs() if run.kind != "undo"} - already
     for run in runs:
         done = regbot("undo", run, "-c", "regbot.json", home=folder, cwd=folder)
         assert done.returncode == 0, done.stderr
@@ -119,15 +144,18 @@ class World:
     def state(self):
         return self.folder / "state"
 
-    def serve_until(self, number, seconds, *, early=False):
-        """Run a server until each script ran, and these seconds more; its end and its log.
+    def serve_until(self, number, moment, *, early=False, approves=False):
+        """Run a server until each script ran, and somewhat longer; its end and its log.
 
-        An ``early`` end doesn't wait for the scripts.
+        ``moment`` is between 0 and 1. An ``early`` end doesn't wait for the scripts. With
+        ``approves``, a plan is approved, which the server applies within 2 s.
         """
         with serving(self.folder, self.config) as server:
             if not early:
                 server.wait_for(lambda lines: len(began(lines)) == len(self.config["scripts"]))
-            time.sleep(seconds)
+            if approves:
+                approve_one(self.state)
+            time.sleep(moment * (3 if approves else 1.2))
             return server.end(number), server.lines
 
     def require_as_before(self):
@@ -138,38 +166,39 @@ class World:
             assert self.manifests[name].items() <= self.registry.manifests(name).items()
 
 
-AT_ANY_MOMENT = pytest.mark.parametrize("seed", [1, 2])
 BY_EITHER_WAY = pytest.mark.parametrize(
     "quirks", [DISTRIBUTION_3, DISTRIBUTION_2], ids=["tags", "placeholders"]
 )
 
 
 @BY_EITHER_WAY
-@AT_ANY_MOMENT
+@pytest.mark.parametrize("seed", [1, 2])
 def test_what_a_killed_server_did_is_told_and_can_be_undone(tmp_path, quirks, seed):
     moments = random.Random(seed)
     with TestRegistry(quirks) as registry:
         world = World(tmp_path, registry)
         for number in range(ROUNDS):
-            _, lines = world.serve_until(SIGKILL, moments.uniform(0, 1.2), early=not number)
+            moment, early, approves = moments.random(), number == 0, number % 2 == 1
+            _, lines = world.serve_until(SIGKILL, moment, early=early, approves=approves)
             if (world.state / "history.sqlite").exists():
                 require_whole(world.state)
                 require_told(world.state, lines)
+                require_plans_told(world.state)
                 world.require_as_before()
         assert world.undone, "no kill came while something was deleted"
 
 
 @BY_EITHER_WAY
-@AT_ANY_MOMENT
-def test_a_server_that_is_told_to_end_leaves_nothing_open(tmp_path, quirks, seed):
-    moments = random.Random(seed)
+def test_a_server_that_is_told_to_end_leaves_nothing_open(tmp_path, quirks):
+    moments = random.Random(3)
     with TestRegistry(quirks) as registry:
         world = World(tmp_path, registry)
-        for _ in range(ROUNDS):
-            code, lines = world.serve_until(SIGTERM, moments.uniform(0, 1.2))
+        for number in range(ROUNDS):
+            code, lines = world.serve_until(SIGTERM, moments.random(), approves=number % 2 == 1)
             assert code == 0
             require_whole(world.state)
             require_told(world.state, lines)
+            require_plans_told(world.state)
             with Journal(world.state) as journal:
                 ends = {run.status for run in (*journal.runs(), *journal.script_runs())}
             assert ends <= {"done", "stopped"}
