@@ -71,6 +71,14 @@ def script_line(
     )
 
 
+def other_runs(run: ScriptRun, journal: Journal | None) -> list[tuple[ScriptRun, str]]:
+    """The newest runs of the same script, each with what it did. Raises StorageError."""
+    if not journal or not run.script:
+        return []
+    runs = journal.script_runs_of(run.config, run.script, SPARK_RUNS)
+    return [(other, what_it_did(other)) for other in runs if other.id != run.id]
+
+
 def what_it_did(run: ScriptRun) -> str:
     """What a run did, in a few words; empty while it is going."""
     if run.summary or run.status == "running":

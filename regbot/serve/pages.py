@@ -94,6 +94,7 @@ class Pages:
             repositories=deleted,
             undo=overview.undo_command(record, names_config=names_config),
             names_config=names_config,
+            others=overview.other_runs(record, journal),
             lines=[log_line(line) for line in page.log],
             most=MOST_LINES,
         )

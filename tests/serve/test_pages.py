@@ -50,7 +50,7 @@ def page(path, service, *events):
 
 def kept(journal, page=None, **fields):
     """A run that ended."""
-    run = journal.begin_script(replace(RUN, id=""))
+    run = journal.begin_script(replace(RUN, id="", started=fields.get("started", NOW)))
     run = replace(run, **{"status": "done", "ended": NOW + 3, **fields})
     journal.end_script(run)
     journal.pages.keep(run.id, page or RunPage())
@@ -100,6 +100,15 @@ def test_a_run_of_a_dry_run_can_be_seen_after_its_end():
     answer = page(f"/runs/{RUN.id}", service, ScriptRunStarted(RUN), ended)
     assert "The whole report" in answer.text
     assert "data-live" not in answer.text
+
+
+def test_a_run_leads_to_the_other_runs_of_its_script(journal):
+    failed = kept(journal, status="failed", error="boom", started=NOW - 100)
+    run = kept(journal)
+    answer = page(f"/runs/{run.id}", FakeService(journal=journal))
+    assert f'href="/runs/{failed.id}"' in answer.text
+    assert "The last 1 began result what it did" in text_of(answer)
+    assert "failed boom" in text_of(answer)
 
 
 def test_a_run_that_made_a_plan_leads_to_it(journal):

@@ -179,7 +179,8 @@ def test_a_run_says_what_it_deleted_and_the_command_that_undoes_it(browser, serv
     assert browser.run("return document.querySelector('pre').innerText").strip() == (
         f"regbot undo {run} -c regbot.yml"
     )
-    cells = "return Array.from(document.querySelectorAll('table td'), (cell) => cell.innerText)"
+    where = "table[aria-labelledby=deleted] td"
+    cells = f"return Array.from(document.querySelectorAll('{where}'), (cell) => cell.innerText)"
     deleted, kept, freed = browser.run(cells)
     assert (deleted, kept) == ("4", "1")
     assert "done deleted 4 tags in 1 repository in" in browser.run(TEXT)

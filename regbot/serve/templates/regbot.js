@@ -58,6 +58,16 @@
     log.append(item);
   });
   source.addEventListener("changed", () => refresh().catch(() => {}));
+  // After a pause what happened meanwhile is not told; where no stream is free, look from time to time.
+  let paused = false;
+  source.addEventListener("error", () => {
+    paused = true;
+    if (source.readyState === EventSource.CLOSED) setInterval(() => refresh().catch(() => {}), 30000);
+  });
+  source.addEventListener("open", () => {
+    if (paused) refresh().catch(() => {});
+    paused = false;
+  });
   source.addEventListener("ended", () => {
     source.close();
     location.reload();
