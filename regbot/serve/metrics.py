@@ -26,7 +26,7 @@ from prometheus_client.core import GaugeMetricFamily
 from regbot.events import Delayed, Ending, Event, Exchanged, PullsLeft, RunMissed, Spared, bare
 from regbot.plan.action import Action
 from regbot.plan.outcome import ActionDone, Status
-from regbot.run.service_events import ScriptRunEnded
+from regbot.run.service_events import ConfigReloaded, ScriptRunEnded
 from regbot.serve import families
 from regbot.serve.families import NO_ANSWER, OTHER, Family
 from regbot.version import __version__
@@ -127,6 +127,8 @@ class Metrics:
                 self._missed.labels(self._names.script(missed.script)).inc()
             case ScriptRunEnded() as ended:
                 self._count_run(ended)
+            case ConfigReloaded(config=config):
+                self.begin(config)
 
     def _count_run(self, ended: ScriptRunEnded) -> None:
         run, script = ended.run, self._names.script(ended.run.script)

@@ -9,9 +9,11 @@ from email.utils import formatdate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.httpclient import plain, web
+from support.scripted import Said, scripted
 
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import Delayed, Emit, Event, ignore
+from regbot.events import Delayed, Emit, Event, PullsLeft, ignore
 from regbot.http.pacing import (
     Holders,
     Pace,
@@ -256,3 +258,39 @@ def test_a_late_answer_ends_the_absence() -> None:
         host.unreached(host.start(Stop()), "connection refused")
     host.succeeded()
     assert host.absence == ""
+
+
+def test_a_wait_says_whether_the_host_asked_for_it() -> None:
+    """Metrics count back-off, and not a rate that the config sets."""
+    world = World()
+    by_rate, failing = pace(world, rate=0.5), pace(world)
+    for _ in range(2):
+        by_rate.start(Stop(), world.events.append)
+    failing.failed(failing.start(Stop()), "status 429", 3.0)
+    failing.start(Stop(), world.events.append)
+    assert [event.is_backoff for event in world.events if isinstance(event, Delayed)] == [
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "count"),
+    [
+        ("76;w=21600", 76),
+        (" 0 ", 0),
+        ("5, 3", 5),
+        ("", None),
+        ("many", None),
+        ("-1", None),
+        ("7.5", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_how_many_pulls_are_left_is_told_where_a_registry_says_it(header, count) -> None:
+    """``RateLimit-Remaining``, as Docker Hub sends it."""
+    answer = Said(200, {"RateLimit-Remaining": header}, b"x")
+    with scripted(lambda _: answer) as server, web(plain(server.host)) as client:
+        client.get(server.host, "/v2/a")
+        told = [event for event in client.events if isinstance(event, PullsLeft)]
+        assert told == ([] if count is None else [PullsLeft(server.host, count)])

@@ -24,7 +24,7 @@ from regbot.journal.records import ScriptRun
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 from regbot.plan.outcome import ActionDone, Outcome
-from regbot.run.service_events import ScriptRunEnded
+from regbot.run.service_events import ConfigReloaded, ScriptRunEnded
 from regbot.serve.families import FAMILIES
 from regbot.serve.metrics import MOST_HOSTS
 
@@ -96,6 +96,13 @@ def test_each_script_and_host_of_the_config_begins_at_0(place):
             assert series["regbot_actions_total", verb, result, "a"] == 0
     assert series["regbot_backoff_seconds_total", "registry.example.org"] == 0
     assert series[("regbot_cache_hits_total",)] == 0
+
+
+def test_a_script_that_a_new_config_adds_begins_at_0_too(place):
+    added = load("scripts: [{name: a, script: 'return 1'}, {name: b, script: 'return 1'}]")
+    series = tell(place, run_ended(), ConfigReloaded(added))
+    assert series["regbot_runs_total", "failed", "b"] == 0
+    assert series["regbot_runs_total", "done", "a"] == 1
 
 
 def test_runs_are_counted_by_how_they_ended_with_their_time(place):
