@@ -8,6 +8,7 @@ may take, and what a request may hold.
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 import threading
 import time
@@ -47,7 +48,8 @@ _ENDING = 2
 class Limits:
     """What requests may take; sizes are in bytes, times in seconds.
 
-    With one connection more, that which has been quiet for longest is closed. A connection
+    With one connection more, that which has been quiet for longest is closed; they never
+    take more than a quarter of the files that the process may have open. A connection
     may be ``quiet`` between requests, or while it doesn't take an answer; ``request`` is the
     time from a request's first byte to its last. ``waiting`` is what answers that are not
     taken may hold together. ``threads`` answer, those of live pages among them.
@@ -106,6 +108,12 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         return not is_in_work and self.last_activity < now - limits.quiet
 
 
+def _most_connections(limits: Limits) -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_limited = files != resource.RLIM_INFINITY
+    return min(limits.connections, files // 4) if is_limited else limits.connections
+
+
 def _last_activity(connection: _Connection) -> float:
     return float(connection.last_activity)
 
@@ -123,9 +131,10 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
     def __init__(
         self, app: App, listener: socket.socket, tasks: ThreadedTaskDispatcher, limits: Limits
     ) -> None:
+        most = _most_connections(limits)
         settings = Adjustments(
             sockets=[listener],
-            connection_limit=limits.connections + limits.threads,
+            connection_limit=most + limits.threads,
             cleanup_interval=_LOOKS,
             max_request_header_size=limits.header,
             max_request_body_size=limits.body,
@@ -148,6 +157,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
             bind_socket=False,
         )
         self._limits = limits
+        self._most = most
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -171,7 +181,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
             self._over.wait(_PAUSE)
             self._end_quietest()
             return None
-        if len(self.active_channels) >= self._limits.connections:
+        if len(self.active_channels) >= self._most:
             self._end_quietest()
         return connection
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import resource
 import socket
 import time
 from contextlib import ExitStack, closing, suppress
@@ -11,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from support.serving import config_in, served
 from support.sites import listening
+from waitress.server import TcpWSGIServer
 
 from regbot.serve.listening import Limits
 
@@ -72,6 +75,39 @@ def test_a_connection_more_than_allowed_takes_the_place_of_the_quietest(connect)
         assert all(was_closed(connection) for connection in slow[:5])
         slow[-1].sendall(b"X: y\r\n\r\n")
         assert status_of(slow[-1]) == b"HTTP/1.1 200 OK"
+
+
+def test_connections_leave_files_for_the_scripts(monkeypatch, connect):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (80, 80))
+    with listening() as place:
+        slow = [connect(place, HALF_A_HEADER) for _ in range(25)]
+        assert status_of(connect(place, WHOLE)) == b"HTTP/1.1 200 OK"
+        assert all(was_closed(connection) for connection in slow[:6])
+
+
+def test_connections_are_limited_where_files_are_not(monkeypatch, connect):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY,) * 2)
+    with listening(limits=Limits(connections=3)) as place:
+        slow = [connect(place, HALF_A_HEADER) for _ in range(4)]
+        assert was_closed(slow[0])
+        assert status_of(connect(place, WHOLE)) == b"HTTP/1.1 200 OK"
+
+
+def test_where_no_file_can_be_opened_connections_give_way(monkeypatch, connect):
+    accept = TcpWSGIServer.accept
+    failures = iter([OSError(errno.EMFILE, "too many")] * 3)
+
+    def failing(server):
+        error = next(failures, None) if len(server.active_channels) == 3 else None
+        if error:
+            raise error
+        return accept(server)
+
+    monkeypatch.setattr(TcpWSGIServer, "accept", failing)
+    with listening() as place:
+        slow = [connect(place, HALF_A_HEADER) for _ in range(3)]
+        assert status_of(connect(place, WHOLE)) == b"HTTP/1.1 200 OK"
+        assert was_closed(slow[0])
 
 
 @pytest.mark.parametrize("beginning", [b"", HALF_A_HEADER, HALF_A_BODY])
