@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from support.applying import APP, bot_in
-from support.askable import TOKEN, configure, serving
+from support.applying import APP, Bot, bot_in
+from support.askable import TOKEN, asked, configure
+from support.images import make_image
+from support.raw import push_raw
 from support.registry import DISTRIBUTION_3
+from support.servers import docker_registry, skopeo_tags
 
 BROWSER = {"Accept": "text/html"}
 OLD, NEW = {"old0", "old1"}, {"new0"}
@@ -23,16 +26,8 @@ def bot(tmp_path):
 
 @pytest.fixture
 def server(bot):
-    with serving(bot) as server:
+    with asked(bot) as server:
         yield server
-
-
-def plan_of(server):
-    """A plan that waits, because somebody asked for a run of the script; its id."""
-    assert server.ask("/scripts/clean/run").status_code == 202
-    server.until("a plan waits for approval")
-    (plan,) = [plan for plan in server.plans() if plan.state == "waiting"]
-    return plan.id
 
 
 def applied(server):
@@ -42,14 +37,14 @@ def applied(server):
 
 def test_the_schedule_makes_a_plan_that_waits(bot):
     configure(bot, approve=True, schedule="@every 1s")
-    with serving(bot) as server:
+    with asked(bot) as server:
         server.until("a plan waits for approval")
         assert server.tags() == OLD | NEW
         assert bot.wrote() == []
 
 
 def test_approved_over_http(server):
-    plan = plan_of(server)
+    plan = server.plan_that_waits()
     assert server.tags() == OLD | NEW
     answer = server.ask(f"/plans/{plan}/approve")
     assert answer.json() == {"asked": "approve", "name": plan, "see": f"/plans/{plan}"}
@@ -61,14 +56,14 @@ def test_approved_over_http(server):
 
 
 def test_approved_by_command(server, bot):
-    plan = plan_of(server)
+    plan = server.plan_that_waits()
     done = bot.run("approve", plan)
     assert done.stdout.endswith("; the server applies it now\n")
     assert applied(server) == NEW
 
 
 def test_two_who_approve_at_once_apply_it_once(server):
-    plan = plan_of(server)
+    plan = server.plan_that_waits()
     statuses = []
 
     def approve():
@@ -87,8 +82,8 @@ def test_two_who_approve_at_once_apply_it_once(server):
 
 def test_a_lapsed_plan_can_not_be_approved(bot):
     configure(bot, approve=True, approveWithin="1s", interval="1h")
-    with serving(bot) as server:
-        plan = plan_of(server)
+    with asked(bot) as server:
+        plan = server.plan_that_waits()
         server.until("a plan lapsed")
         for path in ("approve", "apply"):
             answer = server.ask(f"/plans/{plan}/{path}")
@@ -104,7 +99,7 @@ def test_a_lapsed_plan_can_not_be_approved(bot):
 
 
 def test_a_tag_that_has_moved_since_is_skipped(server):
-    plan = plan_of(server)
+    plan = server.plan_that_waits()
     server.bot.registry.put_image(APP, "old0", labels={"n": "moved"})
     server.ask(f"/plans/{plan}/approve")
     assert applied(server) == NEW | {"old0"}
@@ -112,7 +107,7 @@ def test_a_tag_that_has_moved_since_is_skipped(server):
 
 def test_a_script_without_approval_runs_when_asked(bot):
     configure(bot, interval="1h")
-    with serving(bot) as server:
+    with asked(bot) as server:
         assert server.ask("/scripts/clean/plan").status_code == 202
         server.until("script finished")
         assert server.tags() == OLD | NEW
@@ -123,12 +118,27 @@ def test_a_script_without_approval_runs_when_asked(bot):
 
 
 def test_the_token_is_in_no_log_and_no_page(server):
-    plan = plan_of(server)
+    plan = server.plan_that_waits()
     server.ask("/plans/x/approve", headers={"Authorization": "Bearer not-the-right-token"})
     server.ask(f"/plans/{plan}/approve", headers=BROWSER, data={"token": TOKEN})
     applied(server)
     pages = [server.ask(path, "GET").text for path in ("/plans", f"/plans/{plan}")]
-    shown = "".join([*server.lines, *pages])
+    shown = "".join([server.log, *pages])
     assert TOKEN not in shown
     assert "not-the-right-token" not in shown
     assert 'request="POST /plans/x/approve"' in shown
+
+
+def test_on_a_real_registry(tmp_path):
+    """docker-registry deletes no tag by its name, and skopeo sees what is left."""
+    with docker_registry(tmp_path / "registry") as registry:
+        for number, tag in enumerate((*OLD, *NEW)):
+            push_raw(registry, APP, tag, make_image(labels={"n": str(number)}))
+        bot = Bot(tmp_path, registry)
+        configure(bot, approve=True, interval="1h")
+        with asked(bot) as server:
+            plan = server.plan_that_waits()
+            assert set(skopeo_tags(registry.host, APP)) == OLD | NEW
+            server.ask(f"/plans/{plan}/approve")
+            assert applied(server) == NEW
+            assert set(skopeo_tags(registry.host, APP)) == NEW

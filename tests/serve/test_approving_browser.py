@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from support.applying import bot_in
-from support.askable import TOKEN, configure, serving
+from support.askable import TOKEN, asked, configure
 from support.browser import chromium
 from support.registry import DISTRIBUTION_3
 
-TEXT = "return document.querySelector('main').innerText"
-PATH = "return location.pathname"
+SEEN = "document.querySelector('main').innerText"
+TEXT = f"return {SEEN}"
 WIDTHS = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 OLD, NEW = {"old0", "old1"}, {"new0"}
 
@@ -25,15 +27,16 @@ def server(tmp_path):
     with bot_in(tmp_path, DISTRIBUTION_3) as bot:
         bot.fill(old=2, new=1)
         configure(bot, approve=True, interval="1h")
-        with serving(bot) as server:
+        with asked(bot) as server:
             yield server
 
 
-def plan_of(server):
-    server.ask("/scripts/clean/run")
-    server.until("a plan waits for approval")
-    (plan,) = [plan for plan in server.plans() if plan.state == "waiting"]
-    return plan.id
+def until(browser, condition, *args):
+    """Wait until a condition holds on the page, which the browser may be leaving."""
+    end = time.monotonic() + 60
+    while not browser.run(f"return {condition}", *args):
+        assert time.monotonic() < end, browser.run(TEXT)
+        time.sleep(0.05)
 
 
 def look(browser, name, width, scheme="light"):
@@ -47,7 +50,7 @@ def look(browser, name, width, scheme="light"):
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_a_plan_is_looked_at_and_approved(browser, server, width):
-    plan = plan_of(server)
+    plan = server.plan_that_waits()
     browser.look_like(width=width)
     browser.complaints()
     browser.open(f"{server.url}/plans")
@@ -62,12 +65,12 @@ def test_a_plan_is_looked_at_and_approved(browser, server, width):
     look(browser, "plan", width)
     browser.type("#token", "not-the-right-token")
     browser.click("main form button")
-    assert "this is not the token of the config" in browser.run(TEXT)
+    until(browser, f"{SEEN}.includes('this is not the token of the config')")
     look(browser, "refused", width)
     assert server.tags() == OLD | NEW
     browser.type("#token", TOKEN)
     browser.click("main form button")
-    assert browser.run(PATH) == f"/plans/{plan}"
+    until(browser, "location.pathname == arguments[0]", f"/plans/{plan}")
     server.until("command=apply status=done")
     assert server.tags() == NEW
     browser.open(f"{server.url}/plans/{plan}")
@@ -79,7 +82,7 @@ def test_a_plan_is_looked_at_and_approved(browser, server, width):
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_pages_of_plans_are_dark_where_one_likes_that(browser, server, width):
-    plan = plan_of(server)
+    plan = server.plan_that_waits()
     browser.look_like(width=width, scheme="dark")
     browser.complaints()
     for path in ("/plans", f"/plans/{plan}"):
@@ -96,6 +99,6 @@ def test_a_script_is_run_by_a_button(browser, server, width):
     look(browser, "buttons", width)
     browser.type("main details.ask input[type=password]", TOKEN)
     browser.click("main details.ask button")
-    assert browser.run(PATH) == "/"
     server.until("a plan waits for approval")
+    until(browser, "location.pathname == '/'")
     assert server.tags() == OLD | NEW

@@ -168,6 +168,12 @@ def test_a_name_of_somebody_else_is_refused_also_with_the_token(place, host):
     assert place.site.service.asked == []
 
 
+def test_a_token_in_the_url_is_none(place):
+    """It would be in the logs of proxies, and in the history of browsers."""
+    assert post(place, f"/scripts/a/run?token={TOKEN}").status_code in (401, 429)
+    assert place.site.service.asked == []
+
+
 def test_without_a_token_in_the_config_nothing_can_be_asked_for():
     with listening(FakeService()) as place:
         answer = post(place, "/scripts/a/run", headers=HEADER)

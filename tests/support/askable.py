@@ -1,16 +1,12 @@
-"""A real server with a page, over a registry of its own."""
+"""A real server that is asked for something, over a registry of its own."""
 
 from __future__ import annotations
 
 import json
-import queue
-import re
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -18,40 +14,37 @@ import requests
 from regbot.journal.journal import Journal
 from regbot.journal.records import PlanRecord
 from support.applying import APP, Bot
-from support.command import REGBOT, environment
+from support.serverprocess import Serving, serving
 
-TOKEN, READ = "sesame-sesame-sesame", "mellon-mellon-mellon"
-_PATIENCE = 60.0
-"""Seconds after which something that has to happen counts as not happening."""
+TOKEN = "sesame-sesame-sesame"
 
 
 @dataclass
-class Server:
-    """A process of ``regbot server --listen``, and what it logged so far."""
+class Asked:
+    """A server of a bot's config; ``_seen`` lines of its log were waited for."""
 
     bot: Bot
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-    url: str = ""
-    _news: queue.Queue[str] = field(default_factory=queue.Queue)
+    serving: Serving
+    _seen: int = 0
 
-    def read(self) -> None:
-        """Read the log, in a thread of its own, so that the process never waits for that."""
-        assert self.process.stderr
-        for line in self.process.stderr:
-            self._news.put(line)
+    @property
+    def url(self) -> str:
+        return self.serving.url
 
-    def until(self, words: str) -> str:
-        """Wait for a line with these words, from those that were not looked at yet."""
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                line = self._news.get(timeout=max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"{words!r} is not in {''.join(self.lines)}") from None
-            self.lines.append(line)
-            if words in line:
-                return line
+    @property
+    def log(self) -> str:
+        return "".join(self.serving.log)
+
+    def until(self, words: str) -> None:
+        """Wait for a line with these words, after the one that was waited for last."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            for place, line in enumerate(self.serving.log[self._seen :], self._seen + 1):
+                if words in line:
+                    self._seen = place
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"{words!r} is not in\n{self.log}")
 
     def ask(self, path: str, method: str = "POST", **settings: Any) -> requests.Response:
         """A request with the token, unless other headers are given."""
@@ -62,50 +55,33 @@ class Server:
                 method, self.url + path, timeout=30, allow_redirects=False, **settings
             )
 
+    def plan_that_waits(self) -> str:
+        """The id of a plan that waits, because somebody asked for a run of the script."""
+        assert self.ask("/scripts/clean/run").status_code == 202
+        self.until("a plan waits for approval")
+        (plan,) = [plan for plan in self.plans() if plan.state == "waiting"]
+        return plan.id
+
     def plans(self) -> list[PlanRecord]:
-        """The plans in the journal, the oldest first."""
+        """The plans in the journal."""
         with Journal(self.bot.state) as journal:
-            return journal.plans()[::-1]
+            return journal.plans()
 
     def tags(self) -> set[str]:
         """The tags that are left."""
         return set(self.bot.registry.tags(APP))
 
 
-def configure(bot: Bot, *, server: Any = None, **script: Any) -> None:
-    """One script, ``clean``, that deletes old tags, and who may ask for it."""
+def configure(bot: Bot, **script: Any) -> None:
+    """One script, ``clean``, that deletes old tags, and a token to ask for it."""
     bot.configure(**script)
     path = bot.folder / "bot.yml"
     config = json.loads(path.read_text())
-    config["server"] = {"token": TOKEN} if server is None else server
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps({**config, "server": {"token": TOKEN}}))
 
 
 @contextmanager
-def serving(bot: Bot, *arguments: str) -> Iterator[Server]:
+def asked(bot: Bot) -> Iterator[Asked]:
     """A server on a free port, until the end of the block."""
-    process = subprocess.Popen(
-        [REGBOT, "server", "-c", "bot.yml", "--listen", "127.0.0.1:0", *arguments],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-        env=environment(bot.folder),
-        cwd=bot.folder,
-        text=True,
-    )
-    server = Server(bot, process)
-    reader = threading.Thread(target=server.read)
-    reader.start()
-    try:
-        (server.url,) = re.findall(r"url=(\S+)", server.until("msg=listening"))
-        yield server
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        finally:
-            process.kill()
-            process.wait()
-            reader.join()
-            assert process.stderr
-            process.stderr.close()
+    with serving(bot.folder / "bot.yml") as process:
+        yield Asked(bot, process)
