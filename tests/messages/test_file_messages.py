@@ -4,12 +4,16 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from support.configs import problems
+from support.configs import load, problems
 from support.messages import steady
 
-from regbot.errors import StorageError
+from regbot.config.values import ServerSettings
+from regbot.errors import ConfigError, Conflict, StorageError
+from regbot.events import ignore
+from regbot.http.hosts import Secret
 from regbot.journal.journal import Journal
 from regbot.journal.serverlock import only_server
+from regbot.serve.access import Access
 
 MISTAKES = {
     "unknown key": "scripts: [{name: a, script: log(1), frequency: 1h}]",
@@ -49,6 +53,34 @@ def test_another_server_works_with_the_folder(snapshot, tmp_path):
     with only_server(tmp_path), pytest.raises(StorageError) as caught, only_server(tmp_path):
         pass
     assert steady(str(caught.value), tmp_path) == snapshot
+
+
+def test_a_token_is_empty(snapshot):
+    config = load("server: {token: '{{env \"X\"}}'}")
+    with pytest.raises(ConfigError) as caught:
+        config.server.require_tokens()
+    assert str(caught.value) == snapshot
+
+
+def test_a_plan_has_lapsed(snapshot, tmp_path):
+    with Journal(tmp_path) as journal:
+        record = journal.keep_plan(
+            b"{}", made=0.0, config="bot.yml", summary="", approve_within=1.0
+        )
+        with pytest.raises(Conflict) as caught:
+            journal.approve_plan(record.id)
+    assert str(caught.value).replace(record.id, "ID") == snapshot
+
+
+def test_a_token_is_wrong(snapshot):
+    settings = ServerSettings(token=Secret("sesame-sesame-sesame"))
+    access = Access(lambda: settings, ignore, lambda: 0.0)
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "HTTP_AUTHORIZATION": "Bearer wrong"}
+    refusals = [access.refusal(dict(environ)) for _ in range(11)]
+    first, last = refusals[0], refusals[-1]
+    assert first
+    assert last
+    assert f"{first.why}\n{last.why}" == snapshot
 
 
 def test_the_history_is_damaged(snapshot, tmp_path):

@@ -73,9 +73,7 @@ def test_a_plan_is_looked_at_and_approved(browser, server, width):
     until(browser, "location.pathname == arguments[0]", f"/plans/{plan}")
     server.until("command=apply status=done")
     assert server.tags() == NEW
-    browser.open(f"{server.url}/plans/{plan}")
-    shown = browser.run(TEXT)
-    assert "applied" in shown
+    until(browser, f"{SEEN}.includes('The run that applied it')")
     assert browser.run("return document.querySelectorAll('main form').length") == 0
     look(browser, "applied", width)
 
