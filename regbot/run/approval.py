@@ -9,7 +9,7 @@ from regbot.config.values import Config, Script
 from regbot.errors import Conflict
 from regbot.events import Emit, Message, RunResult
 from regbot.journal.journal import Journal
-from regbot.journal.records import PlanRecord, PlanState
+from regbot.journal.records import PlanRecord
 from regbot.run.bot import Bot
 from regbot.run.service_events import PlanLapsed, PlanWaits
 from regbot.units import format_moment
@@ -39,9 +39,10 @@ class Approvals:
             )
         return self._journal
 
-    def keep(self, bot: Bot, script: Script, result: RunResult) -> str:
+    def keep(self, bot: Bot, script: Script, result: RunResult, emit: Emit) -> str:
         """Keep what a dry run of a script planned; the id of the plan, empty if it is empty.
 
+        ``emit`` is that of the run, which is told with what the log says of the plan.
         It takes the place of those of the script that still wait, as they are out of date.
         Raises StorageError, and Conflict without a journal.
         """
@@ -53,7 +54,7 @@ class Approvals:
             if waiting.script == script.name and waiting != record:
                 self.give_up(waiting, "a newer one takes its place")
         if record and record.state:
-            self._tell(record)
+            emit(_waits(record))
             self._emit(PlanWaits(record))
         return record.id if record else ""
 
@@ -71,25 +72,23 @@ class Approvals:
         return plan
 
     def look(self, config: Config) -> list[PlanRecord]:
-        """Let plans lapse whose time is over, or whose script is gone; those to be applied.
+        """Let plans lapse whose time is over; those to be applied. Raises StorageError.
 
-        Raises StorageError.
+        One that was approved in time is applied later too, unless no server was there for
+        it. That of a script which is gone, or left out with --only, waits until it lapses.
         """
         if not self._journal:
             return []
+        for plan in self._journal.plans_in("waiting", self._config_path):
+            if _is_over(plan, self._now()):
+                self.give_up(plan, "nobody approved it in time")
         approved = []
-        ends: tuple[tuple[PlanState, float, str], ...] = (
-            ("waiting", self._now(), "nobody approved it in time"),
-            ("approved", self._begun, "no server applied it in time"),
-        )
-        for state, end, why in ends:
-            for plan in self._journal.plans_in(state, self._config_path):
-                if plan.lapses is not None and plan.lapses <= end:
-                    self.give_up(plan, why)
-                elif not _has_script(config, plan):
-                    self.give_up(plan, "its script is gone")
-                elif state == "approved":
-                    approved.append(plan)
+        for plan in self._journal.plans_in("approved", self._config_path):
+            has_script = _has_script(config, plan)
+            if _is_over(plan, self._begun if has_script else self._now()):
+                self.give_up(plan, "no server applied it in time")
+            elif has_script:
+                approved.append(plan)
         return approved
 
     def give_up(self, plan: PlanRecord, why: str) -> None:
@@ -99,10 +98,16 @@ class Approvals:
             self._emit(Message("warn", f"a plan lapsed: {why}", fields))
             self._emit(PlanLapsed(replace(plan, state="lapsed")))
 
-    def _tell(self, plan: PlanRecord) -> None:
-        until = format_moment(round(plan.lapses or 0))
-        fields = {"script": plan.script, "plan": plan.id, "until": until, "detail": plan.summary}
-        self._emit(Message("warn", "a plan waits for approval", fields))
+
+def _waits(plan: PlanRecord) -> Message:
+    """The line of a plan that waits."""
+    until = format_moment(round(plan.lapses or 0))
+    fields = {"script": plan.script, "plan": plan.id, "until": until, "detail": plan.summary}
+    return Message("warn", "a plan waits for approval", fields)
+
+
+def _is_over(plan: PlanRecord, now: float) -> bool:
+    return plan.lapses is not None and plan.lapses <= now
 
 
 def _has_script(config: Config, plan: PlanRecord) -> bool:

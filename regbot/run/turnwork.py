@@ -83,11 +83,12 @@ class TurnWork:
 
     def _plan(self, turn: Turn, bot: Bot, run: ScriptRun) -> tuple[RunResult, str]:
         """Make a plan of a script, and keep it; its id, empty where there is nothing to do."""
+        emit = in_run(self._emit, run.id, run.script)
         (result,) = bot.run_due(turn.script, run.id).results
         if result.status != "done":
             return result, ""
         try:
-            return result, self._approvals.keep(bot, turn.script, result)
+            return result, self._approvals.keep(bot, turn.script, result, emit)
         except (Conflict, StorageError) as error:
             return replace(result, status="failed", error=f"the plan is not kept: {error}"), ""
 

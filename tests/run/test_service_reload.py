@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from support.images import make_image, push
 from support.serving import config_in, served, state_of
 
-from regbot.errors import ConfigError, NotFound
+from regbot.errors import ConfigError, Conflict, NotFound
 from regbot.events import Message
 from regbot.oci.reference import Reference
 from regbot.run.service_events import (
     ConfigRefused,
     ConfigReloaded,
     PlanLapsed,
-    PlanWaits,
     ScriptRunStarted,
 )
 from regbot.store.ocidir import OciDirStore
@@ -141,16 +142,29 @@ def test_more_scripts_run_at_once_after_a_reload_that_says_so(source):
         heard.until(lambda: messages(heard).count("begun") == 2)
 
 
-def test_a_plan_whose_script_is_gone_lapses(source):
-    source.text = "scripts: [{name: a, script: return, interval: 1h}]"
+def test_a_plan_whose_script_is_gone_is_not_applied_and_lapses_in_time(source):
+    source.text = scripts(a="return")
     with served(source.read(), read=source.read) as (service, heard):
         assert service.journal is not None
-        plan = service.journal.keep_plan(
-            b"{}", made=2e9, config=service.config_path, summary="", script="b", approve_within=60
+        gone, approved = (
+            service.journal.keep_plan(
+                b"{}",
+                made=time.time(),
+                config=service.config_path,
+                summary="",
+                script="b",
+                approve_within=within,
+            )
+            for within in (600, 3)
         )
+        for change in (service.approve, service.apply):
+            with pytest.raises(Conflict, match="is of a script that is gone: b"):
+                change(gone.id)
+        service.journal.approve_plan(approved.id)
         heard.until(lambda: heard.of(PlanLapsed))
-        assert heard.of(PlanLapsed)[0].plan.id == plan.id
-        assert heard.of(PlanWaits) == []
+        assert heard.of(PlanLapsed)[0].plan.id == approved.id
+        assert service.journal.plan(gone.id).state == "waiting"
+        assert heard.of(ScriptRunStarted) == []
 
 
 def test_mistakes_are_those_of_the_config(source):
