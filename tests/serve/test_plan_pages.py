@@ -11,13 +11,13 @@ from support.configs import load
 from support.reports import BIDI, HOSTILE
 from support.sites import FakeService, listening
 
+from regbot.events import RunResult
 from regbot.journal.journal import Journal
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 from regbot.plan.carrying import Planned
 from regbot.plan.kept import Kept
-from regbot.plan.outcome import RunLine
 from regbot.plan.planfile import Plan, plan_text
 
 TOKEN = "sesame-sesame-sesame"
@@ -93,7 +93,7 @@ class TestAPlan:
         assert "in use by pod web" in words(open_part), "what a script asked for is no aside"
 
     def test_a_script_that_is_not_in_it_is_named(self, place):
-        failed = RunLine("nightly", "failed", "no tag v9")
+        failed = RunResult("nightly", "failed", "no tag v9")
         text = words(shown(place, keep(place, delete("v1"), scripts=(failed,))))
         assert "nightly failed: no tag v9" in text
 
