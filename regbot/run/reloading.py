@@ -75,6 +75,8 @@ class Reloading:
         path = self._source.path
         if path == "-":
             raise UsageError("standard input can't be read again (name a file after -c)")
+        if self._source.watch:
+            self._source.watch.read_now()
         config = self._source.read()
         if config.state != in_force.state:
             raise ConfigError([_OTHER_STATE.format(path=path)], config.files)

@@ -39,6 +39,10 @@ class FileWatch:
         self._read = self._seen
         return True
 
+    def read_now(self) -> None:
+        """The files are about to be read as they are now, for whatever reason."""
+        self._read = self._seen = {path: self._trace_of(path) for path in self._read}
+
     def follow(self, files: Iterable[Path]) -> None:
         """Watch these files. Those that were watched go on from where they were read."""
         known = self._read

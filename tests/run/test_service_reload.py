@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from support.images import make_image, push
 from support.serving import config_in, served, state_of
 
 from regbot.errors import ConfigError, Conflict, NotFound
-from regbot.events import Message
+from regbot.events import Message, ignore
 from regbot.oci.reference import Reference
+from regbot.run.reloading import ConfigSource, Reloading
 from regbot.run.service_events import (
     ConfigRefused,
     ConfigReloaded,
     PlanLapsed,
     ScriptRunStarted,
 )
+from regbot.run.watch import FileWatch
 from regbot.store.ocidir import OciDirStore
 
 
@@ -175,3 +178,16 @@ def test_mistakes_are_those_of_the_config(source):
             source.read()
         service.reload()
         assert service.reload_problem == str(caught.value)
+
+
+def test_a_change_is_read_once_also_where_somebody_asks_first(source):
+    source.text = scripts(a="return")
+    trace, taken = [1], []
+    watch = FileWatch([Path("/etc/regbot.yml")], lambda _: tuple(trace))
+    reloading = Reloading(ConfigSource("/etc/regbot.yml", source.read, watch), ignore)
+    trace[0] = 2
+    assert reloading.attempt(source.read(), taken.append)
+    assert [reloading.has_changed(), reloading.has_changed()] == [False, False]
+    trace[0] = 3
+    assert [reloading.has_changed(), reloading.has_changed()] == [False, True]
+    assert len(taken) == 1

@@ -65,6 +65,16 @@ def test_what_changed_while_it_was_read_is_read_again():
     assert [watch.look(), watch.look()] == [False, False]
 
 
+def test_what_was_read_for_another_reason_has_not_changed():
+    disk = Disk(a=1)
+    watch = FileWatch([A], disk)
+    disk.versions["a"] = 2
+    watch.read_now()
+    assert [watch.look(), watch.look()] == [False, False]
+    disk.versions["a"] = 3
+    assert [watch.look(), watch.look()] == [False, True]
+
+
 def test_a_file_that_is_written_replaced_or_behind_another_link_looks_different(tmp_path):
     first, second, link = tmp_path / "1", tmp_path / "2", tmp_path / "link"
     first.write_text("a")
