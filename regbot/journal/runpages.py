@@ -45,7 +45,9 @@ class RunPages:
         log = zlib.compress(json.dumps([dict(line) for line in page.log]).encode())
         if len(report) > _LARGEST_REPORT:
             report = zlib.compress(b"")
-        with self._database.writing():
+        places = [str(_place(left.repository)) for left in remainders]
+
+        def write() -> None:
             self._database.run(
                 "INSERT OR REPLACE INTO run_page (run, report, log)"
                 " SELECT id, ?, ? FROM script_run WHERE id = ?",
@@ -55,10 +57,12 @@ class RunPages:
                 "INSERT OR REPLACE INTO remainder (run, repository, kept, freeable)"
                 " SELECT id, ?, ?, ? FROM run WHERE id = ?",
                 [
-                    (str(_place(left.repository)), left.kept, left.freeable, run)
-                    for left in remainders
+                    (place, left.kept, left.freeable, run)
+                    for place, left in zip(places, remainders, strict=True)
                 ],
             )
+
+        self._database.together(write)
 
     def of(self, run: str) -> RunPage:
         """What a run left; empty if it left nothing. Raises StorageError if it is damaged."""

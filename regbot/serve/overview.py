@@ -29,7 +29,7 @@ _LINES = 2000
 _FEWEST_DAYS, _MOST_DAYS = 14, 366
 _HOW = {
     "server": "by its schedule",
-    "asked": "asked for",
+    "asked": "which somebody asked for",
     "plan": "which made a plan",
     "apply": "which applied a plan",
 }
@@ -93,7 +93,8 @@ def how_it_came(run: ScriptRun) -> str:
 
 def undo_command(run: ScriptRun, *, names_config: bool) -> str:
     """The command that takes a run back, with the config by its name alone."""
-    config = ["-c", config_name(run.config)] if names_config and run.config else []
+    is_file = run.config not in ("", "-")
+    config = ["-c", config_name(run.config)] if names_config and is_file else []
     return shlex.join(["regbot", "undo", run.id, *config])
 
 

@@ -70,3 +70,5 @@ def test_the_undo_command_names_no_folder():
     command = "regbot undo 20261129-011500-ab12 -c 'my bot.yml'"
     assert undo_command(run, names_config=True) == command
     assert config_name("-") == "standard input"
+    run = ScriptRun("20261129-011500-ab12", "nightly", "server", "-", 0.0)
+    assert undo_command(run, names_config=True) == "regbot undo 20261129-011500-ab12"
