@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from support.applying import bot_in
 from support.askable import TOKEN, asked, configure
@@ -29,14 +27,6 @@ def server(tmp_path):
         configure(bot, approve=True, interval="1h")
         with asked(bot) as server:
             yield server
-
-
-def until(browser, condition, *args):
-    """Wait until a condition holds on the page, which the browser may be leaving."""
-    end = time.monotonic() + 60
-    while not browser.run(f"return {condition}", *args):
-        assert time.monotonic() < end, browser.run(TEXT)
-        time.sleep(0.05)
 
 
 def look(browser, name, width, scheme="light"):
@@ -65,15 +55,15 @@ def test_a_plan_is_looked_at_and_approved(browser, server, width):
     look(browser, "plan", width)
     browser.type("#token", "not-the-right-token")
     browser.click("main form button")
-    until(browser, f"{SEEN}.includes('this is not the token of the config')")
+    browser.until(f"{SEEN}.includes('this is not the token of the config')")
     look(browser, "refused", width)
     assert server.tags() == OLD | NEW
     browser.type("#token", TOKEN)
     browser.click("main form button")
-    until(browser, "location.pathname == arguments[0]", f"/plans/{plan}")
+    browser.until(f"location.pathname == '/plans/{plan}'")
     server.until("command=apply status=done")
     assert server.tags() == NEW
-    until(browser, f"{SEEN}.includes('The run that applied it')")
+    browser.until(f"{SEEN}.includes('The run that applied it')")
     assert browser.run("return document.querySelectorAll('main form').length") == 0
     look(browser, "applied", width)
 
@@ -98,5 +88,5 @@ def test_a_script_is_run_by_a_button(browser, server, width):
     browser.type("main details.ask input[type=password]", TOKEN)
     browser.click("main details.ask button")
     server.until("a plan waits for approval")
-    until(browser, "location.pathname == '/'")
+    browser.until("location.pathname == '/'")
     assert server.tags() == OLD | NEW

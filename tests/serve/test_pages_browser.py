@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from support.browser import chromium
@@ -245,27 +244,19 @@ def waiting(waits):
         yield server
 
 
-def until(browser, condition):
-    """Wait until a condition holds in the page, which may be loaded again meanwhile."""
-    deadline = time.monotonic() + 60
-    while not browser.run(f"return Boolean({condition})"):
-        assert time.monotonic() < deadline, browser.run(TEXT)
-        time.sleep(0.05)
-
-
 def test_lines_of_a_run_appear_by_themselves_and_then_how_it_ended(browser, waiting, waits):
     _, end = waits
     browser.look_like()
     browser.open(waiting.url + "/")
-    until(browser, "document.body.innerText.includes('Running now')")
+    browser.until("document.body.innerText.includes('Running now')")
     browser.click("#running + ul a")
     lines = "document.querySelectorAll('#log li').length"
     before = browser.run(f"return {lines}")
-    until(browser, f"{lines} > {before + 3}")
+    browser.until(f"{lines} > {before + 3}")
     assert "New lines appear by themselves." in browser.run(TEXT)
     end()
-    until(browser, "document.querySelector('.status.done')")
-    until(browser, "document.getElementById('log').innerText.includes('script finished')")
+    browser.until("document.querySelector('.status.done')")
+    browser.until("document.getElementById('log').innerText.includes('script finished')")
     assert "New lines" not in browser.run(TEXT)
 
 
@@ -273,11 +264,11 @@ def test_what_somebody_is_at_is_left_as_it_is(browser, waiting, waits):
     _, end = waits
     browser.look_like()
     browser.open(waiting.url + "/")
-    until(browser, "document.body.innerText.includes('runs now')")
+    browser.until("document.body.innerText.includes('runs now')")
     browser.click("details.ask summary")
     browser.type("input[type=password]", "half of it")
     end()
-    until(browser, "!document.body.innerText.includes('Running now')")
+    browser.until("!document.body.innerText.includes('Running now')")
     value = "return document.querySelector('input[type=password]').value"
     assert browser.run(value) == "half of it"
 
@@ -286,10 +277,10 @@ def test_the_page_of_scripts_changes_by_itself(browser, waiting, waits):
     _, end = waits
     browser.look_like()
     browser.open(waiting.url + "/")
-    until(browser, "document.body.innerText.includes('runs now')")
+    browser.until("document.body.innerText.includes('runs now')")
     browser.run("document.documentElement.dataset.mark = 'the same page'")
     end()
-    until(browser, "!document.body.innerText.includes('runs now')")
+    browser.until("!document.body.innerText.includes('runs now')")
     assert browser.run("return document.documentElement.dataset.mark") == "the same page"
     assert "Running now" not in browser.run(TEXT)
 
@@ -300,10 +291,10 @@ def test_who_has_shown_the_token_once_sees_live_lines(browser, waits):
         browser.look_like()
         browser.open(server.url.replace("://", f"://me:{TOKEN}-to-read@") + "/")
         browser.open(server.url + "/")
-        until(browser, "document.body.innerText.includes('Running now')")
+        browser.until("document.body.innerText.includes('Running now')")
         browser.click("#running + ul a")
         lines = "document.querySelectorAll('#log li').length"
         before = browser.run(f"return {lines}")
-        until(browser, f"{lines} > {before + 3}")
+        browser.until(f"{lines} > {before + 3}")
         end()
-        until(browser, "document.querySelector('.status.done')")
+        browser.until("document.querySelector('.status.done')")

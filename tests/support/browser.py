@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,13 @@ class Browser:
     def wait(self, script: str, *args: Any) -> Any:
         """What a function body hands to its last argument."""
         return self.call("POST", "/execute/async", script=script, args=list(args))
+
+    def until(self, condition: str) -> None:
+        """Wait until a condition holds in the page, which may be loaded anew meanwhile."""
+        deadline = time.monotonic() + 60
+        while not self.run(f"return Boolean({condition})"):
+            assert time.monotonic() < deadline, self.run("return document.body.innerText")
+            time.sleep(0.05)
 
     def find(self, selector: str) -> str:
         """The path of the first element that fits."""
