@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _SCRIPT = r"<name:re:[\s\S]+?>"
 """The name of a script, which may have slashes and line breaks."""
-_PLAN = "<name>"
 
 
 def add_to(app: Bottle, site: Site) -> None:
@@ -41,8 +40,20 @@ def add_to(app: Bottle, site: Site) -> None:
 
     route(f"/scripts/{_SCRIPT}/run", "run", site.service.run_now, "/")
     route(f"/scripts/{_SCRIPT}/plan", "plan", site.service.plan_now, "/")
-    route(f"/plans/{_PLAN}/apply", "apply", site.service.apply, "/plans/{}")
-    route(f"/plans/{_PLAN}/approve", "approve", site.service.approve, "/plans/{}")
+    route("/plans/<name>/apply", "apply", _of_whole_id(site, site.service.apply), "/plans/{}")
+    route("/plans/<name>/approve", "approve", _of_whole_id(site, site.service.approve), "/plans/{}")
+
+
+def _of_whole_id(site: Site, ask: Callable[[str], object]) -> Callable[[str], object]:
+    """The same for whole ids alone: a program that cuts one off must not hit another plan."""
+
+    def asked(plan: str) -> None:
+        journal = site.service.journal
+        if journal and journal.plan(plan).id != plan:
+            raise NotFound(f"there is no plan {plan} (give its whole id)")
+        ask(plan)
+
+    return asked
 
 
 def _asked(

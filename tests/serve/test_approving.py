@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+import signal
 import threading
+from html import unescape
 
 import pytest
 from support.applying import APP, Bot, bot_in
@@ -53,6 +57,24 @@ def test_approved_over_http(server):
     assert again.status_code == 409
     assert again.json()["error"].startswith(f"the plan {plan} ")
     assert server.ask(f"/plans/{plan}/apply").status_code == 409
+
+
+def test_only_a_whole_id_will_do_over_http(server):
+    plan = server.plan_that_waits()
+    for path in ("approve", "apply"):
+        assert server.ask(f"/plans/{plan[:-1]}/{path}").status_code == 404
+    assert [plan.state for plan in server.plans()] == ["waiting"]
+
+
+def test_a_new_token_counts_when_the_config_is_read_again(server, bot):
+    path = bot.folder / "bot.yml"
+    new = "a-new-token-of-the-config"
+    path.write_text(path.read_text().replace(TOKEN, new))
+    server.serving.process.send_signal(signal.SIGHUP)
+    server.until("config reloaded")
+    assert server.ask("/scripts/clean/run").status_code == 401
+    headers = {"Authorization": f"Bearer {new}"}
+    assert server.ask("/scripts/clean/run", headers=headers).status_code == 202
 
 
 def test_approved_by_command(server, bot):
@@ -115,6 +137,20 @@ def test_a_script_without_approval_runs_when_asked(bot):
         assert server.ask("/scripts/clean/run").status_code == 202
         server.until("kept in the history")
         assert server.tags() == NEW
+
+
+@pytest.mark.parametrize("name", ["team/../clean", 'a%2F100% é"<b>', "/etc/regbot/clean", "a/run"])
+def test_the_button_of_an_odd_name_asks_for_that_script(bot, name):
+    path = bot.folder / "bot.yml"
+    config = json.loads(path.read_text())
+    odd = {**config["scripts"][0], "name": name}
+    path.write_text(json.dumps({**config, "scripts": [odd, *config["scripts"]]}))
+    with asked(bot) as server:
+        page = server.ask("/", "GET").text
+        button, _ = re.findall(r'formaction="([^"]*)"', page)
+        assert server.ask(unescape(button)).json()["name"] == name
+        server.until("a plan waits for approval")
+        assert [plan.script for plan in server.plans()] == [name]
 
 
 def test_the_token_is_in_no_log_and_no_page(server):
