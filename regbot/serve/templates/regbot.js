@@ -62,7 +62,9 @@
   let paused = false;
   source.addEventListener("error", () => {
     paused = true;
-    if (source.readyState === EventSource.CLOSED) setInterval(() => refresh().catch(() => {}), 30000);
+    if (source.readyState !== EventSource.CLOSED) return;
+    setInterval(() => (log ? location.reload() : refresh().catch(() => {})), 30000);
+    if (state) state.textContent = "Newer lines appear each 30 seconds.";
   });
   source.addEventListener("open", () => {
     if (paused) refresh().catch(() => {});
