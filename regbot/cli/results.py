@@ -70,7 +70,7 @@ def show_end(
 
         show(partial(print_table, table, text))
     if settings.log_format == "json" or table is None:
-        tell_ending(text, settings, ended.status)
+        tell_ending(text, settings, ended.status, run.id)
     tell_left_behind(run, bot.config, bot.config_path, settings)
 
 
@@ -93,15 +93,16 @@ def tell_left_behind(run: RunEnded, config: Config, config_path: str, settings: 
 
     for tag in run.left_behind:
         text = f"{tag.reference} is left on a placeholder, put {tag.digest} back on it with: "
-        tell(text + undo_command(config, config_path, run.id, tag.reference), settings, "error")
+        text += undo_command(config, config_path, run.id, tag.reference)
+        tell(text, settings, "error", run=run.id)
 
 
-def tell_ending(text: str, settings: Settings, status: Ending) -> None:
-    """Tell the summary of a run that ended like this."""
+def tell_ending(text: str, settings: Settings, status: Ending, run: str = "") -> None:
+    """Tell the summary of a run that ended like this, by its id in the history if it is there."""
     from regbot.report.lines import OF_ENDINGS
 
     write = _note_folded if settings.log_format == "terminal" else note
-    tell(text, settings, OF_ENDINGS[status], write)
+    tell(text, settings, OF_ENDINGS[status], write, run)
 
 
 def _note_folded(text: str) -> None:
@@ -112,16 +113,20 @@ def _note_folded(text: str) -> None:
 
 
 def tell(
-    text: str, settings: Settings, level: Level = "info", write: Callable[[str], None] = note
+    text: str,
+    settings: Settings,
+    level: Level = "info",
+    write: Callable[[str], None] = note,
+    run: str = "",
 ) -> None:
-    """Tell the user something besides the result, as a log line if the log is JSON.
+    """Tell the user something besides the result, as a log line of a run if the log is JSON.
 
     Else it is told whatever ``-v`` says, but ``-v error`` leaves out what is no error.
     """
     from regbot.cli.logs import make_log
-    from regbot.events import Message
+    from regbot.events import Message, in_run
 
     if settings.log_format == "json":
-        make_log(settings.level, settings.log_format)(Message(level, text))
+        in_run(make_log(settings.level, settings.log_format), run)(Message(level, text))
     elif level == "error" or settings.level != "error":
         write(text)

@@ -43,9 +43,12 @@ def of_run(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_every_line_of_a_run_has_its_id_and_script(bot):
     bot.configure_all({"look": {"script": LOOK}, "clean": {"script": DELETE_OLD}}, parallel=2)
-    log = of_run(logged(bot, "once"))
+    whole = logged(bot, "once")
+    log = of_run(whole)
     (run,) = {line["run"] for line in log}
     assert list(bot.journalled()) == [run]
+    assert whole[-1]["msg"].endswith(f"regbot undo {run} -c {bot.folder}/bot.yml")
+    assert whole[-1]["run"] == run
     assert {line["msg"] for line in log if "script" not in line} == {
         "run started",
         "kept in the history",
