@@ -91,8 +91,9 @@ def guarded(app: App, site: Site) -> App:
                 return app(environ, start)
             except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
                 refusal = Refusal(_failure(error, site.emit))
-        body = error_answer(refusal.status, refusal.why, environ, rendering)
-        return _refuse(refusal, body, start)
+        page = error_answer(refusal.status, refusal.why, environ, rendering)
+        body = _refuse(refusal, page, start)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
     return answer
 

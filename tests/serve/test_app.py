@@ -54,6 +54,14 @@ def test_head_has_the_headers_alone(place):
     assert answer.headers["Content-Length"] == "3"
 
 
+@pytest.mark.parametrize("host", ["localhost", "evil.example.org"])
+def test_head_of_what_is_refused_has_no_body_either(place, host):
+    text = asked(place.port, f"HEAD /nowhere HTTP/1.1\r\nHost: {host}\r\n\r\n")
+    head, _, body = text.partition("\r\n\r\n")
+    assert head.split()[1] == ("404" if host == "localhost" else "421")
+    assert body == ""
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/nowhere"])
 def test_every_answer_is_safe_to_show_and_is_not_kept(place, path):
     headers = place.get(path).headers
