@@ -148,6 +148,7 @@ UNCALLED: dict[str, str] = {
     "catchall": "bottle reads it",
     "channel_class": "waitress reads it",
     "error_task_class": "waitress reads it",
+    "parser_class": "waitress reads it",
     "maintenance": "waitress calls it",
     "data_received": "asyncio calls it",
     "eof_received": "asyncio calls it",

@@ -19,6 +19,7 @@ from http import HTTPStatus
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
@@ -77,6 +78,12 @@ class _Refusal(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
+class _Received(HTTPRequestParser):  # type: ignore[misc]
+    """A request. waitress tells the path of any whose client is gone, also where it has none."""
+
+    path = ""
+
+
 class _Connection(HTTPChannel):  # type: ignore[misc]
     """A connection that knows when its request began.
 
@@ -85,6 +92,7 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
     """
 
     error_task_class = _Refusal
+    parser_class = _Received
     begun = 0.0
 
     def received(self, data: bytes) -> bool:

@@ -193,6 +193,14 @@ def test_answers_that_nobody_takes_do_not_fill_the_memory(monkeypatch, connect):
         assert [drain(connection) for connection in greedy].count(True) <= 4
 
 
+def test_nonsense_leaves_no_line_in_the_log(connect):
+    with listening() as place:
+        for _ in range(200):
+            was_closed(connect(place, b"nonsense\r\n\r\n" * 3))
+        assert place.get("/healthz").text == "ok\n"
+    assert [message.text for message in place.messages()] == ["listening"]
+
+
 def test_a_second_request_before_the_first_answer_is_not_served(monkeypatch, connect):
     pages(monkeypatch, large=lambda: b"x" * LARGE, small=lambda: "small")
     with listening(limits=Limits(threads=1)) as place:
