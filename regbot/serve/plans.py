@@ -31,6 +31,8 @@ Asking = Literal["approve", "apply", ""]
 
 _MOST = 5000
 """Actions, or what stays, that a page shows; the command shows all."""
+_RUNS = 500
+"""Runs that are looked at for the one that applied a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _view(journal: Journal, record: PlanRecord, site: Site) -> PlanView:
         plan = plan_of(journal.plan_content(record), record.id, work_dir=work_dir)
     except (NotFound, UsageError) as error:
         return PlanView(record, record.state_at(now), problem=str(error))
-    return plan_view(record, plan, now, _applied_by(journal, record))
+    return plan_view(record, plan, now, _applied_by(journal, record, plan))
 
 
 def plan_view(record: PlanRecord, plan: Plan, now: float, run: ScriptRun | None) -> PlanView:
@@ -145,7 +147,8 @@ def _can(record: PlanRecord, now: float) -> Asking:
     return ""
 
 
-def _applied_by(journal: Journal, record: PlanRecord) -> ScriptRun | None:
-    """The last run that carried a plan out."""
-    runs = (run for run in journal.script_runs() if run.plan == record.id and run.kind == "apply")
-    return next(runs, None)
+def _applied_by(journal: Journal, record: PlanRecord, plan: Plan) -> ScriptRun | None:
+    """The last run that applied a plan, which is a run of all its scripts."""
+    scripts = ", ".join(dict.fromkeys(planned.script for planned in plan.actions))
+    runs = journal.script_runs_of(record.config, scripts, _RUNS)
+    return next((run for run in runs if run.kind == "apply" and run.plan == record.id), None)

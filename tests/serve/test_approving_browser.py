@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from support.applying import bot_in
 from support.askable import TOKEN, asked, configure
@@ -11,6 +13,7 @@ from support.registry import DISTRIBUTION_3
 SEEN = "document.querySelector('main').innerText"
 TEXT = f"return {SEEN}"
 WIDTHS = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+ENTER = "\ue007"
 OLD, NEW = {"old0", "old1"}, {"new0"}
 
 
@@ -76,6 +79,19 @@ def test_the_pages_of_plans_are_dark_where_one_likes_that(browser, server, width
     for path in ("/plans", f"/plans/{plan}"):
         browser.open(server.url + path)
         look(browser, path.split("/")[1] + str(path.count("/")), width, "dark")
+
+
+def test_the_enter_key_makes_a_plan_and_deletes_nothing(browser, server):
+    configure(server.bot, interval="1h")
+    server.serving.process.send_signal(signal.SIGHUP)
+    server.until("config reloaded")
+    browser.look_like(width=1280)
+    browser.open(f"{server.url}/")
+    browser.click("main details.ask summary")
+    browser.type("main details.ask input[type=password]", TOKEN + ENTER)
+    server.until("was asked to plan: clean")
+    server.until("script finished")
+    assert server.tags() == OLD | NEW
 
 
 @pytest.mark.parametrize("width", [360, 1280])
