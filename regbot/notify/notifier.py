@@ -65,10 +65,9 @@ class Notifier:
     def tell(self, notification: Notification) -> None:
         """Have a notification sent to all who want it. Neither waits nor raises."""
         with self._lock:
-            outboxes = list(self._outboxes.items())
-        for receiver, outbox in outboxes:
-            if wants(receiver, notification):
-                outbox.put(notification)
+            for receiver, outbox in self._outboxes.items():
+                if wants(receiver, notification):
+                    outbox.put(notification)
 
     def change(self, receivers: Iterable[Receiver]) -> None:
         """Tell these receivers from now on. What waits for the others is still sent.

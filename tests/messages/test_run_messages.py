@@ -9,6 +9,7 @@ import pytest
 from support.applying import bot_in
 from support.command import REGBOT, environment, regbot
 from support.messages import failure_in, steady
+from support.receiving import Answer, receiving
 
 
 @pytest.fixture
@@ -90,6 +91,20 @@ def test_a_script_fails(snapshot, bot, script):
         assert steady(done.stderr.strip(), bot.folder) == snapshot
     else:
         assert steady(failure_in(done.stderr), bot.folder) == snapshot
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(404), Answer(302, {"Location": "/"})], ids=["404", "302"]
+)
+def test_a_receiver_refuses_a_notification(snapshot, bot, answer):
+    with receiving(answer) as inbox:
+        bot.configure("log('fine')")
+        config = json.loads((bot.folder / "bot.yml").read_text())
+        config["notify"] = [{"webhook": inbox.url, "when": ["always"]}]
+        (bot.folder / "bot.yml").write_text(json.dumps(config))
+        done = bot.run("once")
+    (text,) = re.findall(r'level=WARN msg="(a notification[^"]*)"', done.stderr)
+    assert text == snapshot
 
 
 def test_a_script_has_no_guard(snapshot, bot):
