@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -135,10 +135,18 @@ def replace_file(path: Path, content: bytes, permissions: int | None = None) -> 
 
     It has the permissions of any new file unless some are given.
     """
+    return replace_by_pieces(path, [content], permissions)
+
+
+def replace_by_pieces(
+    path: Path, pieces: Iterable[bytes], permissions: int | None = None
+) -> Signature:
+    """The same for a file that is large."""
     with temporary_file(path) as (descriptor, temporary):
         if permissions is not None:
             os.fchmod(descriptor, permissions)
-        write_all(descriptor, content)
+        for piece in pieces:
+            write_all(descriptor, piece)
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))  # finer than the kernel's own clock tick
         os.fsync(descriptor)

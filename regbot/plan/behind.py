@@ -22,7 +22,7 @@ from regbot.plan.look import Target
 from regbot.plan.recorder import Saved
 from regbot.values import dataclass
 
-MOST = 4096
+MOST = 2048
 """Deletes that wait at most: who begins one more finishes them."""
 _PAUSE = 0.25
 """Seconds between two times that waiting deletes are finished, where that is done fast."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from io import FileIO
+from itertools import islice
 from pathlib import Path
 
 from regbot.errors import InvalidValue, NotFound, SizeMismatch
@@ -30,6 +31,7 @@ from regbot.oci.digest import Digest
 CHUNK_SIZE = 256 * 1024
 _OPEN_AT_ONCE = 128
 _SYNCED_AT_ONCE = 32
+_LISTED_AT_ONCE = 1000
 
 
 class DigestFiles:
@@ -187,9 +189,8 @@ class DigestFiles:
             if not self._folder.is_dir():
                 return
             folders = [path for path in self._folder.iterdir() if path.is_dir()]
-            listed = [(folder, [file.name for file in os.scandir(folder)]) for folder in folders]
-        for folder, names in listed:
-            for name in names:
+        for folder in folders:
+            for name in _names_in(folder):
                 path = f"{folder}/{name}"
                 if name.startswith(TEMPORARY_PREFIX):
                     yield None, path
@@ -214,6 +215,19 @@ class DigestFiles:
     def _touch(self, path: str) -> None:
         with suppress(PermissionError), writing(path):
             os.utime(path)
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    """The names of a folder's files, of which no more than some are held at once."""
+    with reading(folder):
+        files = os.scandir(folder)
+    with files:
+        while True:
+            with reading(folder):
+                names = [file.name for file in islice(files, _LISTED_AT_ONCE)]
+            if not names:
+                return
+            yield from names
 
 
 def _digest(algorithm: str, name: str) -> Digest | None:

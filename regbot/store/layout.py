@@ -25,6 +25,7 @@ from regbot.files import (
     read_whole,
     reading,
     regular_descriptor,
+    replace_by_pieces,
     replace_file,
     signature_of,
     writing,
@@ -110,7 +111,7 @@ class Layout:
         """Replace ``index.json``. To be called within ``locked``."""
         path = self._index_path
         with self._reading, writing(path):
-            self._cached = (replace_file(path, index.render()), index)
+            self._cached = (replace_by_pieces(path, index.pieces()), index)
 
     @contextmanager
     def locked(self, *, create: bool) -> Iterator[None]:
@@ -152,7 +153,7 @@ class Layout:
             if not index.exists():
                 if not marker.exists():
                     replace_file(marker, json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
-                replace_file(index, Index.new().render())
+                replace_by_pieces(index, Index.new().pieces())
 
     def _why_no_index(self) -> NotFound | Malformed:
         """Why there is no ``index.json``: nothing here yet, or something else."""

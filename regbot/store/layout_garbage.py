@@ -98,7 +98,6 @@ def _remove(
 def _reachable(layout: Layout, *, limit: int, stop: Stop) -> set[Digest]:
     """The digests of all content that ``index.json`` leads to."""
     index = layout.index()
-    roots = index.by_digest.keys()
     kept: set[Digest] = set()
     followed: set[Digest] = set()
     for waiting in _roots(index):
@@ -112,7 +111,7 @@ def _reachable(layout: Layout, *, limit: int, stop: Stop) -> set[Digest]:
             try:
                 waiting += _follow(layout, named, limit=limit)
             except NotFound:
-                if named.digest in roots:
+                if index.of_digest(named.digest):
                     raise Malformed(
                         f"no clean-up of {layout}: {named.digest} is in index.json, but its file"
                         " is missing, so what it needs is not known"

@@ -23,6 +23,7 @@ from regbot.values import dataclass
 REF_NAME = "org.opencontainers.image.ref.name"
 _BARE = frozenset({"mediaType", "digest", "size"})
 _SPACE = re.compile(r"[ \t\n\r]*")
+_WRITTEN_AT_ONCE = 1000
 _DECODER = json.JSONDecoder()
 
 
@@ -38,12 +39,12 @@ class Entry:
     """One descriptor of an index: the text of its JSON object, and its names.
 
     ``name`` is the annotation as it is: a tag, or a full name that ends with one
-    such as ``docker.io/library/app:v1``, as some tools write it. ``digest`` is None
-    for what is none that regbot knows.
+    such as ``docker.io/library/app:v1``, as some tools write it. ``packed`` is the
+    digest, as ``Digest.packed`` is; None for what is none that regbot knows.
     """
 
     text: bytes
-    digest: Digest | None
+    packed: bytes | None
     name: str
     tag: Tag | None
 
@@ -59,12 +60,17 @@ class Entry:
         tag = _tag(last)
         if tag == name:
             name = tag  # one text in memory, and not two
-        return cls(encode(data), _digest(data.get("digest")), name, tag)
+        return cls(encode(data), _packed(data.get("digest")), name, tag)
 
     @classmethod
     def tagged(cls, descriptor: Descriptor, tag: Tag) -> Entry:
         """A new entry of a manifest under a tag."""
         return cls.of({**descriptor.to_json(), "annotations": {REF_NAME: tag}})
+
+    @property
+    def digest(self) -> Digest | None:
+        """Its digest, if it is one that regbot knows."""
+        return None if self.packed is None else Digest.unpacked(self.packed)
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -133,18 +139,23 @@ class Index:
             raise Malformed(f"{what} has no array 'manifests'")
         return cls.of(data, map(Entry.of, entries or ()))
 
-    def render(self) -> bytes:
+    def pieces(self) -> Iterator[bytes]:
         """The bytes to write."""
         comma = b"," if self.rest else b""
-        texts = [entry.text for entry in self.entries] or [b""]
-        texts[0] = b'%b%b"manifests":[%b' % (encode(self.rest)[:-1], comma, texts[0])
-        texts[-1] += b"]}"
-        return b",".join(texts)
+        yield b'%b%b"manifests":[' % (encode(self.rest)[:-1], comma)
+        for start in range(0, len(self.entries), _WRITTEN_AT_ONCE):
+            entries = self.entries[start : start + _WRITTEN_AT_ONCE]
+            yield (b"," if start else b"") + b",".join([entry.text for entry in entries])
+        yield b"]}"
 
     @cached_property
-    def by_digest(self) -> Mapping[Digest, Entry]:
-        """The first entry of each digest."""
-        return {entry.digest: entry for entry in reversed(self.entries) if entry.digest}
+    def packed(self) -> Mapping[bytes, Entry]:
+        """The first entry of each digest, which is packed."""
+        return {entry.packed: entry for entry in reversed(self.entries) if entry.packed}
+
+    def of_digest(self, digest: Digest) -> Entry | None:
+        """The first entry of a digest."""
+        return self.packed.get(digest.packed)
 
     @cached_property
     def untagged(self) -> tuple[Entry, ...]:
@@ -171,7 +182,7 @@ class Index:
 
     def with_untagged(self, descriptor: Descriptor) -> Index:
         """An entry without tag for content that has no entry yet."""
-        if descriptor.digest in self.by_digest:
+        if self.of_digest(descriptor.digest):
             return self
         return Index.of(self.rest, (*self.entries, Entry.of(descriptor.to_json())))
 
@@ -183,11 +194,13 @@ class Index:
 
     def without_digest(self, digest: Digest) -> Index:
         """All entries but those of a digest."""
-        return self._keeping(lambda entry: entry.digest != digest)
+        packed = digest.packed
+        return self._keeping(lambda entry: entry.packed != packed)
 
-    def without_bare(self, digests: frozenset[Digest]) -> Index:
+    def without_bare(self, digests: Collection[Digest]) -> Index:
         """Without the bare entries of content that something else reaches now."""
-        return self._keeping(lambda entry: entry.digest not in digests or not entry.bare)
+        reached = frozenset(digest.packed for digest in digests)
+        return self._keeping(lambda entry: entry.packed not in reached or not entry.bare)
 
     def require_one_name(self, tag: Tag) -> None:
         """Raise NotSupported for a tag that ends several full names."""
@@ -261,9 +274,9 @@ class _Text:
                 raise ValueError(closing)
 
 
-def _digest(value: object) -> Digest | None:
+def _packed(value: object) -> bytes | None:
     try:
-        return Digest.parse(value) if isinstance(value, str) else None
+        return Digest.parse(value).packed if isinstance(value, str) else None
     except InvalidValue:
         return None
 

@@ -72,7 +72,7 @@ class LayoutStore:
     def manifest(self, name: Name) -> Manifest:
         """A manifest by tag, or by digest whether or not ``index.json`` lists it itself."""
         if isinstance(name, Digest):
-            entry = self._index().by_digest.get(name)
+            entry = self._index().of_digest(name)
             return self._read_entry(entry) if entry else self._read(name)
         return self._read_entry(self._tagged(name))
 

@@ -84,9 +84,7 @@ class OciDirStore(LayoutStore):
         A tag whose file is missing still has an answer, so that it can be deleted.
         """
         entry = (
-            self._layout.index().by_digest.get(name)
-            if isinstance(name, Digest)
-            else self._tagged(name)
+            self._layout.index().of_digest(name) if isinstance(name, Digest) else self._tagged(name)
         )
         described = entry.descriptor if entry else None
         if described and described.media_type:
@@ -110,15 +108,15 @@ class OciDirStore(LayoutStore):
             new = self._with_manifest(old, name, manifest)
             self._add_manifest(manifest)
             self._write(old, new)
-            held = {child.digest for child in manifest.manifests}
-            if old.by_digest.keys() - new.by_digest.keys() - held:
+            held = {child.digest.packed for child in manifest.manifests}
+            if old.packed.keys() - new.packed.keys() - held:
                 self._untidy = True
 
     def delete_manifest(self, digest: Digest) -> None:
         """Remove a manifest's file, its entries and tags, and its place among referrers."""
         with self._layout.locked(create=False):
             index = self._layout.index()
-            subject = self._subject(digest, index.by_digest.get(digest))
+            subject = self._subject(digest, index.of_digest(digest))
             left = index.without_digest(digest)
             if subject:
                 left = self._without_referrer(left, subject.digest, digest)
@@ -249,7 +247,7 @@ class OciDirStore(LayoutStore):
             held.add(manifest.digest)
         elif not manifest.subject:
             index = index.with_untagged(manifest.descriptor)
-        return index.without_bare(frozenset(held)) if held else index
+        return index.without_bare(held) if held else index
 
     def _without_referrer(self, index: Index, subject: Digest, referrer: Digest) -> Index:
         tag = fallback_tag(subject)

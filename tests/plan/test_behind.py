@@ -277,7 +277,7 @@ def test_the_index_of_a_folder_is_written_once_for_many_tags(bot):
     assert bot.run("once").returncode == 0
     store = OciDirStore(Reference.parse(f"ocidir://{bot.folder}/layout"))
     digest = store.head(Tag("t1")).digest
-    with patch.object(layout, "replace_file", wraps=layout.replace_file) as written:
+    with patch.object(layout, "replace_by_pieces", wraps=layout.replace_by_pieces) as written:
         tags = [Tag(f"t{number}") for number in range(1, 40)]
         assert store.finish_deletes(dict.fromkeys(tags, digest)) == {}
     assert written.call_count == 1
