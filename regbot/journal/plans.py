@@ -173,8 +173,11 @@ class Plans:
         return replace(plan, state=state)
 
     def forget(self, before: float) -> None:
-        """Remove the plans that were made before. Raises StorageError."""
-        self._database.run("DELETE FROM plan WHERE made < ?", (before,))
+        """Remove the plans that were made before; those that lapse, if they did before.
+
+        Raises StorageError.
+        """
+        self._database.run("DELETE FROM plan WHERE coalesce(lapses, made) < ?", (before,))
 
 
 def _require(plan: PlanRecord, states: Sequence[PlanState], now: float) -> None:

@@ -195,3 +195,16 @@ def test_many_processes_take_over_an_old_file_at_once(tmp_path):
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(look, range(16))) == [""] * 16
+
+
+def test_a_plan_is_not_forgotten_before_it_lapses(journal, clock):
+    waiting, approved = keep(journal, approve_within=3600), keep(journal, approve_within=3600)
+    journal.approve_plan(approved.id)
+    keep(journal, approve_within=None)
+    clock.now += 3000
+    journal.forget_plans(60)
+    assert {plan.id for plan in journal.plans()} == {waiting.id, approved.id}
+    assert journal.approve_plan(waiting.id).state == "approved"
+    clock.now += 700
+    journal.forget_plans(60)
+    assert journal.plans() == []
