@@ -185,7 +185,8 @@ class Access:
 
 def asked_fields(environ: Mapping[str, Any]) -> dict[str, str]:
     """What the log says of a request: what is asked, and the address that asks."""
-    path = environ["PATH_INFO"].encode("latin-1", "replace").decode("utf-8", "replace")
+    path: str = environ.get("bottle.raw_path", environ["PATH_INFO"])  # bottle decodes the other
+    path = path.encode("latin-1", "replace").decode("utf-8", "replace")
     return {
         "request": visible(f"{environ['REQUEST_METHOD']} {path[:_SHOWN]}"),
         "from": environ.get("REMOTE_ADDR", ""),

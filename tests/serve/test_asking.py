@@ -106,6 +106,12 @@ def test_any_name_of_a_script_can_be_asked_for(place, name):
     assert place.site.service.asked == [("run", name)]
 
 
+def test_the_log_has_the_path_in_the_letters_of_the_script(place):
+    post(place, f"/scripts/{quote('größe 大')}/run", headers=HEADER)
+    (line,) = place.messages()
+    assert line.fields["request"] == "POST /scripts/größe 大/run"
+
+
 @pytest.mark.parametrize("path", ["/scripts/%ff%fe/run", "/plans/%00/apply", "/plans/a%2Fb/apply"])
 def test_odd_paths_do_no_harm(place, path):
     assert post(place, path, headers=HEADER).status_code in (202, 404)
