@@ -27,6 +27,9 @@ _YEAR = timedelta(days=366)
 _WRITTEN_FOR = 5.0
 """Seconds for which it is not tried again whether the state can be written."""
 
+_FAILED = ("failed", "interrupted")
+"""How a run ended after which the next one says nothing before it has ended, too."""
+
 
 def add_to(app: Bottle, site: Site) -> None:
     """Add the routes."""
@@ -91,8 +94,9 @@ class Readiness:
         rules = {script.name: rule for script, rule in due_rules(service.config)}
         since = self._since([state.script for state in states], now)
         for state in states:
-            name = state.script.name
-            begun = [run.started for run in state.running]
+            name, last_run = state.script.name, state.last
+            has_failed = last_run is not None and last_run.status in _FAILED
+            begun = [] if has_failed else [run.started for run in state.running]
             last = max([since[name], state.last_success or 0.0, *begun])
             if name in rules and now > late_at(rules[name], last, state.script.jitter):
                 yield name

@@ -56,10 +56,11 @@ def config(interval="1h", **server):
     return load(scripts + (f"server:\n{tokens}" if tokens else ""))
 
 
-def state(config, *, last_success=None, running=()):
+def state(config, *, last=None, last_success=None, running=()):
     (script,) = config.scripts
     runs = tuple(SimpleNamespace(started=started) for started in running)
-    return SimpleNamespace(script=script, running=runs, last_success=last_success)
+    ended = SimpleNamespace(status=last) if last else None
+    return SimpleNamespace(script=script, running=runs, last=ended, last_success=last_success)
 
 
 def service_of(config, **fields):
@@ -91,6 +92,14 @@ def test_a_success_makes_it_ready_and_a_run_that_goes_on_has_its_time():
     assert problems(readiness, service_of(config(), last_success=now - 3 * HOUR), now) == LATE
     assert problems(readiness, service_of(config(), running=[now - HOUR]), now) == []
     assert problems(readiness, service_of(config(), running=[now - 3 * HOUR]), now) == LATE
+
+
+def test_a_run_that_is_going_hides_no_failures_before_it():
+    readiness, now = Readiness(1000.0), 1000.0 + 5 * HOUR
+    going = {"running": [now - HOUR / 2], "last_success": now - 3 * HOUR}
+    assert problems(readiness, service_of(config(), last="failed", **going), now) == LATE
+    assert problems(readiness, service_of(config(), last="interrupted", **going), now) == LATE
+    assert problems(readiness, service_of(config(), last="done", **going), now) == []
 
 
 def test_a_script_with_a_new_rule_has_time_anew():
