@@ -10,7 +10,7 @@ from regbot.errors import InvalidValue, UsageError
 from regbot.values import dataclass
 
 _FORM = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]/@\s]+)):(?P<port>[0-9]{1,5})"
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]/@*\s]+)):(?P<port>[0-9]{1,5})"
 )
 _BACKLOG = 128
 """Connections that the system holds until they are accepted."""

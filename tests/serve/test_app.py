@@ -210,7 +210,7 @@ def test_addresses_are_read(text, host, port):
     "text",
     ["", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "::1:8080", "[::1]",
      "localhost:65536", "localhost:123456", "localhost:-1", "localhost:\u0661", "a b:80",
-     "http://localhost:80"],
+     "*:8080", "http://localhost:80"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(InvalidValue, match=r"HOST:PORT, such as 127\.0\.0\.1:8080"):
