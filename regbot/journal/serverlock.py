@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from regbot.errors import StateInUse
 from regbot.files import writing
 
+_TRIES = 20
+_PAUSE = 0.05
+"""Seconds between two tries. A child that a killed server was just starting has its lock too
+until it is another program, and so has a command that looks whether there is a server."""
+
 
 @contextmanager
-def only_server(folder: Path) -> Iterator[None]:
+def only_server(folder: Path, *, sleep: Callable[[float], object] = time.sleep) -> Iterator[None]:
     """Be the only server with this folder, which is created if necessary.
 
     Raises StateInUse if there is another, and StorageError if the folder can't be written.
@@ -28,7 +34,7 @@ def only_server(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if _is_locked_already(descriptor):
+        if not _has_got_it(descriptor, sleep):
             raise StateInUse(
                 f"another regbot server works with the folder {folder} already"
                 " (stop that one, or set state to another folder)"
@@ -48,6 +54,14 @@ def has_server(folder: Path) -> bool:
         return _is_locked_already(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
+
+
+def _has_got_it(descriptor: int, sleep: Callable[[float], object]) -> bool:
+    for _ in range(_TRIES):
+        if not _is_locked_already(descriptor):
+            return True
+        sleep(_PAUSE)
+    return False
 
 
 def _is_locked_already(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:

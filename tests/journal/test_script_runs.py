@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from regbot.errors import StateInUse
 from regbot.journal.journal import Journal
 from regbot.journal.records import ScriptRun
-from regbot.journal.serverlock import only_server
+from regbot.journal.serverlock import has_server, only_server
 
 NOW = 1_795_456_501.0  # 2026-11-23T17:55:01Z
 NIGHTLY = ScriptRun("", "nightly", "server", "/regbot.yml", NOW, "30 2 * * *", NOW - 1)
@@ -95,3 +96,10 @@ def test_one_server_at_a_time(tmp_path):
             pass
     with only_server(tmp_path / "state"):
         pass
+
+
+def test_a_lock_that_is_let_go_in_a_moment_keeps_no_server_away(tmp_path):
+    with ExitStack() as killed:
+        killed.enter_context(only_server(tmp_path))
+        with only_server(tmp_path, sleep=lambda _seconds: killed.close()):
+            assert has_server(tmp_path)
