@@ -220,6 +220,12 @@ class Live:
             return self._recent.get(run)
 
     @property
+    def running(self) -> list[ScriptRun]:
+        """The runs that are going, also of scripts that the config no longer has."""
+        with self._lock:
+            return [going.run for going in self._going.values()]
+
+    @property
     def missed(self) -> Mapping[str, RunMissed]:
         """Of scripts that have not begun a run since, the last one they missed."""
         with self._lock:

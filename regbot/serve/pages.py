@@ -64,7 +64,7 @@ class Pages:
             now=self._site.now(),
             refused=self._service.reload_problem.splitlines(),
             plans=journal.plans_in("waiting", self._service.config_path) if journal else [],
-            running=[run for state in states for run in state.running],
+            running=self._site.live.running,
             lines=[
                 overview.script_line(state, journal, missed.get(state.script.name))
                 for state in states

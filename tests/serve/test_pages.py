@@ -85,6 +85,13 @@ def test_what_a_script_waits_for_or_missed_is_told():
     assert "missed 2026-11-23 17:55 UTC just now : its time was missed" in text
 
 
+def test_a_run_is_shown_until_it_ends_also_of_a_script_that_the_config_lost():
+    started = ScriptRunStarted(RUN)
+    assert "Running now nightly since" in text_of(page("/", FakeService(), started))
+    ended = ScriptRunEnded(replace(RUN, status="done", ended=RUN.started))
+    assert "Running now" not in text_of(page("/", FakeService(), started, ended))
+
+
 def test_a_run_that_is_going_is_shown_with_its_lines():
     service = FakeService(shown=(state(running=(RUN,)),))
     line = InRun(RUN.id, "nightly", Message("warn", "hello", {"number": 3}))
