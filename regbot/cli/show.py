@@ -36,7 +36,7 @@ def show_plan(plan_name: str | None, config_path: str | None, *, with_kept: bool
     if plan_name is None:
         with journal_at(config.state) as journal:
             oldest = time.time() - config.journal_keep
-            _show_list([plan for plan in journal.plans() if plan.made >= oldest])
+            _show_list([plan for plan in journal.plans() if plan.old_from >= oldest])
         return
     named = find_plan(plan_name, config)
     plan = named.read(config.defaults.work_dir)

@@ -163,6 +163,11 @@ class PlanRecord:
     state: PlanState = ""
     lapses: float | None = None
 
+    @property
+    def old_from(self) -> float:
+        """From when on it gets too old to be kept: not before it lapses."""
+        return self.made if self.lapses is None else self.lapses
+
     def state_at(self, now: float) -> PlanState:
         """Its state at a time in seconds since 1970: what waits for too long has lapsed."""
         is_over = self.lapses is not None and self.lapses <= now

@@ -82,6 +82,15 @@ def test_a_running_server_is_told_of(bot):
     assert done.stdout.endswith("; the server applies it now\n")
 
 
+def test_a_plan_that_waits_is_there_until_it_lapses_however_short_the_journal_is_kept(bot):
+    day = 86400.0
+    plan = waiting(bot, within=40 * day, made=time.time() - 35 * day)
+    assert plan in bot.run("show").stdout
+    assert bot.run("show", plan).returncode == 0
+    assert bot.run("apply", plan).returncode == 0
+    assert states(bot) == {plan: "applied"}
+
+
 def test_show_says_what_can_be_done(bot):
     plan = waiting(bot)
     assert f"; approve with: regbot approve {plan} -c bot.yml" in bot.run("show", plan).stdout
