@@ -42,14 +42,16 @@ def approve(plan: str | None, config_path: str | None) -> None:
             _show_waiting([each for each in journal.plans() if each.state_at(now) == "waiting"])
         return
     with journal_with(lambda journal: journal.approve_plan(plan), config) as (journal, record):
-        is_served = has_server(journal.folder)
+        is_served = has_server(journal.folder, record.config)
     told = f"approved the plan {record.id}: {record.summary}"
     if is_served:
         show_text(f"{told}; the server applies it now")
         return
     named = ["-c", config_path] if config_path and config_is_named() and config.state else []
     by_hand = shlex.join(["regbot", "apply", record.id, *named])
-    show_text(f"{told}; no server is running, so the next one applies it, or: {by_hand}")
+    show_text(
+        f"{told}; no server of its config is running, so the next one applies it, or: {by_hand}"
+    )
 
 
 def _show_waiting(plans: Sequence[PlanRecord]) -> None:

@@ -20,11 +20,17 @@ _TRIES = 20
 _PAUSE = 0.05
 """Seconds between two tries. A child that a killed server was just starting has its lock too
 until it is another program, and so has a command that looks whether there is a server."""
+_LONGEST = 1 << 16
+"""Bytes of a path that are read."""
 
 
 @contextmanager
-def only_server(folder: Path, *, sleep: Callable[[float], object] = time.sleep) -> Iterator[None]:
+def only_server(
+    folder: Path, config: str = "", *, sleep: Callable[[float], object] = time.sleep
+) -> Iterator[None]:
     """Be the only server with this folder, which is created if necessary.
+
+    The path of its ``config`` is in the file, for those who ask what the server does.
 
     Raises StateInUse if there is another, and StorageError if the folder can't be written.
     On a file system without locks another one isn't noticed.
@@ -39,19 +45,23 @@ def only_server(folder: Path, *, sleep: Callable[[float], object] = time.sleep) 
                 f"another regbot server works with the folder {folder} already"
                 " (stop that one, or set state to another folder)"
             )
+        with writing(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, os.fsencode(config), 0)
         yield
     finally:
         os.close(descriptor)
 
 
-def has_server(folder: Path) -> bool:
-    """Whether a server works with this folder."""
+def has_server(folder: Path, config: str) -> bool:
+    """Whether a server of a config works with this folder."""
     try:
         descriptor = os.open(folder / "server.lock", os.O_RDONLY)
     except OSError:
         return False
     try:
-        return _is_locked_already(descriptor, fcntl.LOCK_SH)
+        is_running = _is_locked_already(descriptor, fcntl.LOCK_SH)
+        return is_running and os.fsdecode(os.pread(descriptor, _LONGEST, 0)) == config
     finally:
         os.close(descriptor)
 

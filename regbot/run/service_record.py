@@ -132,7 +132,7 @@ def service_record(settings: JournalSettings, emit: Emit) -> Iterator[ServiceRec
         journal = None
         if not settings.off:
             try:
-                ending.enter_context(only_server(folder))
+                ending.enter_context(only_server(folder, settings.config))
                 journal = ending.enter_context(Journal(folder))
             except StateInUse:
                 raise

@@ -62,8 +62,8 @@ def test_approving_changes_nothing_but_the_state(bot):
     assert states(bot) == {plan: "approved"}
     assert bot.wrote() == []
     assert done.stdout == (
-        f"approved the plan {plan}: would delete 2 tags in 1 repository; no server is running,"
-        f" so the next one applies it, or: regbot apply {plan} -c bot.yml\n"
+        f"approved the plan {plan}: would delete 2 tags in 1 repository; no server of its config"
+        f" is running, so the next one applies it, or: regbot apply {plan} -c bot.yml\n"
     )
 
 
@@ -77,9 +77,16 @@ def test_the_command_that_is_told_applies_it(bot):
 
 def test_a_running_server_is_told_of(bot):
     plan = waiting(bot)
-    with only_server(bot.state):
+    with only_server(bot.state, str(bot.folder / "bot.yml")):
         done = bot.run("approve", plan)
     assert done.stdout.endswith("; the server applies it now\n")
+
+
+def test_a_server_of_another_config_does_not_count(bot):
+    plan = waiting(bot)
+    with only_server(bot.state, str(bot.folder / "other.yml")):
+        done = bot.run("approve", plan)
+    assert "no server of its config is running, so the next one applies it" in done.stdout
 
 
 def test_a_plan_that_waits_is_there_until_it_lapses_however_short_the_journal_is_kept(bot):
