@@ -183,7 +183,7 @@ class Plans:
 def _require(plan: PlanRecord, states: Sequence[PlanState], now: float) -> None:
     """Raise a Conflict for a plan that is in none of these states."""
     state = plan.state
-    if state in ("waiting", "failed") and plan.lapses is not None and plan.lapses <= now:
+    if state in ("waiting", "failed") and plan.is_over(now):
         state = "lapsed"
     if state not in states:
         raise Conflict(f"the plan {plan.id} {_WHY_NOT[state]}")

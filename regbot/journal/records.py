@@ -168,10 +168,13 @@ class PlanRecord:
         """From when on it gets too old to be kept: not before it lapses."""
         return self.made if self.lapses is None else self.lapses
 
+    def is_over(self, now: float) -> bool:
+        """Whether its time to be approved, and applied, is over."""
+        return self.lapses is not None and self.lapses <= now
+
     def state_at(self, now: float) -> PlanState:
         """Its state at a time in seconds since 1970: what waits for too long has lapsed."""
-        is_over = self.lapses is not None and self.lapses <= now
-        return "lapsed" if self.state == "waiting" and is_over else self.state
+        return "lapsed" if self.state == "waiting" and self.is_over(now) else self.state
 
 
 @dataclass(frozen=True, slots=True)

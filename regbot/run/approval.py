@@ -80,12 +80,12 @@ class Approvals:
         if not self._journal:
             return []
         for plan in self._journal.plans_in("waiting", self._config_path):
-            if _is_over(plan, self._now()):
+            if plan.is_over(self._now()):
                 self.give_up(plan, "nobody approved it in time")
         approved = []
         for plan in self._journal.plans_in("approved", self._config_path):
             has_script = _has_script(config, plan)
-            if _is_over(plan, self._begun if has_script else self._now()):
+            if plan.is_over(self._begun if has_script else self._now()):
                 self.give_up(plan, "no server applied it in time")
             elif has_script:
                 approved.append(plan)
@@ -104,10 +104,6 @@ def _waits(plan: PlanRecord) -> Message:
     until = format_moment(round(plan.lapses or 0))
     fields = {"script": plan.script, "plan": plan.id, "until": until, "detail": plan.summary}
     return Message("warn", "a plan waits for approval", fields)
-
-
-def _is_over(plan: PlanRecord, now: float) -> bool:
-    return plan.lapses is not None and plan.lapses <= now
 
 
 def _has_script(config: Config, plan: PlanRecord) -> bool:

@@ -143,7 +143,7 @@ def _can(record: PlanRecord, now: float) -> Asking:
         case "":
             return "apply"
         case "failed":
-            return "apply" if record.lapses is None or record.lapses > now else ""
+            return "" if record.is_over(now) else "apply"
     return ""
 
 
