@@ -145,6 +145,11 @@ class InternalError(RegbotError):
         super().__init__(f"internal error: {type(reason).__name__}: {reason}")
 
 
+def text_of(error: Exception) -> str:
+    """What is said of an error, also of one that is a defect of regbot."""
+    return str(error if isinstance(error, RegbotError) else InternalError(error))
+
+
 class Conflict(RegbotError):
     """What was asked for can't be done as things are, such as a plan that was applied."""
 

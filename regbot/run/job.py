@@ -9,7 +9,14 @@ from dataclasses import field, replace
 from typing import Any
 
 from regbot.config.values import Script
-from regbot.errors import GuardBroken, RegbotError, ScriptError, ScriptTimeout, Stopped
+from regbot.errors import (
+    GuardBroken,
+    InternalError,
+    RegbotError,
+    ScriptError,
+    ScriptTimeout,
+    Stopped,
+)
 from regbot.events import Ending, RunResult, ScriptEnded, ScriptStarted, StepsAhead, in_run
 from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
@@ -49,10 +56,7 @@ def run_script(script: Script, services: Services, stop: Stop) -> RunResult:
         status, error = "failed", str(reason)
         guarded = isinstance(reason, GuardBroken)
     except Exception as reason:  # noqa: BLE001 - a fault of regbot's own must not end the others
-        status, error = (
-            "failed",
-            f"{script.name}: internal error: {type(reason).__name__}: {reason}",
-        )
+        status, error = "failed", f"{script.name}: {InternalError(reason)}"
     seconds = time.monotonic() - started
     result = RunResult(script.name, status, error, seconds, guarded, value)
     services.emit(ScriptEnded(result, services.dry_run))

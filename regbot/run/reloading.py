@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from regbot.config.values import Config
-from regbot.errors import ConfigError, RegbotError, UsageError
+from regbot.errors import ConfigError, UsageError, text_of
 from regbot.events import Emit, Message
 from regbot.run.service_events import ConfigRefused
 from regbot.run.watch import FileWatch
@@ -84,7 +84,7 @@ class Reloading:
 
     def _refuse(self, error: Exception, in_force: Config) -> None:
         """Tell why a new config is not taken. The files that it names are watched too."""
-        mistakes = error if isinstance(error, ConfigError) else ConfigError([told(error)])
+        mistakes = error if isinstance(error, ConfigError) else ConfigError([text_of(error)])
         self._follow((*in_force.files, *mistakes.files))
         self.problem = str(mistakes)
         for problem in mistakes.problems:
@@ -94,10 +94,3 @@ class Reloading:
     def _follow(self, files: Iterable[Path]) -> None:
         if self._source.watch:
             self._source.watch.follow((Path(self._source.path), *files))
-
-
-def told(error: Exception) -> str:
-    """What is said of an error, also of one that is a defect."""
-    if isinstance(error, RegbotError):
-        return str(error)
-    return f"internal error: {type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from regbot.config.values import Script
-from regbot.errors import RegbotError, Stopped
+from regbot.errors import Stopped, text_of
 from regbot.events import Emit, Level, Message, RunResult
 from regbot.run.schedule import Due
 from regbot.run.timetable import Timetable, Turn
@@ -157,9 +157,8 @@ class Scheduler:
         except Stopped:
             pass
         except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-            known = isinstance(error, RegbotError)
-            text = str(error) if known else f"internal error: {type(error).__name__}: {error}"
-            self._emit(Message("error", f"run failed: {text}", {"script": turn.script.name}))
+            text = f"run failed: {text_of(error)}"
+            self._emit(Message("error", text, {"script": turn.script.name}))
         finally:
             with self._lock:
                 self._timetable.ended(turn)

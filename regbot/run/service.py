@@ -10,19 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
-from regbot.errors import (
-    Conflict,
-    NotFound,
-    Stopped,
-    UsageError,
-)
+from regbot.errors import Conflict, NotFound, Stopped, UsageError, text_of
 from regbot.events import Emit, Message
 from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.plan.planfile import plan_of
 from regbot.run.approval import Approvals
 from regbot.run.bot import Options, assemble
 from regbot.run.currentbot import CurrentBot
-from regbot.run.reloading import ConfigSource, Reloading, told
+from regbot.run.reloading import ConfigSource, Reloading
 from regbot.run.scheduler import Scheduler
 from regbot.run.service_events import ConfigReloaded
 from regbot.run.service_record import ServiceRecord, service_record
@@ -235,7 +230,7 @@ class Service:
                 except Stopped:
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
-                    text = f"can't look for approved plans: {told(error)}"
+                    text = f"can't look for approved plans: {text_of(error)}"
                     if text != trouble:
                         self.emit(Message("warn", text))
                     trouble = text
