@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from regbot.serve.rendering import Rendering
 
 JSON = "application/json"
-HTML = "text/html; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
 
 
 class Refused(HTTPError):  # type: ignore[misc]
@@ -41,6 +41,11 @@ def wants_page(environ: Mapping[str, Any]) -> bool:
     return "text/html" in str(environ.get("HTTP_ACCEPT", "")).lower()
 
 
+def page_headers(policy: str = POLICY) -> Mapping[str, str]:
+    """The headers of a page, with what it may do (Content Security Policy, level 3)."""
+    return {"Content-Type": _HTML, "Content-Security-Policy": policy}
+
+
 def error_answer(status: int, why: str, environ: Mapping[str, Any], rendering: Rendering) -> Answer:
     """What an error says. Nothing of the request is repeated that ``why`` doesn't have.
 
@@ -50,7 +55,7 @@ def error_answer(status: int, why: str, environ: Mapping[str, Any], rendering: R
     if wants_page(environ):
         again = is_post and status == HTTPStatus.UNAUTHORIZED
         page = rendering.page("error", title=phrase, why=why, again=again)
-        return Answer(page, {"Content-Type": HTML, "Content-Security-Policy": POLICY})
+        return Answer(page, page_headers())
     if is_post:
         return Answer(json.dumps({"error": why or phrase}) + "\n", {"Content-Type": JSON})
     return Answer(error_text(status, why), {"Content-Type": PLAIN})

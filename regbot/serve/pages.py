@@ -16,9 +16,9 @@ from regbot.errors import InvalidValue, NotFound
 from regbot.journal.records import RunPage, ScriptRun
 from regbot.report.lines import FIRST_KEYS, Fields, logfmt
 from regbot.serve import overview
-from regbot.serve.answers import HTML, Refused
+from regbot.serve.answers import Refused, page_headers
 from regbot.serve.live import MOST_LINES
-from regbot.serve.rendering import POLICY, Rendering, static_files, without_paths
+from regbot.serve.rendering import Rendering, static_files, without_paths
 
 if TYPE_CHECKING:
     from bottle import Bottle
@@ -107,7 +107,7 @@ class Pages:
             page = RunPage()
         if not page.report:
             raise Refused(HTTPStatus.NOT_FOUND, "there is no report of this run")
-        return _answer(page.report, policy_of(page.report))
+        return HTTPResponse(page.report, headers=page_headers(policy_of(page.report)))
 
     def repositories(self) -> HTTPResponse:
         """What was deleted and what was kept, by repository and day."""
@@ -137,11 +137,7 @@ class Pages:
         return overview.run_of(journal, run), journal.pages.of(run)
 
     def _page(self, name: str, **values: object) -> HTTPResponse:
-        return _answer(self._rendering.page(name, **values), POLICY)
-
-
-def _answer(text: str, policy: str) -> HTTPResponse:
-    return HTTPResponse(text, headers={"Content-Type": HTML, "Content-Security-Policy": policy})
+        return HTTPResponse(self._rendering.page(name, **values), headers=page_headers())
 
 
 def policy_of(report: str) -> str:

@@ -15,8 +15,8 @@ from regbot.report.actions import action_lines
 from regbot.report.layout import Line
 from regbot.report.model import Row
 from regbot.report.planned import plan_rows
-from regbot.serve.answers import HTML, Refused
-from regbot.serve.rendering import POLICY, Rendering
+from regbot.serve.answers import Refused, page_headers
+from regbot.serve.rendering import Rendering
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def add_to(app: Bottle, site: Site) -> None:
     rendering = Rendering(site.now)
 
     def page(name: str, **values: object) -> HTTPResponse:
-        headers = {"Content-Type": HTML, "Content-Security-Policy": POLICY}
-        return HTTPResponse(rendering.page(name, **values), headers=headers)
+        return HTTPResponse(rendering.page(name, **values), headers=page_headers())
 
     def listed() -> HTTPResponse:
         now = site.now()
