@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from regbot.events import Event, InRun, Kinds, RunEnded, RunResult, ScriptEnded, ScriptStarted
+from regbot.events import (
+    Ending,
+    Event,
+    InRun,
+    Kinds,
+    RunEnded,
+    RunResult,
+    ScriptEnded,
+    ScriptStarted,
+)
 from regbot.journal.records import ScriptRun
 from regbot.notify.failing import FailingScripts
-from regbot.notify.making import Ended, Ways, of_plan, of_run, of_start
+from regbot.notify.making import Ways, of_plan, of_run, of_start
 from regbot.notify.notification import Notification
 from regbot.plan.outcome import ActionDone, Outcome
 from regbot.run.service_events import (
@@ -90,7 +99,7 @@ class RunListener:
             case InRun():
                 self._hear_in_run(event.run, event.script, event.event)
             case ScriptRunStarted(run=run):
-                self._tell(of_start(run.script, run.kind, run.id, run.started))
+                self._tell(of_start(run))
             case ScriptRunEnded(run=run):
                 self._tell_run(run)
             case PlanWaits(plan=plan):
@@ -105,55 +114,42 @@ class RunListener:
             case ActionDone():
                 self._actions.add(run, event)
             case ScriptStarted():
-                self._tell(of_start(event.script, "once", run, self._wall()))
+                self._tell(of_start(ScriptRun(run, event.script, "once", "", self._wall())))
             case ScriptEnded():
                 self._tell_script(run, event.result)
             case RunEnded(kind="apply"):
                 self._tell_applied(run, script, event)
 
-    def _tell_script(self, run: str, script: RunResult) -> None:
+    def _tell_script(self, run_id: str, result: RunResult) -> None:
         """A script of ``once`` ended."""
-        ended = Ended("once", (script.script,), run, script.status, self._wall())
-        outcomes = self._actions.take(run, script.script)
-        ended = replace(ended, error=script.error, seconds=script.seconds, outcomes=outcomes)
-        self._tell(of_run(self._with_past(ended), self.ways))
+        run = self._of_command("once", run_id, result.script, result.status, result.seconds)
+        outcomes = self._actions.take(run_id, result.script)
+        self._tell_ended(replace(run, error=result.error), outcomes)
 
-    def _tell_applied(self, run: str, names: str, applied: RunEnded) -> None:
+    def _tell_applied(self, run_id: str, names: str, applied: RunEnded) -> None:
         """A plan was applied, of the scripts with these names."""
-        outcomes = self._actions.take(run)
+        run = self._of_command("apply", run_id, names, applied.status, applied.seconds)
+        outcomes = self._actions.take(run_id)
         failures = (outcome.detail for outcome in outcomes if outcome.status == "failed")
-        ended = Ended("apply", _scripts_of(outcomes, names), run, applied.status, self._wall())
-        ended = replace(ended, error=next(failures, ""), seconds=applied.seconds, outcomes=outcomes)
-        self._tell(of_run(ended, self.ways))
+        self._tell_ended(replace(run, error=next(failures, "")), outcomes)
+
+    def _of_command(
+        self, kind: str, run_id: str, script: str, status: Ending, seconds: float
+    ) -> ScriptRun:
+        """A run of a command, in the shape of those of a server. It ended just now."""
+        now = self._wall()
+        return ScriptRun(run_id, script, kind, "", now - seconds, ended=now, status=status)
 
     def _tell_run(self, run: ScriptRun) -> None:
         """A run of a server ended."""
-        is_plan, is_apply = run.kind == "plan", run.kind == "apply"
         outcomes = self._actions.take(run.id, "" if run.id else run.script)
-        if is_plan and run.status != "done":
+        if run.kind == "plan" and run.status != "done":
             outcomes = [outcome for outcome in outcomes if outcome.status != "planned"]
-        ended = Ended(
-            run.kind,
-            _scripts_of(outcomes, run.script) if is_apply else (run.script,),
-            run.id,
-            run.status,
-            self._wall(),
-            run.error,
-            max(0.0, (run.ended or run.started) - run.started),
-            outcomes,
-            summary=run.summary,
-        )
-        self._tell(of_run(ended if is_apply else self._with_past(ended), self.ways))
+        self._tell_ended(run, outcomes)
 
-    def _with_past(self, ended: Ended) -> Ended:
-        """The same, with how the run before it ended. How it ended is noted for the next."""
-        if ended.status not in ("done", "failed"):
-            return ended
-        was_failing = self._failing.ended(ended.scripts[0], failed=ended.status == "failed")
-        return replace(ended, was_failing=was_failing)
-
-
-def _scripts_of(outcomes: Iterable[Outcome], names: str) -> tuple[str, ...]:
-    """The scripts of a plan: by its actions, or without any by how the run is called."""
-    scripts = dict.fromkeys(outcome.script for outcome in outcomes)
-    return tuple(scripts) or tuple(names.split(", "))
+    def _tell_ended(self, run: ScriptRun, outcomes: Sequence[Outcome]) -> None:
+        """How a script's run ended is noted for the next one. Applying a plan is none."""
+        was_failing = False
+        if run.kind != "apply" and run.status in ("done", "failed"):
+            was_failing = self._failing.ended(run.script, failed=run.status == "failed")
+        self._tell(of_run(run, outcomes, self.ways, self._wall(), was_failing=was_failing))

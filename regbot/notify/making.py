@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from regbot.config.values import Config
-from regbot.journal.records import PlanRecord, RunStatus
+from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.notify.notification import MOST_CHANGES, Change, Notification, Waiting, What
 from regbot.notify.settings import Occasion
 from regbot.plan.action import DeleteManifest, DeleteTag
@@ -53,55 +53,52 @@ class Ways:
         return approve_command(self.config, self.config_path, plan)
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A run that ended, at a time in seconds since 1970.
-
-    ``was_failing``: the script's run before it had failed. ``run`` is its id, empty if it
-    is not on record. ``summary`` says what it did, if that is known already.
-    """
-
-    command: str
-    scripts: tuple[str, ...]
-    run: str
-    status: RunStatus
-    time: float
-    error: str = ""
-    seconds: float = 0.0
-    outcomes: Sequence[Outcome] = ()
-    was_failing: bool = False
-    summary: str = ""
-
-
-def of_start(script: str, command: str, run: str, time: float) -> Notification:
+def of_start(run: ScriptRun) -> Notification:
     """The notification of a run that begins."""
     return Notification(
-        "start", time, scripts=(script,), script=harmless(script), command=command, run=run
+        "start",
+        run.started,
+        scripts=(run.script,),
+        script=harmless(run.script),
+        command=run.kind,
+        run=run.id,
     )
 
 
-def of_run(ended: Ended, ways: Ways) -> Notification:
-    """The notification of a run that ended."""
-    outcomes, is_plan = ended.outcomes, ended.command == "plan"
-    occasions, (changes, more) = _occasions(ended), _changes(outcomes)
+def of_run(
+    run: ScriptRun,
+    outcomes: Sequence[Outcome],
+    ways: Ways,
+    time: float,
+    *,
+    was_failing: bool = False,
+) -> Notification:
+    """The notification of a run that ended; ``was_failing``: the script's run before had failed.
+
+    ``time`` is that of the notification, in seconds since 1970.
+    """
+    scripts = _scripts_of(outcomes, run.script) if run.kind == "apply" else (run.script,)
+    seconds = max(0.0, (run.ended or run.started) - run.started)
+    occasions = _occasions(run, outcomes, was_failing=was_failing)
+    changes, more = _changes(outcomes)
     return Notification(
-        what=_what(ended, occasions),
-        time=ended.time,
+        what=_what(run, occasions),
+        time=time,
         occasions=occasions,
-        scripts=ended.scripts,
-        script=harmless(", ".join(ended.scripts)),
-        command=ended.command,
-        run=ended.run,
-        status=ended.status,
-        error=harmless(ended.error),
-        seconds=ended.seconds,
+        scripts=scripts,
+        script=harmless(", ".join(scripts)),
+        command=run.kind,
+        run=run.id,
+        status=run.status,
+        error=harmless(run.error),
+        seconds=seconds,
         counts=Counter(outcome.status for outcome in outcomes),
-        summary=harmless(ended.summary)
-        or summary(outcomes, (), seconds=ended.seconds, dry_run=is_plan),
+        summary=harmless(run.summary)
+        or summary(outcomes, (), seconds=seconds, dry_run=run.kind == "plan"),
         changes=changes,
         more=more,
-        link=ways.page("runs", ended.run),
-        undo=ways.undo(ended.run, outcomes),
+        link=ways.page("runs", run.id),
+        undo=ways.undo(run.id, outcomes),
     )
 
 
@@ -155,22 +152,30 @@ def _change(outcome: Outcome) -> Change:
     )
 
 
-def _occasions(ended: Ended) -> frozenset[Occasion]:
+def _scripts_of(outcomes: Sequence[Outcome], names: str) -> tuple[str, ...]:
+    """The scripts of a plan: by its actions, or without any by how the run is called."""
+    scripts = dict.fromkeys(outcome.script for outcome in outcomes)
+    return tuple(scripts) or tuple(names.split(", "))
+
+
+def _occasions(
+    run: ScriptRun, outcomes: Sequence[Outcome], *, was_failing: bool
+) -> frozenset[Occasion]:
     occasions = set[Occasion]()
-    if ended.status == "failed":
+    if run.status == "failed":
         occasions.add("failure")
-    elif ended.status == "done" and ended.was_failing:
+    elif run.status == "done" and was_failing:
         occasions.add("recovery")
-    if any(outcome.status == "done" and not outcome.was_gone for outcome in ended.outcomes):
+    if any(outcome.status == "done" and not outcome.was_gone for outcome in outcomes):
         occasions.add("changes")
     return frozenset(occasions)
 
 
-def _what(ended: Ended, occasions: frozenset[Occasion]) -> What:
+def _what(run: ScriptRun, occasions: frozenset[Occasion]) -> What:
     """The most important thing to say of a run."""
     if "failure" in occasions:
         return "failure"
-    if ended.status == "stopped":
+    if run.status == "stopped":
         return "stopped"
     if "recovery" in occasions:
         return "recovery"
