@@ -45,7 +45,12 @@ _RUNS = (
         PRIMARY KEY (action, place)) WITHOUT ROWID""",
     "CREATE INDEX saved_by_digest ON saved(digest)",
 )
-_STEPS = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES, FAILING)
+_WAS_GONE = (
+    "ALTER TABLE action ADD COLUMN was_gone INTEGER NOT NULL DEFAULT 0",
+    "UPDATE action SET was_gone = 1 WHERE status = 'done' AND detail = 'already gone'",
+)
+"""Whether a delete found nothing to take, which only the detail told before."""
+_STEPS = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES, FAILING, _WAS_GONE)
 """The versions of the tables. A file of any of them is taken over, so none is ever changed:
 what is new is a step at the end."""
 _ACTION = (
@@ -146,16 +151,11 @@ class History:
         )
         return entry
 
-    def end_action(
-        self, entry: int, status: EntryStatus, detail: str, digest: Digest | None
-    ) -> None:
-        """Set the outcome of an action; without ``digest`` its digest is unchanged.
-
-        Call it in ``together``.
-        """
+    def end_action(self, entry: int, status: EntryStatus, detail: str, *, was_gone: bool) -> None:
+        """Set the outcome of an action. Call it in ``together``."""
         self._database.run(
-            "UPDATE action SET status = ?, detail = ?, digest = coalesce(?, digest) WHERE id = ?",
-            (status, storable(detail), str(digest) if digest else None, entry),
+            "UPDATE action SET status = ?, detail = ?, was_gone = ? WHERE id = ?",
+            (status, storable(detail), int(was_gone), entry),
         )
 
     def remove_action(self, entry: int) -> None:

@@ -24,7 +24,6 @@ from regbot.journal.manifest_files import ManifestFiles
 from regbot.journal.naming import new_id
 from regbot.journal.records import (
     ActionRecord,
-    EntryStatus,
     Forgotten,
     PlanRecord,
     PlanState,
@@ -388,39 +387,19 @@ class RunJournal:
             missing=saved.missing if saved else (),
         )
 
-    def ended(
-        self,
-        entry: int,
-        status: EntryStatus | Literal["unchanged"],
-        detail: str = "",
-        digest: Digest | None = None,
-    ) -> None:
-        """Set the outcome of an entry, and its digest if that wasn't known before.
-
-        An entry that changed nothing is removed.
-        """
-        self._history.together(lambda: self._end(entry, status, detail, digest))
-
     def end_all(self, ends: Sequence[End]) -> None:
-        """Set the outcomes of several entries."""
+        """Set the outcomes of several entries. One that changed nothing is removed."""
 
         def write() -> None:
             for end in ends:
-                self._end(end.entry, end.status, end.detail)
+                if end.status == "unchanged":
+                    self._history.remove_action(end.entry)
+                else:
+                    self._history.end_action(
+                        end.entry, end.status, end.detail, was_gone=end.was_gone
+                    )
 
         self._history.together(write)
-
-    def _end(
-        self,
-        entry: int,
-        status: EntryStatus | Literal["unchanged"],
-        detail: str,
-        digest: Digest | None = None,
-    ) -> None:
-        if status == "unchanged":
-            self._history.remove_action(entry)
-        else:
-            self._history.end_action(entry, status, detail, digest)
 
     def finish(self, status: Ending) -> bool:
         """Set how the run ended. Returns False if it changed nothing and was removed."""

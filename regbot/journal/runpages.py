@@ -12,7 +12,6 @@ from regbot.journal.database import Database
 from regbot.journal.records import Remainder, RepositoryDay, RunPage
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteManifest, DeleteTag
-from regbot.plan.outcome import ALREADY_GONE
 from regbot.store.layout import absolute
 
 RUN_PAGES = (
@@ -92,13 +91,13 @@ class RunPages:
             "SELECT deleted.repository, started, run.id, count, kept, freeable FROM"  # noqa: S608
             " (SELECT repository, run, SUM(CASE WHEN verb = ? OR tags = '' THEN 1"
             "   ELSE length(tags) - length(replace(tags, ' ', '')) + 1 END) AS count"
-            f"  FROM action WHERE verb IN (?, ?) AND status = 'done' AND detail != ? {which}"
+            f"  FROM action WHERE verb IN (?, ?) AND status = 'done' AND NOT was_gone {which}"
             "  GROUP BY repository, run) AS deleted"
             " JOIN run ON run.id = deleted.run"
             " LEFT JOIN remainder ON remainder.run = deleted.run"
             "   AND remainder.repository = deleted.repository"
             " ORDER BY deleted.repository, started, run.id",
-            (DeleteTag.verb, DeleteTag.verb, DeleteManifest.verb, ALREADY_GONE, *values),
+            (DeleteTag.verb, DeleteTag.verb, DeleteManifest.verb, *values),
         )
 
 

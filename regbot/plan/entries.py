@@ -89,5 +89,5 @@ class Entries:
 
 def _ended(entry: int, end: Applied | RegbotError) -> End:
     if isinstance(end, Applied):
-        return End(entry, end.status, end.detail)
+        return End(entry, end.status, end.detail, end.was_gone)
     return End(entry, ended_by(end), str(end))

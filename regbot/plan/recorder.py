@@ -44,11 +44,12 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What became of the action with this entry."""
+    """What became of the action with this entry. ``was_gone`` is that of the outcome."""
 
     entry: int
     status: Ended
     detail: str = ""
+    was_gone: bool = False
 
 
 class Recorder(Protocol):

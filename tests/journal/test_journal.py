@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from support.images import make_image, make_index, make_referrer, push
-from support.journals import PLACE, begin, delete_digest, delete_tags, note, small
+from support.journals import PLACE, begin, delete_digest, delete_tags, end, note, small
 from support.pairs import layout
 
 from regbot.errors import InvalidValue, NotFound
 from regbot.journal.journal import Journal, default_state
 from regbot.oci.reference import Reference
-from regbot.plan.action import DeleteTag, PutManifest
+from regbot.plan.action import DeleteTag
 
 DAY = 86400.0
 NOW = 1_795_456_501.0  # 2026-11-23T17:55:01Z
@@ -54,18 +54,9 @@ def test_an_entry_comes_back_as_it_was_written(journal, clock):
     assert (begun.script, begun.verb, begun.reference) == ("clean-up", "delete tag", PLACE)
     assert (begun.digest, begun.reason, begun.tags) == (saved.digest, "older than 30 days", ("v1",))
     assert [journal.manifest(own) for own in begun.manifests] == list(saved.manifests)
-    run.ended(entry, "failed", "403 denied")
+    end(run, entry, "failed", "403 denied")
     (ended,) = journal.actions(run.id)
     assert (ended.status, ended.detail, ended.digest) == ("failed", "403 denied", saved.digest)
-
-
-def test_a_put_is_noted_with_the_digest_it_ended_with(journal):
-    run = begin(journal)
-    image = make_image()
-    entry = note(run, "mirror", PutManifest(PLACE, image.manifest))
-    run.ended(entry, "done", digest=image.digest)
-    (action,) = journal.actions(run.id)
-    assert (action.verb, action.digest, action.manifests) == ("put manifest", image.digest, ())
 
 
 def test_manifests_lie_in_the_folder_under_their_digest(journal, tmp_path):
@@ -85,7 +76,7 @@ def test_only_the_owner_may_look_into_the_folder(journal, tmp_path):
 def test_runs_are_listed_newest_first_with_what_became_of_their_actions(journal, clock):
     first = begin(journal)
     for status in ("done", "done", "failed"):
-        first.ended(note(first, "clean-up", DeleteTag(PLACE), small(1)), status)
+        end(first, note(first, "clean-up", DeleteTag(PLACE), small(1)), status)
     first.finish("failed")
     clock.now += 60
     second = begin(journal)
@@ -131,7 +122,7 @@ def test_a_journal_goes_on_after_it_was_closed(tmp_path):
 def test_text_that_is_not_unicode_is_kept_readable(journal):
     run = begin(journal)
     entry = note(run, "caf\udce9", DeleteTag(PLACE, "\ud800"), small(1))
-    run.ended(entry, "failed", "\udcff")
+    end(run, entry, "failed", "\udcff")
     (action,) = journal.actions(run.id)
     assert (action.script, action.reason, action.detail) == (r"caf\udce9", r"\ud800", r"\udcff")
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from support.journals import PLACE, begin, note, small
+from support.journals import PLACE, begin, end, note, small
 
 from regbot.errors import StorageError
 from regbot.journal.journal import Journal
@@ -76,7 +76,7 @@ def test_a_locked_history_is_an_error_and_nothing_is_noted(tmp_path):
         with exclusive(tmp_path):
             for change in (
                 lambda: about_to(run, 2),
-                lambda: run.ended(entry, "done"),
+                lambda: end(run, entry, "done"),
                 lambda: run.finish("done"),
                 lambda: begin(journal),
                 lambda: journal.forget(0),
@@ -85,7 +85,7 @@ def test_a_locked_history_is_an_error_and_nothing_is_noted(tmp_path):
                     change()
                 assert "is locked by another process (wait" in one_line(error)
         assert [action.status for action in journal.actions(run.id)] == ["begun"]
-        run.ended(entry, "done")
+        end(run, entry, "done")
         assert about_to(run, 2) > entry
 
 

@@ -150,6 +150,8 @@ def test_a_plan_with_a_state_of_no_meaning_is_damaged(tmp_path, journal):
 PLANS_OF_1 = """
 CREATE TABLE run (id TEXT PRIMARY KEY, kind TEXT NOT NULL, config TEXT NOT NULL,
     fingerprint TEXT NOT NULL, started REAL NOT NULL, ended REAL, status TEXT NOT NULL);
+CREATE TABLE action (id INTEGER PRIMARY KEY, run TEXT NOT NULL, status TEXT NOT NULL,
+    detail TEXT NOT NULL);
 CREATE TABLE plan (
     id TEXT PRIMARY KEY, made REAL NOT NULL, config TEXT NOT NULL, summary TEXT NOT NULL,
     content BLOB NOT NULL);

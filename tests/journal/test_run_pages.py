@@ -8,7 +8,7 @@ from datetime import date
 from random import Random
 
 import pytest
-from support.journals import note
+from support.journals import end, note
 
 from regbot.errors import NotFound, StorageError
 from regbot.journal.journal import Journal
@@ -37,12 +37,12 @@ class Clock:
         return self.now
 
 
-def deleted(journal, *references, status="done", detail="", run_id=""):
+def deleted(journal, *references, status="done", run_id="", was_gone=False):
     """A run that deletes these tags."""
     run = journal.begin_run(kind="server", config="", fingerprint="", run_id=run_id)
     for reference in references:
         entry = note(run, "nightly", DeleteTag(Reference.parse(reference)))
-        run.ended(entry, status, detail)
+        end(run, entry, status, was_gone=was_gone)
     run.finish("done")
     return run.id
 
@@ -122,7 +122,7 @@ def test_deletes_are_counted_by_repository_and_day(tmp_path):
         last_run = deleted(journal, f"{APP}:c")
         clock.now += DAY
         deleted(journal, f"{APP}:d", status="failed")
-        deleted(journal, f"{APP}:e", detail="already gone")
+        deleted(journal, f"{APP}:e", was_gone=True)
         next_run = deleted(journal, f"{APP}:f")
         days = {(item.repository, item.day): item for item in journal.pages.repository_days()}
     first, second = date(2026, 11, 23), date(2026, 11, 24)
@@ -138,7 +138,7 @@ def test_a_manifest_counts_by_the_tags_that_go_with_it(tmp_path):
     with Journal(tmp_path) as journal:
         run = journal.begin_run(kind="once", config="", fingerprint="")
         for tags in ((), (Tag("a"), Tag("b"))):
-            run.ended(note(run, "nightly", manifest, Saved(digest, (), tags)), "done")
+            end(run, note(run, "nightly", manifest, Saved(digest, (), tags)), "done")
         assert [item.deleted for item in journal.pages.repository_days()] == [3]
 
 

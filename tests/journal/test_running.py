@@ -7,7 +7,7 @@ from contextlib import closing
 from shutil import copytree
 
 from support.applying import APP, bot_in
-from support.journals import PLACE, begin, note, small
+from support.journals import PLACE, begin, end, note, small
 
 from regbot.image.copy import CopyOptions
 from regbot.journal.journal import Journal
@@ -86,7 +86,7 @@ def test_what_changed_nothing_is_no_entry_and_without_entries_there_is_no_run(tm
     copy = CopyImage(PLACE, PLACE.with_tag(PLACE.tag), CopyOptions())
     with Journal(tmp_path) as journal:
         run = begin(journal)
-        run.ended(note(run, "mirror", copy), "unchanged")
+        end(run, note(run, "mirror", copy), "unchanged")
         assert journal.actions(run.id) == []
         assert not run.finish("done")
         assert journal.runs() == []
@@ -115,6 +115,12 @@ INSERT INTO run VALUES ('20261102-000000-bbbb', 'once', 'bot.yml', 'f00d', 3, NU
 INSERT INTO action VALUES (1, '20261101-000000-aaaa', 1, 'clean', 'delete tag',
     'registry.example.org/team/app:v1', '', 'old', 'failed', 'no', 'v1', '',
     'registry.example.org/team/app');
+INSERT INTO action VALUES (2, '20261102-000000-bbbb', 3, 'clean', 'delete tag',
+    'registry.example.org/team/app:v1', '', 'old', 'done', '', 'v1', '',
+    'registry.example.org/team/app');
+INSERT INTO action VALUES (3, '20261102-000000-bbbb', 3, 'clean', 'delete tag',
+    'registry.example.org/team/app:v2', '', 'old', 'done', 'already gone', '', '',
+    'registry.example.org/team/app');
 PRAGMA user_version = 1;
 """
 """The history as the first version wrote it."""
@@ -130,7 +136,9 @@ def test_a_history_of_the_first_version_goes_on(tmp_path):
         ]
         (action,) = journal.actions("20261101-000000-aaaa")
         assert (action.status, action.tags) == ("failed", ("v1",))
+        (day,) = journal.pages.deleted_by("20261102-000000-bbbb")
+        assert day.deleted == 1
         run = begin(journal)
-        run.ended(note(run, "clean-up", DeleteTag(PLACE), small(1)), "stopped")
+        end(run, note(run, "clean-up", DeleteTag(PLACE), small(1)), "stopped")
         run.finish("stopped")
         assert journal.runs()[0].status == "stopped"

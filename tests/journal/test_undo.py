@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.clients import Client
 from support.images import make_image, make_referrer, push, push_blobs
-from support.journals import begin, delete_digest, delete_tags, note, saved_before
+from support.journals import begin, delete_digest, delete_tags, end, note, saved_before
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR, TestRegistry
 from support.tagged import delete_tag
 from support.undoing import NEW, OLD, World, statuses, two_platforms
@@ -138,7 +138,7 @@ def test_a_delete_that_was_broken_off_is_undone_if_it_took_place(world, status, 
     if happened:
         delete_tag(world.store, Tag("v1"))
     if status == "failed":
-        world.run.ended(entry, "failed", "no whole answer")
+        end(world.run, entry, "failed", "no whole answer")
     assert statuses(world.undo()) == {"v1": "restored" if happened else "unchanged"}
     assert world.tags() == {"v1": OLD.digest}
 
@@ -147,8 +147,8 @@ def test_what_was_skipped_or_gone_before_is_not_undone(world):
     push(world.store, OLD, "v1")
     action = DeleteTag(world.store.repository.with_tag(Tag("v1")))
     saved = saved_before(world.store, action)
-    world.run.ended(note(world.run, "clean-up", action, saved), "skipped", "moved")
-    world.run.ended(note(world.run, "clean-up", action), "failed", "not found")
+    end(world.run, note(world.run, "clean-up", action, saved), "skipped", "moved")
+    end(world.run, note(world.run, "clean-up", action), "failed", "not found")
     delete_tag(world.store, Tag("v1"))
     assert world.undo() == []
     assert world.tags() == {}
@@ -159,7 +159,7 @@ def test_puts_are_not_undone_and_this_is_said(world):
     action = PutManifest(world.store.repository.with_tag(Tag("v1")), NEW.manifest)
     entry = note(world.run, "mirror", action)
     world.store.put_manifest(Tag("v1"), NEW.manifest)
-    world.run.ended(entry, "done")
+    end(world.run, entry, "done")
     (undone,) = world.undo()
     assert (undone.status, undone.detail) == ("skipped", "put manifest is not undone")
     assert world.tags() == {"v1": NEW.digest}

@@ -18,7 +18,7 @@ from regbot.plan.action import Action, Delete, DeleteManifest, DeleteTag
 from regbot.plan.guard import Guard
 from regbot.plan.keeping import Keeping
 from regbot.plan.look import Looks, Target
-from regbot.plan.recorder import Beginning, Saved
+from regbot.plan.recorder import Beginning, End, Ended, Saved
 from regbot.plan.tagbook import TagBook
 from regbot.stopping import Stop
 from regbot.store.protocol import Store
@@ -61,6 +61,11 @@ def note(run: RunJournal, script: str, action: Action, saved: Saved | None = Non
     return entry
 
 
+def end(run: RunJournal, entry: int, status: Ended, detail: str = "", **more: bool) -> None:
+    """Note what became of one action."""
+    run.end_all([End(entry, status, detail, **more)])
+
+
 def delete(run: RunJournal, store: Store, action: Delete) -> int:
     """Save, note, delete, and say that it is done."""
     entry = note(run, "clean-up", action, saved_before(store, action))
@@ -68,7 +73,7 @@ def delete(run: RunJournal, store: Store, action: Delete) -> int:
         delete_tag(store, action.tag)
     else:
         store.delete_manifest(action.digest)
-    run.ended(entry, "done")
+    end(run, entry, "done")
     return entry
 
 
