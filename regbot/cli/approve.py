@@ -43,14 +43,14 @@ def approve(plan: str | None, config_path: str | None) -> None:
         return
     with journal_with(lambda journal: journal.approve_plan(plan), config) as (journal, record):
         is_served = has_server(journal.folder, record.config)
-    told = f"approved the plan {record.id}: {record.summary}"
+    approved = f"approved the plan {record.id}: {record.summary}"
     if is_served:
-        show_text(f"{told}; the server applies it now")
+        show_text(f"{approved}; the server applies it now")
         return
     named = ["-c", config_path] if config_path and config_is_named() and config.state else []
     by_hand = shlex.join(["regbot", "apply", record.id, *named])
     show_text(
-        f"{told}; no server of its config is running, so the next one applies it, or: {by_hand}"
+        f"{approved}; no server of its config is running, so the next one applies it, or: {by_hand}"
     )
 
 

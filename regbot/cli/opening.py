@@ -75,11 +75,13 @@ def open_bot(
         emit = ending.enter_context(
             _listening(settings, *listeners, prints=prints, live=live, table=table)
         )
-        told = _notifications(config, path, options, emit) if notify and config.notify else None
-        heard = fan_out(emit, told.hear) if told else emit
+        notifications = (
+            _notifications(config, path, options, emit) if notify and config.notify else None
+        )
+        heard = fan_out(emit, notifications.hear) if notifications else emit
         bot = ending.enter_context(assemble(config, options, path, heard))
-        if told:
-            ending.enter_context(told.until(bot.stop))
+        if notifications:
+            ending.enter_context(notifications.until(bot.stop))
         ask_on_signals(bot.stop.ask)
         yield bot
 
@@ -103,13 +105,13 @@ def open_service(
     options = replace(options, user_agent=settings.user_agent)
     with ExitStack() as ending:
         emit = ending.enter_context(_listening(settings, *listeners, many_runs=True))
-        told = _notifications(config, source.path, options, emit, in_server=True)
-        heard = fan_out(emit, told.hear) if told else emit
+        notifications = _notifications(config, source.path, options, emit, in_server=True)
+        heard = fan_out(emit, notifications.hear) if notifications else emit
         opened = ending.enter_context(
             service.open_service(config, options, source, heard, with_reports=with_reports)
         )
-        if told:
-            ending.enter_context(told.until(opened.stop))
+        if notifications:
+            ending.enter_context(notifications.until(opened.stop))
         ask_on_signals(opened.stop.ask, opened.reload)
         leave_in_time(opened.stop, emit)
         yield opened

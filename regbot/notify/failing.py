@@ -51,5 +51,5 @@ class FailingScripts:
         except StorageError as error:
             self._warn("whether the script fails is not recorded", error)
 
-    def _warn(self, what: str, error: StorageError) -> None:
-        self._emit(Message("warn", f"{what}, for notifications: {error}"))
+    def _warn(self, trouble: str, error: StorageError) -> None:
+        self._emit(Message("warn", f"{trouble}, for notifications: {error}"))

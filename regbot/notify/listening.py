@@ -104,8 +104,7 @@ class RunListener:
                 self._tell_run(run)
             case PlanWaits(plan=plan):
                 planned = self._actions.of_script(plan.script)
-                told = of_plan(plan, self.ways, self._wall(), what="approval", planned=planned)
-                self._tell(told)
+                self._tell(of_plan(plan, self.ways, self._wall(), what="approval", planned=planned))
             case PlanLapsed(plan=plan):
                 self._tell(of_plan(plan, self.ways, self._wall(), what="lapsed"))
 

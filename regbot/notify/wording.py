@@ -62,10 +62,10 @@ def default_title(notification: Notification) -> str:
 
 def default_text(notification: Notification) -> str:
     """What happened, what was changed, and what can be done about it."""
-    return "\n".join(filter(None, _told(notification)))
+    return "\n".join(filter(None, _lines_of(notification)))
 
 
-def _told(notification: Notification) -> Iterator[str]:
+def _lines_of(notification: Notification) -> Iterator[str]:
     plan = notification.plan
     yield notification.error
     yield notification.summary

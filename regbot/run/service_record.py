@@ -116,8 +116,8 @@ class ServiceRecord:
             self._tidied = now
             journal.forget(self._settings.keep)
 
-    def _warn(self, what: str, error: StorageError) -> None:
-        self._emit(Message("warn", f"{what}: {error}"))
+    def _warn(self, trouble: str, error: StorageError) -> None:
+        self._emit(Message("warn", f"{trouble}: {error}"))
 
 
 @contextmanager

@@ -32,9 +32,9 @@ _SCRIPT = r"<name:re:[\s\S]+?>"
 def add_to(app: Bottle, site: Site) -> None:
     """Add the routes."""
 
-    def route(path: str, what: str, ask: Callable[[str], object], page: str) -> None:
+    def route(path: str, verb: str, ask: Callable[[str], object], page: str) -> None:
         def answer(name: str) -> HTTPResponse:
-            return _asked(site, what, name, ask, page.format(quote(name, safe="")))
+            return _asked(site, verb, name, ask, page.format(quote(name, safe="")))
 
         app.post(path, callback=answer)
 
@@ -57,7 +57,7 @@ def _of_whole_id(site: Site, ask: Callable[[str], object]) -> Callable[[str], ob
 
 
 def _asked(
-    site: Site, what: str, name: str, ask: Callable[[str], object], page: str
+    site: Site, verb: str, name: str, ask: Callable[[str], object], page: str
 ) -> HTTPResponse:
     """Ask the service for something, and log that with where it came from."""
     fields = asked_fields(request.environ)
@@ -66,10 +66,10 @@ def _asked(
     except RegbotError as error:
         site.emit(Message("warn", f"refused a request: {error}", fields))
         raise Refused(_status(error), str(error)) from None
-    site.emit(Message("info", f"was asked to {what}: {name}", fields))
+    site.emit(Message("info", f"was asked to {verb}: {name}", fields))
     if wants_page(request.environ):
         return HTTPResponse(status=HTTPStatus.SEE_OTHER.value, headers={"Location": page})
-    body = json.dumps({"asked": what, "name": name, "see": page}) + "\n"
+    body = json.dumps({"asked": verb, "name": name, "see": page}) + "\n"
     return HTTPResponse(body, HTTPStatus.ACCEPTED.value, {"Content-Type": JSON})
 
 

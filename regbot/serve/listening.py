@@ -228,7 +228,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
 @contextmanager
 def serving(site: Site, address: Address, limits: Limits = Limits()) -> Iterator[None]:
     """Answer requests until the end. Raises UsageError where it can't listen there."""
-    with address.bind() as listener, _told(site.emit):
+    with address.bind() as listener, _with_log_of_waitress(site.emit):
         tasks = ThreadedTaskDispatcher()
         tasks.set_thread_count(limits.threads)
         port = listener.getsockname()[1]
@@ -245,7 +245,7 @@ def serving(site: Site, address: Address, limits: Limits = Limits()) -> Iterator
             thread.join()
 
 
-class _Told(logging.Handler):
+class _WaitressLog(logging.Handler):
     """Passes on what waitress has to say, such as an answer that broke off."""
 
     def __init__(self, emit: Emit) -> None:
@@ -261,11 +261,9 @@ class _Told(logging.Handler):
 
 
 @contextmanager
-def _told(emit: Emit) -> Iterator[None]:
-    handler, loggers = (
-        _Told(emit),
-        [logging.getLogger(name) for name in ("waitress", "waitress.queue")],
-    )
+def _with_log_of_waitress(emit: Emit) -> Iterator[None]:
+    handler = _WaitressLog(emit)
+    loggers = [logging.getLogger(name) for name in ("waitress", "waitress.queue")]
     for logger in loggers:
         logger.addHandler(handler)
     try:

@@ -116,8 +116,8 @@ class Metrics:
                 self._request_seconds.labels(host).observe(exchanged.seconds)
             case Delayed(is_backoff=True) as delayed:
                 self._backoff.labels(self._names.host(delayed.host)).inc(delayed.seconds)
-            case PullsLeft() as told:
-                self._pulls_left.labels(self._names.host(told.host)).set(told.count)
+            case PullsLeft() as pulls:
+                self._pulls_left.labels(self._names.host(pulls.host)).set(pulls.count)
             case Spared(by="cache"):
                 self._cache_hits.inc()
             case ActionDone(outcome=outcome, is_trial=False):

@@ -81,8 +81,8 @@ def _event_of(news: News) -> bytes:
     if news.line is not None:
         return _event("line", log_line(news.line))
     if news.lost:
-        what = "line is" if news.lost == 1 else "lines are"
-        return _event("lost", f"{news.lost} {what} left out here: load the page again")
+        noun = "line is" if news.lost == 1 else "lines are"
+        return _event("lost", f"{news.lost} {noun} left out here: load the page again")
     return _event("ended" if news.has_ended else "changed", None)
 
 
