@@ -8,11 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
-from support.command import REGBOT, environment, regbot
+from support.command import environment, log_until, regbot, servers
 
 
 @pytest.fixture
@@ -25,42 +26,17 @@ def config(tmp_path):
 
 @pytest.fixture
 def start(config, tmp_path):
-    begun = []
-
-    def start(*arguments):
-        begun.append(
-            subprocess.Popen(
-                [REGBOT, "server", "-c", config, *arguments],
-                stderr=subprocess.PIPE,
-                stdin=subprocess.DEVNULL,
-                env=environment(tmp_path),
-                text=True,
-            )
-        )
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        process.kill()
-        process.communicate()
-
-
-def until(server, word):
-    lines = []
-    for line in server.stderr:
-        lines.append(line)
-        if word in line:
-            return lines
-    raise AssertionError("".join(lines))
+    with servers(tmp_path) as start:
+        yield partial(start, config)
 
 
 def test_a_server_answers_while_its_scripts_run_and_ends_on_sigterm(start):
     server = start("--listen", "127.0.0.1:0")
-    (url,) = re.findall(r"msg=listening url=(\S+)", until(server, "listening")[-1])
+    (url,) = re.findall(r"msg=listening url=(\S+)", log_until(server, "listening")[-1])
     assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", url)
-    until(server, "it ran")
+    log_until(server, "it ran")
     assert requests.get(f"{url}/healthz", timeout=30).text == "ok\n"
-    until(server, "it ran")
+    log_until(server, "it ran")
     server.send_signal(signal.SIGTERM)
     assert server.wait(60) == 0
 
@@ -80,7 +56,7 @@ def listening_ports(pid):
 
 def test_without_the_option_no_port_is_open(start):
     server = start()
-    assert not [line for line in until(server, "it ran") if "listening" in line]
+    assert not [line for line in log_until(server, "it ran") if "listening" in line]
     assert listening_ports(server.pid) == []
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from support.command import REGBOT, environment, regbot
+from support.command import REGBOT, environment, log_until, regbot, servers
 
 from regbot.journal.journal import Journal
 from regbot.journal.records import ScriptRun
@@ -40,33 +40,8 @@ def note_run(folder, path, script, schedule, due):
 
 @pytest.fixture
 def start(tmp_path):
-    begun = []
-
-    def start(path):
-        begun.append(
-            subprocess.Popen(
-                [REGBOT, "server", "-c", path],
-                stderr=subprocess.PIPE,
-                stdin=subprocess.DEVNULL,
-                env=environment(tmp_path),
-                text=True,
-            )
-        )
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        process.kill()
-        process.communicate()
-
-
-def until(process, words):
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if words in line:
-            return lines
-    raise AssertionError(f"{words!r} was never logged: {''.join(lines)}")
+    with servers(tmp_path) as start:
+        yield start
 
 
 def test_the_next_runs_are_listed_in_order_and_in_their_zone(tmp_path):
@@ -123,7 +98,7 @@ def test_a_missed_run_is_made_up_for_at_the_start(start, tmp_path):
         "a", "missed, so it runs when the server starts",
     ]  # fmt: skip
     server = start(path)
-    lines = "".join(until(server, "it ran"))
+    lines = "".join(log_until(server, "it ran"))
     assert 'msg="server started" scripts=1' in lines
     assert 'level=WARN msg="runs late: its time was missed" script=a' in lines
     server.send_signal(signal.SIGTERM)
@@ -147,7 +122,7 @@ def test_a_missed_run_can_be_left_out(start, tmp_path):
     path = config_file(tmp_path, {"name": "a", "interval": "30m", "misfire": "skip"})
     note_run(tmp_path, path, "a", "@every 1800.0", time.time() - 45 * 60)
     server = start(path)
-    lines = "".join(until(server, "msg=scheduled"))
+    lines = "".join(log_until(server, "msg=scheduled"))
     assert 'level=WARN msg="skipped: its time was missed" script=a' in lines
 
 
@@ -165,14 +140,14 @@ def test_another_schedule_has_missed_nothing(start, tmp_path):
     path = config_file(tmp_path, {"name": "a", "interval": "20m"})
     note_run(tmp_path, path, "a", "@every 1800.0", time.time() - 45 * 60)
     server = start(path)
-    lines = "".join(until(server, "msg=scheduled"))
+    lines = "".join(log_until(server, "msg=scheduled"))
     assert "missed" not in lines
 
 
 def test_a_second_server_is_refused_until_the_first_is_gone_in_any_way(start, tmp_path):
     path = config_file(tmp_path, {"name": "a", "interval": "1h"})
     first = start(path)
-    until(first, "msg=scheduled")
+    log_until(first, "msg=scheduled")
     second = regbot("server", "-c", path, home=tmp_path)
     assert second.returncode == 1
     assert re.fullmatch(
@@ -182,7 +157,7 @@ def test_a_second_server_is_refused_until_the_first_is_gone_in_any_way(start, tm
     first.send_signal(signal.SIGKILL)
     first.wait(60)
     third = start(path)
-    until(third, "msg=scheduled")
+    log_until(third, "msg=scheduled")
 
 
 def test_a_dry_server_writes_nothing_and_runs_beside_another(tmp_path):
@@ -195,7 +170,7 @@ def test_a_dry_server_writes_nothing_and_runs_beside_another(tmp_path):
         text=True,
     )
     try:
-        until(dry, "script finished")
+        log_until(dry, "script finished")
         assert not (tmp_path / "state").exists()
     finally:
         dry.kill()
@@ -206,7 +181,7 @@ def test_a_killed_servers_run_is_interrupted_and_the_next_one_happens(start, tmp
     endless = {"name": "a", "interval": "1s", "script": "log('on') while true do end"}
     path = config_file(tmp_path, endless)
     first = start(path)
-    until(first, "msg=on")
+    log_until(first, "msg=on")
     first.send_signal(signal.SIGKILL)
     first.wait(60)
     with Journal(tmp_path / "state") as journal:
@@ -214,11 +189,11 @@ def test_a_killed_servers_run_is_interrupted_and_the_next_one_happens(start, tmp
         assert run.status == "interrupted"
     config_file(tmp_path, {"name": "a", "interval": "1s"})
     second = start(path)
-    until(second, "it ran")
+    log_until(second, "it ran")
 
 
 def test_a_server_that_cant_write_its_state_runs_all_the_same(start, tmp_path):
     (tmp_path / "state").write_text("this is a file")
     path = config_file(tmp_path, {"name": "a", "interval": "1s"})
     server = start(path)
-    assert "runs are not recorded" in "".join(until(server, "it ran"))
+    assert "runs are not recorded" in "".join(log_until(server, "it ran"))

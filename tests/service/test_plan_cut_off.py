@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 from support.applying import APP, bot_in
-from support.command import REGBOT, environment
+from support.command import REGBOT, environment, log_until
 from support.registry import DISTRIBUTION_3
 
 from regbot.errors import Conflict
@@ -34,15 +34,6 @@ def start(bot):
     )
 
 
-def until(server, words):
-    lines = []
-    for line in server.stderr:
-        lines.append(line)
-        if words in line:
-            return
-    raise AssertionError(f"{words!r} was never logged: {''.join(lines)}")
-
-
 def approve_one(bot):
     """Approve the plan that waits; another may take its place at any moment."""
     with Journal(bot.state) as journal:
@@ -62,7 +53,7 @@ def test_a_plan_that_a_killed_server_applied_has_failed_and_can_be_applied_again
     bot.registry.before("DELETE", "/old", lambda: reached.set() or go.wait(60), times=2)
     first = start(bot)
     try:
-        until(first, "a plan waits for approval")
+        log_until(first, "a plan waits for approval")
         bot.configure(interval="1h", approve=True)
         plan = approve_one(bot)
         assert reached.wait(60)
@@ -76,7 +67,7 @@ def test_a_plan_that_a_killed_server_applied_has_failed_and_can_be_applied_again
     assert state(bot, plan) == "failed"
     second = start(bot)
     try:
-        until(second, "msg=scheduled")
+        log_until(second, "msg=scheduled")
         again = bot.run("apply", plan)
         assert again.returncode == 0, again.stderr
     finally:

@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 REGBOT = str(Path(sys.executable).with_name("regbot"))
@@ -37,6 +38,40 @@ def regbot(
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
+
+
+@contextmanager
+def servers(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts servers, each of a config with further arguments; they are killed at the end."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(config: str, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [REGBOT, "server", "-c", config, *arguments],
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            env=environment(home),
+            text=True,
+        )
+        begun.append(process)
+        return process
+
+    try:
+        yield start
+    finally:
+        for process in begun:
+            process.kill()
+            process.communicate()
+
+
+def log_until(process: subprocess.Popen[str], words: str) -> list[str]:
+    """The next lines of a log, up to the first that has these words."""
+    lines: list[str] = []
+    for line in process.stderr or ():
+        lines.append(line)
+        if words in line:
+            return lines
+    raise AssertionError(f"{words!r} was never logged: {''.join(lines)}")
 
 
 def last_line(output: str) -> str:
