@@ -167,6 +167,8 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
         self._limits = limits
         self._most = most
         self._over = threading.Event()
+        self._waking = threading.Lock()
+        self._is_closed = False
 
     def run(self) -> None:
         """Receive and send until the end, in one thread. poll has no limit of descriptors."""
@@ -175,7 +177,15 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
             for connection in list(self.active_channels.values()):
                 if connection.will_close:
                     connection.handle_close()
+        with self._waking:
+            self._is_closed = True
         wasyncore.close_all(self._map, ignore_all=True)
+
+    def pull_trigger(self) -> None:
+        """Wake ``run`` unless it has ended: what was its pipe may be another file by then."""
+        with self._waking:
+            if not self._is_closed:
+                super().pull_trigger()
 
     def end(self) -> None:
         """Let ``run`` end soon. For another thread."""

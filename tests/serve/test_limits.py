@@ -14,8 +14,10 @@ import pytest
 from support.serving import config_in, served
 from support.sites import listening
 from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
 
-from regbot.serve.listening import Limits
+from regbot.serve.address import Address
+from regbot.serve.listening import Limits, _Server
 
 HALF_A_HEADER = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-"
 HALF_A_BODY = b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf"
@@ -207,3 +209,11 @@ def test_a_second_request_before_the_first_answer_is_not_served(monkeypatch, con
         request = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
         connect(place, request * 3)
         assert place.get("/small").text == "small"
+
+
+def test_a_server_that_has_ended_is_woken_by_nobody():
+    with Address("127.0.0.1", 0).bind() as listener:
+        server = _Server(None, listener, ThreadedTaskDispatcher(), Limits())
+        server.end()
+        server.run()
+        server.end()  # what was its pipe may be another file by now
