@@ -32,6 +32,9 @@ def approve(plan: str | None, config_path: str | None) -> None:
     A script with `approve: true` in the config makes a plan when it is due, and changes
     nothing until the plan is approved. The server applies an approved plan at once. Where
     none is running, the next one does it, or `regbot apply`.
+
+    Run it on the machine of the server, as its user and with its config: the plans are in
+    the folder `state` of the config, or else in the home of the user.
     """
     from regbot.journal.serverlock import has_server
 

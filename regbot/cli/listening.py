@@ -42,7 +42,7 @@ listen_option = click.option(
     "--listen",
     metavar="HOST:PORT",
     callback=_address,
-    help="Answer HTTP requests there. Without it, no port is opened.",
+    help="Answer HTTP requests there: pages, metrics and health. Without it, no port is opened.",
 )
 
 

@@ -19,7 +19,7 @@ def notify(config_path: str) -> int:
     """Send a test to every receiver of notifications.
 
     \b
-    regbot notify                 # to those under notify
+    regbot notify                 # to those under `notify` in the config
 
     Each is sent one message that says it is a test, whatever it is to be told of. What came
     back is shown, and the exit code is 1 if one was not reached. A check of Healthchecks logs
