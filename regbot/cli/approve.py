@@ -36,13 +36,18 @@ def approve(plan: str | None, config_path: str | None) -> None:
     Run it on the machine of the server, as its user and with its config: the plans are in
     the folder `state` of the config, or else in the home of the user.
     """
+    from regbot.journal.journal import default_state
     from regbot.journal.serverlock import has_server
 
     config = read_config(config_path)
     if plan is None:
         with journal_at(config.state) as journal:
             now = time.time()
-            _show_waiting([each for each in journal.plans() if each.state_at(now) == "waiting"])
+            waiting = [each for each in journal.plans() if each.state_at(now) == "waiting"]
+        if waiting:
+            _show_list(waiting)
+        else:
+            show_text(f"no plan waits for approval in {config.state or default_state()}")
         return
     with journal_with(lambda journal: journal.approve_plan(plan), config) as (journal, record):
         is_served = has_server(journal.folder, record.config)
@@ -57,7 +62,7 @@ def approve(plan: str | None, config_path: str | None) -> None:
     )
 
 
-def _show_waiting(plans: Sequence[PlanRecord]) -> None:
+def _show_list(plans: Sequence[PlanRecord]) -> None:
     from regbot.report.layout import Column, Line
     from regbot.report.terminal import print_lines
     from regbot.units import format_moment
@@ -70,7 +75,4 @@ def _show_waiting(plans: Sequence[PlanRecord]) -> None:
         )
         for plan in plans
     ]
-    if lines:
-        show(lambda stream: print_lines(columns, lines, stream, title="what it would do"))
-    else:
-        show_text("no plan waits for approval")
+    show(lambda stream: print_lines(columns, lines, stream, title="what it would do"))

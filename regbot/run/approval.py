@@ -11,6 +11,7 @@ from regbot.events import Emit, Message, RunResult
 from regbot.journal.journal import Journal
 from regbot.journal.records import PlanRecord
 from regbot.run.bot import Bot
+from regbot.run.commands import approve_command
 from regbot.run.service_events import PlanLapsed, PlanWaits
 from regbot.units import format_moment
 
@@ -54,7 +55,7 @@ class Approvals:
             if waiting.script == script.name and waiting != record:
                 self.give_up(waiting, "a newer one takes its place")
         if record and record.state:
-            emit(_waits(record))
+            emit(_waits(record, bot.config))
             self._emit(PlanWaits(record))
         return record.id if record else ""
 
@@ -99,10 +100,14 @@ class Approvals:
             self._emit(PlanLapsed(replace(plan, state="lapsed")))
 
 
-def _waits(plan: PlanRecord) -> Message:
+def _waits(plan: PlanRecord, config: Config) -> Message:
     """The line of a plan that waits."""
-    until = format_moment(round(plan.lapses or 0))
-    fields = {"script": plan.script, "plan": plan.id, "until": until, "detail": plan.summary}
+    fields = {
+        "script": plan.script,
+        "plan": plan.id,
+        "until": format_moment(round(plan.lapses or 0)),
+        "detail": f"{plan.summary}; approve with: {approve_command(config, plan.config, plan.id)}",
+    }
     return Message("warn", "a plan waits for approval", fields)
 
 

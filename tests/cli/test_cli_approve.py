@@ -43,7 +43,7 @@ def states(bot):
 
 
 def test_the_plans_that_wait_are_listed(bot):
-    assert bot.run("approve").stdout == "no plan waits for approval\n"
+    assert bot.run("approve").stdout == "no plan waits for approval in state\n"
     waiting(bot, within=10.0, made=time.time() - 60)
     plan = waiting(bot)
     (line,) = bot.run("approve").stdout.splitlines()
@@ -139,4 +139,5 @@ def test_an_unknown_plan_is_told_with_the_command_that_lists_them(bot):
 
 def test_it_works_without_a_config(tmp_path):
     done = regbot("approve", home=tmp_path, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "no plan waits for approval\n")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"no plan waits for approval in {tmp_path}")
