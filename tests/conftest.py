@@ -1,5 +1,6 @@
 """Puts ``tests/`` on the path, so that every test can import ``support``."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from hypothesis import settings
 from regbot.http.connections import Session
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Servers under test listen to this one, also where nohup has it ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A busy machine is no failure, and no folder of examples is left behind.
 settings.register_profile("regbot", deadline=None, database=None)
