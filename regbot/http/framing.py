@@ -63,6 +63,11 @@ class Connection(HTTPConnection):
             self.send(chunk)
 
     @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy passes the requests on. It may close the connection after any answer."""
+        return self.proxy is not None and self._tunnel_host is None
+
+    @property
     def is_idle(self) -> bool:
         """Whether it is open, and nothing came over it since the last answer, not even its end."""
         if self.sock is None:
@@ -235,6 +240,8 @@ class Answer:
             self._has_surplus, self._is_broken = self._is_whole, not self._is_whole
 
     def _keeps_open(self) -> bool:
+        if self._connection.is_forwarded:
+            return False
         is_current = self._parser.get_http_version() == "1.1"
         return is_current and "close" not in self.headers.get("connection", "").lower()
 

@@ -39,6 +39,16 @@ def test_a_plain_registry_is_asked_through_http_proxy_with_user_and_password() -
             assert base64.b64decode(sent) == b"joe:p@ss"
 
 
+def test_a_proxy_that_passes_requests_on_gets_each_over_a_connection_of_its_own() -> None:
+    """tinyproxy closes one after each answer and doesn't say so: the next request would fail."""
+    with scripted(hello) as proxy:
+        own_environ = environ(HTTP_PROXY=f"http://{proxy.host}")
+        with web(plain("registry.example"), environ=own_environ) as own:
+            for _ in range(3):
+                assert own.get("registry.example", "/v2/") == b"hello"
+        assert proxy.connections == 3
+
+
 def test_no_proxy_passes_by(monkeypatch: pytest.MonkeyPatch) -> None:
     """FAQ: NO_PROXY: hosts that should be excluded from proxying."""
     asked: list[object] = []
