@@ -3,13 +3,19 @@
 # start or ask as a witness. Each word is a command and its Debian package.
 
 servers="docker-registry:docker-registry skopeo:skopeo openssl:openssl nginx:nginx-light
-  tinyproxy:tinyproxy chromium:chromium chromedriver:chromium-driver promtool:prometheus"
+  tinyproxy:tinyproxy chromium:chromium chromedriver:chromium-driver promtool:prometheus
+  pg_ctl:postgresql"
 registry_image=docker.io/library/registry:2
+
+# Debian keeps the programs of a PostgreSQL server in a folder of its version.
+has_program() {
+  command -v "$1" >/dev/null 2>&1 || compgen -G "/usr/lib/postgresql/*/bin/$1" >/dev/null
+}
 
 missing_packages() {
   local server
   for server in $servers; do
-    command -v "${server%%:*}" >/dev/null 2>&1 || printf '%s ' "${server#*:}"
+    has_program "${server%%:*}" || printf '%s ' "${server#*:}"
   done
 }
 

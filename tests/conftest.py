@@ -31,6 +31,22 @@ def requests_mock(monkeypatch):
     return mocking.Mocker(adapter=adapter)
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL that the tests of a process share; one that is stopped needs its own."""
+    from support.postgres import postgres
+
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres):
+    """The URL of an empty database in PostgreSQL."""
+    with postgres.database() as url:
+        yield url
+
+
 @pytest.fixture
 def snapshot(snapshot):
     """A text that is kept in a file, see ``support.snapshots``."""
