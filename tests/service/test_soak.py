@@ -148,7 +148,10 @@ def show(held, registry, lines):
 
 
 def require_added_up(pages, registry, server, state):
-    """The metrics tell what the registry, the journal and the log do."""
+    """The metrics tell what the registry, the journal and the log do.
+
+    Of each script one run may be on record and not counted yet: its report waits for the registry.
+    """
     deadline = time.monotonic() + PATIENCE
     while (counted := requests_by_code(pages.metrics())) != registry.answered:
         assert time.monotonic() < deadline, (counted, registry.answered)
@@ -159,7 +162,7 @@ def require_added_up(pages, registry, server, state):
     time.sleep(1)
     after = counts_of_runs(server, state)
     for key, count in after.items():
-        assert before[key] <= metrics.get(key, 0) <= count, key
+        assert before[key] - 1 <= metrics.get(key, 0) <= count, key
 
 
 def requests_by_code(metrics):
