@@ -130,16 +130,29 @@ def signature_of(status: os.stat_result) -> Signature:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def replace_file(path: Path, content: bytes, permissions: int | None = None) -> Signature:
+Check = Callable[[], object]
+"""Raises where nothing may be changed any more. Called right before something is."""
+
+
+def no_check() -> None:
+    """What may be changed at any time."""
+
+
+def replace_file(
+    path: Path, content: bytes, permissions: int | None = None, check: Check = no_check
+) -> Signature:
     """Write a whole file so that it is the old or the new one at any moment.
 
     It has the permissions of any new file unless some are given.
     """
-    return replace_by_pieces(path, [content], permissions)
+    return replace_by_pieces(path, [content], permissions, check)
 
 
 def replace_by_pieces(
-    path: Path, pieces: Iterable[bytes], permissions: int | None = None
+    path: Path,
+    pieces: Iterable[bytes],
+    permissions: int | None = None,
+    check: Check = no_check,
 ) -> Signature:
     """The same for a file that is large."""
     with temporary_file(path) as (descriptor, temporary):
@@ -150,6 +163,7 @@ def replace_by_pieces(
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))  # finer than the kernel's own clock tick
         os.fsync(descriptor)
+        check()
         os.rename(temporary, path)
         sync_folder(path.parent)
         return signature_of(os.fstat(descriptor))

@@ -1,7 +1,8 @@
-"""The signal that ends a run: on request, or at a timeout.
+"""The signal that ends a run: on request, at a timeout, or at the end of a lease.
 
 Everything that waits (for a retry, a rate limit, a schedule) waits on a Stop, so that
-SIGTERM, Ctrl-C and a script's timeout end it at once.
+SIGTERM, Ctrl-C and a script's timeout end it at once. Where a run is divided among
+machines, a Stop also says whether this attempt at a unit may still change anything.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from regbot.errors import RegbotError, ScriptTimeout, Stopped
+from regbot.errors import AttemptEnded, RegbotError, ScriptTimeout, Stopped
 from regbot.units import format_duration
 
 Clock = Callable[[], float]
@@ -30,6 +31,8 @@ FINISHED_BY = 0.9
 
 What is left is for the journal and the reports.
 """
+_LOOKS_AT_ATTEMPT = 0.5
+"""Seconds after which who waits looks whether the attempt has ended."""
 
 
 class _Request:
@@ -50,6 +53,50 @@ class _Request:
         return max(0.0, self._at + part * self.grace - self._clock())
 
 
+def time_with_sleep() -> float:
+    """Monotonic seconds, those that the machine slept among them, where the system counts them.
+
+    Linux does (``CLOCK_BOOTTIME``). The monotonic clock of macOS goes on in sleep by itself.
+    """
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+class Attempt:
+    """One attempt at a unit, and whether it may still change anything; threads share it.
+
+    ``number`` says the how-manieth attempt at the ``unit`` it is. ``ends`` gives until when
+    its worker may write, by ``clock``: the end of the lease as far as it is known now, or
+    sooner by what a registry may need to carry out what it was sent last. Once the attempt
+    has ended it stays so, whatever ``ends`` gives later.
+    """
+
+    def __init__(
+        self, unit: str, number: int, ends: Callable[[], float], clock: Clock = time_with_sleep
+    ) -> None:
+        self.unit = unit
+        self.number = number
+        self._ends = ends
+        self._clock = clock
+        self._ended = ""
+
+    @property
+    def left(self) -> float:
+        """The seconds until it ends, as far as is known now."""
+        return 0.0 if self._ended else max(0.0, self._ends() - self._clock())
+
+    def end(self, why: str) -> None:
+        """End it now, as somebody knows who asked the database."""
+        self._ended = self._ended or why
+
+    def reason(self) -> AttemptEnded | None:
+        """The reason to change nothing any more, or None."""
+        if self.left == 0.0:
+            self.end("the lease of its worker is over")
+            return AttemptEnded(f"attempt {self.number} at {self.unit} has ended: {self._ended}")
+        return None
+
+
 class Stop:
     """A request to stop, shared by all parts of a run. It can't be taken back.
 
@@ -65,8 +112,13 @@ class Stop:
         clock: Clock = time.monotonic,
         sleep: Sleep = threading.Event.wait,
         late: str = "",
+        attempt: Attempt | None = None,
     ) -> None:
-        """``late`` is the message at the timeout, if that is not a script's timeout."""
+        """``late`` is the message at the timeout, if that is not a script's timeout.
+
+        ``attempt`` is what all work is a part of, and ends with.
+        """
+        self._attempt = attempt
         self._clock = clock
         self._sleep = sleep
         self._timeout = timeout
@@ -82,14 +134,20 @@ class Stop:
             clock=self._clock,
             sleep=self._sleep,
             late=late,
+            attempt=self._attempt,
         )
+
+    def for_attempt(self, attempt: Attempt) -> Stop:
+        """A stop without a timeout that also ends with an attempt at a unit."""
+        return Stop(request=self._request, clock=self._clock, sleep=self._sleep, attempt=attempt)
 
     def to_finish(self, seconds: float, by: float) -> Stop:
         """A stop for what must not be left half done; neither ``ask`` nor a timeout ends it.
 
-        It ends after ``seconds``, or once the part ``by`` of the grace is over.
+        It ends after ``seconds``, or once the part ``by`` of the grace is over, or with the
+        attempt.
         """
-        return _Finishing(self._request, self._clock, self._sleep, seconds, by)
+        return _Finishing(self._request, self._clock, self._sleep, seconds, by, self._attempt)
 
     def ask(self) -> None:
         """Request that all work that shares this stop ends."""
@@ -126,6 +184,8 @@ class Stop:
 
     def reason(self) -> RegbotError | None:
         """The reason to end now, or None."""
+        if (ended := self._attempt_ended()) is not None:
+            return ended
         if self._request.event.is_set():
             return Stopped("stopped")
         if self._deadline is not None and self._clock() >= self._deadline:
@@ -133,27 +193,59 @@ class Stop:
         return None
 
     def check(self) -> None:
-        """Raise the reason to end, if there is one: Stopped or ScriptTimeout."""
+        """Raise the reason to end, if there is one: Stopped, AttemptEnded or ScriptTimeout."""
         reason = self.reason()
         if reason is not None:
             raise reason
+
+    def check_attempt(self) -> None:
+        """Raise AttemptEnded where the attempt has ended: to be called right before a write.
+
+        A request to stop and a timeout don't count, since what has begun may be finished.
+        """
+        if (ended := self._attempt_ended()) is not None:
+            raise ended
+
+    def _attempt_ended(self) -> AttemptEnded | None:
+        return self._attempt.reason() if self._attempt else None
 
     def wait(self, seconds: float) -> None:
         """Sleep, but raise as soon as there is a reason to end."""
         remaining = self.remaining
         self.check()
-        self._sleep(self._request.event, seconds if remaining is None else min(seconds, remaining))
+        self._rest(self._request.event, seconds if remaining is None else min(seconds, remaining))
         self.check()
+
+    def _rest(self, event: threading.Event, seconds: float) -> None:
+        """Wait for an event, but no longer than the attempt lasts."""
+        while self._attempt is not None and seconds > _LOOKS_AT_ATTEMPT:
+            self._sleep(event, _LOOKS_AT_ATTEMPT)
+            if event.is_set() or self._attempt.reason():
+                return
+            seconds -= _LOOKS_AT_ATTEMPT
+        self._sleep(event, seconds)
 
 
 class _Finishing(Stop):
     """See ``Stop.to_finish``."""
 
     def __init__(
-        self, request: _Request, clock: Clock, sleep: Sleep, seconds: float, by: float
+        self,
+        request: _Request,
+        clock: Clock,
+        sleep: Sleep,
+        seconds: float,
+        by: float,
+        attempt: Attempt | None,
     ) -> None:
-        late = "there was no time left to finish"
-        super().__init__(timeout=seconds, request=request, clock=clock, sleep=sleep, late=late)
+        super().__init__(
+            timeout=seconds,
+            request=request,
+            clock=clock,
+            sleep=sleep,
+            late="there was no time left to finish",
+            attempt=attempt,
+        )
         self._ends = clock() + seconds
         self._by = by
 
@@ -162,13 +254,14 @@ class _Finishing(Stop):
         return max(0.0, min(self._ends - self._clock(), self.left(self._by)))
 
     def reason(self) -> RegbotError | None:
-        return ScriptTimeout(self.late) if self.remaining == 0.0 else None
+        ended = self._attempt_ended()
+        return ended or (ScriptTimeout(self.late) if self.remaining == 0.0 else None)
 
     def wait(self, seconds: float) -> None:
         """Sleep; once somebody has asked to end, that can't wake it any more."""
         self.check()
         event = threading.Event() if self.asked else self._request.event
-        self._sleep(event, min(seconds, self.remaining))
+        self._rest(event, min(seconds, self.remaining))
         self.check()
 
 

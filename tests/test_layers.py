@@ -126,6 +126,7 @@ UNCALLED: dict[str, str] = {
     "image_delete": "of the library",
     "blob_put": "of the library",
     "retention_decide": "of the library",
+    "for_attempt": "the workers of many machines are to call it",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
     "format_commands": "click calls it",

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from regbot.errors import Stopped
+from regbot.errors import AttemptEnded, Stopped
 from regbot.http.exchange import in_turn
 from regbot.stopping import ANSWERS_BY, Clock, Stop
 from regbot.values import dataclass
@@ -93,7 +93,8 @@ class Cutter:
     """Knows all exchanges under way; its thread lives only while there are some.
 
     When somebody asked its run to stop, an exchange still gets a part of the grace, since
-    an answer to a write is worth knowing. One that is out of time gets none.
+    an answer to a write is worth knowing. One that is out of time gets none, and neither
+    does one of an attempt that has ended.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -141,6 +142,12 @@ class Cutter:
         if flight is not None and flight.stop.reason() is not None:
             raise TimeoutError
 
+    def check_attempt(self) -> None:
+        """Raise AttemptEnded where this thread sends for an attempt that has ended."""
+        flight: Flight | None = getattr(self._here, "flight", None)
+        if flight is not None:
+            flight.stop.check_attempt()
+
     def waits(self) -> None:
         """The flight of this thread has sent everything, and waits for the headers."""
         flight: Flight | None = getattr(self._here, "flight", None)
@@ -174,7 +181,7 @@ class Cutter:
         if until is not None and now >= until:
             return True
         reason = flight.stop.reason()
-        if isinstance(reason, Stopped):
+        if isinstance(reason, Stopped) and not isinstance(reason, AttemptEnded):
             return flight.stop.left(ANSWERS_BY) <= 0
         return reason is not None
 

@@ -39,9 +39,18 @@ class Connection(HTTPConnection):
         Opening(super().connect, self.close).wait(self.cutter.check)
 
     def send(self, data: bytes) -> None:  # type: ignore[override]
-        """Send bytes, on a connection that is opened before them."""
-        super().send(data)
+        """Send bytes, on a connection that is opened before them.
+
+        Between two pieces it is looked whether they may go out at all. Nothing but the call
+        of the system comes after that look.
+        """
+        if self.sock is None:
+            self.connect()
         self.cutter.uses(self.sock)
+        for start in range(0, len(data), _AT_ONCE):
+            piece = memoryview(data)[start : start + _AT_ONCE]
+            self.cutter.check_attempt()
+            self.sock.sendall(piece)
 
     def request(  # type: ignore[override]
         self,

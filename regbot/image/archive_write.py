@@ -75,6 +75,7 @@ def write_archive(
         ):
             export.write(_TarWriter(out, stop), root, names)
         os.fsync(descriptor)
+        stop.check_attempt()
         Path(temporary).rename(path)
         sync_folder(path.parent)
     emit(Message("debug", "archive written", {"file": str(path), "digest": str(root.digest)}))

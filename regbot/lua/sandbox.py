@@ -229,7 +229,8 @@ class _Conversation:
         if outcome == "memory":
             raise self._out_of_memory()
         if outcome == "stopped":
-            raise (Stopped if self._stop.asked else ScriptTimeout)(value)
+            reason = self._stop.reason()
+            raise (type(reason) if isinstance(reason, Stopped) else ScriptTimeout)(value)
         raise ScriptError(self._with_hint(value) if outcome == "script" else value)
 
     def _with_hint(self, error: str) -> str:

@@ -18,7 +18,9 @@ from pathlib import Path
 from regbot.errors import InvalidValue, NotFound, SizeMismatch
 from regbot.files import (
     TEMPORARY_PREFIX,
+    Check,
     create_beside,
+    no_check,
     reading,
     regular_descriptor,
     sync_folder,
@@ -37,13 +39,15 @@ _LISTED_AT_ONCE = 1000
 class DigestFiles:
     """The files of one folder; threads and processes may share it.
 
-    ``name`` is what errors call the place. Every method raises StorageError when the
-    file system refuses, and NotFound where a file is asked for that is not there.
+    ``name`` is what errors call the place, ``check`` is called before each change. Every
+    method raises StorageError when the file system refuses, and NotFound where a file is
+    asked for that is not there.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, check: Check = no_check) -> None:
         self._folder = folder
         self._name = name
+        self._check = check
 
     def __str__(self) -> str:
         return self._name
@@ -98,6 +102,7 @@ class DigestFiles:
                     write_all(descriptor, chunk)
             with writing(path):
                 os.fsync(descriptor)
+                self._check()
                 os.rename(temporary, path)
 
     def write_all(self, contents: Mapping[Digest, bytes]) -> None:
@@ -129,6 +134,7 @@ class DigestFiles:
             with writing(self._folder):
                 _sync_all(descriptors, pool)
                 for _, temporary, path in written:
+                    self._check()
                     os.rename(temporary, path)
                     renamed += 1
         finally:
@@ -153,6 +159,7 @@ class DigestFiles:
         with writing(path):
             if os.path.islink(origin):
                 return False
+            self._check()
             try:
                 os.link(origin, path)
             except OSError:
@@ -178,6 +185,7 @@ class DigestFiles:
         """Remove a file, if it is there."""
         path = self.path(digest)
         with writing(path), suppress(FileNotFoundError):
+            self._check()
             os.unlink(path)
 
     def files(self) -> Iterator[tuple[Digest | None, str]]:

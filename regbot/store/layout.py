@@ -74,7 +74,7 @@ class Layout:
         self._name = name or str(folder)
         self._stop = stop
         self._index_path = folder / INDEX_NAME
-        self.blobs = DigestFiles(folder / "blobs", str(self))
+        self.blobs = DigestFiles(folder / "blobs", str(self), stop.check_attempt)
         self._cached: tuple[Signature, Index] | None = None
         self._reading = threading.RLock()
 
@@ -111,7 +111,8 @@ class Layout:
         """Replace ``index.json``. To be called within ``locked``."""
         path = self._index_path
         with self._reading, writing(path):
-            self._cached = (replace_by_pieces(path, index.pieces()), index)
+            signature = replace_by_pieces(path, index.pieces(), check=self._stop.check_attempt)
+            self._cached = (signature, index)
 
     @contextmanager
     def locked(self, *, create: bool) -> Iterator[None]:
@@ -120,6 +121,7 @@ class Layout:
         Raises NotFound without ``create``, StorageError when another process holds
         the lock for a minute, and what the Stop gives.
         """
+        self._stop.check_attempt()
         with writing(self.folder):
             if create:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -152,8 +154,9 @@ class Layout:
             marker, index = self.folder / LAYOUT_NAME, self.folder / INDEX_NAME
             if not index.exists():
                 if not marker.exists():
-                    replace_file(marker, json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
-                replace_by_pieces(index, Index.new().pieces())
+                    version = json.dumps({"imageLayoutVersion": "1.0.0"}).encode()
+                    replace_file(marker, version, check=self._stop.check_attempt)
+                replace_by_pieces(index, Index.new().pieces(), check=self._stop.check_attempt)
 
     def _why_no_index(self) -> NotFound | Malformed:
         """Why there is no ``index.json``: nothing here yet, or something else."""

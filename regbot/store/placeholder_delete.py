@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from regbot.errors import (
+    AttemptEnded,
     ConnectionFailed,
     DigestMismatch,
     NotFound,
@@ -202,6 +203,12 @@ class PlaceholderDelete:
             return
         try:
             self._put_back(tag, original, placeholder, watch=isinstance(error, _UNCERTAIN))
+        except AttemptEnded as ended:
+            self._emit(LeftBehind(self._name(tag), str(original.digest)))
+            raise AttemptEnded(
+                f"{ended}; tag {self._name(tag)} may be left on the placeholder"
+                f" {placeholder.digest}, which the next delete of it takes away"
+            ) from ended
         except RegbotError as failure:
             self._emit(LeftBehind(self._name(tag), str(original.digest)))
             raise NotRestored(

@@ -180,9 +180,9 @@ class TagRemoval:
             f"the registry accepted the delete of {self._name(tag)}, but whether the tag is gone"
             f" could not be seen: {error}"
         )
-        if isinstance(error, Stopped):
-            return Stopped(text)
-        return ScriptTimeout(text) if isinstance(error, ScriptTimeout) else NotConfirmed(text)
+        if isinstance(error, Stopped | ScriptTimeout):
+            return type(error)(text)
+        return NotConfirmed(text)
 
     def _name(self, tag: Tag) -> str:
         return str(self._presence.tags.repository.with_tag(tag))
