@@ -322,7 +322,7 @@ class Client:
         journal, InvalidValue for a beginning that fits several, UsageError
         for a client with journal=False, and StorageError.
         """
-        from regbot.journal.journal import Journal
+        from regbot.journal.opening import open_journal
 
         expect("run_id", run_id, str)
         expect("tags", tags, list, tuple)
@@ -332,7 +332,7 @@ class Client:
         folder = self._bot.journal_folder
         if not folder.exists():
             raise NotFound(f"there is no run {run_id!r}, since there is no journal in {folder}")
-        with Journal(folder) as journal:
+        with open_journal(folder) as journal:
             return self._bot.undo(journal, run_id, tags)
 
     @property

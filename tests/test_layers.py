@@ -94,6 +94,9 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "requests": ("http.connections", "http.wire"),
     "urllib3": ("http.connections", "http.framing", "http.wire"),
+    "psycopg": ("journal.postgres",),
+    "psycopg_pool": (),
+    "procrastinate": ("run.cluster.queue",),
     "zstandard": ("image.compression",),
     "lupa": ("lua.runtime", "lua.worker"),
     "lightkube": ("rules.in_use.cluster_api", "rules.in_use.cluster_login"),
@@ -126,6 +129,8 @@ UNCALLED: dict[str, str] = {
     "image_delete": "of the library",
     "blob_put": "of the library",
     "retention_decide": "of the library",
+    "PostgresDatabase": "the state of many machines is to be in it",
+    "state_of": "the config is to call it",
     "for_attempt": "the workers of many machines are to call it",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",

@@ -36,7 +36,7 @@ def approve(plan: str | None, config_path: str | None) -> None:
     Run it on the machine of the server, as its user and with its config: the plans are in
     the folder `state` of the config, or else in the home of the user.
     """
-    from regbot.journal.journal import default_state
+    from regbot.journal.opening import default_state
     from regbot.journal.serverlock import has_server
 
     config = read_config(config_path)
@@ -50,7 +50,7 @@ def approve(plan: str | None, config_path: str | None) -> None:
             show_text(f"no plan waits for approval in {config.state or default_state()}")
         return
     with journal_with(lambda journal: journal.approve_plan(plan), config) as (journal, record):
-        is_served = has_server(journal.folder, record.config)
+        is_served = has_server(journal.state, record.config)
     approved = f"approved the plan {record.id}: {record.summary}"
     if is_served:
         show_text(f"{approved}; the server applies it now")

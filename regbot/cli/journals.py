@@ -23,13 +23,13 @@ def journal_at(state: Path | None) -> Iterator[Journal]:
     """A journal; an empty one for the moment where there is none, since looking makes none."""
     from tempfile import TemporaryDirectory
 
-    from regbot.journal.journal import Journal, default_state
+    from regbot.journal.opening import default_state, open_journal
 
     folder = state or default_state()
     with ExitStack() as ending:
         if not folder.exists():
             folder = Path(ending.enter_context(TemporaryDirectory()))
-        yield ending.enter_context(Journal(folder))
+        yield ending.enter_context(open_journal(folder))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.config.values import Config
+    from regbot.journal.place import State
     from regbot.journal.records import PlanRecord, PlanState
     from regbot.plan.planfile import Plan
     from regbot.run.bot import Bot, Ended
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 class NamedPlan:
     """A plan by its file, or by its id: its ``record``, and its ``content``.
 
-    ``state`` is the folder of the journal that has it.
+    ``state`` is where the journal is that has it.
     """
 
     name: str
     record: PlanRecord | None = None
     content: bytes = b""
-    state: Path = Path()
+    state: State = Path()
 
     def read(self, work_dir: Path) -> Plan:
         """The plan. Raises UsageError for what is none."""
@@ -43,18 +44,18 @@ class NamedPlan:
     def require_open(self) -> None:
         """Raise a Conflict for a plan that can't be applied any more, or is being applied."""
         if self.record:
-            from regbot.journal.journal import Journal
+            from regbot.journal.opening import open_journal
 
-            with Journal(self.state) as journal:
+            with open_journal(self.state) as journal:
                 journal.require_open(self.record)
 
     def apply(self, bot: Bot, plan: Plan) -> Ended:
         """Carry it out. Raises Conflict for one that needs approval, and can't be applied."""
         if not self.record:
             return bot.apply(plan.actions)
-        from regbot.journal.journal import Journal
+        from regbot.journal.opening import open_journal
 
-        with Journal(self.state) as journal:
+        with open_journal(self.state) as journal:
             return bot.apply_kept(journal, self.record, plan)
 
 
@@ -70,7 +71,7 @@ def find_plan(name: str, config: Config) -> NamedPlan:
     with journal_with(lambda journal: journal.plan(name), config) as (journal, record):
         if record.old_from < time.time() - config.journal_keep:
             raise NotFound(f"the plan {record.id} is too old: it was kept for journalKeep")
-        return NamedPlan(record.id, record, journal.plan_content(record), journal.folder)
+        return NamedPlan(record.id, record, journal.plan_content(record), journal.state)
 
 
 _CLOSED: Mapping[PlanState, str] = {

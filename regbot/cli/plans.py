@@ -106,10 +106,10 @@ def plan(
 
 def _keep(bot: Bot, content: Plan, ended: Ended) -> tuple[str, list[str]]:
     """Keep a plan in the journal. Gives why it can't be kept, and what can be done with it."""
-    from regbot.journal.journal import Journal, default_state
+    from regbot.journal.opening import open_journal
 
     try:
-        with Journal(bot.config.state or default_state()) as journal:
+        with open_journal(bot.config.state) as journal:
             journal.forget_plans(bot.config.journal_keep)
             record = bot.keep_plan(journal, content, ended.results)
     except StorageError as error:

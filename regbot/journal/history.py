@@ -1,15 +1,14 @@
-"""The history of runs and their actions, in SQLite."""
+"""The history of runs and their actions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from regbot.errors import InvalidValue
-from regbot.journal.database import Database, storable
+from regbot.journal.database import ALL_ROWS, Database, Steps, storable
 from regbot.journal.failing import FAILING, Failing
 from regbot.journal.naming import named
 from regbot.journal.plans import PLANS, Plans
@@ -50,16 +49,16 @@ _WAS_GONE = (
     "UPDATE action SET was_gone = 1 WHERE status = 'done' AND detail = 'already gone'",
 )
 """Whether a delete found nothing to take, which only the detail told before."""
-_STEPS = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES, FAILING, _WAS_GONE)
-"""The versions of the tables. A file of any of them is taken over, so none is ever changed:
+STEPS: Steps = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES, FAILING, _WAS_GONE)
+"""The versions of the tables. One of any of them is taken over, so none is ever changed:
 what is new is a step at the end."""
 _ACTION = (
     "action.id, run, at, script, verb, reference, digest, reason, status, detail, tags, missing"
 )
 _RUN = "id, kind, config, fingerprint, started, ended, status"
-_LAST_HEARD = (
-    "max(started, coalesce(ended, 0),"
-    " coalesce((SELECT max(at) FROM action WHERE action.run = run.id), 0))"
+_SILENT_SINCE = (
+    "started < ? AND coalesce(ended, 0) < ?"
+    " AND NOT EXISTS (SELECT 1 FROM action WHERE action.run = run.id AND at >= ?)"
 )
 
 Result = TypeVar("Result")
@@ -68,19 +67,19 @@ Result = TypeVar("Result")
 class History:
     """The runs and actions, ``plans``, ``script_runs``, ``pages`` of runs, and what is ``failing``.
 
-    Threads and processes may share the file. ``is_applied`` says whether a process applies
-    a plan.
+    Threads and processes may share the ``database``, which has its tables. ``is_applied`` says
+    whether a process applies a plan.
     """
 
-    def __init__(self, path: Path, is_applied: Callable[[str], bool], *, patience: float) -> None:
-        self._database = Database(path, _STEPS, patience=patience)
+    def __init__(self, database: Database, is_applied: Callable[[str], bool]) -> None:
+        self._database = database
         self.plans = Plans(self._database, is_applied)
         self.script_runs = ScriptRuns(self._database)
         self.pages = RunPages(self._database)
         self.failing = Failing(self._database)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         self._database.close()
 
     def writing(self) -> AbstractContextManager[None]:
@@ -93,10 +92,9 @@ class History:
 
     def add_run(self, run: RunRecord) -> bool:
         """Add a run, or return False if its id is taken. Call it in ``writing``."""
-        if self._database.rows("SELECT 1 FROM run WHERE id = ?", (run.id,)):
-            return False
-        self._database.run(
-            f"INSERT INTO run ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        added = self._database.run(
+            f"INSERT INTO run ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            " ON CONFLICT DO NOTHING",
             (
                 run.id,
                 run.kind,
@@ -107,7 +105,7 @@ class History:
                 run.status,
             ),
         )
-        return True
+        return added == 1
 
     def end_run(self, run: str, status: RunStatus, ended: float) -> bool:
         """Set how a run ended. A run that is done and has no actions is removed: False."""
@@ -124,7 +122,7 @@ class History:
 
     def add_action(self, action: ActionRecord) -> int:
         """Add an action and return its id. Call it in ``together``."""
-        entry = self._database.run(
+        entry = self._database.insert(
             "INSERT INTO action (run, at, script, verb, reference, digest, reason, status, detail,"
             " tags, missing, repository) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -166,7 +164,7 @@ class History:
         """The runs, newest first."""
         rows = self._database.rows(
             f"SELECT {_RUN} FROM run ORDER BY started DESC, id DESC LIMIT ?",  # noqa: S608
-            (-1 if limit is None else limit,),
+            (ALL_ROWS if limit is None else limit,),
         )
         counts: dict[str, dict[str, int]] = {}
         for run, status, count in self._database.rows(
@@ -216,8 +214,8 @@ class History:
         """Remove runs without activity since ``before``, except those to keep; their ids."""
         with self.writing():
             rows = self._database.rows(
-                f"SELECT id FROM run WHERE {_LAST_HEARD} < ?",  # noqa: S608
-                (before,),
+                f"SELECT id FROM run WHERE {_SILENT_SINCE}",  # noqa: S608
+                (before, before, before),
             )
             gone = [str(run) for (run,) in rows if not keep(run)]
             self._database.run_many("DELETE FROM run WHERE id = ?", [(run,) for run in gone])

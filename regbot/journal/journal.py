@@ -1,10 +1,9 @@
 """The journal: what every run changed, and the manifests it deleted, so that undo works.
 
-It is a folder with ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and a file for what
-is in progress: ``running/<id>`` for a run, ``running/<id>.script`` for a run of a script,
-``running/<id>.plan`` for a plan that is being applied. Several runs may write at the same
-time. An entry is on the disk before its delete is sent; if it can't be written, StorageError
-is raised and the delete must not happen.
+It has a history in a database, the saved manifests, and the names of what is in progress:
+``<id>`` for a run, ``<id>.script`` for a run of a script, ``<id>.plan`` for a plan that is
+being applied. Several runs may write at the same time. An entry is durable before its delete
+is sent; if it can't be written, StorageError is raised and the delete must not happen.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from regbot.events import Ending
-from regbot.files import obstacle, writing
 from regbot.image.parts import blobs_of
+from regbot.journal.database import Database
 from regbot.journal.history import History
-from regbot.journal.manifest_files import ManifestFiles
+from regbot.journal.manifests import Manifests
 from regbot.journal.naming import new_id
+from regbot.journal.place import State
 from regbot.journal.records import (
     ActionRecord,
     Forgotten,
@@ -31,7 +30,7 @@ from regbot.journal.records import (
     SavedManifest,
     ScriptRun,
 )
-from regbot.journal.running import RunLocks
+from regbot.journal.running import Running
 from regbot.journal.runpages import RunPages
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
@@ -39,8 +38,6 @@ from regbot.oci.reference import Reference
 from regbot.plan.recorder import Beginning, End
 from regbot.store.layout import absolute
 
-PATIENCE = 5.0
-"""Seconds to wait for another process that is writing."""
 _TEMPORARY_FOR = 3600.0
 """Seconds after which an unfinished file of a manifest is removed."""
 _AT_ONCE = 50
@@ -50,35 +47,23 @@ WallClock = Callable[[], float]
 """Seconds since 1970."""
 
 
-def default_state() -> Path:
-    """The system's folder for a program's state, such as ``~/.local/state/regbot``."""
-    import platformdirs
-
-    return platformdirs.user_state_path("regbot", appauthor=False)
-
-
 class Journal:
-    """The journal in ``folder``, which is created if necessary. Threads may share it.
-
-    Raises StorageError if the folder or the history can't be used. ``patience`` is in
-    seconds.
-    """
+    """The journal of a ``state``. Threads may share it; ``opening.open_journal`` makes one."""
 
     def __init__(
-        self, folder: Path, *, clock: WallClock = time.time, patience: float = PATIENCE
+        self,
+        state: State,
+        database: Database,
+        manifests: Manifests,
+        running: Running,
+        clock: WallClock = time.time,
     ) -> None:
-        with writing(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder = folder
+        self.state = state
         self._clock = clock
-        self._folder = folder
-        self._files = ManifestFiles(folder / "manifests")
-        self._running = RunLocks(folder / "running")
-        self._history = History(
-            folder / "history.sqlite",
-            lambda plan: self._running.is_held(_plan_lock(plan)),
-            patience=patience,
-        )
+        self._database = database
+        self._files = manifests
+        self._running = running
+        self._history = History(database, lambda plan: self._running.is_held(_plan_lock(plan)))
 
     def __enter__(self) -> Self:
         return self
@@ -98,8 +83,8 @@ class Journal:
 
     @property
     def is_writable(self) -> bool:
-        """Whether a file can be written in its folder now."""
-        return not obstacle(self._folder / "history")
+        """Whether it can be written to now."""
+        return self._database.is_writable
 
     def begin_run(
         self, *, kind: str, config: str, fingerprint: str, run_id: str = ""
@@ -327,8 +312,8 @@ class RunJournal:
         self,
         run: str,
         history: History,
-        files: ManifestFiles,
-        running: RunLocks,
+        files: Manifests,
+        running: Running,
         clock: WallClock,
     ) -> None:
         self.id = run

@@ -162,7 +162,7 @@ class Plans:
     def lapse(self, plan: PlanRecord) -> bool:
         """Let a plan lapse, unless its state has changed by now."""
         query = "UPDATE plan SET state = 'lapsed' WHERE id = ? AND state = ?"
-        return self._database.change(query, (plan.id, plan.state)) == 1
+        return self._database.run(query, (plan.id, plan.state)) == 1
 
     def _moved(
         self, plan: PlanRecord, before: Sequence[PlanState], state: PlanState, now: float

@@ -1,8 +1,9 @@
-"""Which runs are in progress: each holds a lock on a file of its own, ``running/<id>``.
+"""Which runs are in progress.
 
-The kernel releases the lock when the process ends in any way. So a run that was killed,
-or ended by a power cut, can be told from one in progress, also after a reboot, and when
-another process has the same number.
+On one machine each holds a lock on a file of its own, ``running/<id>``. The kernel releases
+the lock when the process ends in any way. So a run that was killed, or ended by a power cut,
+can be told from one in progress, also after a reboot, and when another process has the same
+number.
 """
 
 from __future__ import annotations
@@ -12,8 +13,25 @@ import os
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from regbot.files import writing
+
+
+class Running(Protocol):
+    """The names of what is in progress, each held by the process that does it."""
+
+    def take(self, run: str) -> None:
+        """Hold a new name. Raises StorageError."""
+
+    def release(self, run: str) -> None:
+        """Give a name back, whichever process held it."""
+
+    def is_held(self, run: str) -> bool:
+        """Whether it is in progress."""
+
+    def close(self) -> None:
+        """Give back the names that this process holds."""
 
 
 class RunLocks:

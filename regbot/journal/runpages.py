@@ -48,13 +48,15 @@ class RunPages:
 
         def write() -> None:
             self._database.run(
-                "INSERT OR REPLACE INTO run_page (run, report, log)"
-                " SELECT id, ?, ? FROM script_run WHERE id = ?",
+                "INSERT INTO run_page (run, report, log)"
+                " SELECT id, ?, ? FROM script_run WHERE id = ?"
+                " ON CONFLICT (run) DO UPDATE SET report = excluded.report, log = excluded.log",
                 (report, log, run),
             )
             self._database.run_many(
-                "INSERT OR REPLACE INTO remainder (run, repository, kept, freeable)"
-                " SELECT id, ?, ?, ? FROM run WHERE id = ?",
+                "INSERT INTO remainder (run, repository, kept, freeable)"
+                " SELECT id, ?, ?, ? FROM run WHERE id = ? ON CONFLICT (run, repository)"
+                " DO UPDATE SET kept = excluded.kept, freeable = excluded.freeable",
                 [
                     (place, left.kept, left.freeable, run)
                     for place, left in zip(places, remainders, strict=True)
@@ -91,7 +93,7 @@ class RunPages:
             "SELECT deleted.repository, started, run.id, count, kept, freeable FROM"  # noqa: S608
             " (SELECT repository, run, SUM(CASE WHEN verb = ? OR tags = '' THEN 1"
             "   ELSE length(tags) - length(replace(tags, ' ', '')) + 1 END) AS count"
-            f"  FROM action WHERE verb IN (?, ?) AND status = 'done' AND NOT was_gone {which}"
+            f"  FROM action WHERE verb IN (?, ?) AND status = 'done' AND was_gone = 0 {which}"
             "  GROUP BY repository, run) AS deleted"
             " JOIN run ON run.id = deleted.run"
             " LEFT JOIN remainder ON remainder.run = deleted.run"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from regbot.errors import NotFound
-from regbot.journal.database import Database, storable
+from regbot.journal.database import ALL_ROWS, Database, storable
 from regbot.journal.records import ScriptRun
 
 SCRIPT_RUNS = (
@@ -27,6 +27,12 @@ _COLUMNS = (
     "id, script, kind, config, started, schedule, due,"
     " ended, status, error, guarded, counts, plan, freeable, summary"
 )
+_NEWEST = (
+    "SELECT id FROM (SELECT id,"
+    " row_number() OVER (PARTITION BY script ORDER BY {by} DESC, id DESC) AS place"
+    " FROM script_run WHERE config = ? AND {which}) AS ranked WHERE place = 1"
+)
+_ENDED_WELL = "status = 'done' AND (kind != 'plan' OR due IS NOT NULL)"
 _KEPT = 500
 """Runs of one script that are kept."""
 
@@ -63,8 +69,8 @@ class ScriptRuns:
             )
             self._database.run(
                 "DELETE FROM script_run WHERE id IN (SELECT id FROM script_run"
-                " WHERE config = ? AND script = ? ORDER BY started DESC LIMIT -1 OFFSET ?)",
-                (config, script, _KEPT),
+                " WHERE config = ? AND script = ? ORDER BY started DESC LIMIT ? OFFSET ?)",
+                (config, script, ALL_ROWS, _KEPT),
             )
             lock(run.id)
         return run
@@ -83,7 +89,7 @@ class ScriptRuns:
 
     def all(self, limit: int | None = None) -> list[ScriptRun]:
         """The runs, newest first."""
-        limit = -1 if limit is None else limit
+        limit = ALL_ROWS if limit is None else limit
         return self._select("ORDER BY started DESC, id DESC LIMIT ?", (limit,))
 
     def of(self, config: str, script: str, limit: int) -> list[ScriptRun]:
@@ -108,11 +114,8 @@ class ScriptRuns:
         path = storable(config)
         rows = self._database.rows(
             f"SELECT {_COLUMNS} FROM script_run WHERE id IN ("  # noqa: S608
-            "SELECT id FROM"
-            " (SELECT id, max(started) FROM script_run WHERE config = ? GROUP BY script)"
-            " UNION SELECT id FROM (SELECT id, max(ended) FROM script_run"
-            " WHERE config = ? AND status = 'done' AND (kind != 'plan' OR due IS NOT NULL)"
-            " GROUP BY script)"
+            f"{_NEWEST.format(by='started', which='TRUE')} UNION"
+            f" {_NEWEST.format(by='ended', which=_ENDED_WELL)}"
             ") ORDER BY started, id",
             (path, path),
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from regbot.errors import StateInUse
 from regbot.files import writing
+from regbot.journal.place import DatabaseUrl, State
 
 _TRIES = 20
 _PAUSE = 0.05
@@ -53,10 +54,12 @@ def only_server(
         os.close(descriptor)
 
 
-def has_server(folder: Path, config: str) -> bool:
-    """Whether a server of a config works with this folder."""
+def has_server(state: State, config: str) -> bool:
+    """Whether a server of a config works with this state; a database can't tell."""
+    if isinstance(state, DatabaseUrl):
+        return True
     try:
-        descriptor = os.open(folder / "server.lock", os.O_RDONLY)
+        descriptor = os.open(state / "server.lock", os.O_RDONLY)
     except OSError:
         return False
     try:

@@ -96,7 +96,7 @@ class JournalSlot:
                     self._journal.close()
 
     def _begun(self) -> RunJournal:
-        from regbot.journal.journal import Journal, default_state
+        from regbot.journal.opening import open_journal
 
         with self._lock:
             if self._run is None:
@@ -104,7 +104,7 @@ class JournalSlot:
                     raise Stopped("the run has ended, and changes nothing more")
                 settings = self._settings
                 if self._journal is None:
-                    self._journal = Journal(settings.folder or default_state())
+                    self._journal = open_journal(settings.folder)
                 if self._own_journal:
                     self._journal.forget(settings.keep)
                 self._run = self._journal.begin_run(

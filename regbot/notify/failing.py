@@ -7,7 +7,7 @@ from pathlib import Path
 
 from regbot.errors import StorageError
 from regbot.events import Emit, Message
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 
 
 class FailingScripts:
@@ -36,7 +36,7 @@ class FailingScripts:
         if not (self._folder and self._folder.exists()):
             return frozenset()
         try:
-            with Journal(self._folder) as journal:
+            with open_journal(self._folder) as journal:
                 return journal.failing(self._config)
         except StorageError as error:
             self._warn("which scripts failed before is not known", error)
@@ -46,7 +46,7 @@ class FailingScripts:
         if not self._folder:
             return
         try:
-            with Journal(self._folder) as journal:
+            with open_journal(self._folder) as journal:
                 journal.set_failing(self._config, script, failing=failing)
         except StorageError as error:
             self._warn("whether the script fails is not recorded", error)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from regbot.config.values import Config
 from regbot.events import Emit, Event, Hearing
-from regbot.journal.journal import default_state
+from regbot.journal.opening import default_state
 from regbot.notify.failing import FailingScripts
 from regbot.notify.listening import OF_COMMANDS, OF_SERVERS, RunListener
 from regbot.notify.making import Ways

@@ -261,7 +261,7 @@ class Bot:
     @property
     def journal_folder(self) -> Path:
         """The folder of the journal, which need not be there."""
-        from regbot.journal.journal import default_state
+        from regbot.journal.opening import default_state
 
         return self._journal.folder or default_state()
 
@@ -371,7 +371,7 @@ class Bot:
 
     def _answers(self, emit: Emit) -> Answers:
         """The sources of one run, none of them read yet."""
-        from regbot.journal.journal import default_state
+        from regbot.journal.opening import default_state
         from regbot.rules.in_use.answers import Answers
         from regbot.rules.in_use.sightings import Sightings
 

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from regbot.config.values import Config
 from regbot.errors import StateInUse, StorageError
 from regbot.events import Emit, Message
-from regbot.journal.journal import Journal, default_state
+from regbot.journal.journal import Journal
 from regbot.journal.naming import new_id
+from regbot.journal.opening import default_state, open_journal
 from regbot.journal.records import ScriptRun
 from regbot.journal.serverlock import only_server
 from regbot.journal.slot import JournalSettings
@@ -133,7 +134,7 @@ def service_record(settings: JournalSettings, emit: Emit) -> Iterator[ServiceRec
         if not settings.off:
             try:
                 ending.enter_context(only_server(folder, settings.config))
-                journal = ending.enter_context(Journal(folder))
+                journal = ending.enter_context(open_journal(folder))
             except StateInUse:
                 raise
             except StorageError as error:

@@ -9,7 +9,7 @@ from support.applying import APP, bot_in
 from support.command import regbot
 from support.registry import DISTRIBUTION_3
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.serverlock import only_server
 
 
@@ -25,7 +25,7 @@ def waiting(bot, *, within=3600.0, made=None):
     """A plan that waits for approval, as a server leaves it; its id."""
     bot.make_plan()
     config = str(bot.folder / "bot.yml")
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         plan = journal.keep_plan(
             bot.plan_file.read_bytes(),
             made=time.time() if made is None else made,
@@ -38,7 +38,7 @@ def waiting(bot, *, within=3600.0, made=None):
 
 
 def states(bot):
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         return {plan.id: plan.state for plan in journal.plans()}
 
 

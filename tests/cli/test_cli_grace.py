@@ -12,7 +12,7 @@ from support.applying import APP, Bot, bot_in
 from support.command import regbot
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 
 TWO = 'tag.delete(app .. ":old0") tag.delete(app .. ":old1")'
 LONG = ("--grace", "100s")
@@ -57,7 +57,7 @@ def stop(bot: Bot, running: subprocess.Popen[bytes]) -> None:
 
 def script_runs(bot: Bot) -> dict[str, str]:
     """How the last run of each script ended."""
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         return {run.script: run.status for run in reversed(journal.script_runs())}
 
 

@@ -11,7 +11,7 @@ from support.images import make_image
 from support.registry import DISTRIBUTION_3
 from support.terminals import terminal
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.plan.planfile import read_plan
 from regbot.report.planned import plan_rows
 from regbot.report.terminal import print_table
@@ -210,13 +210,13 @@ def test_a_plan_goes_with_the_journal(bot, command):
     assert f"the plan {plan} is too old" in done.stderr
     assert kept(bot) == []
     newer, _ = made(bot)
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         assert [record.id for record in journal.plans()] == [newer]
 
 
 def test_a_plan_goes_when_the_journal_is_cleared(bot):
     made(bot)
-    with Journal(bot.state, clock=lambda: time.time() + 10) as journal:
+    with open_journal(bot.state, clock=lambda: time.time() + 10) as journal:
         journal.forget(5)
         assert journal.plans() == []
 

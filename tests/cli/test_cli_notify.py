@@ -12,7 +12,7 @@ from support.command import regbot
 from support.hanging import without_hanging
 from support.receiving import Answer, receiving
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 
 
 def config_file(folder, *receivers, scripts=(), **more):
@@ -192,7 +192,7 @@ def test_server_tells_what_it_changed_and_pings(bot, start):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert (sent["event"], sent["command"], sent["counts"]) == ("changes", "server", {"done": 2})
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         assert journal.run(sent["run"]).counts == {"done": 2}
     assert [urlsplit(request.path).path for request in (begin, end)] == ["/check/start", "/check"]
     assert urlsplit(begin.path).query == urlsplit(end.path).query

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import pytest
 from support.command import REGBOT, environment, log_until, regbot, servers
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import ScriptRun
 
 
@@ -33,7 +33,7 @@ def listed(folder, *arguments):
 
 def note_run(folder, path, script, schedule, due):
     """What a server leaves of a run."""
-    with Journal(folder / "state") as journal:
+    with open_journal(folder / "state") as journal:
         run = journal.begin_script(ScriptRun("", script, "server", path, due, schedule, due))
         journal.end_script(replace(run, ended=due + 1, status="done"))
 
@@ -103,7 +103,7 @@ def test_a_missed_run_is_made_up_for_at_the_start(start, tmp_path):
     assert 'level=WARN msg="runs late: its time was missed" script=a' in lines
     server.send_signal(signal.SIGTERM)
     server.wait(60)
-    with Journal(tmp_path / "state") as journal:
+    with open_journal(tmp_path / "state") as journal:
         made_up, _ = journal.script_runs()
     assert (made_up.script, made_up.kind, made_up.config) == ("a", "server", path)
     assert made_up.status in ("done", "stopped")
@@ -184,7 +184,7 @@ def test_a_killed_servers_run_is_interrupted_and_the_next_one_happens(start, tmp
     log_until(first, "msg=on")
     first.send_signal(signal.SIGKILL)
     first.wait(60)
-    with Journal(tmp_path / "state") as journal:
+    with open_journal(tmp_path / "state") as journal:
         (run,) = journal.script_runs()
         assert run.status == "interrupted"
     config_file(tmp_path, {"name": "a", "interval": "1s"})

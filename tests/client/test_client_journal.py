@@ -8,11 +8,11 @@ from support.library import connect, write_config
 
 from regbot import Client, HostSettings, Login, Plan, Secret
 from regbot.errors import NotFound, Stopped, UsageError
-from regbot.journal.journal import Journal, default_state
+from regbot.journal.opening import default_state, open_journal
 
 
 def runs_in(folder):
-    with Journal(folder) as journal:
+    with open_journal(folder) as journal:
         return [(run.id, run.kind, run.status) for run in journal.runs()]
 
 
@@ -61,7 +61,7 @@ def test_who_changes_nothing_leaves_nothing(registry):
 
 def test_without_a_config_nothing_is_forgotten(registry):
     state = default_state()
-    with Journal(state, clock=lambda: 1_000_000_000.0) as journal:
+    with open_journal(state, clock=lambda: 1_000_000_000.0) as journal:
         journal.begin_run(kind="once", config="", fingerprint="").finish("done")
         old = journal.begin_run(kind="once", config="", fingerprint="")
         kept = [run.id for run in journal.runs()]

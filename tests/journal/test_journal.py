@@ -12,7 +12,7 @@ from support.journals import PLACE, begin, delete_digest, delete_tags, end, note
 from support.pairs import layout
 
 from regbot.errors import InvalidValue, NotFound
-from regbot.journal.journal import Journal, default_state
+from regbot.journal.opening import default_state, open_journal
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 
@@ -35,7 +35,7 @@ def clock():
 
 @pytest.fixture
 def journal(tmp_path, clock):
-    with Journal(tmp_path / "state", clock=clock) as journal:
+    with open_journal(tmp_path / "state", clock=clock) as journal:
         yield journal
 
 
@@ -112,10 +112,10 @@ def test_a_run_is_found_by_the_beginning_of_its_id(journal, clock):
 
 
 def test_a_journal_goes_on_after_it_was_closed(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = begin(journal)
         note(run, "clean-up", DeleteTag(PLACE), small(1))
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         assert [action.status for action in journal.actions(run.id)] == ["begun"]
 
 
@@ -171,13 +171,13 @@ def test_files_left_unfinished_by_a_crash_go_when_they_are_old(journal, clock, t
 
 
 def test_a_manifest_forgotten_while_its_entry_is_written_is_kept_all_the_same(tmp_path):
-    other = Journal(tmp_path)
+    other = open_journal(tmp_path)
 
     def forgetting():
         other.forget(DAY)
         return NOW
 
-    with other, Journal(tmp_path, clock=forgetting) as journal:
+    with other, open_journal(tmp_path, clock=forgetting) as journal:
         run = begin(journal)
         note(run, "clean-up", DeleteTag(PLACE), small(1))
         (action,) = journal.actions(run.id)

@@ -18,7 +18,7 @@ import pytest
 from support.journals import PLACE, begin, end, note, small
 
 from regbot.errors import StorageError
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.oci.digest import Digest
 from regbot.plan.action import DeleteTag
 
@@ -43,7 +43,7 @@ def said(process):
 
 def entries(folder):
     """Every entry's id and digest, with its manifest read and checked."""
-    with Journal(folder) as journal:
+    with open_journal(folder) as journal:
         actions = [action for run in journal.runs() for action in journal.actions(run.id)]
         for action in actions:
             assert [journal.manifest(own).digest for own in action.manifests] == [action.digest]
@@ -70,7 +70,7 @@ def exclusive(folder):
 
 
 def test_a_locked_history_is_an_error_and_nothing_is_noted(tmp_path):
-    with Journal(tmp_path, patience=0.05) as journal:
+    with open_journal(tmp_path, patience=0.05) as journal:
         run = begin(journal)
         entry = about_to(run, 1)
         with exclusive(tmp_path):
@@ -92,11 +92,11 @@ def test_a_locked_history_is_an_error_and_nothing_is_noted(tmp_path):
 def test_a_history_that_is_locked_from_the_start_is_an_error(tmp_path):
     (tmp_path / "history.sqlite").touch()
     with exclusive(tmp_path), pytest.raises(StorageError, match="is locked by another process"):
-        Journal(tmp_path, patience=0.05)
+        open_journal(tmp_path, patience=0.05)
 
 
 def test_a_writer_waits_for_another_one(tmp_path):
-    with Journal(tmp_path, patience=30) as journal:
+    with open_journal(tmp_path, patience=30) as journal:
         run = begin(journal)
         waiting = threading.Thread(target=about_to, args=(run,))
         with exclusive(tmp_path):
@@ -142,7 +142,7 @@ def test_many_processes_that_begin_and_write_at_once(tmp_path):
 
 
 def test_threads_share_a_journal(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = begin(journal)
         threads = [
             threading.Thread(target=lambda: [about_to(run, n) for n in range(20)]) for _ in range(4)
@@ -157,25 +157,25 @@ def test_threads_share_a_journal(tmp_path):
 def test_a_file_that_is_no_history_is_an_error(tmp_path):
     (tmp_path / "history.sqlite").write_bytes(b"rubbish" * 1000)
     with pytest.raises(StorageError, match=r"is damaged.*move it away") as error:
-        Journal(tmp_path)
+        open_journal(tmp_path)
     assert str(tmp_path / "history.sqlite") in one_line(error)
 
 
 def test_a_history_damaged_in_the_middle_is_an_error(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = begin(journal)
         for number in range(50):
             about_to(run, number)
     path = tmp_path / "history.sqlite"
     raw = path.read_bytes()
     path.write_bytes(raw[:4096] + os.urandom(len(raw) - 4096))
-    with Journal(tmp_path) as journal, pytest.raises(StorageError, match="damaged") as error:
+    with open_journal(tmp_path) as journal, pytest.raises(StorageError, match="damaged") as error:
         journal.runs()
     one_line(error)
 
 
 def test_a_history_with_a_broken_row_is_an_error(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = begin(journal)
         about_to(run)
         with closing(sqlite3.connect(tmp_path / "history.sqlite")) as other, other:
@@ -185,17 +185,17 @@ def test_a_history_with_a_broken_row_is_an_error(tmp_path):
 
 
 def test_a_history_of_a_newer_version_is_left_alone(tmp_path):
-    Journal(tmp_path).close()
+    open_journal(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "history.sqlite")) as other:
         other.execute("PRAGMA user_version = 99")
     with pytest.raises(StorageError, match="a newer version of regbot"):
-        Journal(tmp_path)
+        open_journal(tmp_path)
 
 
 def test_a_file_where_the_folder_should_be_is_an_error(tmp_path):
     (tmp_path / "state").write_text("")
     with pytest.raises(StorageError, match="can't write"):
-        Journal(tmp_path / "state")
+        open_journal(tmp_path / "state")
 
 
 @contextmanager
@@ -216,9 +216,9 @@ def test_a_folder_that_can_t_be_written_is_an_error(existing):
     folder = Path(tempfile.mkdtemp(prefix="regbot-test-"))
     try:
         if existing:
-            Journal(folder).close()
+            open_journal(folder).close()
         folder.chmod(0o555)
-        with nobody(), pytest.raises(StorageError) as error, Journal(folder) as journal:
+        with nobody(), pytest.raises(StorageError) as error, open_journal(folder) as journal:
             begin(journal)
         assert str(folder) in one_line(error)
     finally:
@@ -232,7 +232,7 @@ def path_of(folder: Path, digest: Digest) -> Path:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"schemaVersion": 2'])
 def test_a_damaged_manifest_is_not_given_out(tmp_path, content):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = begin(journal)
         about_to(run)
         (saved,) = journal.actions(run.id)[0].manifests
@@ -246,7 +246,7 @@ def test_a_damaged_manifest_is_not_given_out(tmp_path, content):
 
 
 def test_a_damaged_manifest_is_written_anew_when_it_is_saved_again(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = begin(journal)
         about_to(run)
         (saved,) = journal.actions(run.id)[0].manifests

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from regbot.errors import Conflict, NotFound, StorageError
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import PlanRecord
 
 NOW = 1_795_456_501.0  # 2026-11-23T17:55:01Z
@@ -30,7 +30,7 @@ def clock():
 
 @pytest.fixture
 def journal(tmp_path, clock):
-    with Journal(tmp_path, clock=clock) as journal:
+    with open_journal(tmp_path, clock=clock) as journal:
         yield journal
 
 
@@ -69,11 +69,11 @@ def test_a_plan_waits_is_approved_and_is_applied_once(journal):
 
 
 def test_of_many_that_apply_a_plan_at_once_one_does(tmp_path):
-    with Journal(tmp_path, clock=Clock()) as journal:
+    with open_journal(tmp_path, clock=Clock()) as journal:
         plan = keep(journal)
 
     def begin(_number):
-        with Journal(tmp_path, clock=Clock(), patience=60) as journal:
+        with open_journal(tmp_path, clock=Clock(), patience=60) as journal:
             try:
                 journal.end_plan(journal.begin_plan(plan), "applied")
             except Conflict:
@@ -113,9 +113,9 @@ def test_what_failed_can_be_applied_again_until_it_lapses(journal, clock):
 
 
 def test_a_plan_whose_process_is_gone_has_failed(tmp_path, clock):
-    with Journal(tmp_path, clock=clock) as journal:
+    with open_journal(tmp_path, clock=clock) as journal:
         plan = keep(journal)
-        with Journal(tmp_path, clock=clock) as killed:
+        with open_journal(tmp_path, clock=clock) as killed:
             killed.begin_plan(plan)
             assert state(journal, plan) == "applying"
         assert state(journal, plan) == "failed"
@@ -172,7 +172,7 @@ def test_plans_and_runs_of_the_first_version_are_taken_over(tmp_path):
     with closing(sqlite3.connect(tmp_path / "history.sqlite")) as old:
         old.executescript(PLANS_OF_1)
     for _ in range(2):
-        with Journal(tmp_path) as journal:
+        with open_journal(tmp_path) as journal:
             (plan,) = journal.plans()
             assert plan == PlanRecord("20261123-175501-aaaa", NOW, CONFIG, "1 delete")
             (run,) = journal.script_runs()
@@ -192,7 +192,7 @@ def test_many_processes_take_over_an_old_file_at_once(tmp_path):
         old.executescript(PLANS_OF_1)
 
     def look(_number):
-        with Journal(tmp_path, patience=60) as journal:
+        with open_journal(tmp_path, patience=60) as journal:
             return journal.plans()[0].state
 
     with ThreadPoolExecutor(8) as pool:

@@ -11,7 +11,7 @@ import pytest
 from support.journals import end, note
 
 from regbot.errors import NotFound, StorageError
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import Remainder, RepositoryDay, RunPage, ScriptRun
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
@@ -48,7 +48,7 @@ def deleted(journal, *references, status="done", run_id="", was_gone=False):
 
 
 def test_a_run_leaves_its_report_and_its_log(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = journal.begin_script(NIGHTLY)
         assert journal.pages.of(run.id) == RunPage()
         page = RunPage("<!DOCTYPE html>\n<p>käse \udcff", LINES)
@@ -58,7 +58,7 @@ def test_a_run_leaves_its_report_and_its_log(tmp_path):
 
 
 def test_a_report_that_is_too_large_is_not_kept_but_the_log_is(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = journal.begin_script(NIGHTLY)
         huge = Random(1).randbytes(6 * 1024 * 1024).hex()
         journal.pages.keep(run.id, RunPage(huge, LINES))
@@ -66,7 +66,7 @@ def test_a_report_that_is_too_large_is_not_kept_but_the_log_is(tmp_path):
 
 
 def test_a_page_goes_with_its_run(tmp_path):
-    with Journal(tmp_path, clock=lambda: NOW) as journal:
+    with open_journal(tmp_path, clock=lambda: NOW) as journal:
         old = journal.begin_script(NIGHTLY)
         journal.pages.keep(old.id, RunPage("old", LINES))
         journal.end_script(old)
@@ -82,7 +82,7 @@ def _nightly_at(started):
 
 
 def test_a_damaged_page_is_told_as_damage(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = journal.begin_script(NIGHTLY)
         journal.pages.keep(run.id, RunPage("page", LINES))
         with closing(sqlite3.connect(tmp_path / "history.sqlite")) as database:
@@ -93,7 +93,7 @@ def test_a_damaged_page_is_told_as_damage(tmp_path):
 
 
 def test_a_run_of_a_script_is_found_by_its_id(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         with pytest.raises(NotFound):
             journal.script_run("20000101-000000-0000")
         run = journal.begin_script(NIGHTLY)
@@ -103,7 +103,7 @@ def test_a_run_of_a_script_is_found_by_its_id(tmp_path):
 
 
 def test_the_newest_runs_of_one_script_of_a_config(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         assert journal.script_runs_of("/regbot.yml", "nightly", 3) == []
         for number in range(5):
             journal.begin_script(ScriptRun(*_nightly_at(NOW + number)))
@@ -115,7 +115,7 @@ def test_the_newest_runs_of_one_script_of_a_config(tmp_path):
 
 def test_deletes_are_counted_by_repository_and_day(tmp_path):
     clock = Clock()
-    with Journal(tmp_path, clock=clock) as journal:
+    with open_journal(tmp_path, clock=clock) as journal:
         assert journal.pages.repository_days() == []
         deleted(journal, f"{APP}:a", f"{APP}:b", f"{API}:a")
         clock.now += 1
@@ -135,7 +135,7 @@ def test_deletes_are_counted_by_repository_and_day(tmp_path):
 def test_a_manifest_counts_by_the_tags_that_go_with_it(tmp_path):
     digest = Digest.parse(f"sha256:{'a' * 64}")
     manifest = DeleteManifest(Reference.parse(f"{APP}@{digest}"), digest)
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = journal.begin_run(kind="once", config="", fingerprint="")
         for tags in ((), (Tag("a"), Tag("b"))):
             end(run, note(run, "nightly", manifest, Saved(digest, (), tags)), "done")
@@ -144,7 +144,7 @@ def test_a_manifest_counts_by_the_tags_that_go_with_it(tmp_path):
 
 def test_what_stays_is_that_of_the_last_run_and_bytes_add_up(tmp_path):
     clock = Clock()
-    with Journal(tmp_path, clock=clock) as journal:
+    with open_journal(tmp_path, clock=clock) as journal:
         for kept, freeable in ((7, 100), (5, 20), (None, 3)):
             run = journal.begin_script(NIGHTLY)
             deleted(journal, f"{APP}:{kept}", run_id=run.id)
@@ -162,7 +162,7 @@ def test_what_stays_is_that_of_the_last_run_and_bytes_add_up(tmp_path):
 
 def test_a_layout_folder_is_the_same_by_its_relative_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with Journal(tmp_path / "state") as journal:
+    with open_journal(tmp_path / "state") as journal:
         run = journal.begin_script(NIGHTLY)
         deleted(journal, "ocidir://images:old", run_id=run.id)
         journal.pages.keep(run.id, RunPage(), [Remainder("ocidir://images", 4, 0)])
@@ -171,7 +171,7 @@ def test_a_layout_folder_is_the_same_by_its_relative_name(tmp_path, monkeypatch)
 
 
 def test_what_one_run_deleted(tmp_path):
-    with Journal(tmp_path, clock=lambda: NOW) as journal:
+    with open_journal(tmp_path, clock=lambda: NOW) as journal:
         run = deleted(journal, f"{APP}:a", f"{APP}:b", f"{API}:a")
         deleted(journal, f"{APP}:c")
         items = journal.pages.deleted_by(run)

@@ -10,14 +10,14 @@ from support.applying import APP, bot_in
 from support.journals import PLACE, begin, end, note, small
 
 from regbot.image.copy import CopyOptions
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.plan.action import CopyImage, DeleteTag
 
 DAY = 86400.0
 
 
 def status_of(folder):
-    with Journal(folder) as journal:
+    with open_journal(folder) as journal:
         (run,) = journal.runs()
         assert journal.run(run.id) == run
         return run.status
@@ -45,7 +45,7 @@ def test_a_killed_run_is_interrupted(tmp_path):
 
 
 def test_a_run_goes_on_as_long_as_its_journal_is_open(tmp_path):
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     run = begin(journal)
     note(run, "clean-up", DeleteTag(PLACE), small(1))
     assert status_of(tmp_path) == "running"
@@ -55,7 +55,7 @@ def test_a_run_goes_on_as_long_as_its_journal_is_open(tmp_path):
 
 def test_a_run_of_before_a_reboot_is_interrupted_whoever_has_its_number(tmp_path):
     """What a reboot leaves is the folder; no lock outlasts it, whatever runs afterwards."""
-    with Journal(tmp_path / "before") as journal:
+    with open_journal(tmp_path / "before") as journal:
         note(begin(journal), "clean-up", DeleteTag(PLACE), small(1))
         copytree(tmp_path / "before", tmp_path / "after")
         assert status_of(tmp_path / "before") == "running"
@@ -63,7 +63,7 @@ def test_a_run_of_before_a_reboot_is_interrupted_whoever_has_its_number(tmp_path
 
 
 def test_a_finished_run_leaves_no_lock(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = begin(journal)
         note(run, "clean-up", DeleteTag(PLACE), small(1))
         assert run.finish("done")
@@ -72,10 +72,10 @@ def test_a_finished_run_leaves_no_lock(tmp_path):
 
 
 def test_a_run_that_goes_on_is_not_forgotten_and_an_interrupted_one_is(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         going = begin(journal)
         note(going, "clean-up", DeleteTag(PLACE), small(1))
-        with Journal(tmp_path) as other:
+        with open_journal(tmp_path) as other:
             note(begin(other), "clean-up", DeleteTag(PLACE), small(2))
         assert journal.forget(-DAY).runs == 1
         assert [run.id for run in journal.runs()] == [going.id]
@@ -84,7 +84,7 @@ def test_a_run_that_goes_on_is_not_forgotten_and_an_interrupted_one_is(tmp_path)
 
 def test_what_changed_nothing_is_no_entry_and_without_entries_there_is_no_run(tmp_path):
     copy = CopyImage(PLACE, PLACE.with_tag(PLACE.tag), CopyOptions())
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = begin(journal)
         end(run, note(run, "mirror", copy), "unchanged")
         assert journal.actions(run.id) == []
@@ -129,7 +129,7 @@ PRAGMA user_version = 1;
 def test_a_history_of_the_first_version_goes_on(tmp_path):
     with closing(sqlite3.connect(tmp_path / "history.sqlite")) as old:
         old.executescript(SCHEMA_1)
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         assert [(run.status, run.config) for run in journal.runs()] == [
             ("interrupted", "bot.yml"),
             ("done", "bot.yml"),

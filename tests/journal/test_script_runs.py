@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from regbot.errors import StateInUse
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import ScriptRun
 from regbot.journal.serverlock import has_server, only_server
 
@@ -17,7 +17,7 @@ NIGHTLY = ScriptRun("", "nightly", "server", "/regbot.yml", NOW, "30 2 * * *", N
 
 
 def test_a_run_that_changed_nothing_is_kept_as_what_it_was(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = journal.begin_script(NIGHTLY)
         assert journal.script_runs() == [run]
         assert run.status == "running"
@@ -30,16 +30,16 @@ def test_a_run_that_changed_nothing_is_kept_as_what_it_was(tmp_path):
 
 
 def test_a_run_whose_process_is_gone_is_interrupted(tmp_path):
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     journal.begin_script(NIGHTLY)
-    with Journal(tmp_path) as other:
+    with open_journal(tmp_path) as other:
         assert [run.status for run in other.script_runs()] == ["running"]
         journal.close()
         assert [run.status for run in other.script_runs()] == ["interrupted"]
 
 
 def test_the_newest_500_runs_of_a_script_are_kept(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         journal.begin_script(replace(NIGHTLY, script="rare", started=NOW - 9999))
         for number in range(502):
             journal.end_script(journal.begin_script(replace(NIGHTLY, started=NOW + number)))
@@ -51,7 +51,7 @@ def test_the_newest_500_runs_of_a_script_are_kept(tmp_path):
 
 
 def test_old_runs_are_forgotten_but_not_one_that_goes_on(tmp_path):
-    with Journal(tmp_path, clock=lambda: NOW) as journal:
+    with open_journal(tmp_path, clock=lambda: NOW) as journal:
         old = journal.begin_script(replace(NIGHTLY, started=NOW - 100))
         journal.end_script(replace(old, status="done"))
         going = journal.begin_script(replace(NIGHTLY, script="long", started=NOW - 100))
@@ -61,7 +61,7 @@ def test_old_runs_are_forgotten_but_not_one_that_goes_on(tmp_path):
 
 
 def test_the_last_due_time_is_that_of_a_config_and_a_schedule(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         assert journal.last_due("/regbot.yml") == {}
         for run in (
             replace(NIGHTLY, due=NOW - 86400),
@@ -78,7 +78,7 @@ def test_the_last_due_time_is_that_of_a_config_and_a_schedule(tmp_path):
 
 
 def test_a_text_that_is_no_utf8_can_be_kept(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         run = journal.begin_script(replace(NIGHTLY, script="a\udcff"))
         journal.end_script(replace(run, status="failed", error="\udcff"))
         (kept,) = journal.script_runs()

@@ -11,7 +11,7 @@ from support.tagged import delete_tag
 from support.undoing import NEW, OLD, World, statuses, two_platforms
 
 from regbot.errors import InvalidValue, NotFound
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteTag, PutManifest
@@ -23,7 +23,7 @@ QUIRKS = {"tags in all": DISTRIBUTION_3, "no tag delete": DISTRIBUTION_2, "refer
 
 @pytest.fixture(params=["folder", *QUIRKS])
 def world(request, tmp_path):
-    with Journal(tmp_path / "state") as journal:
+    with open_journal(tmp_path / "state") as journal:
         stop = Stop()
         if request.param == "folder":
             with Client("registry.invalid") as client:

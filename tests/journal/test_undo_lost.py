@@ -10,7 +10,7 @@ from support.registry import DISTRIBUTION_3, TestRegistry
 from support.undoing import NEW, OLD, World, statuses, two_platforms
 
 from regbot.errors import ServerFault
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteManifest
@@ -22,7 +22,7 @@ from regbot.store.opener import OpenStores
 def remote(tmp_path):
     """A registry in memory that can be tampered with."""
     with (
-        Journal(tmp_path / "state") as journal,
+        open_journal(tmp_path / "state") as journal,
         TestRegistry(DISTRIBUTION_3, checks_references=False) as registry,
         Client(registry.host) as client,
     ):
@@ -105,7 +105,7 @@ def test_a_manifest_that_the_journal_lost_is_in_the_result(remote, tmp_path):
 
 
 def test_a_tag_that_led_nowhere_can_t_be_put_back(tmp_path):
-    with Journal(tmp_path / "state") as journal, Client("registry.invalid") as client:
+    with open_journal(tmp_path / "state") as journal, Client("registry.invalid") as client:
         place = Reference.parse(f"ocidir://{tmp_path}/layout")
         world = World(journal, OpenStores(client.exchange), place, Stop())
         push(world.store, OLD, "v1")
@@ -118,7 +118,7 @@ def test_a_tag_that_led_nowhere_can_t_be_put_back(tmp_path):
 
 
 def test_a_folder_after_clean_up_says_what_is_lost_and_keeps_what_it_has(tmp_path):
-    with Journal(tmp_path / "state") as journal, Client("registry.invalid") as client:
+    with open_journal(tmp_path / "state") as journal, Client("registry.invalid") as client:
         place = Reference.parse(f"ocidir://{tmp_path}/layout")
         world = World(journal, OpenStores(client.exchange), place, Stop())
         index = two_platforms()

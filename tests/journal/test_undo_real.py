@@ -12,7 +12,7 @@ from support.journals import begin, delete_digest
 from support.servers import docker_registry, program, skopeo, skopeo_tags
 from support.undoing import door_to
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.undo import undo
 from regbot.oci.reference import Reference
 from regbot.stopping import Stop
@@ -33,7 +33,7 @@ def test_an_index_of_a_real_registry(tmp_path, collected):
     with (
         docker_registry(tmp_path / "registry") as registry,
         Client(registry.host) as client,
-        Journal(tmp_path / "state") as journal,
+        open_journal(tmp_path / "state") as journal,
     ):
         stores = OpenStores(client.exchange, mirrors=False)
         store = stores.open(Reference.parse(f"{registry.host}/team/app"))

@@ -11,7 +11,7 @@ from regbot.config.values import ServerSettings
 from regbot.errors import ConfigError, Conflict, StorageError
 from regbot.events import ignore
 from regbot.http.hosts import Secret
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.serverlock import only_server
 from regbot.serve.access import Access
 
@@ -44,7 +44,7 @@ def test_the_history_is_in_use_by_another_process(snapshot, tmp_path):
     with closing(sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StorageError) as caught:
-            Journal(tmp_path, patience=0.05)
+            open_journal(tmp_path, patience=0.05)
         other.execute("ROLLBACK")
     assert steady(str(caught.value), tmp_path) == snapshot
 
@@ -63,7 +63,7 @@ def test_a_token_is_empty(snapshot):
 
 
 def test_a_plan_has_lapsed(snapshot, tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         record = journal.keep_plan(
             b"{}", made=0.0, config="bot.yml", summary="", approve_within=1.0
         )
@@ -86,12 +86,12 @@ def test_a_token_is_wrong(snapshot):
 def test_the_history_is_damaged(snapshot, tmp_path):
     (tmp_path / "history.sqlite").write_bytes(b"no history" * 1000)
     with pytest.raises(StorageError) as caught:
-        Journal(tmp_path)
+        open_journal(tmp_path)
     assert steady(str(caught.value), tmp_path) == snapshot
 
 
 def test_the_folder_of_the_journal_can_not_be_made(snapshot, tmp_path):
     (tmp_path / "state").write_text("a file")
     with pytest.raises(StorageError) as caught:
-        Journal(tmp_path / "state" / "journal")
+        open_journal(tmp_path / "state" / "journal")
     assert steady(str(caught.value), tmp_path) == snapshot

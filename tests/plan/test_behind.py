@@ -17,8 +17,8 @@ from support.tagged import fill
 
 from regbot.errors import InternalError
 from regbot.events import ignore
-from regbot.journal.database import Database
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
+from regbot.journal.sqlite import SqliteDatabase
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteTag
@@ -61,14 +61,14 @@ def statuses_in(report):
 @contextmanager
 def counted_commits():
     """How many transactions were committed in the block, in a list."""
-    statements, run = [], Database.run
+    statements, run = [], SqliteDatabase.run
 
     def counting(database, statement, values=()):
         statements.append(statement)
         return run(database, statement, values)
 
     commits = []
-    with patch.object(Database, "run", counting):
+    with patch.object(SqliteDatabase, "run", counting):
         yield commits
     commits += [statement for statement in statements if statement == "COMMIT"]
 
@@ -346,7 +346,7 @@ def test_stopped_before_the_tag_is_read_back(bot):
 
 
 def test_entries_that_wait_together_are_written_together(tmp_path):
-    with Journal(tmp_path) as journal, counted_commits() as commits:
+    with open_journal(tmp_path) as journal, counted_commits() as commits:
         run = begin(journal)
         place = Reference.parse("registry.example.org/team/app:v1")
 
@@ -357,7 +357,7 @@ def test_entries_that_wait_together_are_written_together(tmp_path):
         with run._history.writing():
             for thread in threads:
                 thread.start()
-            while len(run._history._database._waiting) < 15:
+            while len(run._history._database._batches.waiting) < 15:
                 continue
         for thread in threads:
             thread.join()

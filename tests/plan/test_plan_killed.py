@@ -12,7 +12,7 @@ from support.clients import Client
 from support.registry import DISTRIBUTION_2, DISTRIBUTION_3
 from support.undoing import door_to
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.undo import undo
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
@@ -102,7 +102,7 @@ def test_killed_at_random_moments(tmp_path, quirks, script, seed):
         assert killed >= KILLS // 2
         assert set(bot.registry.tags(APP)) == {"kept", "kept-too"}
         assert_noted(bot, before)
-        with Client(bot.registry.host) as client, Journal(bot.state) as journal:
+        with Client(bot.registry.host) as client, open_journal(bot.state) as journal:
             stores = OpenStores(client.exchange)
             for run in [run for run in journal.runs() if run.kind == "apply"]:
                 found = undo(journal, run.id, door_to(stores, Stop()), stop=Stop())

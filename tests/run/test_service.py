@@ -12,7 +12,7 @@ from support.images import make_image, push
 from support.serving import Heard, config_in, served, state_of
 
 from regbot.errors import Conflict, NotFound, StateInUse, Stopped
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.oci.reference import Reference
 from regbot.run.bot import Options
 from regbot.run.reloading import ConfigSource
@@ -142,7 +142,7 @@ def test_a_killed_servers_run_is_interrupted_in_the_state_of_the_next(tmp_path):
     config = config_in(tmp_path, IDLE)
     with served(config_in(tmp_path, BUSY)) as (_, heard):
         run, *_ = heard.ended()
-    with Journal(tmp_path / "state") as journal:
+    with open_journal(tmp_path / "state") as journal:
         journal.begin_script(replace(run, started=run.started + 1, ended=None, status="running"))
     with served(config) as (service, _):
         last = state_of(service, "nightly").last

@@ -14,7 +14,7 @@ from support.serving import CONFIG_PATH, served, state_of
 from regbot.config.load import read_config
 from regbot.errors import Conflict, NotFound, Stopped
 from regbot.events import Message
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.run.service_events import PlanLapsed, PlanWaits, ScriptRunEnded
 
 LEFT = {"new0", "new1"}
@@ -93,14 +93,14 @@ def test_an_approved_plan_is_applied(bot):
                 change(plan.id)
         assert service.journal is not None
         assert service.journal.run(run.id).kind == "apply"
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         assert journal.plan(plan.id).state == "applied"
 
 
 def test_a_plan_that_another_process_approves_is_applied(bot):
     with serving(bot, approve=True) as (service, heard):
         plan = made(service, heard)
-        with Journal(bot.state) as journal:
+        with open_journal(bot.state) as journal:
             journal.approve_plan(plan.id)
         heard.ended(kind="apply", status="done")
     assert tags(bot) == LEFT
@@ -109,7 +109,7 @@ def test_a_plan_that_another_process_approves_is_applied(bot):
 def test_a_plan_that_was_approved_while_no_server_ran_is_applied_by_the_next(bot):
     with serving(bot, approve=True) as (service, heard):
         plan = made(service, heard)
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         journal.approve_plan(plan.id)
     with serving(bot, approve=True) as (service, heard):
         heard.ended(kind="apply", status="done")
@@ -213,7 +213,7 @@ def test_the_guard_of_the_script_holds_when_its_plan_is_applied(bot):
 def test_a_plan_of_another_config_is_not_applied(bot):
     bot.configure()
     assert bot.run("plan").returncode == 0
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         (plan,) = journal.plans()
     with serving(bot) as (service, _):
         for change in (service.approve, service.apply):
@@ -276,7 +276,7 @@ def test_a_plan_is_applied_once_however_many_do_it_at_the_same_time(bot):
         deletes = [logged.path for logged in bot.registry.asked("DELETE")]
     assert codes.count(0) + len(heard.ended(0, kind="apply", status="done")) == 1
     assert len(deletes) == len(set(deletes)) == 2
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         assert journal.plan(plan.id).state == "applied"
     assert tags(bot) == LEFT
 

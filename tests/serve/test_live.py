@@ -11,7 +11,7 @@ from support.reports import REPOSITORY, report, row
 
 from regbot.errors import StorageError
 from regbot.events import InRun, Message, RunMissed
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import ScriptRun
 from regbot.report.model import RepositoryLine
 from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
@@ -27,7 +27,7 @@ def live():
 
 @pytest.fixture
 def journal(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         yield journal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import RepositoryDay, ScriptRun
 from regbot.serve.overview import config_name, repositories, run_of, undo_command
 
@@ -57,7 +57,7 @@ def test_of_very_many_repositories_those_with_most_deletes_are_shown():
 
 
 def test_a_run_of_a_command_is_found_as_that_of_a_script_is(tmp_path):
-    with Journal(tmp_path) as journal:
+    with open_journal(tmp_path) as journal:
         script_run = journal.begin_script(ScriptRun("", "nightly", "server", "/a/b.yml", 5.0))
         run = journal.begin_run(kind="once", config="/a/b.yml", fingerprint="")
         assert run_of(journal, script_run.id) == script_run

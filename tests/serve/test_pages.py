@@ -12,7 +12,7 @@ from support.sites import FakeService, listening
 
 from regbot.config.values import Script
 from regbot.events import InRun, Message, RunMissed
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import RepositoryDay, RunPage, ScriptRun
 from regbot.run.service import ScriptState
 from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
@@ -31,7 +31,7 @@ def state(**fields):
 
 @pytest.fixture
 def journal(tmp_path):
-    with Journal(tmp_path, clock=lambda: NOW) as journal:
+    with open_journal(tmp_path, clock=lambda: NOW) as journal:
         yield journal
 
 

@@ -12,7 +12,7 @@ from support.reports import BIDI, HOSTILE
 from support.sites import FakeService, listening
 
 from regbot.events import RunResult
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
@@ -36,7 +36,7 @@ def delete(tag, *, script="nightly", reason="too old", **where):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     service = FakeService(load(f"server: {{token: {TOKEN}}}"))
-    with Journal(tmp_path_factory.mktemp("state")) as journal:
+    with open_journal(tmp_path_factory.mktemp("state")) as journal:
         service.journal = journal
         with listening(service) as place:
             yield place

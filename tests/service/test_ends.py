@@ -17,7 +17,7 @@ from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, Fault, TestRegistry
 from support.watched_server import PATIENCE, serving
 
 from regbot.errors import Conflict
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 
 ROUNDS = 5
 """Ends of each test. A seed is a test of its own, so that they run at once."""
@@ -84,7 +84,7 @@ def require_told(state, lines):
     """Each run is in the history once, as what it was when the server ended."""
     finished = {line["run"] for line in lines if line["msg"] == "script finished"}
     started = {line["run"] for line in lines if line["msg"] == "script started"}
-    with Journal(state) as journal:
+    with open_journal(state) as journal:
         runs = {run.id: run for run in journal.script_runs()}
         changing = {run.id: run for run in journal.runs()}
     assert started <= runs.keys()
@@ -102,7 +102,7 @@ def require_told(state, lines):
 def approve_one(state):
     """Approve a plan, which waits until the next run of its script makes another one."""
     deadline = time.monotonic() + PATIENCE
-    with Journal(state) as journal:
+    with open_journal(state) as journal:
         while time.monotonic() < deadline:
             for plan in journal.plans():
                 if plan.state == "waiting":
@@ -114,14 +114,14 @@ def approve_one(state):
 
 def require_plans_told(state):
     """No plan seems to be applied still; what was cut off has failed, and can be applied again."""
-    with Journal(state) as journal:
+    with open_journal(state) as journal:
         states = {plan.state for plan in journal.plans()}
     assert states <= {"waiting", "approved", "applied", "failed", "lapsed"}
 
 
 def put_back(folder, already):
     """Undo every run that deleted something, but those that are undone; their ids."""
-    with Journal(folder / "state") as journal:
+    with open_journal(folder / "state") as journal:
         runs = {run.id for run in journal.runs() if run.kind != "undo"} - already
     for run in runs:
         done = regbot("undo", run, "-c", "regbot.json", home=folder, cwd=folder)
@@ -199,7 +199,7 @@ def test_a_server_that_is_told_to_end_leaves_nothing_open(tmp_path, quirks):
             require_whole(world.state)
             require_told(world.state, lines)
             require_plans_told(world.state)
-            with Journal(world.state) as journal:
+            with open_journal(world.state) as journal:
                 ends = {run.status for run in (*journal.runs(), *journal.script_runs())}
             assert ends <= {"done", "stopped"}
             world.require_as_before()

@@ -12,7 +12,7 @@ from support.command import REGBOT, environment, log_until
 from support.registry import DISTRIBUTION_3
 
 from regbot.errors import Conflict
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def start(bot):
 
 def approve_one(bot):
     """Approve the plan that waits; another may take its place at any moment."""
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         for _ in range(100):
             with suppress(Conflict):
                 return journal.approve_plan(journal.plans()[0].id).id
@@ -44,7 +44,7 @@ def approve_one(bot):
 
 
 def state(bot, plan):
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         return journal.plan(plan).state
 
 
@@ -75,6 +75,6 @@ def test_a_plan_that_a_killed_server_applied_has_failed_and_can_be_applied_again
         second.communicate()
     assert set(bot.registry.tags(APP)) == {"new0", "new1"}
     assert state(bot, plan) == "applied"
-    with Journal(bot.state) as journal:
+    with open_journal(bot.state) as journal:
         runs = [(run.kind, run.status, run.plan) for run in journal.script_runs()]
     assert ("apply", "interrupted", plan) in runs

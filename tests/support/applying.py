@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import ActionRecord
 from support.command import REGBOT, environment, regbot
 from support.images import make_image
@@ -127,7 +127,7 @@ class Bot:
         """The actions of every run by its id, the newest run first."""
         if not self.state.exists():
             return {}
-        with Journal(self.state) as journal:
+        with open_journal(self.state) as journal:
             return {run.id: journal.actions(run.id) for run in journal.runs()}
 
     def wrote(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import PlanRecord
 from support.applying import APP, Bot
 from support.serverprocess import Serving, serving
@@ -64,7 +64,7 @@ class Asked:
 
     def plans(self) -> list[PlanRecord]:
         """The plans in the journal."""
-        with Journal(self.bot.state) as journal:
+        with open_journal(self.bot.state) as journal:
             return journal.plans()
 
     def tags(self) -> set[str]:

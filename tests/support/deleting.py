@@ -18,7 +18,7 @@ from regbot.errors import RegbotError
 from regbot.events import Event, LeftBehind, ignore
 from regbot.http.exchange import Exchange
 from regbot.image.copy import CopyOptions
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.journal.undo import undo
 from regbot.oci.digest import Digest
@@ -233,7 +233,7 @@ class Lab:
     def undo(self, run: str, trouble: Trouble = NO_TROUBLE) -> None:
         """Put back what a run deleted."""
         before = self.facts
-        with Journal(self._settings.folder) as journal:
+        with open_journal(self._settings.folder) as journal:
             deletes = [
                 action
                 for action in journal.actions(run)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.journal.journal import Journal, RunJournal
+from regbot.journal.opening import open_journal
 from regbot.journal.saving import save
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Manifest
@@ -105,7 +106,7 @@ def write_entries(folder: Path, count: int, *, limit: int = 0, size: int = 0) ->
 
     from regbot.errors import RegbotError
 
-    journal = Journal(folder)
+    journal = open_journal(folder)
     run = begin(journal)
     if limit:
         setrlimit(RLIMIT_FSIZE, (limit, RLIM_INFINITY))

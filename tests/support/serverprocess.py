@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from regbot.config.values import Config
-from regbot.journal.journal import Journal
+from regbot.journal.opening import open_journal
 from regbot.journal.records import ScriptRun
 from regbot.run.timetable import rule_text
 from support.command import REGBOT, environment
@@ -39,7 +39,7 @@ class Serving:
 
     def runs(self, script: str) -> list[ScriptRun]:
         """The runs of a script, newest first, without those that were there before."""
-        with Journal(self.folder / "state") as journal:
+        with open_journal(self.folder / "state") as journal:
             runs = journal.script_runs()
         return [run for run in runs if run.script == script and run.kind != "before"]
 
@@ -54,7 +54,7 @@ class Serving:
         raise AssertionError(f"{script} does not end:\n{''.join(self.log)}")
 
     def has_page(self, run: ScriptRun) -> bool:
-        with Journal(self.folder / "state") as journal:
+        with open_journal(self.folder / "state") as journal:
             return bool(journal.pages.of(run.id).log)
 
 
@@ -71,7 +71,7 @@ def make_due(path: Path, *, took: Sequence[float] = (3.0, 5.0, 4.0)) -> None:
     """Have each script of a config run before, so that it is due now. Its runs ``took`` so long."""
     config: Config = load(path.read_text(), base=path.parent)
     now = time.time()
-    with Journal(path.parent / "state") as journal:
+    with open_journal(path.parent / "state") as journal:
         for script in config.scripts:
             for ago, seconds in zip(range(len(took), 0, -1), took, strict=True):
                 at = now - ago * _HOUR - 2

@@ -1,0 +1,194 @@
+"""What holds of a database of state, be it a file or a server."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from contextlib import ExitStack, closing
+
+import pytest
+from support.postgres import postgres as own_postgres
+
+from regbot.errors import StorageError
+from regbot.journal.database import storable
+from regbot.journal.place import DatabaseUrl
+from regbot.journal.postgres import PostgresDatabase
+from regbot.journal.sqlite import SqliteDatabase
+
+STEPS = (
+    (
+        """CREATE TABLE thing (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,
+            size REAL, content BLOB)""",
+    ),
+    ("ALTER TABLE thing ADD COLUMN kind TEXT NOT NULL DEFAULT 'old'",),
+)
+ADD = "INSERT INTO thing (name) VALUES (?)"
+
+
+def opened_at(where, steps=STEPS, patience=5.0):
+    """A database in a file, or at a URL."""
+    if not isinstance(where, str):
+        return SqliteDatabase(where, steps, patience=patience)
+    with ExitStack() as ending:
+        database = PostgresDatabase(DatabaseUrl.parse(where), patience=patience)
+        ending.callback(database.close)
+        database.prepare("things", steps)
+        ending.pop_all()
+    return database
+
+
+@pytest.fixture(params=["file", "server"])
+def where(request, tmp_path):
+    """Where a database can be made."""
+    if request.param == "file":
+        return tmp_path / "things.sqlite"
+    return request.getfixturevalue("database_url")
+
+
+@pytest.fixture
+def database(where):
+    with closing(opened_at(where)) as database:
+        yield database
+
+
+def names(database):
+    return [name for (name,) in database.rows("SELECT name FROM thing ORDER BY id")]
+
+
+def test_values_come_back_as_they_were_written(database):
+    row = ("a ? of 100%", 2.5, b"\x00\xff", "new")
+    number = database.insert(
+        "INSERT INTO thing (name, size, content, kind) VALUES (?, ?, ?, ?)", row
+    )
+    query = "SELECT name, size, content, kind FROM thing WHERE id = ?"
+    assert database.rows(query, (number,)) == [row]
+
+
+def test_new_rows_have_ids_in_their_order(database):
+    ids = [database.insert(ADD, (name,)) for name in "abc"]
+    assert ids == sorted(set(ids))
+
+
+def test_a_statement_says_how_many_rows_it_changed(database):
+    database.run_many(ADD, [("a",), ("a",), ("b",)])
+    assert database.run("UPDATE thing SET kind = 'x' WHERE name = ?", ("a",)) == 2
+
+
+def test_a_transaction_is_durable_at_its_end_for_others_too(database, where):
+    with database.writing():
+        database.run(ADD, ("kept",))
+    with closing(opened_at(where)) as other:
+        assert names(other) == ["kept"]
+
+
+def test_an_error_takes_back_all_of_a_transaction(database):
+    def write():
+        database.run(ADD, ("lost",))
+        raise LookupError
+
+    with pytest.raises(LookupError), database.writing():
+        write()
+    with pytest.raises(LookupError):
+        database.together(write)
+    assert names(database) == []
+    database.run(ADD, ("kept",))
+    assert names(database) == ["kept"]
+
+
+def test_what_many_threads_write_together_is_all_there(database):
+    ids = []
+
+    def note(number):
+        ids.append(database.together(lambda: database.insert(ADD, (str(number),))))
+
+    threads = [threading.Thread(target=note, args=(number,)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(names(database), key=int) == [str(number) for number in range(40)]
+    assert len(set(ids)) == 40
+
+
+def test_one_writer_waits_for_another_no_longer_than_its_patience(database, where):
+    with closing(opened_at(where, patience=0.2)) as other, database.writing():
+        database.run(ADD, ("first",))
+        with pytest.raises(StorageError, match="locked by another process"), other.writing():
+            other.run(ADD, ("second",))
+    assert names(database) == ["first"]
+
+
+def test_a_statement_that_is_wrong_is_an_error_of_the_state(database):
+    with pytest.raises(StorageError, match="can't use the history"):
+        database.run("INSERT INTO nothing VALUES (1)")
+    assert names(database) == []
+
+
+def test_texts_that_no_database_takes_are_escaped(database):
+    database.run(ADD, (storable("a\0b\udcff"),))
+    assert names(database) == ["a\\x00b\\udcff"]
+
+
+def test_tables_of_an_older_version_are_taken_over(where):
+    with closing(opened_at(where, STEPS[:1])) as old:
+        old.run(ADD, ("kept",))
+    with closing(opened_at(where)) as new:
+        assert new.rows("SELECT name, kind FROM thing") == [("kept", "old")]
+
+
+def test_tables_of_a_newer_version_are_refused(where):
+    opened_at(where).close()
+    with pytest.raises(StorageError, match="made by a newer version"):
+        opened_at(where, STEPS[:1])
+
+
+def _open_often(where, barrier):
+    barrier.wait()
+    for _ in range(5):
+        opened_at(where).close()
+
+
+def test_many_processes_may_make_the_tables_at_once(where):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(4)
+    processes = [context.Process(target=_open_often, args=(where, barrier)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+
+
+def test_the_time_is_that_of_the_database(database):
+    before = time.time()
+    ((now,),) = database.rows(f"SELECT {database.now}")
+    assert before - 0.01 <= now <= time.time() + 0.01
+
+
+def test_an_error_never_shows_the_password(database_url):
+    for wrong in (database_url.replace("s3cret", "wr0ng"), database_url.replace("127.", "127.1.")):
+        with pytest.raises(StorageError) as error:
+            opened_at(wrong)
+        assert "s3cret" not in str(error.value)
+        assert "wr0ng" not in str(error.value)
+
+
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+def test_a_server_that_restarts_fails_what_is_under_way_and_no_more(how):
+    with own_postgres() as server, closing(opened_at(server.url())) as database:
+        database.run(ADD, ("before",))
+
+        def write():
+            database.run(ADD, ("lost",))
+            server.restart(how)
+            database.run(ADD, ("lost too",))
+
+        with pytest.raises(StorageError):
+            database.together(write)
+        database.run(ADD, ("after",))
+        assert names(database) == ["before", "after"]
+        server.stop(how)
+        assert not database.is_writable
+        server.start()
+        assert database.is_writable
