@@ -380,7 +380,7 @@ class Lab:
                 assert now != digest, f"{tag} is said to be deleted: {outcome}"
             elif not trouble and tag in self.world.protected and tag in before.tags:
                 says_so = self.world.quirks.protection[0] != 403
-                is_broken = set(before.children(digest)) - before.manifests.keys()
+                is_broken = set(before.children(before.tags[tag])) - before.manifests.keys()
                 assert outcome.status == "skipped" or is_broken or not says_so, str(outcome)
             elif not trouble and not is_own(tag):
                 assert now == before.tags.get(tag, ""), f"{tag} is gone: {outcome}"
