@@ -85,16 +85,14 @@ class Attempt:
         """The seconds until it ends, as far as is known now."""
         return 0.0 if self._ended else max(0.0, self._ends() - self._clock())
 
-    def end(self, why: str) -> None:
-        """End it now, as somebody knows who asked the database."""
+    def end(self, why: str) -> AttemptEnded:
+        """End it now, as who asked the database knows. Gives the first reason there was."""
         self._ended = self._ended or why
+        return AttemptEnded(f"attempt {self.number} at {self.unit} has ended: {self._ended}")
 
     def reason(self) -> AttemptEnded | None:
         """The reason to change nothing any more, or None."""
-        if self.left == 0.0:
-            self.end("the lease of its worker is over")
-            return AttemptEnded(f"attempt {self.number} at {self.unit} has ended: {self._ended}")
-        return None
+        return None if self.left else self.end("the lease of its worker is over")
 
 
 class Stop:

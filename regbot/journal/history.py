@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from regbot.errors import InvalidValue
+from regbot.journal.attempts import may_write
 from regbot.journal.database import ALL_ROWS, Database, Steps, storable
 from regbot.journal.failing import FAILING, Failing
 from regbot.journal.naming import named
@@ -24,6 +25,7 @@ from regbot.journal.scriptruns import SCRIPT_RUNS, ScriptRuns
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
+from regbot.stopping import Attempt
 
 _RUNS = (
     """CREATE TABLE run (
@@ -89,6 +91,10 @@ class History:
     def together(self, work: Callable[[], Result]) -> Result:
         """Do work in a transaction, which it may share with the work of other threads."""
         return self._database.together(work)
+
+    def may_write(self, attempt: Attempt) -> bool:
+        """Whether an attempt may still change anything. Call it in ``together``."""
+        return may_write(self._database, attempt)
 
     def add_run(self, run: RunRecord) -> bool:
         """Add a run, or return False if its id is taken. Call it in ``writing``."""

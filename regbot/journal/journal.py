@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
+from regbot.errors import AttemptEnded
 from regbot.events import Ending
 from regbot.image.parts import blobs_of
 from regbot.journal.database import Database
@@ -36,12 +37,14 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
 from regbot.plan.recorder import Beginning, End
+from regbot.stopping import Attempt
 from regbot.store.layout import absolute
 
 _TEMPORARY_FOR = 3600.0
 """Seconds after which an unfinished file of a manifest is removed."""
 _AT_ONCE = 50
 """Manifests to remove in one transaction."""
+_TAKEN_OVER = "a newer one has begun, or its run was cancelled"
 
 WallClock = Callable[[], float]
 """Seconds since 1970."""
@@ -87,10 +90,23 @@ class Journal:
         return self._database.is_writable
 
     def begin_run(
-        self, *, kind: str, config: str, fingerprint: str, run_id: str = ""
+        self,
+        *,
+        kind: str,
+        config: str,
+        fingerprint: str,
+        run_id: str = "",
+        attempt: Attempt | None = None,
     ) -> RunJournal:
-        """Begin a run. Its id is the one given, or the time in UTC and a few random digits."""
+        """Begin a run. Its id is the one given, or the time in UTC and a few random digits.
+
+        An ``attempt`` at a unit joins the run with this id; the first of them begins it.
+        """
         started = self._clock()
+        if attempt is not None:
+            with self._history.writing():
+                self._history.add_run(RunRecord(run_id, kind, config, fingerprint, started))
+            return self._joined(run_id, attempt)
         with self._history.writing():
             while True:
                 run = RunRecord(run_id or new_id(started), kind, config, fingerprint, started)
@@ -98,7 +114,10 @@ class Journal:
                 if self._history.add_run(run):
                     break
             self._running.take(run.id)
-        return RunJournal(run.id, self._history, self._files, self._running, self._clock)
+        return self._joined(run.id, None)
+
+    def _joined(self, run: str, attempt: Attempt | None) -> RunJournal:
+        return RunJournal(run, self._history, self._files, self._running, self._clock, attempt)
 
     def runs(self, limit: int | None = None) -> list[RunRecord]:
         """The runs, newest first."""
@@ -306,7 +325,10 @@ def _plan_lock(plan: str) -> str:
 
 
 class RunJournal:
-    """Writes the entries of one run; threads may share it."""
+    """Writes the entries of one run; threads may share it.
+
+    ``attempt`` is the attempt at a unit that writes, where the run is divided among workers.
+    """
 
     def __init__(
         self,
@@ -315,7 +337,9 @@ class RunJournal:
         files: Manifests,
         running: Running,
         clock: WallClock,
+        attempt: Attempt | None = None,
     ) -> None:
+        self._attempt = attempt
         self.id = run
         self._history = history
         self._files = files
@@ -326,7 +350,7 @@ class RunJournal:
         """Write entries for actions, before they are carried out. Returns their ids.
 
         When this returns, the entries are on the disk. Raises StorageError if they can't
-        be written; then none of the actions must be carried out.
+        be written, and AttemptEnded; then none of the actions must be carried out.
         """
         manifests = {
             manifest.digest: manifest
@@ -339,12 +363,17 @@ class RunJournal:
         places = {repository: absolute(repository) for repository in repositories}
         records = [self._record_of(action, places) for action in actions]
 
-        def write() -> list[int]:
+        def write() -> list[int] | AttemptEnded:
+            if self._attempt and not self._history.may_write(self._attempt):
+                return self._attempt.end(_TAKEN_OVER)  # raised here, it would end others' work
             # Another process may have removed some of them in the meantime.
             self._files.add(item for item in manifests.values() if not self._files.has(item))
             return [self._history.add_action(record) for record in records]
 
-        return self._history.together(write)
+        written = self._history.together(write)
+        if isinstance(written, AttemptEnded):
+            raise written
+        return written
 
     def _record_of(
         self, beginning: Beginning, places: Mapping[Reference, Reference]

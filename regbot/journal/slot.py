@@ -13,7 +13,7 @@ from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.look import Target
 from regbot.plan.recorder import Beginning, End, Saved
-from regbot.stopping import Stop
+from regbot.stopping import Attempt, Stop
 
 if TYPE_CHECKING:
     from regbot.journal.journal import Journal, RunJournal
@@ -40,7 +40,8 @@ class JournalSlot:
 
     A run that changes nothing leaves no trace and makes no file. ``journal`` is one that
     is open, and stays open; without it the settings' is opened, and cleared of old runs.
-    ``run_id`` is the id of the run, where it has one already.
+    ``run_id`` is the id of the run, where it has one already. An ``attempt`` at a unit joins
+    that run, and leaves its end to who ends the last unit.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class JournalSlot:
         journal: Journal | None = None,
         *,
         run_id: str = "",
+        attempt: Attempt | None = None,
     ) -> None:
+        self._attempt = attempt
         self._settings = settings
         self._kind = kind
         self._new_id = run_id
@@ -89,7 +92,7 @@ class JournalSlot:
         with self._lock:
             self._has_ended = True
             try:
-                if self._run and not self._run.finish(status):
+                if self._run and not self._attempt and not self._run.finish(status):
                     self._run = None
             finally:
                 if self._journal and self._own_journal:
@@ -112,5 +115,6 @@ class JournalSlot:
                     config=settings.config,
                     fingerprint=settings.fingerprint,
                     run_id=self._new_id,
+                    attempt=self._attempt,
                 )
             return self._run
