@@ -26,6 +26,9 @@ _CONNECTION: Mapping[str, Any] = {
     "tcp_user_timeout": 15_000,
 }
 """What a URL may say otherwise: a server that is gone is noticed within some 20 seconds."""
+_LONGEST_IDLE = 0.8
+"""The part of others' patience after which PostgreSQL ends the transaction of who does nothing
+in it: a process that is suspended would keep its locks for as long."""
 _WRITERS = 0x7265_6762_6F74
 """The advisory lock of who writes."""
 _TYPES = {
@@ -157,8 +160,13 @@ class PostgresDatabase:
             self._connection.execute(
                 "SELECT set_config('search_path', %s, false),"
                 " set_config('lock_timeout', %s, false),"
+                " set_config('idle_in_transaction_session_timeout', %s, false),"
                 " set_config('synchronous_commit', 'on', false)",
-                (_SCHEMA, f"{int(self._patience * 1000)}ms"),
+                (
+                    _SCHEMA,
+                    f"{int(self._patience * 1000)}ms",
+                    f"{int(self._patience * _LONGEST_IDLE * 1000)}ms",
+                ),
             )
         return self._connection
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from support.postgres import postgres as own_postgres
@@ -192,3 +194,36 @@ def test_a_server_that_restarts_fails_what_is_under_way_and_no_more(how):
         assert not database.is_writable
         server.start()
         assert database.is_writable
+
+
+def hold_a_transaction(url, patience, began):
+    """Be suspended in a transaction, as a machine that sleeps is."""
+    with closing(opened_at(url, patience=patience)) as database:
+
+        def work():
+            database.run(ADD, ("lost",))
+            began.set()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+        with suppress(StorageError):
+            database.together(work)
+
+
+def test_a_process_that_is_suspended_holds_up_no_other(database_url):
+    """What it had begun is undone: its connection ends, and with that its locks."""
+    context = multiprocessing.get_context("spawn")
+    began = context.Event()
+    with closing(opened_at(database_url)) as database:
+        process = context.Process(target=hold_a_transaction, args=(database_url, 0.5, began))
+        process.start()
+        try:
+            assert began.wait(60)
+            with database.writing():
+                database.run(ADD, ("kept",))
+            os.kill(process.pid, signal.SIGCONT)
+            process.join(60)
+            assert process.exitcode == 0
+        finally:
+            process.kill()
+            process.join()
+        assert names(database) == ["kept"]
