@@ -17,6 +17,7 @@ from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
 from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
 from regbot.http.proxies import Proxies
 from regbot.http.refusals import Refusals
+from regbot.http.sharing import HostLimits, Limits
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES, names_of_registry
 from regbot.values import dataclass
 
@@ -34,7 +35,10 @@ DOWN_FOR = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a transport is built with beside the settings."""
+    """What a transport is built with beside the settings.
+
+    ``limits`` are those that it shares with other processes, if there are any.
+    """
 
     world: Surroundings
     environ: Mapping[str, str]
@@ -42,6 +46,7 @@ class Options:
     timeouts: Timeouts
     certificates: Path
     user_agent: str
+    limits: Limits | None = None
 
 
 class Peer:
@@ -59,10 +64,15 @@ class Peer:
         world = options.world
         at_once = settings.concurrency if settings.concurrency > 0 else DEFAULT_CONCURRENCY
         self.settings = settings
+        shared = self._shared(options.limits, at_once) if options.limits else None
         self.pace = Pace(
-            settings.name, world, rate=settings.requests_per_second, patience=options.patience
+            settings.name,
+            world,
+            rate=settings.requests_per_second,
+            patience=options.patience,
+            shared=shared,
         )
-        self.slots = Slots(settings.name, at_once, world, holders)
+        self.slots = Slots(settings.name, at_once, world, holders, shared)
         self.auth = Authenticator(
             secure=settings.scheme == "https",
             repo_auth=settings.repo_auth,
@@ -83,6 +93,19 @@ class Peer:
         self._lock = threading.Lock()
         self._connections: Connections | None = None
         self._down_until = float("-inf")
+
+    def _shared(self, limits: Limits, at_once: int) -> HostLimits:
+        """What this process may ask of the host, which others know by its address."""
+        return limits.host(
+            names_of_registry(self.settings.address)[0],
+            self.settings.name,
+            rate=self.settings.requests_per_second,
+            at_once=at_once,
+            freed=self._freed,
+        )
+
+    def _freed(self) -> None:
+        self.slots.freed()
 
     @property
     def connections(self) -> Connections:

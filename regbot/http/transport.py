@@ -24,6 +24,7 @@ from regbot.http.pacing import Pace, PacedSender, Patience, Slots, Surroundings,
 from regbot.http.peers import CERTIFICATES, Options, Peer, Peers
 from regbot.http.redirects import RedirectSender
 from regbot.http.retry import RetrySender
+from regbot.http.sharing import Limits
 from regbot.http.urls import origin
 from regbot.stopping import Clock, Stop
 from regbot.version import __version__
@@ -36,7 +37,8 @@ class Transport:
     """All exchanges of a process with registries.
 
     ``environ`` is where proxies, docker's files and helpers are looked for;
-    ``certificates`` is docker's folder of certificates.
+    ``certificates`` is docker's folder of certificates. ``limits`` are shared with other
+    processes.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Transport:
         patience: Patience | None = None,
         timeouts: Timeouts | None = None,
         certificates: Path = CERTIFICATES,
+        limits: Limits | None = None,
     ) -> None:
         if environ is None:
             environ = settings.environment or os.environ
@@ -66,6 +69,7 @@ class Transport:
                 timeouts or Timeouts(),
                 certificates,
                 settings.user_agent or f"regbot/{__version__}",
+                limits,
             ),
         )
         self._limit = settings.blob_limit

@@ -25,6 +25,7 @@ from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
 from regbot.run.job import run_script, session_of
+from regbot.run.limits.opening import open_limits
 from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
 from regbot.run.services import Services
@@ -390,7 +391,8 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
     client = config.client
     if options.user_agent:
         client = replace(client, user_agent=options.user_agent)
-    transport = Transport(client, emit=emit)
+    limits = open_limits(config.state)
+    transport = Transport(client, emit=emit, limits=limits)
     stop = options.stop or Stop(timeout=options.timeout, grace=options.grace)
     cache = open_cache(config.cache.folder, config.cache.size, emit)
     services = Services(
@@ -421,6 +423,8 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         yield Bot(config, services, stop, journal)
     finally:
         transport.close()
+        if limits:
+            limits.close()
         if cache:
             cache.close()
 

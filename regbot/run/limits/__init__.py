@@ -1,0 +1,1 @@
+"""One limit a host over all processes that work with one database."""

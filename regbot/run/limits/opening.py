@@ -1,0 +1,40 @@
+"""The limits that a process shares with those that have the same state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from regbot.journal.place import DatabaseUrl, State
+
+if TYPE_CHECKING:
+    from regbot.journal.database import Database
+    from regbot.run.limits.sharing import SharedLimits
+
+_PATIENCE = 5.0
+"""Seconds to wait for another process that is writing."""
+
+
+def open_limits(state: State | None) -> SharedLimits | None:
+    """The limits of all processes with this state; None for a folder, which is for one machine.
+
+    The database is opened by the first request.
+    """
+    if not isinstance(state, DatabaseUrl):
+        return None
+    from regbot.run.limits.sharing import SharedLimits
+
+    return SharedLimits(lambda: _connect(state))
+
+
+def _connect(url: DatabaseUrl) -> Database:
+    """The database with the tables of the limits. Raises StorageError."""
+    from regbot.journal.postgres import PostgresDatabase
+    from regbot.run.limits.table import STEPS
+
+    database = PostgresDatabase(url, patience=_PATIENCE)
+    try:
+        database.prepare("limits", STEPS)
+    except BaseException:
+        database.close()
+        raise
+    return database
