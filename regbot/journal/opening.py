@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from regbot.errors import StorageError
 from regbot.files import writing
 from regbot.journal.history import STEPS
 from regbot.journal.journal import Journal, WallClock
@@ -13,6 +13,9 @@ from regbot.journal.manifest_files import ManifestFiles
 from regbot.journal.place import DatabaseUrl, State
 from regbot.journal.running import RunLocks
 from regbot.journal.sqlite import SqliteDatabase
+
+if TYPE_CHECKING:
+    from regbot.rules.in_use.sightings import Sightings
 
 PATIENCE = 5.0
 """Seconds to wait for another process that is writing."""
@@ -33,15 +36,30 @@ def open_journal(
     A folder has ``history.sqlite``, ``manifests/<algorithm>/<hex>``, and ``running/<name>`` for
     what is in progress. ``patience`` is in seconds. Raises StorageError if it can't be used.
     """
-    folder = state or default_state()
-    if isinstance(folder, DatabaseUrl):
-        raise StorageError("a journal can't be in a database yet")
-    with writing(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = state or default_state()
+    if isinstance(place, DatabaseUrl):
+        from regbot.journal.shared import open_shared_journal
+
+        return open_shared_journal(place, clock, patience)
+    with writing(place):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Journal(
-        folder,
-        SqliteDatabase(folder / "history.sqlite", STEPS, patience=patience),
-        ManifestFiles(folder / "manifests"),
-        RunLocks(folder / "running"),
+        place,
+        SqliteDatabase(place / "history.sqlite", STEPS, patience=patience),
+        ManifestFiles(place / "manifests"),
+        RunLocks(place / "running"),
         clock,
     )
+
+
+def open_sightings(state: State | None, *, clock: WallClock = time.time) -> Sightings:
+    """When images were seen in use, by a state. Nothing is opened or made before it is asked."""
+    place = state or default_state()
+    if isinstance(place, DatabaseUrl):
+        from regbot.journal.shared import open_database
+        from regbot.journal.sightings_table import SightingsTable
+
+        return SightingsTable(lambda: open_database(place, PATIENCE))
+    from regbot.rules.in_use.sightings import SightingsFile
+
+    return SightingsFile(place, clock)

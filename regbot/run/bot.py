@@ -372,11 +372,10 @@ class Bot:
 
     def _answers(self, emit: Emit) -> Answers:
         """The sources of one run, none of them read yet."""
-        from regbot.journal.opening import default_state
+        from regbot.journal.opening import open_sightings
         from regbot.rules.in_use.answers import Answers
-        from regbot.rules.in_use.sightings import Sightings
 
-        sightings = Sightings(self.config.state or default_state(), time.time)
+        sightings = open_sightings(self.config.state)
         record = not self._services.dry_run
         return Answers(self._services.environment, sightings, emit, self.stop, record=record)
 

@@ -23,7 +23,7 @@ from regbot.plan.outcome import Outcomes
 from regbot.plan.session import open_session
 from regbot.rules.in_use.answers import Answers
 from regbot.rules.in_use.settings import ImageList, InUseSettings
-from regbot.rules.in_use.sightings import Sightings
+from regbot.rules.in_use.sightings import SightingsFile
 from regbot.stopping import Stop
 
 IMAGES = [make_image(labels={"n": str(number)}) for number in range(4)]
@@ -81,7 +81,7 @@ class World:
             content.delete_tag(f"fill{number}")
         facts = memory.facts()
         stop, outcomes = Stop(), Outcomes()
-        sightings = Sightings(self.folder / "state", lambda: self.now)
+        sightings = SightingsFile(self.folder / "state", lambda: self.now)
         answers = Answers({}, sightings, ignore, stop, record=True)
         files = tuple(ImageList(self.folder / f"{number}.txt") for number in numbers)
         terms = Terms(dry, in_use=answers.of(InUseSettings(files, (), window), stop))

@@ -1,0 +1,43 @@
+"""Opens a state in a database, which many machines share. Where it is a folder, nobody imports it.
+
+The database has the tables of the history, and some for what is in files of a folder.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from regbot.journal.database import Database, Steps
+from regbot.journal.history import STEPS
+from regbot.journal.journal import Journal, WallClock
+from regbot.journal.leases import LEASES, Leases
+from regbot.journal.manifest_table import MANIFESTS, ManifestTable
+from regbot.journal.place import DatabaseUrl
+from regbot.journal.postgres import PostgresDatabase
+from regbot.journal.sightings_table import SIGHTINGS
+
+SHARED: Steps = ((*MANIFESTS, *SIGHTINGS, *LEASES),)
+"""The tables for what is in files of a folder, in versions like those of STEPS."""
+
+
+def open_shared_journal(url: DatabaseUrl, clock: WallClock, patience: float) -> Journal:
+    """The journal in a database. Raises StorageError."""
+    database = open_database(url, patience)
+    leases = open_leases(url, database, patience)
+    return Journal(url, database, ManifestTable(database), leases, clock)
+
+
+def open_leases(url: DatabaseUrl, database: Database, patience: float) -> Leases:
+    """The leases in a database, renewed on a connection of their own."""
+    return Leases(database, lambda: open_database(url, patience))
+
+
+def open_database(url: DatabaseUrl, patience: float) -> Database:
+    """A connection to a database, whose tables are made if necessary. Raises StorageError."""
+    with ExitStack() as ending:
+        database = PostgresDatabase(url, patience=patience)
+        ending.callback(database.close)
+        database.prepare("history", STEPS)
+        database.prepare("shared", SHARED)
+        ending.pop_all()
+    return database

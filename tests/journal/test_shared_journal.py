@@ -1,0 +1,73 @@
+"""A journal in a database does what one in a folder does; several processes work with it."""
+
+from __future__ import annotations
+
+import pytest
+from support.journals import PLACE, begin, end, note, small
+
+from regbot.errors import Conflict, StorageError
+from regbot.journal.opening import open_journal
+from regbot.journal.place import DatabaseUrl
+from regbot.plan.action import DeleteTag
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def url(database_url):
+    return DatabaseUrl.parse(database_url)
+
+
+def status_of(url):
+    with open_journal(url) as journal:
+        (run,) = journal.runs()
+        return run.status
+
+
+def test_what_a_run_deleted_is_known_to_all(url):
+    with open_journal(url) as journal:
+        run = begin(journal)
+        entry = note(run, "clean-up", DeleteTag(PLACE), small(1))
+        assert status_of(url) == "running"
+        end(run, entry, "done")
+        run.finish("done")
+    assert status_of(url) == "done"
+    with open_journal(url) as journal:
+        (action,) = journal.actions(run.id)
+        assert action.reference == PLACE
+        assert [journal.manifest(saved) for saved in action.manifests] == list(small(1).manifests)
+
+
+def test_a_run_that_was_left_is_interrupted(url):
+    journal = open_journal(url)
+    note(begin(journal), "clean-up", DeleteTag(PLACE), small(1))
+    journal.close()
+    assert status_of(url) == "interrupted"
+
+
+def test_what_old_runs_needed_goes_with_them_and_no_more(url):
+    with open_journal(url) as journal, open_journal(url) as other:
+        going = begin(journal)
+        note(going, "clean-up", DeleteTag(PLACE), small(1))
+        left = begin(other)
+        note(left, "clean-up", DeleteTag(PLACE), small(1))
+        note(left, "clean-up", DeleteTag(PLACE), small(2))
+        (saved,) = other.actions(left.id)[1].manifests
+        other.close()
+        forgotten = journal.forget(-DAY)
+        assert (forgotten.runs, forgotten.manifests) == (1, 1)
+        assert [run.id for run in journal.runs()] == [going.id]
+        assert journal.manifest(journal.actions(going.id)[0].manifests[0])
+        with pytest.raises(StorageError, match="is gone"):
+            journal.manifest(saved)
+
+
+def test_of_several_processes_one_applies_a_plan_until_it_is_gone(url):
+    with open_journal(url) as journal, open_journal(url) as other:
+        plan = journal.keep_plan(b"a plan", made=1.0, config="", summary="", approve_within=1e12)
+        begun = journal.begin_plan(journal.approve_plan(plan.id))
+        with pytest.raises(Conflict, match="is being applied"):
+            other.begin_plan(begun)
+        journal.close()
+        assert other.plan(plan.id).state == "failed"
+        assert other.begin_plan(other.plan(plan.id)).state == "applying"
