@@ -34,6 +34,8 @@ _POLL = 0.1
 _BY_RATE = "requests per second"
 _SLOWED = "slowed down"
 _MOST_STEPS = 12
+_SAME = 0.1
+"""Seconds by which a time may differ that another process heard of by a database."""
 _LONG = 1.0
 """Seconds after which it is worth a word that a database was waited for."""
 
@@ -110,8 +112,8 @@ class Pace:
             stop.check()
             with self._lock:
                 now = self._world.clock()
-                if self._shared and self._shared.held_until > max(now, self._held_until):
-                    self._slow_down_with(self._shared, now)
+                if self._shared:
+                    self._hear_of_others(self._shared, now)
                 if self.absence and now < self._absent_until:
                     return now
                 if self.absence:
@@ -196,8 +198,10 @@ class Pace:
         if now + delay > self._next:
             self._next, self._why = now + delay, why
 
-    def _slow_down_with(self, others: HostLimits, now: float) -> None:
-        """Do as another process that the host refused, with the lock held."""
+    def _hear_of_others(self, others: HostLimits, now: float) -> None:
+        """Do as a process that the host refused, if that is news, with the lock held."""
+        if others.held_until <= max(now, self._held_until + _SAME):
+            return
         self._held_until, self._slowed_at = others.held_until, now
         self._steps = max(self._steps, others.steps)
         if self._held_until > self._next:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from regbot.run.limits.shares import Claim, share_of, smallest_rate
+from regbot.run.limits.shares import Claim, has_too_few, share_of, smallest_rate
 from regbot.run.limits.table import HostRow, LimitTable
 from regbot.run.limits.times import Lease, Times
 from regbot.stopping import Clock
@@ -78,6 +78,7 @@ class SharedHost:
         self._wanted_since = clock()
         self._times = Times()
         self._is_alone = False
+        self._has_too_few = False
         self._leased = threading.Condition(self._lock)
         self._waiting = 0
         self._wants_times = False
@@ -160,7 +161,7 @@ class SharedHost:
             if not self._wants_times:
                 return
             gap = 1 / self._rate
-            count = self._times.count(self._rate, self._waiting)
+            count = self._times.count(self._rate, self._waiting, goes_on=not self._has_too_few)
         begin_in = table.lease_times(self.host, count * gap)
         with self._lock:
             starts = self._clock() + begin_in
@@ -182,10 +183,12 @@ class SharedHost:
             self._rate = smallest_rate([mine, *others])
             self._is_alone = not any(other.wanted for other in others)
             wanted = self._recently_wanted()
-            share = share_of(replace(mine, wanted=wanted), others)
+            claim = replace(mine, wanted=wanted)
+            self._has_too_few = has_too_few([claim, *others])
+            share = share_of(claim, others)
             has_grown = share > self._allowed
             self._allowed = min(self._allowed, share)
-            claim = replace(mine, wanted=wanted, granted=max(share, self._open))
+            claim = replace(claim, granted=max(share, self._open))
             self.due = self._clock() + (_EVERY_WAITING if wanted and not share else _EVERY)
         if not claim.wanted and not claim.granted:
             return True

@@ -34,6 +34,11 @@ def smallest_rate(claims: Sequence[Claim]) -> float:
     return min((claim.rate for claim in claims if claim.rate > 0), default=0.0)
 
 
+def has_too_few(claims: Sequence[Claim]) -> bool:
+    """Whether there is not a slot for each that wants one, so that they go round."""
+    return sum(claim.wanted > 0 for claim in claims) > min(claim.at_once for claim in claims)
+
+
 def share_of(claim: Claim, others: Sequence[Claim]) -> int:
     """How many slots a process is to have now: never more than the others leave.
 

@@ -26,7 +26,8 @@ _RENEWED_EVERY = 5.0
 _AWAY_FOR = 60.0
 """Seconds after which requests fail, rather than wait for a database that is away."""
 _RETRIED_AFTER = 0.5
-_CLOSED_WITHIN = 5.0
+_CLOSED_WITHIN = 1.0
+"""Seconds that the end waits to give back what others could have; else it lapses."""
 
 
 class SharedLimits:

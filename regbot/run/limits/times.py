@@ -60,9 +60,14 @@ class Times:
         """Take over what was leased, in place of what is left."""
         self._lease, self._next, self._used = lease, 0, 0
 
-    def count(self, rate: float, waiting: int) -> int:
-        """How many to lease next, where so many threads wait."""
-        return max(1, min(math.floor(rate * _AHEAD), max(waiting, self._likely)))
+    def count(self, rate: float, waiting: int, *, goes_on: bool) -> int:
+        """How many to lease next, where so many threads wait.
+
+        ``goes_on`` False: the slots for open requests may be somebody else's in a moment, so
+        that what is leased beyond those threads would be lost.
+        """
+        likely = self._likely if goes_on else 1
+        return max(1, min(math.floor(rate * _AHEAD), max(waiting, likely)))
 
     def _forget(self, now: float) -> None:
         lease = self._lease

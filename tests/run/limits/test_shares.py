@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regbot.run.limits.shares import TURN, Claim, share_of, smallest_rate
+from regbot.run.limits.shares import TURN, Claim, has_too_few, share_of, smallest_rate
 
 
 def claim(wanted: int, granted: int = 0, age: float = 0.0, **limits: float) -> Claim:
@@ -72,6 +72,11 @@ def test_the_smallest_limits_of_all_configs_hold():
     assert settled([claim(9, at_once=32), claim(9, at_once=2)]) == [1, 1]
     assert smallest_rate([claim(1, rate=20.0), claim(1, rate=0.0), claim(1, rate=5.0)]) == 5.0
     assert smallest_rate([claim(1), claim(1)]) == 0.0
+
+
+def test_slots_go_round_where_more_processes_want_one_than_there_are():
+    assert has_too_few([claim(1), claim(9), claim(1, at_once=2)])
+    assert not has_too_few([claim(1), claim(0), claim(9, at_once=2)])
 
 
 CLAIMS = st.builds(

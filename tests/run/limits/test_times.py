@@ -41,19 +41,27 @@ def test_no_request_starts_while_the_host_is_left_alone():
 
 def test_there_is_none_before_the_first_lease():
     assert Times().take(100.0, NEVER) is None
-    assert Times().count(RATE, 0) == 1
+    assert Times().count(RATE, 0, goes_on=True) == 1
 
 
 def test_as_many_are_leased_as_threads_wait_but_no_more_than_a_quarter_of_a_second():
-    assert [Times().count(RATE, waiting) for waiting in (0, 1, 3, 9)] == [1, 1, 3, 5]
-    assert Times().count(0.5, 9) == 1
+    assert [Times().count(RATE, waiting, goes_on=True) for waiting in (0, 1, 3, 9)] == [1, 1, 3, 5]
+    assert Times().count(0.5, 9, goes_on=True) == 1
 
 
 def test_who_uses_all_leases_more():
     leased = times(1)
     leased.take(100.0, NEVER)
     assert leased.take(100.01, NEVER) is None
-    assert leased.count(RATE, 1) == 2
+    assert leased.count(RATE, 1, goes_on=True) == 2
+
+
+def test_who_may_lose_its_slot_leases_no_more_than_it_needs_now():
+    leased = times(4)
+    for _ in range(4):
+        leased.take(100.0, NEVER)
+    assert leased.take(100.0, NEVER) is None
+    assert leased.count(RATE, 2, goes_on=False) == 2
 
 
 def test_who_comes_too_late_for_more_leases_as_many_as_it_used():
@@ -61,14 +69,14 @@ def test_who_comes_too_late_for_more_leases_as_many_as_it_used():
     leased.take(100.0, NEVER)
     leased.take(100.1, NEVER)
     assert leased.take(100.2, NEVER) is None
-    assert leased.count(RATE, 1) == 2
+    assert leased.count(RATE, 1, goes_on=True) == 2
 
 
 def test_who_is_alone_may_lose_times():
     leased = times(2, is_alone=True)
     leased.take(100.0, NEVER)
     assert leased.take(100.2, NEVER) is None
-    assert leased.count(RATE, 1) == 4
+    assert leased.count(RATE, 1, goes_on=True) == 4
 
 
 @given(st.floats(0.1, 2000), st.integers(1, 20), st.lists(st.floats(0, 2), max_size=60))
@@ -102,7 +110,7 @@ class Simulated:
         self.answers = answers
 
     def lease(self, now: float, times: Times) -> None:
-        count = times.count(self.rate, 1)
+        count = times.count(self.rate, 1, goes_on=True)
         starts = max(self.free_from, now)
         self.free_from = starts + count / self.rate
         times.add(Lease(starts, 1 / self.rate, count, is_alone=len(self.answers) == 1))
