@@ -52,7 +52,7 @@ from regbot.plan.session import Session
 from regbot.report.model import Report
 from regbot.rules.decision import Decisions
 from regbot.run.bot import Options, assemble
-from regbot.run.job import session_of
+from regbot.run.piece import session_of
 from regbot.store.protocol import ReadStore
 
 

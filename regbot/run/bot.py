@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Literal
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, StepsAhead, in_run
+from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, in_run
 from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
 from regbot.journal.naming import new_id
 from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
-from regbot.plan.carrying import Planned, carry_out, planned_from
+from regbot.plan.carrying import Planned, planned_from
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
-from regbot.run.job import run_script, session_of
+from regbot.run.job import run_script
 from regbot.run.limits.opening import open_limits
+from regbot.run.piece import carry_out_for, session_of
 from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
 from regbot.run.services import Services
@@ -246,13 +247,7 @@ class Bot:
 
         Raises as ``plan.carrying.carry_out`` does.
         """
-        executors: dict[str, Executor] = {}
-        for name in dict.fromkeys(planned.script for planned in plan):
-            script = self.script(name)
-            in_use = services.in_use(script.in_use, self.stop)
-            executors[name] = door.acting_for(name, script.guard, in_use)
-        services.emit(StepsAhead("", "action", len(plan)))
-        carry_out(plan, executors.__getitem__)
+        carry_out_for(plan, door, self.script, services, self.stop)
 
     def script(self, name: str) -> Script:
         """The script of the config with this name; the defaults where there is none."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import field, replace
 
 from regbot.config.values import Repositories
 from regbot.errors import RegbotError, ScriptTimeout, Stopped
@@ -13,7 +13,6 @@ from regbot.events import (
     Emit,
     Event,
     Hearing,
-    Level,
     Message,
     RepositoryEnded,
     RepositoryStarted,
@@ -33,6 +32,33 @@ class Place:
     is_named: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The repositories of an entry, and by their names why registries could not be asked."""
+
+    all: tuple[Place, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_places(
+    script: str, parts: Sequence[Repositories], stores: ReadStores, emit: Emit
+) -> Places:
+    """The repositories that a script is about, each once.
+
+    A registry that can't list its repositories is a failure by its own name. Raises Stopped
+    and ScriptTimeout.
+    """
+    places: dict[Reference, Place] = {}
+    failures: dict[str, str] = {}
+    for part in parts:
+        with _kept_in(failures, part.registry, script, emit):
+            _add_places(places, part, stores)
+    if not places and not failures:
+        emit(Message("warn", "no repository fits", {"script": script}))
+    emit(StepsAhead(script, "repository", len(places)))
+    return Places(tuple(places.values()), failures)
+
+
 class EachRepository:
     """Runs something for many repositories, ``parallel`` at once; 0 and 1 are one by one.
 
@@ -46,52 +72,52 @@ class EachRepository:
         self._failures: dict[str, str] = {}
         self._is_over = False
 
-    def run(
-        self, parts: Sequence[Repositories], stores: ReadStores, work: Callable[[Place], None]
-    ) -> dict[str, str]:
-        """Do the work at each repository once. Gives why, by the name of each where it failed.
-
-        A registry that can't list its repositories is there by its own name.
+    def run(self, places: Iterable[Place], work: Callable[[Place], None]) -> dict[str, str]:
+        """Do the work at each repository. Gives why, by the name of each where it failed.
 
         Raises Stopped and ScriptTimeout, when no work goes on any more.
         """
-        places: dict[Reference, Place] = {}
-        for part in parts:
-            self._try(part.registry, partial(_add_places, places, part, stores))
-        if not places and not self._failures:
-            self._say("warn", "no repository fits", {})
-        self._emit(StepsAhead(self._script, "repository", len(places)))
         with ThreadPoolExecutor(self._parallel, "repository") as pool:
-            runs = [
-                pool.submit(self._try, str(place.repository), partial(self._work_at, place, work))
-                for place in places.values()
-            ]
+            runs = [pool.submit(self._work_at, place, work) for place in places]
         for run in runs:
             run.result()
         return self._failures
 
-    def _try(self, what: str, work: Callable[[], None]) -> None:
+    def _work_at(self, place: Place, work: Callable[[Place], None]) -> None:
         if self._is_over:
             return
         try:
-            work()
+            with _kept_in(self._failures, str(place.repository), self._script, self._emit):
+                work_at(self._script, place, work, self._emit)
         except (Stopped, ScriptTimeout):
             self._is_over = True
             raise
-        except RegbotError as error:
-            text = str(error)
-            self._failures[what] = text if what in text else f"{what}: {text}"
-            self._say("error", text, {"repository": what})
 
-    def _work_at(self, place: Place, work: Callable[[Place], None]) -> None:
-        self._emit(RepositoryStarted(self._script, str(place.repository)))
-        try:
-            work(place)
-        finally:
-            self._emit(RepositoryEnded(self._script, str(place.repository)))
 
-    def _say(self, level: Level, text: str, fields: dict[str, str]) -> None:
-        self._emit(Message(level, text, {"script": self._script, **fields}))
+def work_at(script: str, place: Place, work: Callable[[Place], None], emit: Emit) -> None:
+    """Do a script's work at a repository, and tell when that begins and ends."""
+    emit(RepositoryStarted(script, str(place.repository)))
+    try:
+        work(place)
+    finally:
+        emit(RepositoryEnded(script, str(place.repository)))
+
+
+@contextmanager
+def _kept_in(failures: dict[str, str], what: str, script: str, emit: Emit) -> Iterator[None]:
+    """Keep why something failed, and tell it. Raises what ends the run."""
+    try:
+        yield
+    except (Stopped, ScriptTimeout):
+        raise
+    except RegbotError as error:
+        failures[what] = with_name(what, str(error))
+        emit(Message("error", str(error), {"script": script, "repository": what}))
+
+
+def with_name(what: str, text: str) -> str:
+    """An error at a repository or registry, with its name unless that is in it."""
+    return text if what in text else f"{what}: {text}"
 
 
 def told_with(emit: Emit, fields: Mapping[str, str]) -> Emit:

@@ -4,9 +4,9 @@ import pytest
 
 from regbot.config.values import Repositories
 from regbot.errors import NotFound, Stopped
-from regbot.events import Message
+from regbot.events import Message, ignore
 from regbot.oci.patterns import Pattern
-from regbot.run.repositories import EachRepository
+from regbot.run.repositories import EachRepository, find_places
 
 NAMES = tuple(f"app{number}" for number in range(50))
 PARTS = [Repositories("example.org", tuple(map(Pattern.parse, NAMES)))]
@@ -14,6 +14,10 @@ PARTS = [Repositories("example.org", tuple(map(Pattern.parse, NAMES)))]
 
 class Unasked:
     """The registry, which need not be asked for names that the config has."""
+
+
+def places():
+    return find_places("tidy", PARTS, Unasked(), ignore).all
 
 
 @pytest.mark.parametrize("parallel", [0, 1, 4])
@@ -25,7 +29,7 @@ def test_a_stop_begins_no_other(parallel):
         raise Stopped("stopped by SIGTERM")
 
     with pytest.raises(Stopped):
-        EachRepository("tidy", lambda _: None, parallel=parallel).run(PARTS, Unasked(), work)
+        EachRepository("tidy", ignore, parallel=parallel).run(places(), work)
     assert len(begun) <= max(1, parallel)
 
 
@@ -37,7 +41,7 @@ def test_every_other_failure_is_told_and_the_rest_goes_on():
         if place.repository.repository == "app3":
             raise NotFound("no tags")
 
-    failures = EachRepository("tidy", events.append, parallel=1).run(PARTS, Unasked(), work)
+    failures = EachRepository("tidy", events.append, parallel=1).run(places(), work)
     assert begun == list(NAMES)
     assert failures == {"example.org/app3": "example.org/app3: no tags"}
     assert [event.text for event in events if isinstance(event, Message)] == ["no tags"]

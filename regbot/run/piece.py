@@ -1,0 +1,251 @@
+"""The pieces of a script's run: what it says, done or planned; the judgement; the carrying out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from regbot.config.values import Script
+from regbot.errors import (
+    GuardBroken,
+    InternalError,
+    RegbotError,
+    ScriptError,
+    ScriptTimeout,
+    Stopped,
+)
+from regbot.events import Ending, StepsAhead
+from regbot.lua import sandbox
+from regbot.lua.api.catalogue import dispatcher, interface
+from regbot.lua.api.context import Context
+from regbot.plan.action import Action
+from regbot.plan.carrying import Planned, carry_out
+from regbot.plan.executor import Executor, Terms
+from regbot.plan.judgement import judge
+from regbot.plan.outcome import Outcomes
+from regbot.plan.session import Session, open_session
+from regbot.plan.turns import Turns, change_of
+from regbot.run.repositories import Place, told_with
+from regbot.run.services import Services
+from regbot.run.unit import WITHDRAWN, raise_for_failed
+from regbot.stopping import Stop
+
+Result = TypeVar("Result")
+
+
+def ending_of(what: str, work: Callable[[], None]) -> tuple[Ending, str, bool]:
+    """How work ended, why, and whether a guard stopped it; ``what`` names a defect's place."""
+    try:
+        work()
+    except Stopped as reason:
+        return "stopped", str(reason), False
+    except RegbotError as reason:
+        return "failed", str(reason), isinstance(reason, GuardBroken)
+    except Exception as reason:  # noqa: BLE001 - a fault of regbot's own must not end the others
+        return "failed", f"{what}: {InternalError(reason)}", False
+    return "done", "", False
+
+
+def execute(
+    script: Script,
+    services: Services,
+    stop: Stop,
+    work: Callable[[Session], Result],
+    *,
+    judges: bool,
+) -> Result:
+    """Do some of a script's work, and give what that gives.
+
+    In a dry run that ``judges``, the script's guard judges what it planned.
+
+    What it planned before it failed counts, as it would have been done by then, except
+    where a plan is done as a whole or not at all: that of a plan file, and of a guard.
+    """
+    plan_counts = not (services.whole or script.guard.is_set)
+    with session_of(script, services, stop) as session, ExitStack() as turns:
+        try:
+            value = work(session)
+            _settle(script, session)
+            if services.dry_run and judges:
+                planned = services.outcomes.of(script.name)
+                actions = [each.action for each in planned if each.status == "planned"]
+                turns.enter_context(held(session, actions, services, stop))
+                judge(script.guard, planned, session.tags_of, services.now())
+            plan_counts = True
+        finally:
+            session.executor.close()
+            if plan_counts:
+                session.keep()
+            else:
+                services.outcomes.withdraw(script.name, WITHDRAWN)
+        return value
+
+
+def _settle(script: Script, session: Session) -> None:
+    """Finish what the script deleted. Raises ScriptError for what turns out to have failed."""
+    try:
+        session.executor.settle()
+    except (ScriptTimeout, Stopped):
+        raise
+    except RegbotError as error:
+        raise ScriptError(f"{script.name}: tag.delete: {error}") from error
+
+
+def work_in(script: Script, services: Services, stop: Stop, place: Place) -> None:
+    """Do what a script says at one of its repositories. A guard judges all of them together."""
+    script = replace(script, args={**script.args, "repo": str(place.repository)})
+    emit = told_with(services.emit, {"repository": str(place.repository)})
+    services = replace(services, emit=emit)
+
+    def work(session: Session) -> None:
+        if script.retention:
+            _keep_to(script, services, stop, session, place)
+        else:
+            run_text(script, services, stop, session)
+
+    execute(script, services, stop, work, judges=False)
+
+
+def _keep_to(
+    script: Script, services: Services, stop: Stop, session: Session, place: Place
+) -> None:
+    from regbot.rules.content import StoreContent
+    from regbot.run.retention import keep_to
+
+    if script.retention is None:
+        return
+    content = StoreContent(
+        session.stores.open(place.repository),
+        stop,
+        blob_limit=services.blob_limit,
+        script=script.name,
+        emit=services.emit,
+    )
+    keep_to(
+        script.retention,
+        place,
+        content,
+        session.executor,
+        script=script.name,
+        now=services.now(),
+        in_use=services.in_use(script.in_use, stop),
+        emit=services.emit,
+        keep=services.outcomes.keep if services.evidence else None,
+    )
+    raise_for_failed(services.outcomes.of(script.name))
+
+
+def run_text(script: Script, services: Services, stop: Stop, session: Session) -> list[Any]:
+    """Run a Lua program to its end, and give what it returns."""
+    context = Context(
+        script=script.name,
+        stores=session.stores,
+        executor=session.executor,
+        emit=services.emit,
+        stop=stop,
+        blob_limit=services.blob_limit,
+        lua_path=script.lua_path,
+        work_dir=script.work_dir,
+        env=script.env,
+        environment=services.environment,
+        in_use=services.in_use(script.in_use, stop),
+        now=services.now,
+    )
+    fixture = services.fixture
+    program = sandbox.Program(
+        script.name,
+        script.text,
+        script.memory,
+        services.flavour,
+        file=script.chunk_name,
+        line=script.line,
+        now=fixture.now if fixture else None,
+        covered=fixture.covered if fixture else None,
+    )
+    visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
+    return sandbox.run(program, visible, dispatcher(context), stop, start=services.start_process)
+
+
+@contextmanager
+def held(
+    session: Session, actions: Iterable[Action], services: Services, stop: Stop
+) -> Iterator[None]:
+    """Let no other script change the repositories of a plan, while it is judged and done."""
+    repositories = [
+        session.executor.repository_of(action.reference) for action in actions if change_of(action)
+    ]
+    with services.turns.alone(repositories, stop):
+        yield
+
+
+def carry_out_judged(
+    script: Script,
+    plan: Sequence[Planned],
+    judge: Callable[[Session], None],
+    services: Services,
+    stop: Stop,
+) -> None:
+    """Do what a script planned, once ``judge`` has let it pass.
+
+    Raises what that raises, then nothing is done; and ScriptError where actions failed.
+    """
+    carried = replace(services, outcomes=Outcomes(), turns=Turns())
+    actions = [planned.action for planned in plan]
+    try:
+        with (
+            session_of(script, carried, stop) as session,
+            held(session, actions, services, stop),
+            closing(session.executor),
+        ):
+            judge(session)
+            services.emit(StepsAhead(script.name, "action", len(plan)))
+            carry_out(plan, lambda _: session.executor)
+    finally:
+        for outcome in carried.outcomes.all:
+            services.outcomes.add(outcome)
+    raise_for_failed(carried.outcomes.all)
+
+
+def carry_out_for(
+    plan: Sequence[Planned],
+    door: Executor,
+    script_of: Callable[[str], Script],
+    services: Services,
+    stop: Stop,
+) -> None:
+    """Carry out a plan through a door, each script's actions by its guard.
+
+    Raises as ``plan.carrying.carry_out`` does.
+    """
+    executors: dict[str, Executor] = {}
+    for name in dict.fromkeys(planned.script for planned in plan):
+        script = script_of(name)
+        executors[name] = door.acting_for(name, script.guard, services.in_use(script.in_use, stop))
+    services.emit(StepsAhead("", "action", len(plan)))
+    carry_out(plan, executors.__getitem__)
+
+
+def session_of(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:
+    """The stores and the door of a script."""
+    return open_session(
+        script.name,
+        services.exchange,
+        stop=stop,
+        emit=services.emit,
+        outcomes=services.outcomes,
+        terms=Terms(
+            dry_run=services.dry_run,
+            guard=script.guard,
+            in_use=services.in_use(script.in_use, stop),
+            journal=None if services.dry_run else services.journal,
+            evidence=services.evidence or (services.dry_run and script.guard.is_set),
+            contents=services.evidence or script.guard.min_age is not None,
+        ),
+        after=services.overlay,
+        work_dir=script.work_dir,
+        reading=replace(services.reading, readahead=0) if script.retention else services.reading,
+        turns=services.turns,
+        fixture=services.fixture.stores if services.fixture else None,
+    )
