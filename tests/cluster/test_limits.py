@@ -7,78 +7,22 @@ is never more. How much of them is used is in tests/run/limits, where time is si
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
-from support.httpclient import Web, plain, web
-from support.limiting import Rows, counting, processes
-from support.scripted import Said, scripted
+from support.configs import load
+from support.httpclient import plain
+from support.limiting import LONG, Rows, claims, counting, member, processes, until
+from support.registry import TestRegistry
 
-from regbot.errors import ConnectionFailed, RegistryError, ScriptTimeout, StorageError
-from regbot.http.hosts import HostSettings
-from regbot.run.limits.sharing import SharedLimits
-from regbot.run.limits.table import STEPS
-from regbot.stopping import Stop
+from regbot.errors import ConnectionFailed, RegistryError, ScriptTimeout
+from regbot.events import ignore
+from regbot.journal.place import DatabaseUrl
+from regbot.run.bot import Options, assemble
 
 RATE = 20.0
-LONG = 60.0
-
-
-@pytest.fixture
-def database(database_url) -> Iterator[Rows]:
-    """An empty database with the tables of the limits."""
-    rows = Rows(database_url)
-    rows.prepare("limits", STEPS)
-    try:
-        yield rows
-    finally:
-        rows.close()
-
-
-@dataclass(slots=True)
-class Member:
-    """One of several that share the limits, as if it were a process of its own."""
-
-    web: Web
-    rows: Rows
-    later: list[float] = field(default_factory=lambda: [0.0])
-
-    def gets(self, host: str, seconds: float = LONG) -> None:
-        """Send a request that has so many seconds."""
-        exchange = self.web.transport.bind(Stop(timeout=seconds), self.web.events.append)
-        Web(self.web.transport, exchange).send(host, "/v2/").close()
-
-    def is_held(self, host: str) -> bool:
-        return self.web.transport._peers.get(host).pace.held
-
-
-@contextmanager
-def member(url: str, *hosts: HostSettings, **client: Any) -> Iterator[Member]:
-    rows, later = Rows(url), [0.0]
-    limits = SharedLimits(
-        lambda: rows,
-        awake=lambda: time.monotonic() + later[0],
-    )
-    with ExitStack() as stack:
-        stack.callback(limits.close)
-        client = {"stop": Stop(timeout=LONG), "limits": limits, **client}
-        yield Member(stack.enter_context(web(*hosts, **client)), rows, later)
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    ends = time.monotonic() + LONG
-    while not is_so():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
-
-
-def claims(database: Rows) -> list[tuple[Any, ...]]:
-    return database.rows("SELECT host, wanted, granted FROM limit_claim ORDER BY host")
 
 
 def test_four_processes_keep_to_the_requests_per_second_and_at_once(database, database_url):
@@ -162,68 +106,6 @@ def test_a_host_that_one_process_cant_reach_is_its_own_affair(database, database
         assert database.rows("SELECT held_until FROM limited_host") == [(0.0,)]
 
 
-def test_the_slots_of_a_process_that_died_are_free_once_its_lease_is_over(database, database_url):
-    with counting(LONG) as registry:
-        work = {"url": database_url, "host": registry.host, "requests": 1, "threads": 1}
-        with processes({**work, "concurrency": 1}) as (process,):
-            process.go()
-            until(lambda: len(registry.came) == 1)
-            process.kill()
-        registry.slowly = 0.0
-        with member(database_url, plain(registry.host, concurrency=1)) as other:
-            with pytest.raises(ScriptTimeout):
-                other.gets(registry.host, 0.5)
-            database.run("UPDATE limit_claim SET until = 0 WHERE granted > 0")
-            other.gets(registry.host)
-
-
-def test_slots_go_on_without_the_database_until_the_lease_ends(database_url, database):
-    with counting() as registry, member(database_url, plain(registry.host)) as alone:
-        alone.gets(registry.host)
-        alone.rows.away = True
-        alone.gets(registry.host)
-        alone.later[0] = 40.0
-        with pytest.raises(ScriptTimeout):
-            alone.gets(registry.host, 0.5)
-        alone.rows.away = False
-        alone.gets(registry.host)
-        assert len(registry.came) == 3
-
-
-def test_a_rate_is_kept_without_the_database(database, database_url):
-    """Nobody knows what the others send, so nothing is sent until it is back."""
-    limited = {"requests_per_second": 4.0}
-    with counting() as registry, member(database_url, plain(registry.host, **limited)) as alone:
-        alone.gets(registry.host)
-        alone.rows.away = True
-        with pytest.raises(ScriptTimeout):
-            alone.gets(registry.host, 0.5)
-        assert len(registry.came) == 1
-        alone.rows.away = False
-        alone.gets(registry.host)
-
-
-def test_requests_fail_rather_than_wait_for_ever(database, database_url):
-    with counting() as registry, member(database_url, plain(registry.host)) as alone:
-        alone.gets(registry.host)
-        alone.rows.away = True
-        until(lambda: alone.rows.refused > 0)
-        alone.later[0] = 40.0
-        with pytest.raises(ScriptTimeout):
-            alone.gets(registry.host, 0.5)
-        alone.later[0] = 70.0
-        with pytest.raises(StorageError, match="the database is away"):
-            alone.gets(registry.host)
-
-
-def test_a_database_that_was_never_there_fails_at_once(database_url):
-    with counting() as registry, member(database_url, plain(registry.host)) as alone:
-        alone.rows.away = True
-        with pytest.raises(StorageError, match="the database is away"):
-            alone.gets(registry.host)
-        assert registry.came == []
-
-
 def test_two_names_of_a_host_share_one_limit(database, database_url):
     """Names in references, and the names of the loopback interface."""
     with counting() as registry:
@@ -287,33 +169,20 @@ def test_fewer_slots_than_processes_go_round(database, database_url):
         assert registry.most == 1
 
 
-def test_hundreds_of_hosts(database, database_url):
-    """Those that nobody asks any more cost nothing, and leave no claim."""
-    with scripted(lambda _: Said()) as server:
-        hosts = [plain(f"h{i}.example", hostname=server.host) for i in range(60)]
-        with member(database_url, *hosts) as alone:
-            for host in hosts:
-                alone.gets(host.name)
-            until(lambda: claims(database) == [])
-            asked = alone.rows.asked
-            assert asked < 60 * 20
-            alone.gets("h5.example")
-            assert alone.rows.asked < asked + 20
-
-
-def test_many_short_runs_leave_nothing(database, database_url):
-    with counting() as registry:
-        for _ in range(10):
-            with member(database_url, plain(registry.host, concurrency=1)) as run:
-                run.gets(registry.host, 5.0)
-            assert claims(database) == []
-
-
-def test_a_request_costs_no_query(database, database_url):
-    """A process that is busy asks the database some times a second, however much it sends."""
-    with counting() as registry, member(database_url, plain(registry.host)) as alone:
-        began = time.monotonic()
-        for _ in range(300):
-            alone.gets(registry.host)
-        seconds = time.monotonic() - began
-        assert alone.rows.asked <= 15 + 5 * seconds
+def test_a_bot_whose_state_is_a_database_shares_its_limits(database_url):
+    with TestRegistry() as registry:
+        registry.put_image("app", "v1")
+        config = load(f"""
+            creds: [{{registry: "{registry.host}", tls: disabled}}]
+            scripts: [{{name: look, script: 'tag.ls("{registry.host}/app")'}}]
+        """)
+        config = replace(config, state=DatabaseUrl.parse(database_url))
+        with assemble(config, Options(dry_run=True), "", ignore) as bot:
+            assert bot.run_once().status == "done"
+    rows = Rows(database_url)
+    try:
+        ((host,),) = rows.rows("SELECT host FROM limited_host")
+        assert host.partition(":")[2] == registry.host.partition(":")[2]
+        assert claims(rows) == []
+    finally:
+        rows.close()

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,14 @@ from regbot.http.transport import Transport
 from regbot.journal.place import DatabaseUrl
 from regbot.journal.postgres import PostgresDatabase
 from regbot.run.limits.sharing import SharedLimits
+from regbot.run.limits.table import STEPS
 from regbot.stopping import Stop
+from support.httpclient import Web, web
 from support.scripted import Asked, Said, scripted
 
 TESTS = Path(__file__).parents[1]
+LONG = 60.0
+"""Seconds after which a test has failed."""
 
 
 class Rows(PostgresDatabase):
@@ -57,6 +61,12 @@ class Rows(PostgresDatabase):
         self.asked += 1
         if "RETURNING next" in statement:
             self.leased += values[0]
+
+
+def connect(rows: Rows) -> Rows:
+    """A database with the tables of the limits."""
+    rows.prepare("limits", STEPS)
+    return rows
 
 
 @dataclass(slots=True)
@@ -99,6 +109,48 @@ def counting(slowly: float = 0.0) -> Iterator[Counting]:
             yield registry
         finally:
             registry.door.set()
+
+
+@dataclass(slots=True)
+class Member:
+    """One of several that share the limits, as if it were a process of its own."""
+
+    web: Web
+    rows: Rows
+    later: list[float] = field(default_factory=lambda: [0.0])
+
+    def gets(self, host: str, seconds: float = LONG) -> None:
+        """Send a request that has so many seconds."""
+        exchange = self.web.transport.bind(Stop(timeout=seconds), self.web.events.append)
+        Web(self.web.transport, exchange).send(host, "/v2/").close()
+
+    def is_held(self, host: str) -> bool:
+        return self.web.transport._peers.get(host).pace.held
+
+
+@contextmanager
+def member(url: str, *hosts: HostSettings, **client: Any) -> Iterator[Member]:
+    rows, later = Rows(url), [0.0]
+    limits = SharedLimits(
+        lambda: connect(rows),
+        awake=lambda: time.monotonic() + later[0],
+    )
+    with ExitStack() as stack:
+        stack.callback(limits.close)
+        client = {"stop": Stop(timeout=LONG), "limits": limits, **client}
+        yield Member(stack.enter_context(web(*hosts, **client)), rows, later)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    ends = time.monotonic() + LONG
+    while not is_so():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def claims(database: Rows) -> list[tuple[Any, ...]]:
+    return database.rows("SELECT host, wanted, granted FROM limit_claim ORDER BY host")
 
 
 class Process:
@@ -149,7 +201,7 @@ def processes(*works: dict[str, Any]) -> Iterator[list[Process]]:
 def send(url: str, host: str, requests: int, threads: int, **settings: Any) -> dict[str, Any]:
     """Send requests to a host from some threads, within the limits of a database."""
     rows = Rows(url)
-    limits = SharedLimits(lambda: rows)
+    limits = SharedLimits(lambda: connect(rows))
     known = HostSettings(host, tls="disabled", **settings)
     transport = Transport(ClientSettings((known,)), environ={"HOME": "/nonexistent"}, limits=limits)
     exchange = transport.bind(Stop(timeout=100))
