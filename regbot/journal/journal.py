@@ -119,6 +119,11 @@ class Journal:
     def _joined(self, run: str, attempt: Attempt | None) -> RunJournal:
         return RunJournal(run, self._history, self._files, self._running, self._clock, attempt)
 
+    def end_run(self, run: str, status: Ending) -> None:
+        """Set how a run ended to which attempts wrote, if they changed anything."""
+        self._history.end_run(run, status, self._clock())
+        self._running.release(run)
+
     def runs(self, limit: int | None = None) -> list[RunRecord]:
         """The runs, newest first."""
         return [self._checked(run) for run in self._history.runs(limit)]

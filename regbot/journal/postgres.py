@@ -116,6 +116,12 @@ class PostgresDatabase:
         with self._lock, self._mapped():
             return self._connected().execute(_with_marks(query), values).fetchall()
 
+    @contextmanager
+    def lent(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """The connection, for a library that writes in a transaction of ``writing``."""
+        with self._lock, self._mapped():
+            yield self._connected()
+
     def damaged(self, why: object) -> StorageError:
         """The error for invalid content."""
         return StorageError(
@@ -199,6 +205,13 @@ class PostgresDatabase:
             password = psycopg.conninfo.conninfo_to_dict(self._url.secret.reveal()).get("password")
             text = text.replace(str(password), "***") if password else text
         return text
+
+
+def conninfo_of(url: DatabaseUrl, options: str) -> str:
+    """What a library connects with, such as ``host=... options=...``, the password in it."""
+    given = psycopg.conninfo.conninfo_to_dict(url.secret.reveal())
+    given["options"] = f"{given.get('options') or ''} {options}".strip()
+    return psycopg.conninfo.make_conninfo(**{**_CONNECTION, **given})
 
 
 def _with_marks(statement: str) -> str:

@@ -32,7 +32,7 @@ def open_leases(url: DatabaseUrl, database: Database, patience: float) -> Leases
     return Leases(database, lambda: open_database(url, patience))
 
 
-def open_database(url: DatabaseUrl, patience: float) -> Database:
+def open_database(url: DatabaseUrl, patience: float) -> PostgresDatabase:
     """A connection to a database, whose tables are made if necessary. Raises StorageError."""
     with ExitStack() as ending:
         database = PostgresDatabase(url, patience=patience)

@@ -16,7 +16,7 @@ from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, in_run
 from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
 from regbot.journal.naming import new_id
-from regbot.journal.slot import JournalSettings
+from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
 from regbot.plan.carrying import Planned, planned_from
@@ -30,7 +30,9 @@ from regbot.run.piece import carry_out_for, session_of
 from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
 from regbot.run.services import Services
-from regbot.stopping import GRACE, Stop
+from regbot.run.unit import Course, Unit, UnitResult
+from regbot.run.unitwork import do_unit
+from regbot.stopping import GRACE, Attempt, Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from regbot.report.model import Kind, Report
     from regbot.rules.in_use.answers import Answer, Answers
     from regbot.rules.in_use.mention import Mention
+    from regbot.run.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,11 @@ class Bot:
         return self._services.outcomes.all
 
     @property
+    def emit(self) -> Emit:
+        """The listener that is told of what it does."""
+        return self._services.emit
+
+    @property
     def is_dry_run(self) -> bool:
         """Whether it changes nothing."""
         return self._services.dry_run
@@ -126,6 +134,53 @@ class Bot:
     def run_once(self) -> Ended:
         """Run every enabled script once."""
         return self._recorded("once", self._run_all, self._enabled)
+
+    def run_in(self, cluster: Cluster, kind: str = "once", run_id: str = "") -> Ended:
+        """Have workers run every enabled script once, as ``run_once`` does here.
+
+        Raises StorageError where they can't be asked to.
+        """
+        run_id = run_id or new_id(time.time())
+        scripts = self._enabled
+        with self.recording(kind, scripts, run_id) as run:
+            services = run.services
+            course = Course(
+                run_id,
+                tuple(scripts),
+                services.dry_run,
+                services.evidence,
+                services.whole,
+                self.config.parallel,
+            )
+            run.results = tuple(cluster.run(kind, course, services, self.stop))
+            if any(outcome.status == "done" for outcome in self.outcomes):
+                run.changed_as = run_id
+        return Ended(run.ended, run.results)
+
+    def do_unit(
+        self,
+        unit: Unit,
+        kind: str,
+        journal: Journal,
+        attempt: Attempt,
+        parts: Sequence[UnitResult],
+        before: Sequence[Outcome],
+    ) -> UnitResult:
+        """Do a unit of a run as an attempt, and note in a journal what it changes.
+
+        ``kind`` is that of the run; ``parts`` and ``before`` are as in run.unitwork.do_unit.
+        """
+        emit = in_run(self._services.emit, unit.run, unit.script)
+        slot = JournalSlot(self._journal, kind, journal, run_id=unit.run, attempt=attempt)
+        answers = self._answers(emit) if self.config.in_use.sources else None
+        services = replace(self._services, emit=emit, journal=slot, answers=answers)
+        stop = self.stop.for_attempt(attempt)
+        try:
+            return do_unit(unit, self.script, services, stop, parts=parts, before=before)
+        finally:
+            slot.finish("done")
+            if answers:
+                answers.close()
 
     def plan(self) -> Ended:
         """Run every enabled script once in a dry run, for a plan."""

@@ -38,11 +38,13 @@ if TYPE_CHECKING:
 class Recording:
     """A run on record. ``services`` are those of the run, with its journal.
 
-    Who runs it sets ``results``, and finds in ``ended`` how it ended.
+    Who runs it sets ``results``, and finds in ``ended`` how it ended. Where workers changed
+    something, ``changed_as`` is the id by which they noted it.
     """
 
     services: Services
     results: tuple[RunResult, ...] = ()
+    changed_as: str = ""
     ended: RunEnded = field(init=False)
 
     def ending(self, stop: Stop) -> Ending:
@@ -104,7 +106,7 @@ def recording(
             kind,
             status,
             time.monotonic() - began,
-            slot.run_id if slot else "",
+            run.changed_as or (slot.run_id if slot else ""),
             services.dry_run,
             tuple(left_behind),
         )

@@ -1,0 +1,88 @@
+"""Opens what hands runs out and what does their units, where the state is in a database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from regbot.config.values import Config
+from regbot.errors import UsageError
+from regbot.journal.place import DatabaseUrl, State
+
+if TYPE_CHECKING:
+    from regbot.run.bot import Bot
+    from regbot.run.cluster.cluster import Cluster
+    from regbot.run.cluster.units import Units
+    from regbot.stopping import Stop
+
+_PATIENCE = 30.0
+"""Seconds to wait for others that are writing: workers write at the same time all the time."""
+
+
+def require_database(state: State | None, what: str) -> DatabaseUrl:
+    """The database that machines share. Raises UsageError where the state is in a folder."""
+    if isinstance(state, DatabaseUrl):
+        return state
+    raise UsageError(
+        f"{what} needs a state that machines share, and here it is a folder"
+        " (set defaults.state to a URL such as postgresql://user:password@host/database)"
+    )
+
+
+@contextmanager
+def open_units(state: State | None, what: str) -> Iterator[Units]:
+    """The units of all runs; ``what`` needs them. Raises UsageError, and StorageError."""
+    url = require_database(state, what)
+    from regbot.journal.shared import open_database
+    from regbot.run.cluster.queue import Queue
+    from regbot.run.cluster.units import STEPS, Units
+
+    with ExitStack() as ending:
+        database = open_database(url, _PATIENCE)
+        ending.callback(database.close)
+        database.prepare("cluster", STEPS)
+        queue = Queue(url, database)
+        queue.prepare()
+        yield Units(database, queue)
+
+
+@contextmanager
+def open_cluster(config: Config, config_path: str, what: str) -> Iterator[Cluster]:
+    """The runs of a config that are handed out. Raises as ``open_units`` does."""
+    from regbot.run.cluster.cluster import Cluster
+
+    with open_units(config.state, what) as units:
+        yield Cluster(units, config, config_path)
+
+
+@contextmanager
+def open_worker(bot: Bot, what: str) -> Iterator[Callable[[Stop, int], None]]:
+    """What does units of a bot's config, so many at once, until it is stopped.
+
+    Raises as ``open_units`` does.
+    """
+    url = require_database(bot.config.state, what)
+    from regbot.journal.journal import Journal
+    from regbot.journal.manifest_table import ManifestTable
+    from regbot.journal.shared import open_database, open_leases
+    from regbot.run.cluster.cluster import Cluster
+    from regbot.run.cluster.queue import Queue
+    from regbot.run.cluster.worker import Work, Worker
+
+    with ExitStack() as ending:
+        units = ending.enter_context(open_units(url, what))
+        database = open_database(url, _PATIENCE)
+        leases = open_leases(url, database, _PATIENCE)
+        journal = ending.enter_context(
+            Journal(url, database, ManifestTable(database), leases, time.time)
+        )
+        cluster = Cluster(units, bot.config, bot.config_path)
+        work = Work(
+            bot.config.fingerprint,
+            lambda taken, attempt: cluster.do(bot, journal, taken, attempt),
+            cluster.give_up,
+            lambda: cluster.close(journal),
+        )
+        yield Worker(units, Queue(url, database), leases, work, bot.emit).work

@@ -1,0 +1,369 @@
+"""The units of runs in their common database: what waits, who does what, and what came of it.
+
+The rows here are the truth, and the queue is only the bell: a job whose unit does not wait any
+more does nothing, and a unit without a job gets another one. A unit ends once: its state
+changes by statements that name the attempt, so that of two workers one changes a row. What
+follows a unit begins to wait in the transaction that ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Literal, Protocol
+
+from regbot.errors import NotFound
+from regbot.events import Ending
+from regbot.journal.attempts import RUNNING
+from regbot.journal.database import Database, Steps, storable
+from regbot.values import dataclass
+
+State = Literal["waiting", "running", "done", "failed", "stopped"]
+
+STEPS: Steps = (
+    (
+        """CREATE TABLE course (
+        run TEXT PRIMARY KEY, kind TEXT NOT NULL, config TEXT NOT NULL,
+        fingerprint TEXT NOT NULL, content BLOB NOT NULL, made REAL NOT NULL,
+        ended REAL, status TEXT NOT NULL DEFAULT '', closed INTEGER NOT NULL DEFAULT 0)""",
+        "CREATE INDEX course_to_close ON course(closed)",
+        """CREATE TABLE unit (
+        id TEXT PRIMARY KEY, run TEXT NOT NULL, place INTEGER NOT NULL,
+        script TEXT NOT NULL, kind TEXT NOT NULL, repository TEXT NOT NULL,
+        content BLOB NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
+        failures INTEGER NOT NULL, worker TEXT NOT NULL, ready REAL NOT NULL,
+        begun REAL, ended REAL, error TEXT NOT NULL, result BLOB)""",
+        "CREATE INDEX unit_of_run ON unit(run, place)",
+        "CREATE INDEX unit_in_state ON unit(state, worker)",
+    ),
+)
+"""The tables. ``course`` is a run: ``closed`` once its end is in the history. A unit in state
+``waiting`` may begin from ``ready`` on; its ``failures`` are attempts that came to nothing by
+themselves. Times are in seconds since 1970 by the database's clock."""
+
+_ALIVE = "EXISTS (SELECT 1 FROM worker WHERE worker.id = unit.worker AND worker.until > {now})"
+_SHOWN = (
+    "unit.id, run, script, kind, repository, state, attempt, failures, begun, ended, error,"
+    " COALESCE((SELECT name FROM worker WHERE worker.id = unit.worker), '')"
+)
+CANCELLED = "its run was cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """A run that is divided into units. ``content`` says what it is about.
+
+    ``fingerprint`` is that of its config: only who has the same may do its units.
+    ``status`` is how it ended, empty before.
+    """
+
+    run: str
+    kind: str
+    config: str
+    fingerprint: str
+    content: bytes
+    status: str = ""
+
+    @property
+    def ending(self) -> Ending:
+        """How it ended."""
+        endings: dict[str, Ending] = {"done": "done", "failed": "failed"}
+        return endings.get(self.status, "stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class NewUnit:
+    """A unit that is to be done. ``content`` says what; the rest is for people."""
+
+    id: str
+    script: str
+    kind: str
+    repository: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A unit that a worker has taken: the attempt with this ``number`` at it.
+
+    ``failures`` attempts before it came to nothing.
+    """
+
+    id: str
+    run: str
+    script: str
+    number: int
+    failures: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRecord:
+    """Where a unit is. ``worker`` is the name of who does it, or did it last."""
+
+    id: str
+    run: str
+    script: str
+    kind: str
+    repository: str
+    state: State
+    attempt: int
+    failures: int
+    begun: float | None
+    ended: float | None
+    error: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndedUnit:
+    """A unit that has ended: what it was, and what came of it, if anything did."""
+
+    id: str
+    state: State
+    error: str
+    content: bytes
+    result: bytes | None
+
+
+Following = Callable[[Mapping[str, int]], Sequence[NewUnit]]
+"""The units that follow one, by how many other units of each script of its run are open."""
+
+
+class Bell(Protocol):
+    """Calls workers to units, in the transaction in which these begin to wait."""
+
+    def ring(self, fingerprint: str, units: Sequence[str], after: float = 0.0) -> None:
+        """Call those with this config to some units, after so many seconds."""
+
+    def missing(self, waiting_for: float) -> Mapping[str, str]:
+        """The units that waited so many seconds with no call to them, and their config."""
+
+
+class Units:
+    """The units of all runs; threads may share it. Raises StorageError."""
+
+    def __init__(self, database: Database, bell: Bell) -> None:
+        self._database = database
+        self._bell = bell
+        self._alive = _ALIVE.format(now=database.now)
+
+    def hand_out(self, course: HandedOut, units: Sequence[NewUnit]) -> bool:
+        """Begin a run with its first units; False if a run with this id was handed out."""
+        with self._database.writing():
+            added = self._database.run(
+                "INSERT INTO course (run, kind, config, fingerprint, content, made)"  # noqa: S608
+                f" VALUES (?, ?, ?, ?, ?, {self._database.now}) ON CONFLICT DO NOTHING",
+                (
+                    course.run,
+                    course.kind,
+                    storable(course.config),
+                    course.fingerprint,
+                    course.content,
+                ),
+            )
+            if added:
+                self._add(course.run, course.fingerprint, units)
+                self._end_if_done(course.run)
+        return bool(added)
+
+    def take(self, unit: str, worker: str) -> Taken | None:
+        """Begin the next attempt at a unit that waits; None if it doesn't wait any more."""
+        now = self._database.now
+        if not self._database.run(
+            f"UPDATE unit SET state = ?, attempt = attempt + 1, worker = ?, begun = {now}"  # noqa: S608
+            f" WHERE id = ? AND state = 'waiting' AND ready <= {now}",
+            (RUNNING, worker, unit),
+        ):
+            return None
+        rows = self._database.rows(
+            "SELECT id, run, script, attempt, failures, content FROM unit"
+            " WHERE id = ? AND worker = ? AND state = ?",
+            (unit, worker, RUNNING),
+        )
+        return Taken(*rows[0]) if rows else None
+
+    def end(
+        self, taken: Taken, state: State, error: str, result: bytes | None, following: Following
+    ) -> bool:
+        """End a unit, and let wait what follows it; False if the attempt had ended before."""
+        with self._changing(taken, state, error, result) as is_newest:
+            if is_newest:
+                rows = self._database.rows(
+                    "SELECT script, SUM(CASE WHEN ended IS NULL THEN 1 ELSE 0 END) FROM unit"
+                    " WHERE run = ? GROUP BY script",
+                    (taken.run,),
+                )
+                units = following({script: int(count) for script, count in rows})
+                self._add(taken.run, self._fingerprint(taken.run), units)
+                self._end_if_done(taken.run)
+        return is_newest
+
+    def put_back(self, taken: Taken, error: str = "", *, after: float | None = None) -> bool:
+        """Let a unit wait for another attempt; False if this one had ended before.
+
+        With ``after`` this attempt came to nothing by itself, and the next one begins after so
+        many seconds; without it nothing was wrong.
+        """
+        now, wait, failed = self._database.now, after or 0.0, after is not None
+        with self._database.writing():
+            changed = self._database.run(
+                f"UPDATE unit SET state = 'waiting', worker = '', ready = {now} + ?, error = ?,"  # noqa: S608
+                " failures = failures + ? WHERE id = ? AND attempt = ? AND state = ?",
+                (wait, storable(error), int(failed), taken.id, taken.number, RUNNING),
+            )
+            if changed:
+                self._bell.ring(self._fingerprint(taken.run), [taken.id], wait)
+        return bool(changed)
+
+    def lapsed(self) -> list[Taken]:
+        """The attempts whose workers are gone, or were stopped for longer than their lease."""
+        rows = self._database.rows(
+            "SELECT id, run, script, attempt, failures, content FROM unit"  # noqa: S608
+            f" WHERE state = ? AND NOT {self._alive}",
+            (RUNNING,),
+        )
+        return [Taken(*row) for row in rows]
+
+    def attempts_of(self, worker: str) -> set[tuple[str, int]]:
+        """The attempts of a worker that may go on: each by unit and number."""
+        rows = self._database.rows(
+            "SELECT id, attempt FROM unit WHERE worker = ? AND state = ?", (worker, RUNNING)
+        )
+        return {(unit, number) for unit, number in rows}
+
+    def call_again(self, waiting_for: float) -> None:
+        """Call workers to units that waited so many seconds and lost the call to them."""
+        if not self._bell.missing(waiting_for):
+            return
+        with self._database.writing():
+            for unit, fingerprint in self._bell.missing(waiting_for).items():
+                self._bell.ring(fingerprint, [unit])
+
+    def cancel(self, run: str) -> int:
+        """End a run: how many of its units waited or were running. Raises NotFound."""
+        with self._database.writing():
+            self._fingerprint(run)
+            changed = self._database.run(
+                f"UPDATE unit SET state = 'stopped', error = ?, ended = {self._database.now}"  # noqa: S608
+                " WHERE run = ? AND ended IS NULL",
+                (CANCELLED, run),
+            )
+            self._end_if_done(run)
+        return changed
+
+    def course(self, run: str) -> HandedOut:
+        """A run that was handed out. Raises NotFound."""
+        rows = self._courses("WHERE run = ?", run)
+        if not rows:
+            raise NotFound(f"no run {run!r} was handed out to workers (see regbot units)")
+        return rows[0]
+
+    def to_close(self) -> list[HandedOut]:
+        """The runs that have ended, and whose end is not in the history yet."""
+        return self._courses("WHERE closed = 0 AND ended IS NOT NULL")
+
+    def closed(self, run: str) -> None:
+        """Note that the end of a run is in the history."""
+        self._database.run("UPDATE course SET closed = 1 WHERE run = ?", (run,))
+
+    def records(self, run: str = "") -> list[UnitRecord]:
+        """The units of a run in their order, or those of all runs that have not ended."""
+        which = (
+            "WHERE run = ?"
+            if run
+            else "WHERE run IN (SELECT run FROM course WHERE ended IS NULL AND run != ?)"
+        )
+        rows = self._database.rows(
+            f"SELECT {_SHOWN} FROM unit {which} ORDER BY run, place",  # noqa: S608
+            (run,),
+        )
+        return [UnitRecord(*row) for row in rows]
+
+    def ended(self, run: str) -> list[EndedUnit]:
+        """The units of a run that have ended, in the order in which they were made."""
+        rows = self._database.rows(
+            "SELECT id, state, error, content, result FROM unit"
+            " WHERE run = ? AND ended IS NOT NULL ORDER BY place",
+            (run,),
+        )
+        return [EndedUnit(*row) for row in rows]
+
+    def ended_ids(self, run: str) -> set[str]:
+        """The ids of the units of a run that have ended."""
+        rows = self._database.rows(
+            "SELECT id FROM unit WHERE run = ? AND ended IS NOT NULL", (run,)
+        )
+        return {unit for (unit,) in rows}
+
+    def ended_unit(self, unit: str) -> EndedUnit:
+        """A unit that has ended."""
+        query = "SELECT id, state, error, content, result FROM unit WHERE id = ?"
+        return EndedUnit(*self._database.rows(query, (unit,))[0])
+
+    def counts(self) -> Mapping[str, int]:
+        """How many units wait and how many are running."""
+        rows = self._database.rows(
+            "SELECT state, COUNT(*) FROM unit WHERE ended IS NULL GROUP BY state"
+        )
+        return {"waiting": 0, RUNNING: 0, **{state: int(count) for state, count in rows}}
+
+    @contextmanager
+    def _changing(
+        self, taken: Taken, state: State, error: str, result: bytes | None
+    ) -> Iterator[bool]:
+        """End an attempt in a transaction; whether it was the newest, and had not ended."""
+        with self._database.writing():
+            yield bool(
+                self._database.run(
+                    "UPDATE unit SET state = ?, error = ?, result = ?,"  # noqa: S608
+                    f" ended = {self._database.now} WHERE id = ? AND attempt = ? AND state = ?",
+                    (state, storable(error), result, taken.id, taken.number, RUNNING),
+                )
+            )
+
+    def _add(self, run: str, fingerprint: str, units: Sequence[NewUnit]) -> None:
+        if not units:
+            return
+        (count,) = self._database.rows("SELECT COUNT(*) FROM unit WHERE run = ?", (run,))[0]
+        self._database.run_many(
+            "INSERT INTO unit (id, run, place, script, kind, repository, content, state, attempt,"  # noqa: S608
+            f" failures, worker, ready, error) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, '',"
+            f" {self._database.now}, '') ON CONFLICT DO NOTHING",
+            [
+                (
+                    unit.id,
+                    run,
+                    count + place,
+                    storable(unit.script),
+                    unit.kind,
+                    storable(unit.repository),
+                    unit.content,
+                )
+                for place, unit in enumerate(units)
+            ],
+        )
+        self._bell.ring(fingerprint, [unit.id for unit in units])
+
+    def _end_if_done(self, run: str) -> None:
+        """End a run whose units have all ended: as they did."""
+        rows = self._database.rows("SELECT DISTINCT state FROM unit WHERE run = ?", (run,))
+        states = {state for (state,) in rows}
+        if states & {"waiting", RUNNING}:
+            return
+        status = next((state for state in ("failed", "stopped") if state in states), "done")
+        self._database.run(
+            f"UPDATE course SET ended = {self._database.now}, status = ?"  # noqa: S608
+            " WHERE run = ? AND ended IS NULL",
+            (status, run),
+        )
+
+    def _fingerprint(self, run: str) -> str:
+        return self.course(run).fingerprint
+
+    def _courses(self, which: str, *values: object) -> list[HandedOut]:
+        rows = self._database.rows(
+            f"SELECT run, kind, config, fingerprint, content, status FROM course {which}",  # noqa: S608
+            values,
+        )
+        return [HandedOut(*row) for row in rows]
