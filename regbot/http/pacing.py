@@ -257,13 +257,8 @@ class Slots:
         waited: float | None = None
         with self._lock:
             borrowed = thread in self._held
-            if not borrowed:
-                self._waiting += 1
-                try:
-                    if not self._enter():
-                        waited = self._wait(stop)
-                finally:
-                    self._waiting -= 1
+            if not borrowed and not self._enter(self._waiting + 1):
+                waited = self._wait(stop)
             self._held[thread] = self._held.get(thread, 0) + 1
         if waited is not None:
             emit(Delayed(self._host, waited, f"{self._count} requests at once"))
@@ -286,11 +281,11 @@ class Slots:
         with self._lock:
             self._freed.notify_all()
 
-    def _enter(self) -> bool:
-        """Take a slot if there is one, with the lock held."""
+    def _enter(self, wanting: int) -> bool:
+        """Take a slot if there is one, with the lock held; so many threads want one."""
         if self._taken >= self._count:
             return False
-        if self._shared and not self._shared.enter(self._waiting):
+        if self._shared and not self._shared.enter(wanting):
             return False
         self._taken += 1
         return True
@@ -298,9 +293,13 @@ class Slots:
     def _wait(self, stop: Stop) -> float:
         """Take one as soon as it is free, with the lock held; the seconds it took."""
         began = self._world.clock()
-        while not self._enter():
-            stop.check()
-            self._freed.wait(_POLL)
+        self._waiting += 1
+        try:
+            while not self._enter(self._waiting):
+                stop.check()
+                self._freed.wait(_POLL)
+        finally:
+            self._waiting -= 1
         return self._world.clock() - began
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
-from support.httpclient import plain
+from support.httpclient import Web, plain
 from support.limiting import LONG, Member, claims, counting, member, processes, until
 from support.postgres import postgres
 from support.scripted import Said, scripted
 
-from regbot.errors import ScriptTimeout, StorageError
+from regbot.errors import ScriptTimeout, Stopped, StorageError
+from regbot.stopping import Stop
 
 RATE = 20.0
 
@@ -131,3 +133,20 @@ def test_requests_go_on_after_the_database_was_restarted():
         assert registry.most <= 2
         for k, came in enumerate(registry.came):
             assert came - began >= k / RATE - 0.05
+
+
+def test_a_database_that_does_not_answer_holds_up_no_end(database, database_url):
+    """SIGTERM and Ctrl-C end a run that waits for a slot, and the process after it."""
+    with counting() as registry, ExitStack() as ending:
+        alone = ending.enter_context(member(database_url, plain(registry.host)))
+        alone.rows.answer.clear()
+        stop = Stop()
+        exchange = alone.web.transport.bind(stop)
+        with ThreadPoolExecutor(1) as pool:
+            waits = pool.submit(Web(alone.web.transport, exchange).send, registry.host, "/v2/")
+            until(lambda: alone.rows.asked > 0)
+            stop.ask()
+            assert isinstance(waits.exception(), Stopped)
+        ending.close()
+        alone.rows.answer.set()
+        assert registry.came == []

@@ -36,7 +36,8 @@ class Rows(PostgresDatabase):
     """A database by its URL; ``asked`` counts the statements.
 
     ``leased`` is the seconds that were leased for requests to start in, and ``away`` stands
-    for a database that can't be reached, which ``refused`` so many statements.
+    for a database that can't be reached, which ``refused`` so many statements. It answers
+    once it may ``answer``.
     """
 
     def __init__(self, url: str) -> None:
@@ -45,6 +46,8 @@ class Rows(PostgresDatabase):
         self.leased = 0.0
         self.away = False
         self.refused = 0
+        self.answer = threading.Event()
+        self.answer.set()
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         self._count(query, values)
@@ -59,6 +62,7 @@ class Rows(PostgresDatabase):
             self.refused += 1
             raise StorageError("the database is away")
         self.asked += 1
+        self.answer.wait()
         if "RETURNING next" in statement:
             self.leased += values[0]
 
