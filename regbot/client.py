@@ -322,17 +322,17 @@ class Client:
         journal, InvalidValue for a beginning that fits several, UsageError
         for a client with journal=False, and StorageError.
         """
-        from regbot.journal.opening import open_journal
+        from regbot.journal.opening import has_state, open_journal
 
         expect("run_id", run_id, str)
         expect("tags", tags, list, tuple)
         self._require_open()
         if not self._keeps_journal:
             raise UsageError("a client with journal=False has no journal to undo a run from")
-        folder = self._bot.journal_folder
-        if not folder.exists():
-            raise NotFound(f"there is no run {run_id!r}, since there is no journal in {folder}")
-        with open_journal(folder) as journal:
+        state = self._bot.state
+        if not has_state(state):
+            raise NotFound(f"there is no run {run_id!r}, since there is no journal in {state}")
+        with open_journal(state) as journal:
             return self._bot.undo(journal, run_id, tags)
 
     @property

@@ -47,6 +47,16 @@ def database_url(postgres):
         yield url
 
 
+@pytest.fixture(params=["folder", "database"])
+def state(request, tmp_path):
+    """Where a journal can be: a folder that isn't there yet, or a database."""
+    from regbot.journal.place import DatabaseUrl
+
+    if request.param == "folder":
+        return tmp_path / "state"
+    return DatabaseUrl.parse(request.getfixturevalue("database_url"))
+
+
 @pytest.fixture
 def snapshot(snapshot):
     """A text that is kept in a file, see ``support.snapshots``."""

@@ -14,22 +14,22 @@ from regbot.errors import NotFound
 if TYPE_CHECKING:
     from regbot.config.values import Config
     from regbot.journal.journal import Journal
+    from regbot.journal.place import State
 
 T = TypeVar("T")
 
 
 @contextmanager
-def journal_at(state: Path | None) -> Iterator[Journal]:
+def journal_at(state: State | None) -> Iterator[Journal]:
     """A journal; an empty one for the moment where there is none, since looking makes none."""
     from tempfile import TemporaryDirectory
 
-    from regbot.journal.opening import default_state, open_journal
+    from regbot.journal.opening import has_state, open_journal
 
-    folder = state or default_state()
     with ExitStack() as ending:
-        if not folder.exists():
-            folder = Path(ending.enter_context(TemporaryDirectory()))
-        yield ending.enter_context(open_journal(folder))
+        if not has_state(state):
+            state = Path(ending.enter_context(TemporaryDirectory()))
+        yield ending.enter_context(open_journal(state))
 
 
 @contextmanager

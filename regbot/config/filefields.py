@@ -9,7 +9,9 @@ from regbot.config.fields import clean_text_of, require_clean, text_of
 from regbot.config.section import Value
 from regbot.config.shapes import ANY_TEXT, shaped, text
 from regbot.config.template import render
+from regbot.errors import InvalidValue
 from regbot.files import open_regular
+from regbot.journal.place import State, state_of
 from regbot.values import dataclass
 
 _MAX_SCRIPT = 16 * 1024 * 1024
@@ -60,6 +62,18 @@ def own_folder_of(value: Value) -> Path:
     if not text or "\0" in text:
         raise Mistake("the folder's name is empty (name a folder, or leave the key out)")
     return value.reader.folder / Path(text).expanduser()
+
+
+@shaped(ANY_TEXT)
+def own_state_of(value: Value) -> State:
+    """A folder of regbot's own, or the URL of a database. A template may give either."""
+    text = rendered(value).strip()
+    if not text:
+        raise Mistake("it is empty (name a folder or a URL, or leave the key out)")
+    try:
+        return state_of(text, value.reader.folder)
+    except InvalidValue as error:
+        raise Mistake(f"it {error}") from None
 
 
 @shaped(ANY_TEXT)

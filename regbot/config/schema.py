@@ -34,6 +34,7 @@ from regbot.config.fields import (
 from regbot.config.filefields import (
     module_folder_of,
     own_folder_of,
+    own_state_of,
     script_file_of,
     work_folder_of,
 )
@@ -169,9 +170,10 @@ class DefaultsSection(Section):
         "Where images run that must not be deleted, see [images in use](in-use.md).",
     )
     state = Key(
-        own_folder_of,
-        "The folder of the journal and of plans, see [plans and undo](plans.md). Default: the"
-        " system's folder for such data, for example `~/.local/state/regbot`.",
+        own_state_of,
+        "Where the journal and plans are, see [plans and undo](plans.md): a folder, or"
+        " `postgresql://...` for a database that many machines share; a template may give it."
+        " Default: the system's folder for such data, for example `~/.local/state/regbot`.",
     )
     journal_keep = Key(duration_of, "How long the journal and plans are kept.", default="30d")
     readahead = Key(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from regbot.errors import ConfigError, UsageError
 from regbot.http.hosts import ClientSettings, Secret
+from regbot.journal.place import State
 from regbot.notify.settings import Receiver
 from regbot.oci.patterns import Pattern
 from regbot.plan.guard import Guard
@@ -161,7 +162,7 @@ class Config:
     defaults: Script = Script()
     scripts: tuple[Script, ...] = ()
     parallel: int = 1
-    state: Path | None = None
+    state: State | None = None
     journal_keep: float = DEFAULT_JOURNAL_KEEP
     readahead: int = DEFAULT_READAHEAD
     cache: CacheSettings = CacheSettings()

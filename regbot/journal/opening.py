@@ -28,6 +28,12 @@ def default_state() -> Path:
     return platformdirs.user_state_path("regbot", appauthor=False)
 
 
+def has_state(state: State | None) -> bool:
+    """Whether there is something at a state; of a database that is always so."""
+    folder = state or default_state()
+    return isinstance(folder, DatabaseUrl) or folder.exists()
+
+
 def open_journal(
     state: State | None, *, clock: WallClock = time.time, patience: float = PATIENCE
 ) -> Journal:

@@ -47,6 +47,11 @@ State = Path | DatabaseUrl
 """Where regbot keeps what it remembers."""
 
 
-def state_of(text: str) -> State:
-    """A folder, or a database for what looks like a URL. Raises InvalidValue for a wrong one."""
-    return DatabaseUrl.parse(text) if "://" in text else Path(text)
+def state_of(text: str, base: Path = Path()) -> State:
+    """A folder from ``base``, or the database of what looks like a URL.
+
+    Raises InvalidValue for a wrong URL.
+    """
+    if "://" in text:
+        return DatabaseUrl.parse(text)
+    return base / Path(text).expanduser()

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from regbot.errors import StateInUse
 from regbot.files import writing
@@ -27,23 +26,28 @@ _LONGEST = 1 << 16
 
 @contextmanager
 def only_server(
-    folder: Path, config: str = "", *, sleep: Callable[[float], object] = time.sleep
+    state: State, config: str = "", *, sleep: Callable[[float], object] = time.sleep
 ) -> Iterator[None]:
-    """Be the only server with this folder, which is created if necessary.
+    """Be the only server with a folder, which is created if necessary.
+
+    Any number of servers may share a database.
 
     The path of its ``config`` is in the file, for those who ask what the server does.
 
     Raises StateInUse if there is another, and StorageError if the folder can't be written.
     On a file system without locks another one isn't noticed.
     """
-    path = folder / "server.lock"
+    if isinstance(state, DatabaseUrl):
+        yield
+        return
+    path = state / "server.lock"
     with writing(path):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _has_got_it(descriptor, sleep):
             raise StateInUse(
-                f"another regbot server works with the folder {folder} already"
+                f"another regbot server works with the folder {state} already"
                 " (stop that one, or set state to another folder)"
             )
         with writing(path):

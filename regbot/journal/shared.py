@@ -5,17 +5,23 @@ The database has the tables of the history, and some for what is in files of a f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
+from regbot.errors import UsageError
 from regbot.journal.database import Database, Steps
 from regbot.journal.history import STEPS
 from regbot.journal.journal import Journal, WallClock
 from regbot.journal.leases import LEASES, Leases
 from regbot.journal.manifest_table import MANIFESTS, ManifestTable
 from regbot.journal.place import DatabaseUrl
-from regbot.journal.postgres import PostgresDatabase
 from regbot.journal.sightings_table import SIGHTINGS
 
+if TYPE_CHECKING:
+    from regbot.journal.postgres import PostgresDatabase
+
+_INSTALL = "pip install '.[cluster]'"
 SHARED: Steps = ((*MANIFESTS, *SIGHTINGS, *LEASES),)
 """The tables for what is in files of a folder, in versions like those of STEPS."""
 
@@ -33,11 +39,24 @@ def open_leases(url: DatabaseUrl, database: Database, patience: float) -> Leases
 
 
 def open_database(url: DatabaseUrl, patience: float) -> PostgresDatabase:
-    """A connection to a database, whose tables are made if necessary. Raises StorageError."""
+    """A connection to a database, whose tables are made if necessary. Raises as ``connect``."""
+    return connect(url, {"history": STEPS, "shared": SHARED}, patience)
+
+
+def connect(url: DatabaseUrl, parts: Mapping[str, Steps], patience: float) -> PostgresDatabase:
+    """A connection to a database, in which the tables of some parts are brought up to date.
+
+    Raises StorageError, and UsageError where packages are missing.
+    """
+    try:
+        from regbot.journal.postgres import PostgresDatabase
+    except ImportError:
+        text = "a state in PostgreSQL needs packages that are not installed"
+        raise UsageError(f"{text} ({_INSTALL})") from None
     with ExitStack() as ending:
         database = PostgresDatabase(url, patience=patience)
         ending.callback(database.close)
-        database.prepare("history", STEPS)
-        database.prepare("shared", SHARED)
+        for part, steps in parts.items():
+            database.prepare(part, steps)
         ending.pop_all()
     return database

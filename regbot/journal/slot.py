@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regbot.errors import Stopped
 from regbot.events import Emit, Ending
+from regbot.journal.place import State
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.look import Target
@@ -24,11 +24,11 @@ from regbot.values import dataclass
 class JournalSettings:
     """Where journals are kept, and for how long.
 
-    ``folder`` None is the platform's folder for state; ``keep`` is in seconds.
+    ``state`` None is the system's folder for it; ``keep`` is in seconds.
     ``config`` and ``fingerprint`` are what the history tells of a run. ``off``: none is kept.
     """
 
-    folder: Path | None
+    state: State | None
     keep: float
     config: str
     fingerprint: str
@@ -107,7 +107,7 @@ class JournalSlot:
                     raise Stopped("the run has ended, and changes nothing more")
                 settings = self._settings
                 if self._journal is None:
-                    self._journal = open_journal(settings.folder)
+                    self._journal = open_journal(settings.state)
                 if self._own_journal:
                     self._journal.forget(settings.keep)
                 self._run = self._journal.begin_run(

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 from regbot.errors import StorageError
 from regbot.events import Emit, Message
-from regbot.journal.opening import open_journal
+from regbot.journal.opening import has_state, open_journal
+from regbot.journal.place import State
 
 
 class FailingScripts:
-    """The failing scripts of a config, kept in the journal at ``folder``; None keeps nothing.
+    """The failing scripts of a config, kept in the journal of ``state``; None keeps nothing.
 
     Where the journal can't be used, they are known as long as the process runs.
     """
 
-    def __init__(self, folder: Path | None, config: str, emit: Emit) -> None:
-        self._folder = folder
+    def __init__(self, state: State | None, config: str, emit: Emit) -> None:
+        self._state = state
         self._config = config
         self._emit = emit
         self._lock = threading.Lock()
@@ -33,20 +33,20 @@ class FailingScripts:
         return was_failing
 
     def _read(self) -> frozenset[str]:
-        if not (self._folder and self._folder.exists()):
+        if not (self._state and has_state(self._state)):
             return frozenset()
         try:
-            with open_journal(self._folder) as journal:
+            with open_journal(self._state) as journal:
                 return journal.failing(self._config)
         except StorageError as error:
             self._warn("which scripts failed before is not known", error)
             return frozenset()
 
     def _write(self, script: str, *, failing: bool) -> None:
-        if not self._folder:
+        if not self._state:
             return
         try:
-            with open_journal(self._folder) as journal:
+            with open_journal(self._state) as journal:
                 journal.set_failing(self._config, script, failing=failing)
         except StorageError as error:
             self._warn("whether the script fails is not recorded", error)

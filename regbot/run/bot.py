@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from regbot.config.values import Config, Script
@@ -16,6 +15,7 @@ from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, in_run
 from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
 from regbot.journal.naming import new_id
+from regbot.journal.place import State
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
@@ -60,7 +60,7 @@ class Options:
     report or plan. With ``whole``, a script that fails plans nothing. ``start_process``
     gives a script its process. ``timeout`` is in seconds, for all together, and ``grace``
     those to end in once somebody asked to stop. ``journal`` is
-    a folder other than the config's; False leaves no record. ``turns`` are taken together
+    a state other than the config's; False leaves no record. ``turns`` are taken together
     with other bots of the process, and ``stop`` ends them together.
     """
 
@@ -71,7 +71,7 @@ class Options:
     start_process: Callable[[], Process] = start
     timeout: float | None = None
     grace: float = GRACE
-    journal: Path | bool = True
+    journal: State | bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     turns: Turns = field(default_factory=Turns)
     stop: Stop | None = None
@@ -310,11 +310,11 @@ class Bot:
         return scripts.get(name, self.config.defaults)
 
     @property
-    def journal_folder(self) -> Path:
-        """The folder of the journal, which need not be there."""
+    def state(self) -> State:
+        """Where the journal is, or would be."""
         from regbot.journal.opening import default_state
 
-        return self._journal.folder or default_state()
+        return self._journal.state or default_state()
 
     def undo(self, journal: Journal, run: str, tags: Sequence[str]) -> list[Undone]:
         """Put back what a run deleted. Raises the errors of ``journal.undo.undo``."""
@@ -460,9 +460,9 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         overlay=_own_overlay(transport.bind, stop, emit) if options.dry_run else None,
         reading=Reading(config.readahead, cache),
     )
-    own_folder = options.journal if isinstance(options.journal, Path) else None
+    own_state = None if isinstance(options.journal, bool) else options.journal
     journal = JournalSettings(
-        own_folder or config.state,
+        own_state or config.state,
         config.journal_keep,
         config_path,
         config.fingerprint,

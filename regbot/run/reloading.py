@@ -14,7 +14,7 @@ from regbot.run.watch import FileWatch
 from regbot.values import dataclass
 
 _OTHER_STATE = (
-    "{path}: defaults.state names another folder, and a server can't change that"
+    "{path}: defaults.state names another place, and a server can't change that"
     " (start the server anew)"
 )
 

@@ -58,7 +58,7 @@ class ServiceRecord:
                 self._note(run)
 
     def change(self, settings: JournalSettings) -> None:
-        """Go on with these settings, of the same folder."""
+        """Go on with these settings, of the same state."""
         self._settings = settings
 
     def last_due(self, config: Config) -> Mapping[str, datetime]:
@@ -123,18 +123,18 @@ class ServiceRecord:
 
 @contextmanager
 def service_record(settings: JournalSettings, emit: Emit) -> Iterator[ServiceRecord]:
-    """The record of the only server with its folder of state.
+    """The record of the only server with its state; several may share a database.
 
-    Raises StateInUse if there is another server with it. Where the folder can't be
+    Raises StateInUse if there is another server with a folder. Where the state can't be
     written, a server goes on without a record.
     """
-    folder = settings.folder or default_state()
+    state = settings.state or default_state()
     with ExitStack() as ending:
         journal = None
         if not settings.off:
             try:
-                ending.enter_context(only_server(folder, settings.config))
-                journal = ending.enter_context(open_journal(folder))
+                ending.enter_context(only_server(state, settings.config))
+                journal = ending.enter_context(open_journal(state))
             except StateInUse:
                 raise
             except StorageError as error:

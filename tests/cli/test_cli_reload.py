@@ -119,7 +119,7 @@ def test_a_config_with_mistakes_is_refused_with_all_of_them(start, tmp_path):
     server.until("new config refused: ", "has neither schedule nor interval")
     path.write_text(config({"name": "a"}, state="elsewhere"))
     server.hang_up()
-    server.until("new config refused: ", "state names another folder")
+    server.until("new config refused: ", "state names another place")
     path.unlink()
     server.hang_up()
     server.until("new config refused: ", "there is no such file")

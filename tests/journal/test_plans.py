@@ -29,8 +29,8 @@ def clock():
 
 
 @pytest.fixture
-def journal(tmp_path, clock):
-    with open_journal(tmp_path, clock=clock) as journal:
+def journal(state, clock):
+    with open_journal(state, clock=clock) as journal:
         yield journal
 
 
@@ -68,12 +68,12 @@ def test_a_plan_waits_is_approved_and_is_applied_once(journal):
             change(plan)
 
 
-def test_of_many_that_apply_a_plan_at_once_one_does(tmp_path):
-    with open_journal(tmp_path, clock=Clock()) as journal:
+def test_of_many_that_apply_a_plan_at_once_one_does(state):
+    with open_journal(state, clock=Clock()) as journal:
         plan = keep(journal)
 
     def begin(_number):
-        with open_journal(tmp_path, clock=Clock(), patience=60) as journal:
+        with open_journal(state, clock=Clock(), patience=60) as journal:
             try:
                 journal.end_plan(journal.begin_plan(plan), "applied")
             except Conflict:
@@ -141,8 +141,7 @@ def test_a_plan_that_is_gone_is_not_there(journal):
 
 def test_a_plan_with_a_state_of_no_meaning_is_damaged(tmp_path, journal):
     keep(journal)
-    with closing(sqlite3.connect(tmp_path / "history.sqlite")) as other, other:
-        other.execute("UPDATE plan SET state = 'odd'")
+    journal._database.run("UPDATE plan SET state = 'odd'")
     with pytest.raises(StorageError, match="is damaged"):
         journal.plans()
 

@@ -47,8 +47,8 @@ def deleted(journal, *references, status="done", run_id="", was_gone=False):
     return run.id
 
 
-def test_a_run_leaves_its_report_and_its_log(tmp_path):
-    with open_journal(tmp_path) as journal:
+def test_a_run_leaves_its_report_and_its_log(state):
+    with open_journal(state) as journal:
         run = journal.begin_script(NIGHTLY)
         assert journal.pages.of(run.id) == RunPage()
         page = RunPage("<!DOCTYPE html>\n<p>käse \udcff", LINES)
@@ -57,8 +57,8 @@ def test_a_run_leaves_its_report_and_its_log(tmp_path):
         assert journal.pages.of("20000101-000000-0000") == RunPage()
 
 
-def test_a_report_that_is_too_large_is_not_kept_but_the_log_is(tmp_path):
-    with open_journal(tmp_path) as journal:
+def test_a_report_that_is_too_large_is_not_kept_but_the_log_is(state):
+    with open_journal(state) as journal:
         run = journal.begin_script(NIGHTLY)
         huge = Random(1).randbytes(6 * 1024 * 1024).hex()
         journal.pages.keep(run.id, RunPage(huge, LINES))
@@ -92,8 +92,8 @@ def test_a_damaged_page_is_told_as_damage(tmp_path):
             journal.pages.of(run.id)
 
 
-def test_a_run_of_a_script_is_found_by_its_id(tmp_path):
-    with open_journal(tmp_path) as journal:
+def test_a_run_of_a_script_is_found_by_its_id(state):
+    with open_journal(state) as journal:
         with pytest.raises(NotFound):
             journal.script_run("20000101-000000-0000")
         run = journal.begin_script(NIGHTLY)
@@ -102,8 +102,8 @@ def test_a_run_of_a_script_is_found_by_its_id(tmp_path):
             journal.script_run(run.id[:8])
 
 
-def test_the_newest_runs_of_one_script_of_a_config(tmp_path):
-    with open_journal(tmp_path) as journal:
+def test_the_newest_runs_of_one_script_of_a_config(state):
+    with open_journal(state) as journal:
         assert journal.script_runs_of("/regbot.yml", "nightly", 3) == []
         for number in range(5):
             journal.begin_script(ScriptRun(*_nightly_at(NOW + number)))
@@ -113,9 +113,9 @@ def test_the_newest_runs_of_one_script_of_a_config(tmp_path):
         assert [run.started - NOW for run in runs] == [4, 3, 2]
 
 
-def test_deletes_are_counted_by_repository_and_day(tmp_path):
+def test_deletes_are_counted_by_repository_and_day(state):
     clock = Clock()
-    with open_journal(tmp_path, clock=clock) as journal:
+    with open_journal(state, clock=clock) as journal:
         assert journal.pages.repository_days() == []
         deleted(journal, f"{APP}:a", f"{APP}:b", f"{API}:a")
         clock.now += 1
@@ -132,19 +132,19 @@ def test_deletes_are_counted_by_repository_and_day(tmp_path):
     assert days[APP, second] == RepositoryDay(APP, second, 1, None, None, next_run)
 
 
-def test_a_manifest_counts_by_the_tags_that_go_with_it(tmp_path):
+def test_a_manifest_counts_by_the_tags_that_go_with_it(state):
     digest = Digest.parse(f"sha256:{'a' * 64}")
     manifest = DeleteManifest(Reference.parse(f"{APP}@{digest}"), digest)
-    with open_journal(tmp_path) as journal:
+    with open_journal(state) as journal:
         run = journal.begin_run(kind="once", config="", fingerprint="")
         for tags in ((), (Tag("a"), Tag("b"))):
             end(run, note(run, "nightly", manifest, Saved(digest, (), tags)), "done")
         assert [item.deleted for item in journal.pages.repository_days()] == [3]
 
 
-def test_what_stays_is_that_of_the_last_run_and_bytes_add_up(tmp_path):
+def test_what_stays_is_that_of_the_last_run_and_bytes_add_up(state):
     clock = Clock()
-    with open_journal(tmp_path, clock=clock) as journal:
+    with open_journal(state, clock=clock) as journal:
         for kept, freeable in ((7, 100), (5, 20), (None, 3)):
             run = journal.begin_script(NIGHTLY)
             deleted(journal, f"{APP}:{kept}", run_id=run.id)
@@ -160,9 +160,9 @@ def test_what_stays_is_that_of_the_last_run_and_bytes_add_up(tmp_path):
         assert journal.pages.repository_days() == []
 
 
-def test_a_layout_folder_is_the_same_by_its_relative_name(tmp_path, monkeypatch):
+def test_a_layout_folder_is_the_same_by_its_relative_name(tmp_path, monkeypatch, state):
     monkeypatch.chdir(tmp_path)
-    with open_journal(tmp_path / "state") as journal:
+    with open_journal(state) as journal:
         run = journal.begin_script(NIGHTLY)
         deleted(journal, "ocidir://images:old", run_id=run.id)
         journal.pages.keep(run.id, RunPage(), [Remainder("ocidir://images", 4, 0)])
@@ -170,8 +170,8 @@ def test_a_layout_folder_is_the_same_by_its_relative_name(tmp_path, monkeypatch)
     assert (item.repository, item.kept) == (f"ocidir://{tmp_path}/images", 4)
 
 
-def test_what_one_run_deleted(tmp_path):
-    with open_journal(tmp_path, clock=lambda: NOW) as journal:
+def test_what_one_run_deleted(state):
+    with open_journal(state, clock=lambda: NOW) as journal:
         run = deleted(journal, f"{APP}:a", f"{APP}:b", f"{API}:a")
         deleted(journal, f"{APP}:c")
         items = journal.pages.deleted_by(run)

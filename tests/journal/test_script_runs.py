@@ -38,8 +38,8 @@ def test_a_run_whose_process_is_gone_is_interrupted(tmp_path):
         assert [run.status for run in other.script_runs()] == ["interrupted"]
 
 
-def test_the_newest_500_runs_of_a_script_are_kept(tmp_path):
-    with open_journal(tmp_path) as journal:
+def test_the_newest_500_runs_of_a_script_are_kept(state):
+    with open_journal(state) as journal:
         journal.begin_script(replace(NIGHTLY, script="rare", started=NOW - 9999))
         for number in range(502):
             journal.end_script(journal.begin_script(replace(NIGHTLY, started=NOW + number)))
@@ -50,8 +50,8 @@ def test_the_newest_500_runs_of_a_script_are_kept(tmp_path):
     assert [run.script for run in runs[500:]] == ["rare"]
 
 
-def test_old_runs_are_forgotten_but_not_one_that_goes_on(tmp_path):
-    with open_journal(tmp_path, clock=lambda: NOW) as journal:
+def test_old_runs_are_forgotten_but_not_one_that_goes_on(state):
+    with open_journal(state, clock=lambda: NOW) as journal:
         old = journal.begin_script(replace(NIGHTLY, started=NOW - 100))
         journal.end_script(replace(old, status="done"))
         going = journal.begin_script(replace(NIGHTLY, script="long", started=NOW - 100))
@@ -60,8 +60,8 @@ def test_old_runs_are_forgotten_but_not_one_that_goes_on(tmp_path):
         assert [run.id for run in journal.script_runs()] == [new.id, going.id]
 
 
-def test_the_last_due_time_is_that_of_a_config_and_a_schedule(tmp_path):
-    with open_journal(tmp_path) as journal:
+def test_the_last_due_time_is_that_of_a_config_and_a_schedule(state):
+    with open_journal(state) as journal:
         assert journal.last_due("/regbot.yml") == {}
         for run in (
             replace(NIGHTLY, due=NOW - 86400),
@@ -77,8 +77,8 @@ def test_the_last_due_time_is_that_of_a_config_and_a_schedule(tmp_path):
         }
 
 
-def test_a_text_that_is_no_utf8_can_be_kept(tmp_path):
-    with open_journal(tmp_path) as journal:
+def test_a_text_that_is_no_utf8_can_be_kept(state):
+    with open_journal(state) as journal:
         run = journal.begin_script(replace(NIGHTLY, script="a\udcff"))
         journal.end_script(replace(run, status="failed", error="\udcff"))
         (kept,) = journal.script_runs()

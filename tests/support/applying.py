@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regbot.journal.opening import open_journal
+from regbot.journal.opening import has_state, open_journal
+from regbot.journal.place import DatabaseUrl, State
 from regbot.journal.records import ActionRecord
 from support.command import REGBOT, environment, regbot
 from support.images import make_image
@@ -30,18 +31,22 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """One config over one registry. Scripts find their repository in ``app``."""
+    """One config over one registry. Scripts find their repository in ``app``.
+
+    Its state is in a folder, or in the database with the URL ``database``.
+    """
 
     folder: Path
     registry: TestRegistry
+    database: str = ""
 
     @property
     def app(self) -> str:
         return f"{self.registry.host}/{APP}"
 
     @property
-    def state(self) -> Path:
-        return self.folder / "state"
+    def state(self) -> State:
+        return DatabaseUrl.parse(self.database) if self.database else self.folder / "state"
 
     @property
     def plan_file(self) -> Path:
@@ -63,13 +68,20 @@ class Bot:
         hosts = {entry["registry"]: entry for entry in (anonymous, *creds)}
         config = {
             "creds": list(hosts.values()),
-            "defaults": {"timeout": "60s", "workDir": ".", "state": "state", **defaults},
+            "defaults": {"timeout": "60s", "workDir": ".", "state": self._state(), **defaults},
             "scripts": [
                 {"name": name, **own, "script": given + own["script"]}
                 for name, own in scripts.items()
             ],
         }
         (self.folder / "bot.yml").write_text(json.dumps(config))
+
+    def _state(self) -> str:
+        """How the config names the state; the password is in a file."""
+        if not self.database:
+            return "state"
+        (self.folder / "database").write_text(self.database)
+        return '{{file "database"}}'
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command over the config; nothing but one line is ever said of wrong input."""
@@ -125,7 +137,7 @@ class Bot:
 
     def journalled(self) -> dict[str, list[ActionRecord]]:
         """The actions of every run by its id, the newest run first."""
-        if not self.state.exists():
+        if not has_state(self.state):
             return {}
         with open_journal(self.state) as journal:
             return {run.id: journal.actions(run.id) for run in journal.runs()}
@@ -148,10 +160,10 @@ class Bot:
 
 
 @contextmanager
-def bot_in(folder: Path, *quirks: Any, **switches: Any) -> Iterator[Bot]:
+def bot_in(folder: Path, *quirks: Any, database: str = "", **switches: Any) -> Iterator[Bot]:
     """A bot over a registry of its own."""
     with TestRegistry(*quirks, **switches) as registry:
-        yield Bot(folder, registry)
+        yield Bot(folder, registry, database)
 
 
 def index_of(*platforms: str, **how: Any) -> dict[str, Any]:

@@ -233,7 +233,7 @@ class Lab:
     def undo(self, run: str, trouble: Trouble = NO_TROUBLE) -> None:
         """Put back what a run deleted."""
         before = self.facts
-        with open_journal(self._settings.folder) as journal:
+        with open_journal(self._settings.state) as journal:
             deletes = [
                 action
                 for action in journal.actions(run)

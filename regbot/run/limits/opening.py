@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from regbot.journal.opening import PATIENCE
 from regbot.journal.place import DatabaseUrl, State
 
 if TYPE_CHECKING:
     from regbot.journal.database import Database
     from regbot.run.limits.sharing import SharedLimits
-
-_PATIENCE = 5.0
-"""Seconds to wait for another process that is writing."""
 
 
 def open_limits(state: State | None) -> SharedLimits | None:
@@ -27,14 +25,8 @@ def open_limits(state: State | None) -> SharedLimits | None:
 
 
 def _connect(url: DatabaseUrl) -> Database:
-    """The database with the tables of the limits. Raises StorageError."""
-    from regbot.journal.postgres import PostgresDatabase
+    """The database with the tables of the limits. Raises as ``connect``."""
+    from regbot.journal.shared import connect
     from regbot.run.limits.table import STEPS
 
-    database = PostgresDatabase(url, patience=_PATIENCE)
-    try:
-        database.prepare("limits", STEPS)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    return connect(url, {"limits": STEPS}, PATIENCE)
