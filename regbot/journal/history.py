@@ -55,7 +55,8 @@ STEPS: Steps = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES, FAILING, _WAS_GONE)
 """The versions of the tables. One of any of them is taken over, so none is ever changed:
 what is new is a step at the end."""
 _ACTION = (
-    "action.id, run, at, script, verb, reference, digest, reason, status, detail, tags, missing"
+    "action.id, run, at, script, verb, reference, digest, reason, status, detail, tags, missing,"
+    " was_gone"
 )
 _RUN = "id, kind, config, fingerprint, started, ended, status"
 _SILENT_SINCE = (
@@ -231,7 +232,8 @@ class History:
         return SavedManifest(self._digest(digest), media_type)
 
     def _action(self, row: tuple[Any, ...], saved: tuple[SavedManifest, ...]) -> ActionRecord:
-        entry, run, at, script, verb, reference, digest, reason, status, detail, tags, missing = row
+        entry, run, at, script, verb, reference, digest, reason, status, *others = row
+        detail, tags, missing, was_gone = others
         return ActionRecord(
             id=entry,
             run=run,
@@ -246,6 +248,7 @@ class History:
             tags=tuple(self._tag(text) for text in tags.split()),
             manifests=saved,
             missing=tuple(self._digest(text) for text in missing.split()),
+            was_gone=bool(was_gone),
         )
 
     def _digest(self, text: str) -> Digest:

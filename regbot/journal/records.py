@@ -129,7 +129,8 @@ class ActionRecord:
     """An action of a run. ``at`` is when it began, in seconds since 1970.
 
     ``tags`` are the tags it deleted, ``manifests`` the manifests to put back, in this
-    order, and ``missing`` those that no longer existed when it began.
+    order, and ``missing`` those that no longer existed when it began. ``was_gone``: a delete
+    found nothing to take.
     """
 
     id: int
@@ -145,6 +146,7 @@ class ActionRecord:
     tags: tuple[Tag, ...] = ()
     manifests: tuple[SavedManifest, ...] = ()
     missing: tuple[Digest, ...] = ()
+    was_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from regbot.config.values import Script
 from regbot.events import Message, in_run
+from regbot.journal.records import ActionRecord
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import DeleteTag
@@ -21,6 +22,7 @@ from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.outcomeentries import reference_of
 from regbot.plan.parting import parts_of
 from regbot.plan.session import Session
+from regbot.run.again import with_earlier
 from regbot.run.job import run_whole
 from regbot.run.piece import (
     carry_out_for,
@@ -47,13 +49,16 @@ def do_unit(
     *,
     parts: Sequence[UnitResult] = (),
     before: Sequence[Outcome] = (),
+    earlier: Sequence[ActionRecord] = (),
 ) -> UnitResult:
     """Do a unit to its end. Never raises.
 
     ``services`` have the run's journal; outcomes and plans are the unit's own. Of the
     script's timeout each unit has all. ``judge`` has as ``parts`` what became of the other
     units of its script, in order, and in a dry run as ``before`` the outcomes of the
-    scripts before it, as ``run.unit.finished`` gives them.
+    scripts before it, as ``run.unit.finished`` gives them. ``earlier`` are the entries that
+    the journal has of the run, where an attempt at the unit was broken off: its outcomes say
+    what was done in all.
     """
     began = time.monotonic()
     script = script_of(unit.script)
@@ -97,7 +102,7 @@ def do_unit(
         status=status,
         error=error,
         guarded=guarded,
-        outcomes=work.services.outcomes.all,
+        outcomes=with_earlier(unit, work.services.outcomes.all, earlier),
         kept=work.services.outcomes.kept,
         seconds=time.monotonic() - began,
     )
