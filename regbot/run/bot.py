@@ -31,7 +31,6 @@ from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
 from regbot.run.services import Services
 from regbot.run.unit import Course, Unit, UnitResult
-from regbot.run.unitwork import do_unit
 from regbot.stopping import GRACE, Attempt, Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
@@ -170,6 +169,8 @@ class Bot:
 
         ``kind`` is that of the run; ``parts`` and ``before`` are as in run.unitwork.do_unit.
         """
+        from regbot.run.unitwork import do_unit
+
         emit = in_run(self._services.emit, unit.run, unit.script)
         slot = JournalSlot(self._journal, kind, journal, run_id=unit.run, attempt=attempt)
         answers = self._answers(emit) if self.config.in_use.sources else None

@@ -14,6 +14,7 @@ from support.command import REGBOT, environment
 LIBRARIES = {
     *("certifi", "croniter", "httptools", "jinja2", "platformdirs", "requests"),
     *("rich", "semver", "sqlite3", "ssl", "urllib3", "zoneinfo", "zstandard"),
+    *("procrastinate", "psycopg"),
 }
 ROOMS = {
     *("regbot.http.connections", "regbot.http.tls"),
@@ -22,6 +23,8 @@ ROOMS = {
     *("regbot.report.build", "regbot.report.terminal", "regbot.store.ocidir"),
     *("regbot.config.jsonschema", "regbot.proposal.look", "regbot.proposal.pages"),
     *("regbot.lua.hints", "regbot.store.remote"),
+    *("regbot.journal.shared", "regbot.run.cluster.cluster", "regbot.run.limits.sharing"),
+    *("regbot.run.unitwork", "regbot.plan.outcomeentries"),
 }
 """What a script that calls nothing has no use for."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regbot.journal.opening import PATIENCE
 from regbot.journal.place import DatabaseUrl, State
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ def open_limits(state: State | None) -> SharedLimits | None:
 
 def _connect(url: DatabaseUrl) -> Database:
     """The database with the tables of the limits. Raises as ``connect``."""
+    from regbot.journal.opening import PATIENCE
     from regbot.journal.shared import connect
     from regbot.run.limits.table import STEPS
 
