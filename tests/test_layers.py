@@ -136,6 +136,7 @@ UNCALLED: dict[str, str] = {
     "take_over": "the command that copies a state is to call it",
     "run_in": "once --cluster is to call it",
     "open_worker": "regbot worker is to call it",
+    "SharedTurns": "the workers of many machines are to take them",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
     "format_commands": "click calls it",

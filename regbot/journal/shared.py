@@ -17,12 +17,13 @@ from regbot.journal.leases import LEASES, Leases
 from regbot.journal.manifest_table import MANIFESTS, ManifestTable
 from regbot.journal.place import DatabaseUrl
 from regbot.journal.sightings_table import SIGHTINGS
+from regbot.journal.turns import TURNS
 
 if TYPE_CHECKING:
     from regbot.journal.postgres import PostgresDatabase
 
 _INSTALL = "pip install '.[cluster]'"
-SHARED: Steps = ((*MANIFESTS, *SIGHTINGS, *LEASES),)
+SHARED: Steps = ((*MANIFESTS, *SIGHTINGS, *LEASES, *TURNS),)
 """The tables for what is in files of a folder, in versions like those of STEPS."""
 
 

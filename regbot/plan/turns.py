@@ -30,7 +30,7 @@ Hurry = Callable[[], None]
 _LOOK_FOR_STOP = 0.2
 
 
-def _in_no_hurry() -> None:
+def in_no_hurry() -> None:
     """Who has a turn for one call alone gives it back as soon as can be."""
 
 
@@ -66,7 +66,7 @@ class Turns:
 
     @contextmanager
     def at(
-        self, repository: Reference, change: Change, stop: Stop, hurry: Hurry = _in_no_hurry
+        self, repository: Reference, change: Change, stop: Stop, hurry: Hurry = in_no_hurry
     ) -> Iterator[None]:
         """The turn for a change; waits for it until ``stop``. Raises Stopped and ScriptTimeout.
 
