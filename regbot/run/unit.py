@@ -5,6 +5,10 @@ lists the repositories, and one for each works there. Where its guard is to judg
 anything is changed, these make a dry run, ``judge`` judges what all of them planned, and
 ``apply`` units carry that out. Nothing here does anything or waits: who has the units
 says which have ended, and is told which are next.
+
+What one process does in memory is known here by what units hand on, and no more. In a dry
+run no unit sees what another one plans, as scripts that run at once may not see it either;
+guards count it all the same. Each unit has all of its script's timeout.
 """
 
 from __future__ import annotations

@@ -206,6 +206,14 @@ def test_units_come_to_what_one_process_comes_to(script, guard, fault, dry_run):
     assert apart == alone
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_plan_of_units_lacks_what_failed_as_that_of_one_process_does(script, fault):
+    text = config(SCRIPTS[script])
+    alone, apart = both_ways(text, dry_run=True, whole=True, fault=FAULTS[fault], seed=len(fault))
+    assert apart == alone
+
+
 TWICE = config(
     LISTED + RULES + "    guard: {keepAtLeast: 2}\n",
     LISTED + RULES.replace("3", "1") + "    guard: {keepAtLeast: 2}\n",
@@ -222,6 +230,30 @@ def test_in_a_dry_run_a_guard_counts_what_the_scripts_before_take(seed):
     assert {outcome.status for outcome in first.outcomes} == {"planned"}
     assert second.result.guarded
     assert {outcome.status for outcome in second.outcomes} == {"skipped"}
+
+
+class Meddled(Units):
+    """Somebody deletes a tag that stays, right before what was judged is done."""
+
+    def __init__(self, place):
+        super().__init__(Course("run", place.config.scripts), place.config, place.services)
+        self._meddled_with = place.registry.content.repository("team/b")
+
+    def done(self, unit):
+        if unit.kind == "apply":
+            self._meddled_with.delete_tag("new0")
+        return super().done(unit)
+
+
+def test_a_guard_counts_again_before_what_it_judged_is_done():
+    text = config(LISTED + RULES + "    guard: {keepAtLeast: 3}\n")
+    with TestRegistry(DISTRIBUTION_3) as registry, Client(registry.host) as client:
+        units = Meddled(Place(registry, client, text, dry_run=False))
+        (finished,) = units.run().values()
+        assert (finished.result.status, finished.result.guarded) == ("failed", True)
+        assert "team/b would keep 2 tags, 1 too few" in finished.result.error
+        assert len(registry.tags("team/b")) == len(NEW) + len(OLD) - 1
+        assert len(registry.tags("team/a")) == len(registry.tags("team/c")) == 3
 
 
 @pytest.mark.parametrize("script", ["rules", "copies at repositories", "a script of its own"])
