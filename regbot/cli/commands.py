@@ -10,6 +10,7 @@ import click
 
 from regbot.cli.approve import approve
 from regbot.cli.check import check
+from regbot.cli.cluster import cancel, units, worker
 from regbot.cli.group import Commands
 from regbot.cli.history import history, undo
 from regbot.cli.in_use import in_use
@@ -29,6 +30,7 @@ from regbot.version import __version__
 
 _SECTIONS = {
     "Run scripts": (once, run, server, schedule),
+    "Share runs among machines": (worker, units, cancel),
     "Plan and undo": (plan, show_plan, apply, approve, history, undo),
     "Check and test": (check, test, in_use, notify),
     "Write": (init, record, schema, lua_api),

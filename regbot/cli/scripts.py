@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from regbot.cli.cluster import cluster_option
 from regbot.cli.ending import grace_option
 from regbot.cli.group import EXIT_CODES
 from regbot.cli.listening import Listening, listen_option
@@ -31,6 +32,7 @@ from regbot.lua.processes import started_ahead
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
     from regbot.config.values import Config
+    from regbot.run.bot import Bot, Ended
     from regbot.serve.address import Address
 
 _LARGEST_SCRIPT = 16 * 1024 * 1024
@@ -41,6 +43,7 @@ _LARGEST_SCRIPT = 16 * 1024 * 1024
 @only_option
 @dry_run_option
 @report_option
+@cluster_option
 @click.option(
     "--profile", "with_profile", is_flag=True, help="Show on standard error what took the time."
 )
@@ -52,6 +55,7 @@ def once(
     reports: tuple[Path, ...],
     *,
     dry_run: bool,
+    in_cluster: bool,
     with_profile: bool,
 ) -> int:
     """Run every enabled script once.
@@ -60,6 +64,7 @@ def once(
     regbot once --dry-run            # change nothing, list what would be done
     regbot once --only nightly       # run this script alone
     regbot once --report done.html   # and write a page on what was done
+    regbot once --cluster            # have the workers of a cluster do it
 
     The last line says what was changed, and how to undo it.
 
@@ -81,10 +86,17 @@ def once(
             live=True,
             notify=True,
         ) as bot:
-            ended = bot.run_once()
+            ended = _in_cluster(bot) if in_cluster else bot.run_once()
             write_reports(bot, "once", ended, reports)
             show_end(bot, ended, settings, table=rows_of(bot) if dry_run else None)
     return EXIT_CODES[ended.status]
+
+
+def _in_cluster(bot: Bot) -> Ended:
+    from regbot.run.cluster.opening import open_cluster
+
+    with open_cluster(bot.config, bot.config_path, "--cluster") as cluster:
+        return bot.run_in(cluster)
 
 
 @click.command()

@@ -183,7 +183,7 @@ class PostgresDatabase:
         return int(rows[0][0]) if rows else 0
 
     def _make_versions(self) -> None:
-        if not self.rows("SELECT to_regnamespace(?)", (_SCHEMA,))[0][0]:
+        if not self.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", (_SCHEMA,)):
             self.run(f"CREATE SCHEMA {_SCHEMA}")
         self.run("CREATE TABLE IF NOT EXISTS version (part TEXT PRIMARY KEY, step BIGINT NOT NULL)")
 

@@ -34,6 +34,7 @@ COMMANDS = {
     ("docs/performance.md", "REGBOT_PEER="): "takes minutes, and needs the Go program",
     ("docs/performance.md", "REGISTRY="): "takes minutes, and needs another registry",
     ("docs/performance.md", "export REGBOT_PEER="): "takes minutes, and needs the Go program",
+    ("docs/cluster.md", "regbot"): "needs PostgreSQL; tests/cluster/test_cli_cluster.py",
     ("docs/notifications.md", "regbot notify"): "needs the receivers; tests/cli/test_cli_notify.py",
     ("docs/cookbook.md", "regbot run examples/tags-of-digest.lua"): (
         "the digest is the reader's; tests/real/test_real_cookbook.py runs it"

@@ -29,7 +29,7 @@ from regbot.run.cluster.units import STEPS, HandedOut, NewUnit, Taken, Units
 from regbot.run.cluster.worker import Done, Times, Work, Worker
 from regbot.stopping import Attempt, Stop
 
-CONFIG = "sha256:1234"
+CONFIG = f"sha256:{64 * 'a'}"
 LEASE = 3.0
 TIMES = Times(look=0.3, second_attempt=0.2, longest=1.0, margin=0.5, lost_call=1.0)
 _TRACE = (("CREATE TABLE trace (unit TEXT, attempt INTEGER, what TEXT, worker TEXT)",),)

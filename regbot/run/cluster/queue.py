@@ -70,7 +70,7 @@ class Queue:
         jobs = [
             Job(
                 id=None,
-                queue=fingerprint,
+                queue=_name_of(fingerprint),
                 lock=None,
                 queueing_lock=unit,
                 task_name=_TASK,
@@ -86,7 +86,9 @@ class Queue:
             try:
                 self._app.job_manager.batch_defer_jobs(jobs, connection=connection)
             except ConnectorException as error:
-                raise StorageError(f"can't put units in the queue of {self._url}") from error
+                raise StorageError(
+                    f"can't put units in the queue of {self._url}: {_why(error)}"
+                ) from error
 
     def missing(self, waiting_for: float) -> Mapping[str, str]:
         """The units that waited so many seconds with no call to them, and their config."""
@@ -110,11 +112,12 @@ class Queue:
         try:
             asyncio.run(self._work(fingerprint, do, threads, concurrency, stop))
         except ConnectorException as error:
-            raise StorageError(f"can't use the queue of {self._url}") from error
+            raise StorageError(f"can't use the queue of {self._url}: {_why(error)}") from error
 
     async def _work(
         self, fingerprint: str, do: Do, threads: Executor, concurrency: int, stop: Stop
     ) -> None:
+        queue = _name_of(fingerprint)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, _context: None)
         connector = procrastinate.PsycopgConnector(
@@ -125,14 +128,14 @@ class Queue:
         )
         app = procrastinate.App(connector=connector)
 
-        @app.task(name=_TASK, queue=fingerprint)
+        @app.task(name=_TASK, queue=queue)
         async def _unit(unit: str) -> None:
             await loop.run_in_executor(threads, do, unit)
 
         async with app.open_async():
             working = asyncio.create_task(
                 app.run_worker_async(
-                    queues=[fingerprint],
+                    queues=[queue],
                     concurrency=concurrency,
                     delete_jobs="always",
                     install_signal_handlers=False,
@@ -142,14 +145,14 @@ class Queue:
                     shutdown_graceful_timeout=_TO_CANCEL,
                 )
             )
-            tidying = asyncio.create_task(_tidy(app, fingerprint))
+            tidying = asyncio.create_task(_tidy(app, queue))
             while not stop.asked and not working.done():
                 await asyncio.wait([working], timeout=_LOOKED_EVERY)
             for task in (working, tidying):
                 task.cancel()
             await asyncio.wait([working, tidying])
             if not working.cancelled() and (error := working.exception()):
-                raise StorageError(f"can't use the queue of {self._url}") from error
+                raise StorageError(f"can't use the queue of {self._url}: {_why(error)}") from error
 
     def _later(self, seconds: float) -> datetime:
         """A time by the database's clock."""
@@ -157,18 +160,30 @@ class Queue:
         return datetime.fromtimestamp(now, UTC) + timedelta(seconds=seconds)
 
     def _has_tables(self) -> bool:
-        return self._database.rows("SELECT to_regclass('procrastinate_jobs')") != [(None,)]
+        query = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
+        return bool(self._database.rows(query, ("procrastinate_jobs",)))
 
 
-async def _tidy(app: procrastinate.App, fingerprint: str) -> None:
+async def _tidy(app: procrastinate.App, queue: str) -> None:
     """Remove what workers that are gone left; their units are given out again by themselves."""
     while True:
         with suppress(ConnectorException):
             for job in await app.job_manager.get_stalled_jobs(
-                queue=fingerprint, seconds_since_heartbeat=_DEAD_AFTER
+                queue=queue, seconds_since_heartbeat=_DEAD_AFTER
             ):
                 await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
         await asyncio.sleep(_DEAD_AFTER / 2)
+
+
+def _name_of(fingerprint: str) -> str:
+    """The queue for a config; PostgreSQL has room for 40 characters of a name."""
+    return fingerprint[-32:]
+
+
+def _why(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    lines = str(error.__cause__ or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _silence() -> None:
