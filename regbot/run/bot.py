@@ -176,8 +176,8 @@ class Bot:
         answers = self._answers(emit) if self.config.in_use.sources else None
         services = replace(self._services, emit=emit, journal=slot, answers=answers)
         stop = self.stop.for_attempt(attempt)
-        earlier = journal.actions(unit.run) if attempt.number > 1 else ()
         try:
+            earlier = journal.actions(unit.run) if attempt.number > 1 else ()
             return do_unit(
                 unit, self.script, services, stop, parts=parts, before=before, earlier=earlier
             )

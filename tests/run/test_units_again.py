@@ -1,5 +1,6 @@
 """A unit that was broken off and is done again: the same registry, and what was done in all."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -17,10 +18,11 @@ from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 from regbot.plan.carrying import Planned
 from regbot.plan.outcome import Outcomes
+from regbot.run.bot import Bot
 from regbot.run.services import Services
 from regbot.run.unit import Unit
 from regbot.run.unitwork import do_unit
-from regbot.stopping import Stop
+from regbot.stopping import Attempt, Stop
 
 SCRIPTS = """
 scripts:
@@ -73,8 +75,8 @@ class Lab:
         kind = "script" if script == "alone" else "repository"
         return Unit("u", "run", script, kind, "" if script == "alone" else where)
 
-    def attempt(self, unit, stop):
-        services = Services(
+    def services(self):
+        return Services(
             bind=self._client.bound,
             emit=ignore,
             outcomes=Outcomes(),
@@ -84,12 +86,13 @@ class Lab:
             journal=self._slot,
         )
 
+    def attempt(self, unit, stop):
         def script_of(name):
             return self.config.only([name]).scripts[0] if name else self.config.defaults
 
         runs = [run.id for run in self.journal.runs()]
         earlier = self.journal.actions("run") if runs else []
-        return do_unit(unit, script_of, services, stop, earlier=earlier)
+        return do_unit(unit, script_of, self.services(), stop, earlier=earlier)
 
 
 @pytest.fixture(params=[DISTRIBUTION_3, DISTRIBUTION_2], ids=["by name", "by placeholder"])
@@ -145,3 +148,13 @@ def test_what_was_begun_and_then_not_asked_for_is_not_said_to_be_done(lab):
     again = lab.attempt(unit, Stop())
     assert {outcome.status for outcome in again.outcomes} == {"stopped"}
     assert {"not known" in outcome.detail for outcome in again.outcomes} == {True}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_attempt_that_is_not_the_first_asks_the_journal(lab, number):
+    unit = lab.unit("rules")
+    lab.attempt(unit, Stop())
+    bot = Bot(lab.config, lab.services(), Stop(), JournalSettings(None, 3600.0, "", ""))
+    attempt = Attempt("u", number, lambda: math.inf)
+    result = bot.do_unit(unit, "once", lab.journal, attempt, (), ())
+    assert len(result.outcomes) == (0 if number == 1 else len(OLD))
