@@ -134,7 +134,6 @@ UNCALLED: dict[str, str] = {
     "blob_put": "of the library",
     "retention_decide": "of the library",
     "take_over": "the command that copies a state is to call it",
-    "SharedTurns": "the workers of many machines are to take them",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
     "format_commands": "click calls it",

@@ -248,6 +248,10 @@ class Bot:
             "run", lambda services: [run_script(script, services, self.stop)], [script]
         )
 
+    def taking(self, turns: Turns) -> Bot:
+        """The same bot, which takes its turns at repositories with others."""
+        return Bot(self.config, replace(self._services, turns=turns), self.stop, self._journal)
+
     def for_run(self, run: ScriptRun) -> Bot:
         """A bot for one run of a server: the same, with outcomes and events of its own.
 

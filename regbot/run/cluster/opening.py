@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config
@@ -67,6 +67,7 @@ def open_worker(bot: Bot, what: str) -> Iterator[Callable[[Stop, int], None]]:
     from regbot.journal.journal import Journal
     from regbot.journal.manifest_table import ManifestTable
     from regbot.journal.shared import open_database, open_leases
+    from regbot.journal.turns import SharedTurns
     from regbot.run.cluster.cluster import Cluster
     from regbot.run.cluster.queue import Queue
     from regbot.run.cluster.worker import Work, Worker
@@ -78,10 +79,12 @@ def open_worker(bot: Bot, what: str) -> Iterator[Callable[[Stop, int], None]]:
         journal = ending.enter_context(
             Journal(url, database, ManifestTable(database), leases, time.time)
         )
+        turns = ending.enter_context(closing(SharedTurns(database, leases.lease)))
+        own = bot.taking(turns)
         cluster = Cluster(units, bot.config, bot.config_path)
         work = Work(
             bot.config.fingerprint,
-            lambda taken, attempt: cluster.do(bot, journal, taken, attempt),
+            lambda taken, attempt: cluster.do(own, journal, taken, attempt),
             cluster.give_up,
             lambda: cluster.close(journal),
         )
