@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from regbot.config.values import Config
+from regbot.config.values import Config, Script
 from regbot.errors import StateInUse, StorageError
 from regbot.events import Emit, Message
 from regbot.journal.journal import Journal
 from regbot.journal.naming import new_id
 from regbot.journal.opening import default_state, open_journal
+from regbot.journal.place import DatabaseUrl
 from regbot.journal.records import ScriptRun
 from regbot.journal.serverlock import only_server
 from regbot.journal.slot import JournalSettings
 from regbot.run.timetable import rule_text
 
+if TYPE_CHECKING:
+    from regbot.run.cluster.due import DueClaims
+
+_PATIENCE = 10.0
+"""Seconds to wait for other servers that are writing."""
+_NEWEST = 5
+"""Runs of a script among which those are that still run."""
 _TIDIED_EVERY = 3600.0
 """Seconds after which what is too old is removed again."""
 
@@ -44,8 +53,16 @@ class ServiceRecord:
     is known of them is what happened since the server was started.
     """
 
-    def __init__(self, journal: Journal | None, settings: JournalSettings, emit: Emit) -> None:
+    def __init__(
+        self,
+        journal: Journal | None,
+        settings: JournalSettings,
+        emit: Emit,
+        claims: DueClaims | None = None,
+    ) -> None:
+        """``claims`` are those of all servers, where several share the journal."""
         self.journal = journal
+        self._claims = claims
         self._settings = settings
         self._emit = emit
         self._tidied: float | None = None
@@ -77,6 +94,28 @@ class ServiceRecord:
     def last_success(self, script: str) -> float | None:
         """When a run of a script last ended well, in seconds since 1970."""
         return self._last_success.get(script)
+
+    def claim(self, script: Script, due: datetime) -> bool:
+        """Whether this server runs what is due, and no other that shares its journal.
+
+        Raises StorageError.
+        """
+        if not self._claims:
+            return True
+        gap = 0.0 if script.schedule else script.interval or 0.0
+        return self._claims.claim(self._settings.config, script.name, due.timestamp(), gap)
+
+    def is_running_elsewhere(self, scripts: Collection[str]) -> bool:
+        """Whether another server runs one of these scripts. Raises StorageError."""
+        if not (self._claims and self.journal):
+            return False
+        with self._lock:
+            own = set(self._running)
+        return any(
+            run.status == "running" and run.id not in own
+            for script in scripts
+            for run in self.journal.script_runs_of(self._settings.config, script, _NEWEST)
+        )
 
     def begin(self, run: ScriptRun) -> ScriptRun:
         """Note that a run begins, which gets its config and its id."""
@@ -140,4 +179,17 @@ def service_record(settings: JournalSettings, emit: Emit) -> Iterator[ServiceRec
             except StorageError as error:
                 text = "runs are not recorded, and a second server is not noticed"
                 emit(Message("warn", f"{text}: {error}"))
-        yield ServiceRecord(journal, settings, emit)
+        claims = None
+        if journal and isinstance(state, DatabaseUrl):
+            claims = ending.enter_context(_claims_in(state))
+        yield ServiceRecord(journal, settings, emit, claims)
+
+
+@contextmanager
+def _claims_in(url: DatabaseUrl) -> Iterator[DueClaims]:
+    """What servers claim that share a database. Raises StorageError."""
+    from regbot.journal.shared import connect
+    from regbot.run.cluster.due import STEPS, DueClaims
+
+    with closing(connect(url, {"due": STEPS}, _PATIENCE)) as database:
+        yield DueClaims(database)

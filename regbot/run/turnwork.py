@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbot.errors import Conflict, RegbotError, StorageError
-from regbot.events import Emit, Message, RunResult, in_run
+from regbot.events import Emit, Message, RunMissed, RunResult, in_run
 from regbot.journal.records import ScriptRun
 from regbot.plan.planfile import plan_of
 from regbot.report.summary import summary
@@ -22,6 +22,9 @@ from regbot.run.timetable import Turn, rule_text
 if TYPE_CHECKING:
     from regbot.report.model import Kind, Report
 
+_LOOKED_EVERY = 1.0
+"""Seconds after which a server looks again whether others still run a script."""
+_IS_GOING = "the last run is still going, in another server"
 _IDLE = frozenset(("unchanged", "skipped"))
 """What becomes of actions in a run that did nothing."""
 _KINDS: Mapping[str, Kind] = {"plan": "plan", "apply": "apply"}
@@ -45,6 +48,8 @@ class TurnWork:
         A plan that somebody else applied while it waited here leaves nothing to do.
         """
         if turn.plan and self._is_done_with(turn, bot):
+            return
+        if not self._may_begin(turn, bot):
             return
         run = self._record.begin(_begun(turn, bot))
         self._emit(ScriptRunStarted(run))
@@ -70,6 +75,31 @@ class TurnWork:
                 summary=_summary(run, bot, result),
             )
             self._end(run, bot, result)
+
+    def _may_begin(self, turn: Turn, bot: Bot) -> bool:
+        """Whether it is this server's turn, once no other runs the same scripts.
+
+        Of servers that share a database, the first to claim what is due runs it. Where the
+        database is away, who has it then. Raises Stopped.
+        """
+        is_claimed, trouble = turn.is_asked, ""
+        while True:
+            try:
+                if not is_claimed:
+                    if not self._record.claim(turn.script, turn.due):
+                        return False
+                    is_claimed = True
+                if not self._record.is_running_elsewhere(turn.names):
+                    return True
+            except StorageError as error:
+                if str(error) != trouble:
+                    trouble = str(error)
+                    self._emit(Message("warn", f"a run has to wait: {error}"))
+            else:
+                if turn.script.overlap == "skip" and not turn.is_asked:
+                    self._emit(RunMissed(turn.script.name, turn.due, _IS_GOING))
+                    return False
+            bot.stop.wait(_LOOKED_EVERY)
 
     def _is_done_with(self, turn: Turn, bot: Bot) -> bool:
         """Whether a plan can't be applied any more; why not is told."""
