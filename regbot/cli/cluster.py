@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from regbot.cli.options import Settings
+    from regbot.run.bot import Bot, Ended
     from regbot.run.cluster.units import UnitRecord
 
 cluster_option = click.option(
@@ -26,6 +27,14 @@ cluster_option = click.option(
     is_flag=True,
     help="Have the workers of the cluster do it, and wait for them.",
 )
+
+
+def run_in_cluster(bot: Bot, kind: str) -> Ended:
+    """Have workers run a bot's scripts once, as the command that is the run's kind."""
+    from regbot.run.cluster.opening import open_cluster
+
+    with open_cluster(bot.config, bot.config_path, "--cluster") as cluster:
+        return bot.run_in(cluster, kind)
 
 
 @click.command()
@@ -46,7 +55,7 @@ def worker(config_path: str, settings: Settings, concurrency: int, grace: float)
     regbot worker                    # on as many machines as you like
     regbot worker --concurrency 16   # 16 units at once
 
-    A run is handed out by `regbot once --cluster`. It is divided into
+    A run is handed out by `regbot once --cluster` or `regbot plan --cluster`. It is divided into
     units: a script, or with `repositories:` a script at one of them. All machines need the
     same config, with a database as their state:
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from regbot.cli.cluster import cluster_option, run_in_cluster
 from regbot.cli.group import EXIT_CODES, EXIT_FAILED
 from regbot.cli.journals import config_of
 from regbot.cli.keptplans import find_plan, next_steps
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     help="Write the plan to this file, and don't keep it under an id; - prints it as JSON.",
 )
 @report_option
+@cluster_option
 @settings_options
 def plan(
     config_path: str,
@@ -54,6 +56,8 @@ def plan(
     output: Path | None,
     settings: Settings,
     reports: tuple[Path, ...],
+    *,
+    in_cluster: bool,
 ) -> int:
     """Show what the scripts would change, and keep that as a plan.
 
@@ -63,6 +67,7 @@ def plan(
     regbot show ID --kept      # show what stays too, and why
     regbot apply ID            # carry it out
     regbot plan -o plan.json   # write it to a file instead
+    regbot plan --cluster      # have the workers of a cluster make it
 
     Every enabled script makes a dry run: no registry and no folder is changed.
 
@@ -85,7 +90,7 @@ def plan(
             prints=sys.stderr if to_stdout else None,
             live=True,
         ) as bot:
-            ended = bot.plan()
+            ended = run_in_cluster(bot, "plan") if in_cluster else bot.plan()
             content = bot.plan_of(ended.results)
             problem, then = "", list[str]()
             if output is None:

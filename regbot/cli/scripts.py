@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regbot.cli.cluster import cluster_option
+from regbot.cli.cluster import cluster_option, run_in_cluster
 from regbot.cli.ending import grace_option
 from regbot.cli.group import EXIT_CODES
 from regbot.cli.listening import Listening, listen_option
@@ -32,7 +32,6 @@ from regbot.lua.processes import started_ahead
 if TYPE_CHECKING:
     from regbot.cli.options import Settings
     from regbot.config.values import Config
-    from regbot.run.bot import Bot, Ended
     from regbot.serve.address import Address
 
 _LARGEST_SCRIPT = 16 * 1024 * 1024
@@ -86,17 +85,10 @@ def once(
             live=True,
             notify=True,
         ) as bot:
-            ended = _in_cluster(bot) if in_cluster else bot.run_once()
+            ended = run_in_cluster(bot, "once") if in_cluster else bot.run_once()
             write_reports(bot, "once", ended, reports)
             show_end(bot, ended, settings, table=rows_of(bot) if dry_run else None)
     return EXIT_CODES[ended.status]
-
-
-def _in_cluster(bot: Bot) -> Ended:
-    from regbot.run.cluster.opening import open_cluster
-
-    with open_cluster(bot.config, bot.config_path, "--cluster") as cluster:
-        return bot.run_in(cluster)
 
 
 @click.command()

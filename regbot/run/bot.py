@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, in_run
+from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, ignore, in_run
 from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
 from regbot.journal.naming import new_id
@@ -19,7 +19,7 @@ from regbot.journal.place import State
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
-from regbot.plan.carrying import Planned, planned_from
+from regbot.plan.carrying import Planned, carry_out, planned_from
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
@@ -152,9 +152,22 @@ class Bot:
                 self.config.parallel,
             )
             run.results = tuple(cluster.run(kind, course, services, self.stop))
+            if services.dry_run and services.evidence:
+                self._see_planned(services)
             if any(outcome.status == "done" for outcome in self.outcomes):
                 run.changed_as = run_id
         return Ended(run.ended, run.results)
+
+    def _see_planned(self, services: Services) -> None:
+        """Let reports and plans see what stays once what workers planned is done."""
+        services = replace(services, outcomes=Outcomes(), emit=ignore, evidence=False, answers=None)
+        with (
+            suppress(Stopped, ScriptTimeout),
+            session_of(self.config.defaults, services, self.stop) as session,
+        ):
+            carry_out(planned_from(self.outcomes), lambda _: session.executor)
+            session.executor.close()
+            session.keep()
 
     def do_unit(
         self,

@@ -99,6 +99,35 @@ def test_a_dry_run_of_a_cluster_says_the_same_as_here(bot):
     assert not bot.wrote()
 
 
+MIRRORED = """
+image.copy(args.repo .. ":new", args.repo .. "-mirror:new")
+"""
+
+
+@pytest.mark.parametrize("command", [("once", "--dry-run"), ("plan", "-o", "plan.json")])
+def test_reports_and_plans_of_a_cluster_are_those_of_one_machine(bot, command):
+    names = filled(bot, 3)
+    repositories = [f"{bot.registry.host}/{name}" for name in names]
+    text = EACH_REPOSITORY + MIRRORED
+    bot.configure_all({"clean": {"script": text, "repositories": repositories}})
+
+    def told(*more):
+        assert bot.run(*command, "--report", "report.json", *more).returncode == 0
+        report = json.loads((bot.folder / "report.json").read_text())
+        plan = bot.folder / "plan.json"
+        planned = json.loads(plan.read_text()) if plan.exists() else {"actions": [], "kept": []}
+        rows = (report["rows"], report["repositories"], planned["actions"], planned["kept"])
+        for row in report["rows"]:
+            del row["ageSeconds"]
+        return [sorted(map(json.dumps, part)) for part in rows]
+
+    here = told()
+    with bot.worker():
+        there = told("--cluster")
+    assert there == here
+    assert not bot.wrote()
+
+
 def test_a_guard_judges_what_all_units_planned(bot):
     names = filled(bot, 3)
     repositories = [f"{bot.registry.host}/{name}" for name in names]
@@ -138,7 +167,13 @@ def test_units_are_listed_and_a_run_is_cancelled(bot, kill_at_end):
 def test_a_folder_as_state_is_no_cluster(tmp_path):
     with bot_in(tmp_path) as bot:
         bot.configure()
-        for command in (["worker"], ["units"], ["cancel", "x"], ["once", "--cluster"]):
+        for command in (
+            ["worker"],
+            ["units"],
+            ["cancel", "x"],
+            ["once", "--cluster"],
+            ["plan", "--cluster"],
+        ):
             done = bot.run(*command)
             assert done.returncode == 2
             assert "needs a state that machines share" in done.stderr
