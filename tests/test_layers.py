@@ -133,7 +133,6 @@ UNCALLED: dict[str, str] = {
     "image_delete": "of the library",
     "blob_put": "of the library",
     "retention_decide": "of the library",
-    "take_over": "the command that copies a state is to call it",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
     "format_commands": "click calls it",

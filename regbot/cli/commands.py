@@ -24,6 +24,7 @@ from regbot.cli.schedule import schedule
 from regbot.cli.schema import schema
 from regbot.cli.scripts import once, run, server
 from regbot.cli.show import show_plan
+from regbot.cli.state import state
 from regbot.cli.test import test
 from regbot.cli.version import completion, version
 from regbot.version import __version__
@@ -34,7 +35,7 @@ _SECTIONS = {
     "Plan and undo": (plan, show_plan, apply, approve, history, undo),
     "Check and test": (check, test, in_use, notify),
     "Write": (init, record, schema, lua_api),
-    "Other": (version, completion),
+    "Other": (state, version, completion),
 }
 """The commands as the help lists them."""
 

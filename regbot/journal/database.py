@@ -48,6 +48,9 @@ class Database(Protocol):
     def insert(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Insert one row and return its ``id``."""
 
+    def number_on(self, table: str) -> None:
+        """Let the ids of new rows be above those that rows were given."""
+
     def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each row of values."""
 

@@ -63,8 +63,8 @@ class Journal:
     ) -> None:
         self.state = state
         self._clock = clock
-        self._database = database
-        self._files = manifests
+        self.database = database
+        self.manifests = manifests
         self._running = running
         self._history = History(database, lambda plan: self._running.is_held(_plan_lock(plan)))
 
@@ -87,7 +87,7 @@ class Journal:
     @property
     def is_writable(self) -> bool:
         """Whether it can be written to now."""
-        return self._database.is_writable
+        return self.database.is_writable
 
     def begin_run(
         self,
@@ -117,7 +117,7 @@ class Journal:
         return self._joined(run.id, None)
 
     def _joined(self, run: str, attempt: Attempt | None) -> RunJournal:
-        return RunJournal(run, self._history, self._files, self._running, self._clock, attempt)
+        return RunJournal(run, self._history, self.manifests, self._running, self._clock, attempt)
 
     def end_run(self, run: str, status: Ending) -> None:
         """Set how a run ended to which attempts wrote, if they changed anything."""
@@ -277,7 +277,7 @@ class Journal:
 
     def manifest(self, saved: SavedManifest) -> Manifest:
         """A saved manifest, verified. Raises StorageError if it is gone or damaged."""
-        return self._files.read(saved.digest, saved.media_type)
+        return self.manifests.read(saved.digest, saved.media_type)
 
     def needed(self, repository: Reference) -> frozenset[Digest]:
         """The manifests and blobs of a repository that an undo may need.
@@ -306,15 +306,15 @@ class Journal:
             now - older_than, keep=lambda run: self._running.is_held(_lock_of(run))
         ):
             self._running.release(_lock_of(run))
-        self._files.tidy(before=now - _TEMPORARY_FOR)
-        left = self._history.unused(self._files.digests())
+        self.manifests.tidy(before=now - _TEMPORARY_FOR)
+        left = self._history.unused(self.manifests.digests())
         removed = 0
         while left:
             batch, left = left[:_AT_ONCE], left[_AT_ONCE:]
             with self._history.writing():
                 unused = self._history.unused(batch)
                 for digest in unused:
-                    self._files.remove(digest)
+                    self.manifests.remove(digest)
                 removed += len(unused)
         return Forgotten(len(runs), removed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def open_sightings(state: State | None, *, clock: WallClock = time.time) -> Sigh
         from regbot.journal.shared import open_database
         from regbot.journal.sightings_table import SightingsTable
 
-        return SightingsTable(lambda: open_database(place, PATIENCE))
+        return SightingsTable(lambda: closing(open_database(place, PATIENCE)))
     from regbot.rules.in_use.sightings import SightingsFile
 
     return SightingsFile(place, clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from regbot.errors import InvalidValue
 from regbot.http.hosts import Secret
@@ -38,6 +38,12 @@ class DatabaseUrl:
         login, at, hosts = url.netloc.rpartition("@")
         user = login.partition(":")[0]
         return cls(Secret(text), f"{url.scheme}://{user}{at}{hosts}{url.path}")
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a password is in it, rather than in the environment or a file."""
+        url = urlsplit(self.secret.reveal())
+        return ":" in url.netloc.rpartition("@")[0] or "password" in parse_qs(url.query)
 
     def __str__(self) -> str:
         return self.shown

@@ -106,6 +106,14 @@ class PostgresDatabase:
         """Insert one row and return its ``id``."""
         return int(self.rows(f"{statement} RETURNING id", values)[0][0])
 
+    def number_on(self, table: str) -> None:
+        """Let the ids of new rows be above those that rows were given."""
+        self.rows(
+            "SELECT setval(pg_get_serial_sequence(?, 'id'),"  # noqa: S608
+            f" (SELECT coalesce(max(id), 0) + 1 FROM {table}), false)",
+            (table,),
+        )
+
     def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each row of values."""
         with self._lock, self._mapped(), self._connected().cursor() as cursor:

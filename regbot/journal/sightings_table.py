@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from regbot.errors import InvalidValue, StorageError
 from regbot.journal.database import Database, storable
@@ -21,15 +21,15 @@ SIGHTINGS = (
 class SightingsTable:
     """The sightings in a database, by its clock: that of a machine may be off.
 
-    ``connect`` opens it; it is closed after each call, of which a run makes two.
+    ``connect`` opens it for a call, of which a run makes two.
     """
 
-    def __init__(self, connect: Callable[[], Database]) -> None:
+    def __init__(self, connect: Callable[[], AbstractContextManager[Database]]) -> None:
         self._connect = connect
 
     def add(self, mentions: Mapping[str, Sequence[Mention]], window: float) -> None:
         """Note what each source, by its name, names now. Raises UseUnknown."""
-        with _mapped(), closing(self._connect()) as database:
+        with _mapped(), self._connect() as database:
             ((now,),) = database.rows(f"SELECT {database.now}")
             _put(
                 database,
@@ -46,19 +46,19 @@ class SightingsTable:
 
         Raises UseUnknown for what can't be read: what was noted is in use.
         """
-        with _mapped(), closing(self._connect()) as database:
+        with _mapped(), self._connect() as database:
             ((now,),) = database.rows(f"SELECT {database.now}")
             mentions = [seen.mention for seen in _all(database) if seen.at >= now - window]
         yield from mentions
 
     def all(self) -> list[Sighting]:
         """All that is noted. Raises UseUnknown."""
-        with _mapped(), closing(self._connect()) as database:
+        with _mapped(), self._connect() as database:
             return _all(database)
 
     def take_over(self, sightings: Iterable[Sighting]) -> None:
         """Note what was seen at the time that each says. Raises UseUnknown."""
-        with _mapped(), closing(self._connect()) as database:
+        with _mapped(), self._connect() as database:
             _put(database, sightings)
 
 

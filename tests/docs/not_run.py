@@ -23,6 +23,7 @@ PROGRAMS = {
     "gitlab-ctl": "runs where the registry does",
     "pulp": "runs where the registry does",
     "curl": "is not regbot",
+    "psql": "is not regbot",
 }
 """Commands of these programs are not run."""
 
@@ -35,6 +36,8 @@ COMMANDS = {
     ("docs/performance.md", "REGISTRY="): "takes minutes, and needs another registry",
     ("docs/performance.md", "export REGBOT_PEER="): "takes minutes, and needs the Go program",
     ("docs/cluster.md", "regbot"): "needs PostgreSQL; tests/cluster/test_cli_cluster.py",
+    ("docs/state.md", "regbot state copy"): "needs two states; tests/cli/test_cli_state.py",
+    ("docs/state.md", "PGPASSWORD="): "needs PostgreSQL; tests/cli/test_cli_state.py",
     ("docs/notifications.md", "regbot notify"): "needs the receivers; tests/cli/test_cli_notify.py",
     ("docs/cookbook.md", "regbot run examples/tags-of-digest.lua"): (
         "the digest is the reader's; tests/real/test_real_cookbook.py runs it"

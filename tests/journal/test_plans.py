@@ -141,7 +141,7 @@ def test_a_plan_that_is_gone_is_not_there(journal):
 
 def test_a_plan_with_a_state_of_no_meaning_is_damaged(tmp_path, journal):
     keep(journal)
-    journal._database.run("UPDATE plan SET state = 'odd'")
+    journal.database.run("UPDATE plan SET state = 'odd'")
     with pytest.raises(StorageError, match="is damaged"):
         journal.plans()
 

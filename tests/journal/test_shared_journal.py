@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+import psycopg
 import pytest
 from support.journals import PLACE, begin, end, note, small
 
@@ -71,3 +74,18 @@ def test_of_several_processes_one_applies_a_plan_until_it_is_gone(url):
         journal.close()
         assert other.plan(plan.id).state == "failed"
         assert other.begin_plan(other.plan(plan.id)).state == "applying"
+
+
+def test_who_owns_the_schema_needs_no_other_right(database_url):
+    """As docs/state.md says."""
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("DROP ROLE IF EXISTS plain")
+        owner.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
+        owner.execute("CREATE SCHEMA regbot AUTHORIZATION plain")
+    address = urlsplit(database_url).netloc.rpartition("@")[2]
+    plain = DatabaseUrl.parse(f"postgresql://plain:plain@{address}{urlsplit(database_url).path}")
+    with open_journal(plain) as journal:
+        run = begin(journal)
+        end(run, note(run, "clean-up", DeleteTag(PLACE), small(1)), "done")
+        run.finish("done")
+    assert status_of(plain) == "done"

@@ -53,7 +53,7 @@ class InDatabase:
     def __call__(self):
         database = self._connect()
         database.now = f"CAST({self._clock()!r} AS DOUBLE PRECISION)"
-        return database
+        return closing(database)
 
 
 @pytest.fixture(params=["folder", "file", "server"])
