@@ -16,6 +16,9 @@ _ENOUGH = 64 * 1024
 _M_ARENA_MAX = -8
 """The parameter of ``mallopt(3)`` for the most heaps at a time."""
 _HEAPS = 2
+_M_MMAP_THRESHOLD = -3
+"""That for the bytes from which on a piece of memory is in no heap."""
+_LARGE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,15 @@ def _features() -> frozenset[str]:
     return frozenset()
 
 
-def share_heaps() -> None:
-    """Let all threads of this process share a few heaps. Call it before threads begin.
+def keep_heaps_small() -> None:
+    """Let all threads of this process share a few heaps, and keep what is large out of them.
 
-    The C library of Linux gives up to eight heaps to each processor, and none shrinks: in a
-    process that goes on for days and begins many threads, each grows to the most that it ever
-    held. Other C libraries have no such heaps.
+    Call it before threads begin. The C library of Linux gives up to eight heaps to each
+    processor, and none shrinks: each grows to the most that it ever held. After the first
+    large piece of memory is given back, such as an ``index.json`` as it was read, the next
+    ones are put in a heap as well. Other C libraries have no such heaps.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_ARENA_MAX, _HEAPS)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)

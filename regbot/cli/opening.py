@@ -67,8 +67,10 @@ def open_bot(
     runs, unless it is a dry run.
     """
     from regbot.events import fan_out
+    from regbot.machine import keep_heaps_small
     from regbot.run.bot import Options, assemble
 
+    keep_heaps_small()
     options = replace(options or Options(), user_agent=settings.user_agent)
     path = absolute_path(config_path)
     with ExitStack() as ending:

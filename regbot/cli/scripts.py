@@ -126,12 +126,12 @@ def server(
     one it has. What runs is not disturbed.
     """
     from regbot.events import Event, RunEnded, plain
-    from regbot.machine import share_heaps
+    from regbot.machine import keep_heaps_small
     from regbot.run.bot import Options
     from regbot.run.reloading import ConfigSource
     from regbot.run.watch import FileWatch
 
-    share_heaps()
+    keep_heaps_small()
     if watch and config_path == "-":
         raise UsageError("--watch needs a file: standard input can't be read again")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
+from sys import intern
 from typing import Literal
 
 from regbot.errors import InvalidValue
@@ -35,7 +36,8 @@ class Reference:
     """The name of an image or repository.
 
     ``scheme`` is ``registry`` or ``ocidir``. ``registry`` is host[:port], and
-    ``repository`` the path within it or the path of a layout folder.
+    ``repository`` the path within it or the path of a layout folder. References that were
+    parsed share both, since a run keeps one for each tag that it deletes.
     """
 
     scheme: Literal["registry", "ocidir"]
@@ -65,7 +67,8 @@ class Reference:
         if registry == DOCKER_HUB and repository and "/" not in repository:
             repository = f"library/{repository}"
         _check_repository(text, repository)
-        return cls("registry", registry, repository, *_named(text, tag, digest, default_tag))
+        names = _named(text, tag, digest, default_tag)
+        return cls("registry", intern(str(registry)), intern(str(repository)), *names)
 
     @classmethod
     def _parse_layout(cls, text: str, default_tag: Tag | None) -> Reference:
@@ -80,7 +83,7 @@ class Reference:
             raise InvalidValue(
                 f"reference {text!r}: a folder's name can't hold a colon or a control character"
             )
-        return cls("ocidir", "", path, *_named(text, tag, digest, default_tag))
+        return cls("ocidir", "", intern(str(path)), *_named(text, tag, digest, default_tag))
 
     @property
     def name(self) -> Name:

@@ -147,3 +147,18 @@ def test_tags_can_end_in_no_newline(tag: str) -> None:
     assert Tag.parse(tag) == tag
     with pytest.raises(InvalidValue):
         Tag.parse(tag + "\n")
+
+
+@pytest.mark.parametrize("repository", ["registry.example.org:5000/team/app", "ocidir://images"])
+def test_references_of_one_repository_share_what_they_have_in_common(repository: str) -> None:
+    first, second = (Reference.parse(f"{repository}:{tag}") for tag in ("v1", "v2"))
+    assert first.registry is second.registry
+    assert first.repository is second.repository
+
+
+def test_a_text_of_a_kind_of_its_own_is_read_as_any_other() -> None:
+    class Marked(str):
+        __slots__ = ()
+
+    for text in ("team/app", "alpine", "ocidir://images"):
+        assert Reference.parse(Marked(text)) == Reference.parse(text)
