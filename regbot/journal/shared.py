@@ -13,7 +13,7 @@ from regbot.errors import UsageError
 from regbot.journal.database import Database, Steps
 from regbot.journal.history import STEPS
 from regbot.journal.journal import Journal, WallClock
-from regbot.journal.leases import LEASES, Leases
+from regbot.journal.leases import EVERY, LEASES, SECONDS, Leases
 from regbot.journal.manifest_table import MANIFESTS, ManifestTable
 from regbot.journal.place import DatabaseUrl
 from regbot.journal.sightings_table import SIGHTINGS
@@ -34,9 +34,12 @@ def open_shared_journal(url: DatabaseUrl, clock: WallClock, patience: float) -> 
     return Journal(url, database, ManifestTable(database), leases, clock)
 
 
-def open_leases(url: DatabaseUrl, database: Database, patience: float) -> Leases:
-    """The leases in a database, renewed on a connection of their own."""
-    return Leases(database, lambda: open_database(url, patience))
+def open_leases(
+    url: DatabaseUrl, database: Database, patience: float, seconds: float = SECONDS
+) -> Leases:
+    """The leases in a database, for so many seconds, renewed on a connection of their own."""
+    renewing = seconds * EVERY / SECONDS
+    return Leases(database, lambda: open_database(url, patience), seconds=seconds, every=renewing)
 
 
 def open_database(url: DatabaseUrl, patience: float) -> PostgresDatabase:

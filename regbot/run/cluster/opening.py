@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from regbot.config.values import Config
 from regbot.errors import UsageError
+from regbot.journal.leases import SECONDS
 from regbot.journal.place import DatabaseUrl, State
+from regbot.run.cluster.worker import TIMES, Times
 
 if TYPE_CHECKING:
     from regbot.run.bot import Bot
@@ -58,9 +60,12 @@ def open_cluster(config: Config, config_path: str, what: str) -> Iterator[Cluste
 
 
 @contextmanager
-def open_worker(bot: Bot, what: str) -> Iterator[Callable[[Stop, int], None]]:
+def open_worker(
+    bot: Bot, what: str, *, lease: float = SECONDS, times: Times = TIMES
+) -> Iterator[Callable[[Stop, int], None]]:
     """What does units of a bot's config, so many at once, until it is stopped.
 
+    Its lease goes on for so many seconds after it was renewed.
     Raises as ``open_units`` does.
     """
     url = require_database(bot.config.state, what)
@@ -75,7 +80,7 @@ def open_worker(bot: Bot, what: str) -> Iterator[Callable[[Stop, int], None]]:
     with ExitStack() as ending:
         units = ending.enter_context(open_units(url, what))
         database = open_database(url, _PATIENCE)
-        leases = open_leases(url, database, _PATIENCE)
+        leases = open_leases(url, database, _PATIENCE, lease)
         journal = ending.enter_context(
             Journal(url, database, ManifestTable(database), leases, time.time)
         )
@@ -88,4 +93,4 @@ def open_worker(bot: Bot, what: str) -> Iterator[Callable[[Stop, int], None]]:
             cluster.give_up,
             lambda: cluster.close(journal),
         )
-        yield Worker(units, Queue(url, database), leases, work, bot.emit).work
+        yield Worker(units, Queue(url, database), leases, work, bot.emit, times).work

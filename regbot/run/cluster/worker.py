@@ -98,7 +98,7 @@ class Times:
     lost_call: float = 10.0
 
 
-_TIMES = Times()
+TIMES = Times()
 
 
 class Worker:
@@ -111,7 +111,7 @@ class Worker:
         leases: Leases,
         work: Work,
         emit: Emit,
-        times: Times = _TIMES,
+        times: Times = TIMES,
         clock: Clock = time_with_sleep,
     ) -> None:
         self._units = units
