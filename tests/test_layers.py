@@ -7,6 +7,7 @@ name that fits; it may import what it rests on, what that rests on, and itself.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -339,3 +340,9 @@ def test_files_of_a_package_are_read_with_their_place_in_it(tmp_path):
         "regbot/oci/__init__.py:1: imports regbot.cli.main",
         "regbot/oci/digest.py:1: imports requests",
     ]
+
+
+def test_no_two_test_files_have_one_name():
+    """Pytest collects only one of them: the tests of the other would be missing."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
