@@ -110,12 +110,14 @@ class Creds(Section):
     )
     requests_per_second = Key(
         rate_of,
-        "The maximum number of requests per second, such as `0.5`. Default: no limit.",
+        "The maximum number of requests per second, such as `0.5`. Default: no limit. All"
+        " processes whose `state` is the same database keep to it together.",
         alias="reqPerSec",
     )
     concurrency = Key(
         positive_count_of,
-        "The maximum number of concurrent requests.",
+        "The maximum number of concurrent requests, of all processes whose `state` is the same"
+        " database together.",
         alias="reqConcurrent",
         default=32,
     )
