@@ -67,11 +67,9 @@ def worker(config_path: str, settings: Settings, concurrency: int, grace: float)
     back, for another worker. One whose worker is killed or cut off is given out again when
     the lease of that worker is over, after some 30 seconds.
     """
-    from regbot.machine import keep_heaps_small
     from regbot.run.bot import Options
     from regbot.run.cluster.opening import open_worker, require_database
 
-    keep_heaps_small()
     config = read_config(config_path, compiler())
     require_database(config.state, "regbot worker")
     with (

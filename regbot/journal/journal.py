@@ -339,7 +339,7 @@ class RunJournal:
         self,
         run: str,
         history: History,
-        files: Manifests,
+        manifests: Manifests,
         running: Running,
         clock: WallClock,
         attempt: Attempt | None = None,
@@ -347,7 +347,7 @@ class RunJournal:
         self._attempt = attempt
         self.id = run
         self._history = history
-        self._files = files
+        self._manifests = manifests
         self._running = running
         self._clock = clock
 
@@ -363,7 +363,7 @@ class RunJournal:
             if action.saved
             for manifest in action.saved.manifests
         }
-        self._files.add(manifests.values())
+        self._manifests.add(manifests.values())
         repositories = {action.action.reference.without_name for action in actions}
         places = {repository: absolute(repository) for repository in repositories}
         records = [self._record_of(action, places) for action in actions]
@@ -372,7 +372,9 @@ class RunJournal:
             if self._attempt and not self._history.may_write(self._attempt):
                 return self._attempt.end(_TAKEN_OVER)  # raised here, it would end others' work
             # Another process may have removed some of them in the meantime.
-            self._files.add(item for item in manifests.values() if not self._files.has(item))
+            self._manifests.add(
+                item for item in manifests.values() if not self._manifests.has(item)
+            )
             return [self._history.add_action(record) for record in records]
 
         written = self._history.together(write)

@@ -169,8 +169,7 @@ class PostgresDatabase:
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         """The connection. One that is lost is replaced, but not within a transaction."""
         if self._connection is None or (self._connection.closed and not self._is_writing):
-            given = psycopg.conninfo.conninfo_to_dict(self._url.secret.reveal())
-            self._connection = psycopg.connect(**{**_CONNECTION, **given}, autocommit=True)
+            self._connection = psycopg.connect(**_parameters(self._url), autocommit=True)
             self._connection.execute(
                 "SELECT set_config('search_path', %s, false),"
                 " set_config('lock_timeout', %s, false),"
@@ -207,19 +206,25 @@ class PostgresDatabase:
 
     def _why(self, error: psycopg.Error) -> str:
         """What went wrong, in one line without the password."""
+        try:
+            password = _parameters(self._url).get("password")
+        except psycopg.Error:  # its text quotes what can't be read, which may be the password
+            return "its URL can't be read (only %XX may stand after a %)"
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         text = lines[0] if lines else type(error).__name__
-        with suppress(psycopg.Error):
-            password = psycopg.conninfo.conninfo_to_dict(self._url.secret.reveal()).get("password")
-            text = text.replace(str(password), "***") if password else text
-        return text
+        return text.replace(str(password), "***") if password else text
 
 
 def conninfo_of(url: DatabaseUrl, options: str) -> str:
     """What a library connects with, such as ``host=... options=...``, the password in it."""
-    given = psycopg.conninfo.conninfo_to_dict(url.secret.reveal())
-    given["options"] = f"{given.get('options') or ''} {options}".strip()
-    return psycopg.conninfo.make_conninfo(**{**_CONNECTION, **given})
+    parameters = _parameters(url)
+    parameters["options"] = f"{parameters.get('options') or ''} {options}".strip()
+    return psycopg.conninfo.make_conninfo(**parameters)
+
+
+def _parameters(url: DatabaseUrl) -> dict[str, Any]:
+    """What to connect with, by name; what the URL says comes before ``_CONNECTION``."""
+    return {**_CONNECTION, **psycopg.conninfo.conninfo_to_dict(url.secret.reveal())}
 
 
 def _with_marks(statement: str) -> str:
@@ -229,6 +234,6 @@ def _with_marks(statement: str) -> str:
 
 def _for_postgres(statement: str) -> str:
     """A statement that makes a table, in the words of PostgreSQL."""
-    for word, own in _TYPES.items():
-        statement = statement.replace(word, own)
+    for word, in_postgres in _TYPES.items():
+        statement = statement.replace(word, in_postgres)
     return statement

@@ -110,9 +110,9 @@ class ServiceRecord:
         if not (self._claims and self.journal):
             return False
         with self._lock:
-            own = set(self._running)
+            going_here = set(self._running)
         return any(
-            run.status == "running" and run.id not in own
+            run.status == "running" and run.id not in going_here
             for script in scripts
             for run in self.journal.script_runs_of(self._settings.config, script, _NEWEST)
         )

@@ -39,9 +39,13 @@ def test_what_is_shown_of_a_database_has_no_password():
     [
         ("mysql://db.example.org/regbot", "it is no URL such as postgresql://"),
         ("'postgresql://a b@db.example.org/x'", "it has a space in it"),
+        ("postgresql://regbot:pa/55@db.example.org/x", "it has an @ after its host"),
+        ("'postgresql://regbot:pa?55@db.example.org/x'", "it has an @ after its host"),
+        ("'postgresql://regbot:pa#55@db.example.org/x'", "it has an @ after its host"),
         ("'{{env \"NOTHING\"}}'", "it is empty"),
     ],
 )
 def test_a_wrong_one_is_a_mistake(text, mistake):
     (problem,) = problems(f"defaults: {{state: {text}}}")
     assert mistake in problem
+    assert "55" not in problem

@@ -85,11 +85,11 @@ def open_worker(
             Journal(url, database, ManifestTable(database), leases, time.time)
         )
         turns = ending.enter_context(closing(SharedTurns(database, leases.lease)))
-        own = bot.taking(turns)
+        bot_in_turn = bot.taking(turns)
         cluster = Cluster(units, bot.config, bot.config_path)
         work = Work(
             bot.config.fingerprint,
-            lambda taken, attempt: cluster.do(own, journal, taken, attempt),
+            lambda taken, attempt: cluster.do(bot_in_turn, journal, taken, attempt),
             cluster.give_up,
             lambda: cluster.close(journal),
         )
