@@ -98,7 +98,7 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
     if section.schedule or section.interval:
         defaults = replace(defaults, schedule=None, interval=None)
     if section.retention:
-        values["retention"] = section.retention.policy
+        values["work"] = section.retention.policy
     elif section.file:
         values |= {"text": section.file.content, "chunk_name": str(section.file.path)}
     else:

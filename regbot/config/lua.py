@@ -34,7 +34,7 @@ class Findings:
 def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:
     """The scripts of a valid config; what is found of one with rules is placed at its name."""
     for number, script in enumerate(scripts):
-        key = "name" if script.retention else "script"
+        key = "name" if script.work else "script"
         _, node = document.find(("scripts", number, key))
         scalar = node if isinstance(node, Scalar) and not node.is_null else None
         text = LuaText(
@@ -42,7 +42,7 @@ def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:
             script.lua_path,
             guarded=script.guard.is_set or not script.enabled,
             enabled=script.enabled,
-            by_rules=script.retention is not None,
+            by_rules=script.work is not None,
             name=script.name,
         )
         yield text, scalar, script.chunk_name

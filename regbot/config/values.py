@@ -22,6 +22,9 @@ from regbot.values import dataclass
 Misfire = Literal["once", "skip"]
 """What becomes of a run whose time was missed."""
 
+Work = Policy
+"""What a script does that has no text: it keeps to a policy."""
+
 Overlap = Literal["skip", "queue"]
 """What becomes of a run that is due while the last one is going."""
 
@@ -80,13 +83,13 @@ class Script:
     never both; times are in seconds, ``memory`` in bytes. An empty ``timezone`` is the
     machine's. Runs begin up to ``jitter`` after their time, and one that was missed may be
     made up for within ``misfire_grace``. With ``approve`` a server makes plans of it, which
-    lapse if nobody approves them for ``approve_within``. With a ``retention`` policy it has no
-    text, and is about ``repositories``.
+    lapse if nobody approves them for ``approve_within``. With ``work`` it has no text; that of
+    a policy is done at each of its ``repositories``.
     """
 
     name: str = ""
     text: bytes = b""
-    retention: Policy | None = None
+    work: Work | None = None
     repositories: tuple[Repositories, ...] = ()
     chunk_name: str = ""
     line: int = 1

@@ -67,7 +67,7 @@ def propose(
         left_out=len(looked_at) - len(inventories) + more,
         date=time.strftime("%Y-%m-%d", time.gmtime(now)),
     )
-    policy = config_of(config_page(proposal)).scripts[0].retention
+    policy = config_of(config_page(proposal)).scripts[0].work
     if policy is None:
         raise InternalError(ValueError("the proposed config has no rules"))
     shown = watch(inventories, "reading the dates of builds")

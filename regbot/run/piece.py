@@ -27,6 +27,7 @@ from regbot.plan.judgement import judge
 from regbot.plan.outcome import Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
+from regbot.rules.policy import Policy
 from regbot.run.repositories import Place, told_with
 from regbot.run.services import Services
 from regbot.run.unit import WITHDRAWN, raise_for_failed
@@ -100,22 +101,26 @@ def work_in(script: Script, services: Services, stop: Stop, place: Place) -> Non
     services = replace(services, emit=emit)
 
     def work(session: Session) -> None:
-        if script.retention:
-            _keep_to(script, services, stop, session, place)
-        else:
-            run_text(script, services, stop, session)
+        match script.work:
+            case Policy() as policy:
+                _keep_to(policy, script, services, stop, session, place)
+            case None:
+                run_text(script, services, stop, session)
 
     execute(script, services, stop, work, judges=False)
 
 
 def _keep_to(
-    script: Script, services: Services, stop: Stop, session: Session, place: Place
+    policy: Policy,
+    script: Script,
+    services: Services,
+    stop: Stop,
+    session: Session,
+    place: Place,
 ) -> None:
     from regbot.rules.content import StoreContent
     from regbot.run.retention import keep_to
 
-    if script.retention is None:
-        return
     content = StoreContent(
         session.stores.open(place.repository),
         stop,
@@ -124,7 +129,7 @@ def _keep_to(
         emit=services.emit,
     )
     keep_to(
-        script.retention,
+        policy,
         place,
         content,
         session.executor,
@@ -245,7 +250,7 @@ def session_of(script: Script, services: Services, stop: Stop) -> AbstractContex
         ),
         after=services.overlay,
         work_dir=script.work_dir,
-        reading=replace(services.reading, readahead=0) if script.retention else services.reading,
+        reading=replace(services.reading, readahead=0) if script.work else services.reading,
         turns=services.turns,
         fixture=services.fixture.stores if services.fixture else None,
     )

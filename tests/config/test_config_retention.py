@@ -41,7 +41,7 @@ def texts(patterns):
 
 def test_a_policy_says_what_stands_there():
     (script,) = load(FULL).scripts
-    policy = script.retention
+    policy = script.work
     assert texts(policy.keep[0].tags) == ["latest", "v*"]
     assert policy.keep[1].newest == Newest(10, "semver")
     assert policy.keep[2].newest.per.groups("ci-main-7") == ("main",)
@@ -54,7 +54,7 @@ def test_a_policy_says_what_stands_there():
 
 def test_what_is_left_out_has_its_default():
     (script,) = load(keep("{newest: {count: 3}}")).scripts
-    assert script.retention == Policy(keep=(Rule(newest=Newest(3, "created")),))
+    assert script.work == Policy(keep=(Rule(newest=Newest(3, "created")),))
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,8 @@ def zot_of(config: str) -> Theirs:
 def policy_of(config: str) -> Policy:
     """Ours, which may also keep none at all, as theirs do."""
     (script,) = load(config).scripts
-    assert script.retention
-    return replace(script.retention, allow_empty=True)
+    assert script.work
+    return replace(script.work, allow_empty=True)
 
 
 PAGES: dict[str, Callable[[str], Theirs]] = {

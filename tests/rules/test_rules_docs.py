@@ -15,7 +15,7 @@ BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_first_example_is_a_config():
-    assert load(BLOCKS[0]).scripts[0].retention.keep
+    assert load(BLOCKS[0]).scripts[0].work.keep
 
 
 @pytest.mark.parametrize("block", BLOCKS[1:])
@@ -23,4 +23,4 @@ def test_every_other_example_is_a_policy(block):
     data = yaml.safe_load(block)
     rules = {"keep": data} if isinstance(data, list) else data
     text = yaml.safe_dump({"retention": rules, "name": "a", "repositories": ["r.example"]})
-    assert load(f"scripts:\n  -\n{indent(text, '    ')}").scripts[0].retention.keep
+    assert load(f"scripts:\n  -\n{indent(text, '    ')}").scripts[0].work.keep
