@@ -275,7 +275,9 @@ class Client:
         """
         if not self._dry_run:
             raise UsageError("only a client with dry_run=True makes a plan")
-        plan = self._bot.plan_of((), self._session.planned)
+        from regbot.run.planning import plan_of
+
+        plan = plan_of(self._bot, (), self._session.planned)
         self._judge(plan.actions)
         return plan
 

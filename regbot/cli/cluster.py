@@ -32,9 +32,10 @@ cluster_option = click.option(
 def run_in_cluster(bot: Bot, kind: str) -> Ended:
     """Have workers run a bot's scripts once, as the command that is the run's kind."""
     from regbot.run.cluster.opening import open_cluster
+    from regbot.run.cluster.runs import run_in
 
     with open_cluster(bot.config, bot.config_path, "--cluster") as cluster:
-        return bot.run_in(cluster, kind)
+        return run_in(cluster, bot, kind)
 
 
 @click.command()

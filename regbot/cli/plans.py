@@ -79,6 +79,7 @@ def plan(
         from regbot.plan.planfile import plan_text, write_plan
         from regbot.report.planned import plan_rows
         from regbot.run.bot import Options
+        from regbot.run.planning import plan_of
 
         config = read_config(config_path, compiler()).only(only)
         work_dir = config.defaults.work_dir
@@ -91,7 +92,7 @@ def plan(
             live=True,
         ) as bot:
             ended = run_in_cluster(bot, "plan") if in_cluster else bot.plan()
-            content = bot.plan_of(ended.results)
+            content = plan_of(bot, ended.results)
             problem, then = "", list[str]()
             if output is None:
                 problem, then = _keep(bot, content, ended)
@@ -112,11 +113,12 @@ def plan(
 def _keep(bot: Bot, content: Plan, ended: Ended) -> tuple[str, list[str]]:
     """Keep a plan in the journal. Gives why it can't be kept, and what can be done with it."""
     from regbot.journal.opening import open_journal
+    from regbot.run.planning import keep_plan
 
     try:
         with open_journal(bot.config.state) as journal:
             journal.forget_plans(bot.config.journal_keep)
-            record = bot.keep_plan(journal, content, ended.results)
+            record = keep_plan(bot, journal, content, ended.results)
     except StorageError as error:
         return f"the plan is not kept: {error}", []
     named = bot.config_path if bot.config.state and config_is_named() else ""

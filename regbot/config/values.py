@@ -176,6 +176,11 @@ class Config:
     files: tuple[Path, ...] = ()
 
     @property
+    def enabled(self) -> tuple[Script, ...]:
+        """The scripts that are run."""
+        return tuple(script for script in self.scripts if script.enabled)
+
+    @property
     def in_use(self) -> InUseSettings:
         """Where images run by the defaults and all scripts together."""
         settings = self.defaults.in_use
@@ -228,7 +233,7 @@ class Config:
         ]
         if problems:
             raise ConfigError(problems)
-        if not any(script.enabled for script in self.scripts):
+        if not self.enabled:
             raise ConfigError(
                 ["no script is enabled, so there is nothing to run (add one under scripts)"]
             )

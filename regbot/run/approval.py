@@ -12,6 +12,7 @@ from regbot.journal.journal import Journal
 from regbot.journal.records import PlanRecord
 from regbot.run.bot import Bot
 from regbot.run.commands import approve_command
+from regbot.run.planning import keep_plan, plan_of
 from regbot.run.service_events import PlanLapsed, PlanWaits
 from regbot.units import format_moment
 
@@ -47,10 +48,10 @@ class Approvals:
         It takes the place of those of the script that still wait, as they are out of date.
         Raises StorageError, and Conflict without a journal.
         """
-        journal, plan = self.journal, bot.plan_of([result])
+        journal, plan = self.journal, plan_of(bot, [result])
         record = None
         if plan.actions:
-            record = bot.keep_plan(journal, plan, [result], script)
+            record = keep_plan(bot, journal, plan, [result], script)
         for waiting in journal.plans_in("waiting", self._config_path):
             if waiting.script == script.name and waiting != record:
                 self.give_up(waiting, "a newer one takes its place")

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Literal
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, ignore, in_run
+from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, in_run
 from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
 from regbot.journal.naming import new_id
 from regbot.journal.place import State
-from regbot.journal.slot import JournalSettings, JournalSlot
+from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
-from regbot.plan.carrying import Planned, carry_out, planned_from
+from regbot.plan.carrying import Planned
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
@@ -30,8 +30,7 @@ from regbot.run.piece import carry_out_for, session_of
 from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
 from regbot.run.services import Services
-from regbot.run.unit import Course, Unit, UnitResult
-from regbot.stopping import GRACE, Attempt, Stop
+from regbot.stopping import GRACE, Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
@@ -43,12 +42,10 @@ if TYPE_CHECKING:
     from regbot.journal.journal import Journal
     from regbot.journal.records import PlanRecord, ScriptRun
     from regbot.journal.restore import Undone
-    from regbot.plan.kept import Kept
     from regbot.plan.planfile import Plan
     from regbot.report.model import Kind, Report
     from regbot.rules.in_use.answers import Answer, Answers
     from regbot.rules.in_use.mention import Mention
-    from regbot.run.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +87,31 @@ class Ended:
 
 
 class Bot:
-    """A config's scripts, ready to run."""
+    """A config's scripts, ready to run. ``services`` are what its runs share."""
 
     def __init__(
         self, config: Config, services: Services, stop: Stop, journal: JournalSettings
     ) -> None:
         self.stop = stop
         self.config = config
-        self._services = services
+        self.services = services
         self._journal = journal
         self._begun = time.time()
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """The outcomes of all actions so far."""
-        return self._services.outcomes.all
+        return self.services.outcomes.all
 
     @property
     def emit(self) -> Emit:
         """The listener that is told of what it does."""
-        return self._services.emit
+        return self.services.emit
 
     @property
     def is_dry_run(self) -> bool:
         """Whether it changes nothing."""
-        return self._services.dry_run
+        return self.services.dry_run
 
     @property
     def config_path(self) -> str:
@@ -124,132 +121,19 @@ class Bot:
     @property
     def journal_settings(self) -> JournalSettings:
         """Where the journal is; off where nothing is recorded, as in a dry run."""
-        return replace(self._journal, off=self._journal.off or self._services.dry_run)
-
-    @property
-    def _enabled(self) -> list[Script]:
-        return [script for script in self.config.scripts if script.enabled]
+        return replace(self._journal, off=self._journal.off or self.services.dry_run)
 
     def run_once(self) -> Ended:
         """Run every enabled script once."""
-        return self._recorded("once", self._run_all, self._enabled)
-
-    def run_in(self, cluster: Cluster, kind: str = "once", run_id: str = "") -> Ended:
-        """Have workers run every enabled script once, as ``run_once`` does here.
-
-        Raises StorageError where they can't be asked to.
-        """
-        run_id = run_id or new_id(time.time())
-        scripts = self._enabled
-        with self.recording(kind, scripts, run_id) as run:
-            services = run.services
-            course = Course(
-                run_id,
-                tuple(scripts),
-                services.dry_run,
-                services.evidence,
-                services.whole,
-                self.config.parallel,
-            )
-            run.results = tuple(cluster.run(kind, course, services, self.stop))
-            if services.dry_run and services.evidence:
-                self._see_planned(services)
-            if any(outcome.status == "done" for outcome in self.outcomes):
-                run.changed_as = run_id
-        return Ended(run.ended, run.results)
-
-    def _see_planned(self, services: Services) -> None:
-        """Let reports and plans see what stays once what workers planned is done."""
-        services = replace(services, outcomes=Outcomes(), emit=ignore, evidence=False, answers=None)
-        with (
-            suppress(Stopped, ScriptTimeout),
-            session_of(self.config.defaults, services, self.stop) as session,
-        ):
-            carry_out(planned_from(self.outcomes), lambda _: session.executor)
-            session.executor.close()
-            session.keep()
-
-    def do_unit(
-        self,
-        unit: Unit,
-        kind: str,
-        journal: Journal,
-        attempt: Attempt,
-        parts: Sequence[UnitResult],
-        before: Sequence[Outcome],
-    ) -> UnitResult:
-        """Do a unit of a run as an attempt, and note in a journal what it changes.
-
-        ``kind`` is that of the run; ``parts`` and ``before`` are as in run.unitwork.do_unit.
-        """
-        from regbot.run.unitwork import do_unit
-
-        emit = in_run(self._services.emit, unit.run, unit.script)
-        slot = JournalSlot(self._journal, kind, journal, run_id=unit.run, attempt=attempt)
-        answers = self._answers(emit) if self.config.in_use.sources else None
-        services = replace(self._services, emit=emit, journal=slot, answers=answers)
-        stop = self.stop.for_attempt(attempt)
-        try:
-            earlier = journal.actions(unit.run) if attempt.number > 1 else ()
-            return do_unit(
-                unit, self.script, services, stop, parts=parts, before=before, earlier=earlier
-            )
-        finally:
-            slot.finish("done")
-            if answers:
-                answers.close()
+        return self._recorded("once", self._run_all, self.config.enabled)
 
     def plan(self) -> Ended:
         """Run every enabled script once in a dry run, for a plan."""
-        return self._recorded("plan", self._run_all, self._enabled)
-
-    def plan_of(self, results: Sequence[RunResult], stores: ReadStores | None = None) -> Plan:
-        """The plan that a dry run leaves, with what stays where something is deleted.
-
-        What stays is not looked at any more when the run has to stop. ``stores`` are read
-        in place of its own.
-        """
-        from regbot.plan.planfile import Plan
-        from regbot.plan.staying import kept_beside
-
-        outcomes = self._services.outcomes
-        kept: tuple[Kept, ...] = ()
-        with suppress(Stopped):
-            kept = kept_beside(
-                outcomes.all,
-                outcomes.kept,
-                stores or self.stores(),
-                lambda name: self.script(name).guard,
-            )
-        actions = tuple(planned_from(outcomes.all))
-        return Plan(time.time(), self.config.fingerprint, actions, kept, tuple(results))
-
-    def keep_plan(
-        self,
-        journal: Journal,
-        plan: Plan,
-        results: Sequence[RunResult],
-        script: Script | None = None,
-    ) -> PlanRecord:
-        """Keep a plan that it made. Raises StorageError.
-
-        ``script`` is the one that a server made it of: it waits, if that needs approval.
-        """
-        from regbot.plan.planfile import plan_text
-        from regbot.report.summary import summary
-
-        return journal.keep_plan(
-            plan_text(plan, self.config.defaults.work_dir).encode(),
-            made=plan.made,
-            config=self.config_path,
-            summary=summary(self.outcomes, results, seconds=0.0, dry_run=True),
-            script=script.name if script else "",
-            approve_within=script.approve_within if script and script.approve else None,
-        )
+        return self._recorded("plan", self._run_all, self.config.enabled)
 
     def _run_all(self, services: Services) -> list[RunResult]:
         return run_all(
-            self._enabled,
+            self.config.enabled,
             lambda script: run_script(script, services, self.stop),
             parallel=self.config.parallel,
             stop=self.stop,
@@ -263,15 +147,15 @@ class Bot:
 
     def taking(self, turns: Turns) -> Bot:
         """The same bot, which takes its turns at repositories with others."""
-        return Bot(self.config, replace(self._services, turns=turns), self.stop, self._journal)
+        return Bot(self.config, replace(self.services, turns=turns), self.stop, self._journal)
 
     def for_run(self, run: ScriptRun) -> Bot:
         """A bot for one run of a server: the same, with outcomes and events of its own.
 
         One that makes a plan makes a dry run.
         """
-        emit = in_run(self._services.emit, run.id, run.script)
-        services = replace(self._services, outcomes=Outcomes(), emit=emit)
+        emit = in_run(self.services.emit, run.id, run.script)
+        services = replace(self.services, outcomes=Outcomes(), emit=emit)
         if run.kind == "plan":
             services = replace(services, dry_run=True, evidence=True, whole=True)
         overlay = _own_overlay(services.bind, self.stop, emit) if services.dry_run else None
@@ -342,7 +226,7 @@ class Bot:
         from regbot.journal.undo import undo
 
         undo_id = new_id(time.time())
-        services = replace(self._services, emit=in_run(self._services.emit, undo_id))
+        services = replace(self.services, emit=in_run(self.services.emit, undo_id))
 
         def open_door(terms: Terms) -> AbstractContextManager[Session]:
             return open_session(
@@ -376,7 +260,7 @@ class Bot:
             self.outcomes,
             results,
             kind=kind,
-            dry_run=self._services.dry_run,
+            dry_run=self.services.dry_run,
             started=self._begun,
             finished=time.time(),
             stores=stores or self.stores(),
@@ -390,13 +274,13 @@ class Bot:
         """
         stop = stop or self.stop
         opened = OpenStores(
-            self._services.exchange(stop),
+            self.services.exchange(stop),
             stop=stop,
             mirrors=False,
             work_dir=self.config.defaults.work_dir,
         )
-        real = CachedStores(opened, self._services.reading.cache, emit=self._services.emit)
-        overlay = self._services.overlay
+        real = CachedStores(opened, self.services.reading.cache, emit=self.services.emit)
+        overlay = self.services.overlay
         return OverlayStores(real, after=overlay) if overlay else real
 
     def _recorded(
@@ -421,10 +305,10 @@ class Bot:
         events, by default the name of its only script.
         """
         return recording(
-            RunStarted(kind, self._services.dry_run, len(scripts)),
-            self._services,
+            RunStarted(kind, self.services.dry_run, len(scripts)),
+            self.services,
             self._journal,
-            self._answers if self.config.in_use.sources else None,
+            self.answers,
             self.stop,
             run_id=run_id,
             script=script or (scripts[0].name if len(scripts) == 1 else ""),
@@ -435,20 +319,23 @@ class Bot:
 
         Raises UseUnknown where the latter can't be read or noted.
         """
-        answers = self._answers(self._services.emit)
+        answers = self._answers(self.services.emit)
         try:
             return answers.told(self.config.in_use, self.stop)
         finally:
             answers.close()
 
+    def answers(self, emit: Emit) -> Answers | None:
+        """The sources of one run, none of them read yet; None where the config has none."""
+        return self._answers(emit) if self.config.in_use.sources else None
+
     def _answers(self, emit: Emit) -> Answers:
-        """The sources of one run, none of them read yet."""
         from regbot.journal.opening import open_sightings
         from regbot.rules.in_use.answers import Answers
 
         sightings = open_sightings(self.config.state)
-        record = not self._services.dry_run
-        return Answers(self._services.environment, sightings, emit, self.stop, record=record)
+        record = not self.services.dry_run
+        return Answers(self.services.environment, sightings, emit, self.stop, record=record)
 
 
 @contextmanager

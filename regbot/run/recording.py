@@ -64,7 +64,7 @@ def recording(
     started: RunStarted,
     services: Services,
     settings: JournalSettings,
-    answers_for: Callable[[Emit], Answers] | None,
+    answers_for: Callable[[Emit], Answers | None],
     stop: Stop,
     *,
     run_id: str = "",
@@ -88,7 +88,7 @@ def recording(
 
     tell(started)
     emit = fan_out(once_each(tell), Hearing(plain(hear), frozenset({LeftBehind})))
-    answers = answers_for(emit) if answers_for else None
+    answers = answers_for(emit)
     run = Recording(replace(services, journal=slot, answers=answers, emit=emit))
     status: Ending = "failed"
     try:

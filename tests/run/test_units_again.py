@@ -19,6 +19,7 @@ from regbot.plan.action import DeleteTag
 from regbot.plan.carrying import Planned
 from regbot.plan.outcome import Outcomes
 from regbot.run.bot import Bot
+from regbot.run.cluster.cluster import do_attempt
 from regbot.run.services import Services
 from regbot.run.unit import Unit
 from regbot.run.unitwork import do_unit
@@ -156,5 +157,5 @@ def test_an_attempt_that_is_not_the_first_asks_the_journal(lab, number):
     lab.attempt(unit, Stop())
     bot = Bot(lab.config, lab.services(), Stop(), JournalSettings(None, 3600.0, "", ""))
     attempt = Attempt("u", number, lambda: math.inf)
-    result = bot.do_unit(unit, "once", lab.journal, attempt, (), ())
+    result = do_attempt(bot, unit, "once", lab.journal, attempt)
     assert len(result.outcomes) == (0 if number == 1 else len(OLD))

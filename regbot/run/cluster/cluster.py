@@ -4,42 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config
 from regbot.errors import Stopped, StorageError
-from regbot.events import (
-    Emit,
-    Message,
-    RepositoryEnded,
-    RunResult,
-    ScriptEnded,
-    ScriptStarted,
-    StepsAhead,
-)
-from regbot.plan.outcome import ActionDone, Outcome
-from regbot.run.cluster.units import (
-    CANCELLED,
-    EndedUnit,
-    HandedOut,
-    NewUnit,
-    Taken,
-    UnitRecord,
-    Units,
-)
+from regbot.events import RunResult, in_run
+from regbot.journal.slot import JournalSlot
+from regbot.plan.outcome import Outcome
+from regbot.run import unitwork
+from regbot.run.cluster.following import Follower, by_script
+from regbot.run.cluster.units import HandedOut, NewUnit, Taken, UnitRecord, Units
 from regbot.run.cluster.worker import Done
 from regbot.run.services import Services
-from regbot.run.unit import (
-    Course,
-    Ended,
-    Finished,
-    Unit,
-    UnitResult,
-    finished,
-    first_units,
-    judged_first,
-    units_after,
-)
+from regbot.run.unit import Course, Unit, UnitResult, finished, first_units, units_after
 from regbot.run.unitentries import UnitEntries
 from regbot.stopping import Attempt, Stop
 
@@ -66,7 +44,7 @@ class Cluster:
         A request to stop cancels it. Raises StorageError when it can't be handed out.
         """
         self.hand_out(kind, course)
-        follower = _Follower(self._units, self._entries, course, services)
+        follower = Follower(self._units, self._entries, course, services)
         try:
             while not follower.look():
                 stop.wait(_LOOKED_EVERY)
@@ -105,7 +83,7 @@ class Cluster:
         course = self._course_of(handed_out)
         unit = self._entries.unit(taken.content)
         parts, before = self._needed(course, unit) if unit.kind == "judge" else ((), ())
-        result = bot.do_unit(unit, handed_out.kind, journal, attempt, parts, before)
+        result = do_attempt(bot, unit, handed_out.kind, journal, attempt, parts, before)
         is_worth_trying = not (result.outcomes or result.guarded)
         if result.status == "failed" and is_worth_trying:
             return Done("waiting", result.error, None, _nothing)
@@ -132,7 +110,7 @@ class Cluster:
 
     def _needed(self, course: Course, unit: Unit) -> tuple[Sequence[UnitResult], Sequence[Outcome]]:
         """What a judge has to know: the other units of its script, and the scripts before it."""
-        ended = _by_script(self._units.ended(unit.run), self._entries)
+        ended = by_script(self._units.ended(unit.run), self._entries)
         parts = [result for _, result in ended.get(unit.script, ())]
         if not course.dry_run:
             return parts, ()
@@ -166,86 +144,38 @@ class Cluster:
         ]
 
 
-class _Follower:
-    """Follows a run, and tells what happens in it as a run here would."""
+def do_attempt(
+    bot: Bot,
+    unit: Unit,
+    kind: str,
+    journal: Journal,
+    attempt: Attempt,
+    parts: Sequence[UnitResult] = (),
+    before: Sequence[Outcome] = (),
+) -> UnitResult:
+    """Do a unit of a run as an attempt, and note in a journal what it changes.
 
-    def __init__(
-        self, units: Units, entries: UnitEntries, course: Course, services: Services
-    ) -> None:
-        self._units = units
-        self._entries = entries
-        self._course = course
-        self._services = services
-        self._emit: Emit = services.emit
-        self._seen: set[str] = set()
-        self._begun: set[str] = set()
-        self._trouble = ""
-
-    def look(self) -> bool:
-        """Tell what happened since the last look; whether the run has ended."""
-        try:
-            has_ended = bool(self._units.course(self._course.run).status)
-            for unit_id in self._units.ended_ids(self._course.run) - self._seen:
-                self._tell(self._units.ended_unit(unit_id))
-                self._seen.add(unit_id)
-            self._trouble = ""
-        except StorageError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                self._emit(Message("warn", f"can't see how the run goes on: {error}"))
-            return False
-        return has_ended
-
-    def results(self) -> list[RunResult]:
-        """What became of each script; their outcomes are kept."""
-        ended = _by_script(self._units.ended(self._course.run), self._entries)
-        results = []
-        for script in self._course.scripts:
-            units = ended.get(script.name, [])
-            seconds = sum(result.seconds for _, result in units)
-            came_to: Finished = finished(script, units, seconds)
-            for outcome in came_to.outcomes:
-                self._services.outcomes.add(outcome)
-            self._services.outcomes.keep(came_to.kept)
-            self._begin(script.name)
-            self._emit(ScriptEnded(came_to.result, self._course.dry_run))
-            results.append(came_to.result)
-        return results
-
-    def _begin(self, script: str) -> None:
-        if script not in self._begun:
-            self._begun.add(script)
-            self._emit(ScriptStarted(script, self._course.dry_run))
-
-    def _tell(self, ended: EndedUnit) -> None:
-        unit, result = _read(ended, self._entries)
-        self._begin(unit.script)
-        script = next(each for each in self._course.scripts if each.name == unit.script)
-        is_trial = judged_first(script, dry_run=unit.dry_run) and unit.kind == "repository"
-        for outcome in result.outcomes:
-            planned = unit.dry_run or is_trial
-            self._emit(ActionDone(outcome, planned, is_trial and outcome.status == "planned"))
-        if unit.kind == "split":
-            self._emit(StepsAhead(unit.script, "repository", len(result.places)))
-        elif unit.kind == "repository":
-            self._emit(RepositoryEnded(unit.script, unit.repository))
-
-
-def _by_script(ended: Sequence[EndedUnit], entries: UnitEntries) -> dict[str, list[Ended]]:
-    """Units that have ended, by their scripts."""
-    scripts: dict[str, list[Ended]] = {}
-    for each in ended:
-        unit, result = _read(each, entries)
-        scripts.setdefault(unit.script, []).append((unit, result))
-    return scripts
-
-
-def _read(ended: EndedUnit, entries: UnitEntries) -> Ended:
-    """A unit and its result; one that was cancelled has none."""
-    unit = entries.unit(ended.content)
-    if ended.result is None:
-        return unit, UnitResult("stopped", ended.error or CANCELLED)
-    return unit, entries.result(ended.result)
+    ``kind`` is that of the run; ``parts`` and ``before`` are as in run.unitwork.do_unit.
+    """
+    emit = in_run(bot.emit, unit.run, unit.script)
+    slot = JournalSlot(bot.journal_settings, kind, journal, run_id=unit.run, attempt=attempt)
+    answers = bot.answers(emit)
+    services = replace(bot.services, emit=emit, journal=slot, answers=answers)
+    try:
+        earlier = journal.actions(unit.run) if attempt.number > 1 else ()
+        return unitwork.do_unit(
+            unit,
+            bot.script,
+            services,
+            bot.stop.for_attempt(attempt),
+            parts=parts,
+            before=before,
+            earlier=earlier,
+        )
+    finally:
+        slot.finish("done")
+        if answers:
+            answers.close()
 
 
 def _nothing(_open: Mapping[str, int]) -> Sequence[NewUnit]:

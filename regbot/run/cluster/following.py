@@ -1,0 +1,103 @@
+"""A run that was handed out, followed to its end: told as one that is done here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from regbot.errors import StorageError
+from regbot.events import (
+    Emit,
+    Message,
+    RepositoryEnded,
+    RunResult,
+    ScriptEnded,
+    ScriptStarted,
+    StepsAhead,
+)
+from regbot.plan.outcome import ActionDone
+from regbot.run.cluster.units import CANCELLED, EndedUnit, Units
+from regbot.run.services import Services
+from regbot.run.unit import Course, Ended, Finished, UnitResult, finished, judged_first
+from regbot.run.unitentries import UnitEntries
+
+
+class Follower:
+    """Follows a run, and tells what happens in it as a run here would."""
+
+    def __init__(
+        self, units: Units, entries: UnitEntries, course: Course, services: Services
+    ) -> None:
+        self._units = units
+        self._entries = entries
+        self._course = course
+        self._services = services
+        self._emit: Emit = services.emit
+        self._seen: set[str] = set()
+        self._begun: set[str] = set()
+        self._trouble = ""
+
+    def look(self) -> bool:
+        """Tell what happened since the last look; whether the run has ended."""
+        try:
+            has_ended = bool(self._units.course(self._course.run).status)
+            for unit_id in self._units.ended_ids(self._course.run) - self._seen:
+                self._tell(self._units.ended_unit(unit_id))
+                self._seen.add(unit_id)
+            self._trouble = ""
+        except StorageError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                self._emit(Message("warn", f"can't see how the run goes on: {error}"))
+            return False
+        return has_ended
+
+    def results(self) -> list[RunResult]:
+        """What became of each script; their outcomes are kept."""
+        ended = by_script(self._units.ended(self._course.run), self._entries)
+        results = []
+        for script in self._course.scripts:
+            units = ended.get(script.name, [])
+            seconds = sum(result.seconds for _, result in units)
+            came_to: Finished = finished(script, units, seconds)
+            for outcome in came_to.outcomes:
+                self._services.outcomes.add(outcome)
+            self._services.outcomes.keep(came_to.kept)
+            self._begin(script.name)
+            self._emit(ScriptEnded(came_to.result, self._course.dry_run))
+            results.append(came_to.result)
+        return results
+
+    def _begin(self, script: str) -> None:
+        if script not in self._begun:
+            self._begun.add(script)
+            self._emit(ScriptStarted(script, self._course.dry_run))
+
+    def _tell(self, ended: EndedUnit) -> None:
+        unit, result = _unit_of(ended, self._entries)
+        self._begin(unit.script)
+        script = next(each for each in self._course.scripts if each.name == unit.script)
+        is_trial = judged_first(script, dry_run=unit.dry_run) and unit.kind == "repository"
+        for outcome in result.outcomes:
+            planned = unit.dry_run or is_trial
+            self._emit(ActionDone(outcome, planned, is_trial and outcome.status == "planned"))
+        if unit.kind == "split":
+            self._emit(StepsAhead(unit.script, "repository", len(result.places)))
+        elif unit.kind == "repository":
+            self._emit(RepositoryEnded(unit.script, unit.repository))
+
+
+def by_script(ended: Sequence[EndedUnit], entries: UnitEntries) -> dict[str, list[Ended]]:
+    """Units that have ended, by their scripts."""
+    scripts: dict[str, list[Ended]] = {}
+    for each in ended:
+        unit, result = _unit_of(each, entries)
+        scripts.setdefault(unit.script, []).append((unit, result))
+    return scripts
+
+
+def _unit_of(ended: EndedUnit, entries: UnitEntries) -> Ended:
+    """A unit and its result; one that was cancelled has none."""
+    unit = entries.unit(ended.content)
+    if ended.result is None:
+        return unit, UnitResult("stopped", ended.error or CANCELLED)
+    return unit, entries.result(ended.result)

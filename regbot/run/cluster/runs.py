@@ -1,0 +1,58 @@
+"""A bot's runs, done by the workers of a cluster, and told as if the bot had done them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from regbot.errors import ScriptTimeout, Stopped
+from regbot.events import ignore
+from regbot.journal.naming import new_id
+from regbot.plan.carrying import carry_out, planned_from
+from regbot.plan.outcome import Outcomes
+from regbot.run.bot import Bot, Ended
+from regbot.run.piece import session_of
+from regbot.run.services import Services
+from regbot.run.unit import Course
+
+if TYPE_CHECKING:
+    from regbot.run.cluster.cluster import Cluster
+
+
+def run_in(cluster: Cluster, bot: Bot, kind: str = "once", run_id: str = "") -> Ended:
+    """Have workers run every enabled script once, as ``Bot.run_once`` does here.
+
+    Raises StorageError where they can't be asked to.
+    """
+    run_id = run_id or new_id(time.time())
+    scripts = bot.config.enabled
+    with bot.recording(kind, scripts, run_id) as run:
+        services = run.services
+        course = Course(
+            run_id,
+            scripts,
+            services.dry_run,
+            services.evidence,
+            services.whole,
+            bot.config.parallel,
+        )
+        run.results = tuple(cluster.run(kind, course, services, bot.stop))
+        if services.dry_run and services.evidence:
+            _see_planned(bot, services)
+        if any(outcome.status == "done" for outcome in bot.outcomes):
+            run.changed_as = run_id
+    return Ended(run.ended, run.results)
+
+
+def _see_planned(bot: Bot, services: Services) -> None:
+    """Let reports and plans see what stays once what workers planned is done."""
+    services = replace(services, outcomes=Outcomes(), emit=ignore, evidence=False, answers=None)
+    with (
+        suppress(Stopped, ScriptTimeout),
+        session_of(bot.config.defaults, services, bot.stop) as session,
+    ):
+        carry_out(planned_from(bot.outcomes), lambda _: session.executor)
+        session.executor.close()
+        session.keep()
