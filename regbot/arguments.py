@@ -11,10 +11,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-from regbot.config.load import read_config
+from regbot.config.load import default_config, read_config
 from regbot.config.values import CacheSettings, Config
 from regbot.errors import InvalidValue
-from regbot.http.hosts import ClientSettings, HostSettings
+from regbot.http.hosts import HostSettings
 from regbot.oci.digest import Digest
 from regbot.oci.reference import DEFAULT_TAG, Reference
 from regbot.oci.tag import Tag
@@ -67,16 +67,20 @@ def config_of(
 ) -> Config:
     """The config at a path, or one without any settings, with what is given beside it.
 
-    Without a path nothing is read ahead or cached, and the journal forgets nothing: other
-    programs may keep theirs there for longer. Raises ConfigError and TypeError.
+    Without a path only the registries that the person has set up count. Then nothing is read
+    ahead or cached, and the journal forgets nothing: other programs may keep theirs there for
+    longer. Raises ConfigError and TypeError.
     """
     if path:
         stdin = sys.stdin.buffer if sys.stdin else BytesIO()
         config = read_config(path, environ=environment, stdin=stdin)
     else:
-        client = ClientSettings(environment=dict(environment))
-        no_cache = CacheSettings(size=0)
-        config = Config(client, journal_keep=math.inf, readahead=0, cache=no_cache)
+        config = replace(
+            default_config(environment, Path.cwd()),
+            journal_keep=math.inf,
+            readahead=0,
+            cache=CacheSettings(size=0),
+        )
     added = tuple(expect("hosts", host, HostSettings) for host in hosts)
     names = {host.name for host in added}
     kept = tuple(host for host in config.client.hosts if host.name not in names)

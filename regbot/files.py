@@ -7,6 +7,7 @@ reader for good, past its timeout and past SIGTERM.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -92,6 +93,12 @@ def require_private_folder(path: StrPath) -> os.stat_result:
     return status
 
 
+def is_private(status: os.stat_result) -> bool:
+    """Whether nobody but this user and root can write to a file."""
+    is_own = status.st_uid in (0, os.geteuid())
+    return is_own and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
 def _require_private_file(status: os.stat_result, path: StrPath) -> None:
     _require_regular(status, path)
     _require_private(status, path)
@@ -167,6 +174,23 @@ def replace_by_pieces(
         os.rename(temporary, path)
         sync_folder(path.parent)
         return signature_of(os.fstat(descriptor))
+
+
+@contextmanager
+def folder_of_one_writer(folder: Path) -> Iterator[None]:
+    """Keep other processes that do the same out of a folder, which is made if necessary.
+
+    On a file system without locks they are not kept out. Raises StorageError.
+    """
+    with writing(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_out(path: Path, content: bytes) -> None:

@@ -138,6 +138,7 @@ UNCALLED: dict[str, str] = {
     "default_map": "click reads it",
     "format_commands": "click calls it",
     "get_missing_message": "click calls it",
+    "shell_complete": "click calls it",
     "apply_units": "for the queue of many machines",
     "cert_verify": "requests calls it",
     "pool_classes_by_scheme": "urllib3 reads it",

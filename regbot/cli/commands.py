@@ -20,6 +20,7 @@ from regbot.cli.notify import notify
 from regbot.cli.options import options_before
 from regbot.cli.plans import apply, plan
 from regbot.cli.record import record
+from regbot.cli.registry import registry
 from regbot.cli.schedule import schedule
 from regbot.cli.schema import schema
 from regbot.cli.scripts import once, run, server
@@ -33,6 +34,7 @@ _SECTIONS = {
     "Run scripts": (once, run, server, schedule),
     "Share runs among machines": (worker, units, cancel),
     "Plan and undo": (plan, show_plan, apply, approve, history, undo),
+    "Reach registries": (registry,),
     "Check and test": (check, test, in_use, notify),
     "Write": (init, record, schema, lua_api),
     "Other": (state, version, completion),

@@ -71,13 +71,32 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and pass on the options in front of it."""
         name, command, rest = super().resolve_command(ctx, args)
-        before: dict[str, Any] = ctx.meta.get(_GIVEN, {})
-        if name and command and before:
-            known = {parameter.name for parameter in command.params}
-            if before.get("dry_run") and "dry_run" not in known:
-                raise click.UsageError(f"{name} has no option --dry-run", ctx)
-            ctx.default_map = {name: before}
+        if name and command and not isinstance(command, Family):
+            _pass_on(ctx, name, command)
         return name, command, rest
+
+
+class Family(click.Group):
+    """Commands about one thing, such as those of ``regbot state``."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and pass on the options in front of all."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name and command:
+            _pass_on(ctx, name, command)
+        return name, command, rest
+
+
+def _pass_on(ctx: click.Context, name: str, command: click.Command) -> None:
+    """Make the options in front of all commands defaults of the one that is called."""
+    before: dict[str, Any] = ctx.meta.get(_GIVEN, {})
+    known = {parameter.name for parameter in command.params}
+    if before.get("dry_run") and "dry_run" not in known:
+        raise click.UsageError(f"{name} has no option --dry-run", ctx)
+    if before:
+        ctx.default_map = {name: before}
 
 
 def hand_down(ctx: click.Context, parameter: click.Parameter, value: object) -> None:

@@ -37,11 +37,14 @@ def read_config(path: str | None, reader: Reader | None = None) -> Config:
     from regbot.config import load
 
     if path is None:
-        return load.load_config("{}", filename="", environ=os.environ, base=Path.cwd())
-    if path == "-" and not sys.stdin:
+        config = load.default_config(os.environ, Path.cwd())
+    elif path == "-" and not sys.stdin:
         raise UsageError("standard input is closed (name a file after -c)")
-    stdin = sys.stdin.buffer if sys.stdin else BytesIO()
-    config = load.read_config(path, environ=os.environ, stdin=stdin, reader=reader or load.unread)
+    else:
+        stdin = sys.stdin.buffer if sys.stdin else BytesIO()
+        config = load.read_config(
+            path, environ=os.environ, stdin=stdin, reader=reader or load.unread
+        )
     for warning in config.warnings:
         note(f"warning: {warning}")
     return config

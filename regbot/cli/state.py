@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from regbot.cli.group import Family
 from regbot.cli.opening import read_config
 from regbot.cli.output import is_terminal, note, show_text
 from regbot.errors import InvalidValue, UsageError
@@ -23,7 +24,7 @@ _REDRAWN_AFTER = 0.2
 """Seconds."""
 
 
-@click.group()
+@click.group(cls=Family)
 def state() -> None:
     """Copy the journal and all else that is remembered.
 

@@ -126,3 +126,9 @@ class Creds(Section):
         "Switches for single calls: `disableHead: true` sends GET instead of HEAD, for"
         " registries whose HEAD doesn't work.",
     )
+
+
+def is_secret(alias: str) -> bool:
+    """Whether the value of a key is a secret."""
+    key = Creds.keys.get(alias)
+    return key is not None and key.kind in (secret_of, secret_pem_of)

@@ -15,10 +15,12 @@ from regbot.config.checks import check
 from regbot.config.compose import compose
 from regbot.config.document import Document, MappingNode
 from regbot.config.lua import read_texts, texts_in, texts_of
+from regbot.config.registries import Registries, read_registries
 from regbot.config.schema import File
 from regbot.config.section import FileReader
 from regbot.config.values import Config
 from regbot.errors import ConfigError
+from regbot.files import is_private
 from regbot.lua.finding import Finding, LuaText, Reader
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -76,10 +78,13 @@ def read_config(
     return config
 
 
-def is_private(status: os.stat_result) -> bool:
-    """Whether nobody but this user and root can write to a file."""
-    is_own = status.st_uid in (0, os.geteuid())
-    return is_own and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+def default_config(environ: Mapping[str, str], base: Path) -> Config:
+    """The config of a command without one: the registries that the person has set up.
+
+    Raises ConfigError.
+    """
+    config = load_config("{}", filename="", environ=environ, base=base)
+    return replace(config, warnings=read_registries(environ).warnings)
 
 
 def load_config(
@@ -93,29 +98,36 @@ def load_config(
 ) -> Config:
     """Read and check a config. ``filename`` is for messages, relative names start at ``base``.
 
-    What ``reader`` finds in the scripts counts as the config's: mistakes and warnings.
+    Below the config are the registries that the person has set up. What ``reader`` finds in
+    the scripts counts as the config's: mistakes and warnings.
     Raises ConfigError with all problems, each ``file:line:column: what (what to do)``.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    registries = Registries() if offline else read_registries(environ)
     document = compose(data, filename)
     if offline:
         document = _without_credentials(document)
     file_reader = FileReader(document, environ, base, File)
     file = file_reader.read(File.read)
     problems = [*document.problems, *check(document), *file_reader.problems]
+    files = tuple(dict.fromkeys((*file_reader.files, *registries.files)))
     if problems or not file:
         findings = read_texts(document, texts_in(document), reader)
-        raise findings.error(document, problems, file_reader.files)
-    config = build(file_reader, file)
+        raise _error(findings.problems_of(document, problems), registries, files)
+    config = build(file_reader, file, registries)
     findings = read_texts(document, texts_of(document, config.scripts), reader)
-    if findings.problems or findings.elsewhere:
-        raise findings.error(document, (), file_reader.files)
+    if findings.problems or findings.elsewhere or registries.problems:
+        raise _error(findings.problems_of(document), registries, files)
     return replace(
         config,
         fingerprint=_fingerprint(data, config),
-        files=tuple(dict.fromkeys(file_reader.files)),
+        files=files,
         warnings=(*config.warnings, *findings.warnings),
     )
+
+
+def _error(problems: Iterable[str], registries: Registries, files: Iterable[Path]) -> ConfigError:
+    return ConfigError([*problems, *registries.problems], files)
 
 
 def _without_credentials(document: Document) -> Document:

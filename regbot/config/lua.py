@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from regbot.config.document import Document, ListNode, MappingNode, Problem, Scalar
 from regbot.config.values import Script
-from regbot.errors import ConfigError
 from regbot.lua.finding import LuaText, Reader
 from regbot.values import dataclass
 
@@ -23,12 +21,10 @@ class Findings:
     elsewhere: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def error(
-        self, document: Document, problems: Iterable[Problem], files: Iterable[Path]
-    ) -> ConfigError:
-        """All mistakes, with those that were found before in the config and its ``files``."""
-        here = document.error([*problems, *self.problems])
-        return ConfigError([*here.problems, *self.elsewhere], files)
+    def problems_of(self, document: Document, before: Iterable[Problem] = ()) -> tuple[str, ...]:
+        """All mistakes, with those that were found ``before`` in the config."""
+        here = document.error([*before, *self.problems])
+        return (*here.problems, *self.elsewhere)
 
 
 def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:

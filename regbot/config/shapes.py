@@ -95,17 +95,23 @@ def _in_any_case(word: str) -> str:
 
 
 def described(shape: Shape, doc: str, default: object = None) -> Shape:
-    """A shape with what is said of its key, which is Markdown with links from within docs/.
-
-    The links are left out, and so is a "see" before one.
-    """
-    markdown = re.sub(r",? see\s\[[^]]+\]\([^)]+\)", "", doc)
-    markdown = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", markdown)
-    plain = markdown.replace("`", "")
+    """A shape with what is said of its key, which is Markdown with links from within docs/."""
+    markdown, plain = _without_links(doc), plain_text(doc)
     texts = {"description": plain}
     if plain != markdown:
         texts["markdownDescription"] = markdown
     return {**shape, **texts, **({} if default is None else {"default": default})}
+
+
+def plain_text(doc: str) -> str:
+    """What is said of a key, without Markdown."""
+    return _without_links(doc).replace("`", "")
+
+
+def _without_links(doc: str) -> str:
+    """Markdown without links, and without a "see" before one."""
+    markdown = re.sub(r",? see\s\[[^]]+\]\([^)]+\)", "", doc)
+    return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", markdown)
 
 
 def require_shape(kind: Callable[..., object]) -> None:

@@ -85,7 +85,8 @@ def _tls(error: ssl.SSLError, registry: str) -> tuple[str, bool]:
     if reason in _PLAIN:
         return (
             "server gave HTTP response to HTTPS client: it does not speak TLS "
-            f"(set tls: disabled for {registry})"
+            f"(set tls: disabled for {registry}, or run:"
+            f" regbot registry set --tls disabled {registry})"
         ), False
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
         return (

@@ -365,7 +365,7 @@ def test_nothing_to_run_is_a_warning():
         (CacheSection, (CacheSettings,), set()),
         (ServerSection, (ServerSettings,), set()),
         (DefaultsSection, (Script, ClientSettings, Config), set()),
-        (ScriptSection, (Script,), {"script", "file"}),
+        (ScriptSection, (Script,), {"script", "file", "retention"}),
     ],
 )
 def test_every_field_of_a_section_has_a_value_to_go_to(section, values, others):
