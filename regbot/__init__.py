@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # the one of ``typing`` would delay the start of the comm
 if TYPE_CHECKING:
     from regbot.client import Client
     from regbot.http.hosts import HostSettings, Login, Secret
-    from regbot.image.copy import CopyOptions
+    from regbot.image.options import CopyOptions
     from regbot.oci.reference import Reference
     from regbot.plan.guard import Guard
     from regbot.plan.planfile import Plan
@@ -27,7 +27,7 @@ def __getattr__(name: str) -> object:
     """Import a name of ``__all__`` when it is asked for: the command starts without it."""
     homes = {
         "Client": "client",
-        "CopyOptions": "image.copy",
+        "CopyOptions": "image.options",
         "Guard": "plan.guard",
         "HostSettings": "http.hosts",
         "Login": "http.hosts",

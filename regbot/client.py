@@ -33,8 +33,8 @@ from regbot.arguments import (
 from regbot.errors import GuardBroken, InvalidValue, NotFound, UsageError
 from regbot.events import Emit, Message, ignore, plain
 from regbot.http.hosts import HostSettings
-from regbot.image.copy import CopyOptions
 from regbot.image.facts import created, image_size
+from regbot.image.options import CopyOptions
 from regbot.image.resolve import image_of
 from regbot.journal.restore import Undone
 from regbot.oci.digest import Digest

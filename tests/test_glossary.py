@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 #: What is code, and not text: blocks, names, targets of links, headings that are a namespace.
-CODE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|^#+ \w+$", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"<!--.*?-->|```.*?```|`[^`]*`|\]\([^)]*\)|^#+ \w+$", re.DOTALL | re.MULTILINE)
 #: A comment of a YAML or Lua file. What is indented further is code.
 COMMENT = re.compile(r"(?:^|\s)(?:#|--) (?! )(.*)")
 #: Pages that aren't written by hand.

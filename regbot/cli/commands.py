@@ -26,12 +26,13 @@ from regbot.cli.schema import schema
 from regbot.cli.scripts import once, run, server
 from regbot.cli.show import show_plan
 from regbot.cli.state import state
+from regbot.cli.sync import sync
 from regbot.cli.test import test
 from regbot.cli.version import completion, version
 from regbot.version import __version__
 
 _SECTIONS = {
-    "Run scripts": (once, run, server, schedule),
+    "Run scripts": (once, run, sync, server, schedule),
     "Share runs among machines": (worker, units, cancel),
     "Plan and undo": (plan, show_plan, apply, approve, history, undo),
     "Reach registries": (registry,),

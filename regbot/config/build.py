@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,17 @@ from regbot.config.hosts import fields_of, hosts_of, joined
 from regbot.config.inusefields import InUseSection
 from regbot.config.notifyfields import NotifySection
 from regbot.config.registries import Registries
-from regbot.config.schema import CacheSection, File, GuardSection, ScriptSection
+from regbot.config.schema import (
+    CacheSection,
+    DefaultsSection,
+    File,
+    GuardSection,
+    RunSection,
+    ScriptSection,
+    SyncSection,
+)
 from regbot.config.section import FileReader
+from regbot.config.sync import SyncOptions
 from regbot.config.values import CacheSettings, Config, Script, ServerSettings
 from regbot.config.warnings import warnings_of
 from regbot.http.hosts import ClientSettings
@@ -26,7 +36,7 @@ from regbot.rules.in_use.settings import InUseSettings
 def build(reader: FileReader, file: File, registries: Registries) -> Config:
     """The Config of a valid file, with the registries that were set up below it."""
     document = reader.document
-    scripts = file.scripts or ()
+    scripts, syncs = file.scripts or (), file.sync or ()
     hosts = hosts_of(
         joined(document, file.creds or ()), below=joined(registries.document, registries.entries)
     )
@@ -41,8 +51,9 @@ def build(reader: FileReader, file: File, registries: Registries) -> Config:
     return Config(
         client,
         defaults,
-        tuple(
-            _script(document, number, section, defaults) for number, section in enumerate(scripts)
+        (
+            *(_script(document, *each, defaults) for each in enumerate(scripts)),
+            *_syncs(document, syncs, defaults, file.defaults),
         ),
         server=ServerSettings(**file.server.values) if file.server else ServerSettings(),
         notify=tuple(_receivers(document, file.notify or ())),
@@ -60,9 +71,7 @@ def _defaults(document: Document, settings: Mapping[str, Any], folder: Path) -> 
 
 
 def _script(document: Document, number: int, section: ScriptSection, defaults: Script) -> Script:
-    values = fields_of(Script, section.values)
-    if section.schedule or section.interval:
-        defaults = replace(defaults, schedule=None, interval=None)
+    values: dict[str, Any] = {}
     if section.retention:
         values["work"] = section.retention.policy
     elif section.file:
@@ -71,12 +80,60 @@ def _script(document: Document, number: int, section: ScriptSection, defaults: S
         _, node = document.find(("scripts", number, "script"))
         values["text"] = (section.script or "").encode()
         values |= lines_of(document, node) if isinstance(node, Scalar) else {}
-    values["env"] = tuple(dict.fromkeys((*defaults.env, *values.get("env", ()))))
-    own_guard = _guard(document, ("scripts", number, "guard"), section.guard)
-    values["guard"] = own_guard.over(defaults.guard)
-    values["in_use"] = _in_use(section.in_use).over(defaults.in_use)
-    values["place"] = document.where(document.find(("scripts", number, "name"))[0])
-    return _schedule_first(replace(defaults, **values))
+    values["env"] = tuple(dict.fromkeys((*defaults.env, *(section.env or ()))))
+    return _run(document, ("scripts", number), "name", section, defaults, values)
+
+
+def _syncs(
+    document: Document,
+    sections: Sequence[SyncSection],
+    defaults: Script,
+    of_all: DefaultsSection | None,
+) -> Iterator[Script]:
+    """The entries under ``sync``; where several without a name are alike, they are counted."""
+    counts: Counter[str] = Counter()
+    for number, section in enumerate(sections):
+        script = _sync(document, number, section, defaults, of_all)
+        counts[script.name] += 1
+        count = counts[script.name]
+        yield script if count == 1 else replace(script, name=f"{script.name} ({count})")
+
+
+def _sync(
+    document: Document,
+    number: int,
+    section: SyncSection,
+    defaults: Script,
+    of_all: DefaultsSection | None,
+) -> Script:
+    options = {key.name for key in SyncOptions.keys.values()}
+    given = of_all.values if of_all else {}
+    values = {
+        "name": section.shown,
+        "work": section.sync({name: given[name] for name in options & given.keys()}),
+        "repositories": section.repositories(),
+    }
+    return _run(document, ("sync", number), "source", section, defaults, values)
+
+
+def _run(
+    document: Document,
+    path: KeyPath,
+    key: str,
+    section: RunSection,
+    defaults: Script,
+    values: Mapping[str, Any],
+) -> Script:
+    """A script of an entry at a path, which its ``key`` has in messages."""
+    if section.schedule or section.interval:
+        defaults = replace(defaults, schedule=None, interval=None)
+    guard = _guard(document, (*path, "guard"), section.guard)
+    settings = fields_of(Script, section.values) | {
+        "guard": guard.over(defaults.guard),
+        "in_use": _in_use(section.in_use).over(defaults.in_use),
+        "place": document.where(document.find((*path, key))[0]),
+    }
+    return _schedule_first(replace(defaults, **{**settings, **values}))
 
 
 def _receivers(document: Document, entries: Sequence[NotifySection]) -> Iterator[Receiver]:

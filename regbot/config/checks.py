@@ -39,6 +39,8 @@ def check(document: Document) -> Iterator[Problem]:
         yield from _one_source(script)
         yield from _retention(document.root, script)
         yield from _unique_name(script, first)
+    for entry in _mappings(document.root.get("sync")):
+        yield from _unique_name(entry, first)
     for entry in _mappings(document.root.get("notify")):
         yield from _receiver(entry, first)
 

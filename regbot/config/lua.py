@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from regbot.config.document import Document, ListNode, MappingNode, Problem, Scalar
 from regbot.config.values import Script
 from regbot.lua.finding import LuaText, Reader
+from regbot.sync.rules import Sync
 from regbot.values import dataclass
 
 Text = tuple[LuaText, Scalar | None, str]
@@ -29,7 +30,8 @@ class Findings:
 
 def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:
     """The scripts of a valid config; what is found of one with rules is placed at its name."""
-    for number, script in enumerate(scripts):
+    with_texts = (script for script in scripts if not isinstance(script.work, Sync))
+    for number, script in enumerate(with_texts):
         key = "name" if script.work else "script"
         _, node = document.find(("scripts", number, key))
         scalar = node if isinstance(node, Scalar) and not node.is_null else None

@@ -46,6 +46,7 @@ from regbot.config.retention import RetentionSection
 from regbot.config.section import Key, Listing, RequiredKey, Section, Value
 from regbot.config.serverfields import ServerSection
 from regbot.config.shapes import Shape, any_of, shape_of
+from regbot.config.sync import SyncEntry, SyncOptions
 
 
 class GuardSection(Section):
@@ -101,7 +102,7 @@ class CacheSection(Section):
         return any_of(super().shape(), {"enum": ("off",)}, shape_of(flag_of))
 
 
-class DefaultsSection(Section):
+class DefaultsSection(SyncOptions):
     """What holds for all scripts and registries; fields of Script, ClientSettings, Config."""
 
     parallel = Key(
@@ -187,25 +188,13 @@ class DefaultsSection(Section):
         "Where manifests and image configs are kept between runs, see"
         " [the cache](config.md#the-cache). `off` turns it off.",
     )
+    cache_count = Key(count_of, "Read for regsync's sake; `cache` takes its place.")
+    cache_time = Key(duration_of, "Read for regsync's sake; `cache` takes its place.")
 
 
-class ScriptSection(Section):
-    """One script and when it runs; fields of Script, and where its text comes from."""
+class RunSection(Section):
+    """When something runs, and within which limits; fields of Script."""
 
-    called = "a script"
-
-    name = RequiredKey(name_of, "A unique name.")
-    script = Key(
-        clean_text_of,
-        "The Lua text. One of `script`, `file` and `retention` is required.",
-    )
-    file = Key(script_file_of, "A Lua file, relative to the folder of the config.")
-    retention = Key(RetentionSection.read, "[Retention rules](rules.md) in place of Lua.")
-    repositories = Key(
-        RepositoriesSection.read_all,
-        "The script runs once for each of these repositories, see"
-        " [repositories](config.md#repositories).",
-    )
     schedule = Key(
         schedule_of,
         "Five fields as in cron, `@hourly`, `@daily`, or `@every 1h30m`."
@@ -248,12 +237,7 @@ class ScriptSection(Section):
         duration_of, "A plan that nobody approved in this time lapses. `0` means the default."
     )
     timeout = Key(duration_of, "The script is ended after this time.")
-    args = Key(arguments_of, "Any values. Lua finds them in the table `args`.")
     enabled = Key(flag_of, "`false` leaves the script out, unless `--only` names it.", default=True)
-    env = Key(
-        Listing(variable_of, unique=True),
-        "More environment variables that the script can read with `os.getenv`.",
-    )
     guard = Key(
         GuardSection.read,
         "Limits for this script. They replace those in `defaults`, except that `protect`"
@@ -265,6 +249,41 @@ class ScriptSection(Section):
     )
 
 
+class ScriptSection(RunSection):
+    """One script and when it runs; fields of Script, and where its text comes from."""
+
+    called = "a script"
+
+    name = RequiredKey(name_of, "A unique name.")
+    script = Key(
+        clean_text_of,
+        "The Lua text. One of `script`, `file` and `retention` is required.",
+    )
+    file = Key(script_file_of, "A Lua file, relative to the folder of the config.")
+    retention = Key(RetentionSection.read, "[Retention rules](rules.md) in place of Lua.")
+    repositories = Key(
+        RepositoriesSection.read_all,
+        "The script runs once for each of these repositories, see"
+        " [repositories](config.md#repositories).",
+    )
+    args = Key(arguments_of, "Any values. Lua finds them in the table `args`.")
+    env = Key(
+        Listing(variable_of, unique=True),
+        "More environment variables that the script can read with `os.getenv`.",
+    )
+
+
+class SyncSection(SyncEntry, RunSection):
+    """One sync entry and when it runs; fields of Script, of Sync and of CopyOptions."""
+
+    @classmethod
+    def read(cls, value: Value) -> SyncSection:
+        """Read a mapping, and what has to be checked of it as a whole."""
+        section = super().read(value)
+        section.check(value)
+        return section
+
+
 class File(Section):
     """The whole file."""
 
@@ -272,6 +291,10 @@ class File(Section):
     creds = Key(Listing(Creds.read), "The registries: how to reach each, and how to log in.")
     defaults = Key(DefaultsSection.read, "What holds for all scripts and registries.")
     scripts = Key(Listing(ScriptSection.read), "The scripts, and when each of them runs.")
+    sync = Key(
+        Listing(SyncSection.read),
+        "Copies to keep up, and when each of them is looked at, see [sync](sync.md).",
+    )
     server = Key(
         ServerSection.read,
         "Who may look at the pages of `regbot server --listen`, and who may ask it for"

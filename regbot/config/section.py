@@ -211,7 +211,9 @@ class Section:
 
     def __init_subclass__(cls) -> None:
         keys = {key.alias: key for key in vars(cls).values() if isinstance(key, Key)}
-        cls.keys = {**cls.keys, **keys}
+        for base in cls.__bases__:
+            keys |= base.keys if issubclass(base, Section) else {}
+        cls.keys = keys
 
     @classmethod
     def read(cls, value: Value) -> Self:

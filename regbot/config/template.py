@@ -1,8 +1,9 @@
 """Templates in the syntax of Go, as far as a config needs them.
 
-Supported are functions, strings, pipes, parentheses, comments and trim markers, but
-no data, variables or control structures. As in Go, a piped value becomes the last
-argument. Errors never contain anything read from the environment or from a file.
+Supported are functions, strings, pipes, parentheses, comments, trim markers, and fields of
+the data that is given, but no variables or control structures. As in Go, a piped value
+becomes the last argument. Errors never contain anything read from the environment or from a
+file.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from regbot.config.document import Mistake
 from regbot.errors import InvalidValue
@@ -23,7 +25,7 @@ _CLOSE = re.compile(r"(?P<trim>\s+-)?\}\}")
 _COMMENT = re.compile(r"\s*/\*.*?\*/(?=\s+-\}\}|\}\})", re.DOTALL)
 _TOKEN = re.compile(
     r'(?P<space>\s+)|(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<raw>`[^`]*`)'
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[|()])"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<field>(?:\.[A-Za-z_][A-Za-z0-9_]*)+)|(?P<sign>[|()])"
 )
 _ESCAPE = re.compile(
     r"\\(?:(?P<plain>[abfnrtv\\\"])|(?P<octal>[0-3][0-7]{2})|x(?P<hex>[0-9a-fA-F]{2})"
@@ -35,9 +37,13 @@ _MAX_NESTING = 20
 
 
 def render(
-    text: str, environ: Mapping[str, str], note_file: Callable[[Path], None] = lambda _: None
+    text: str,
+    environ: Mapping[str, str],
+    note_file: Callable[[Path], None] = lambda _: None,
+    *,
+    fields: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The text with its ``{{ }}`` replaced.
+    """The text with its ``{{ }}`` replaced; ``fields`` are data by names such as ``.Ref.Tag``.
 
     Names of files are relative to the current folder; ``note_file`` is told of each. Raises
     Mistake with an offset.
@@ -50,7 +56,7 @@ def render(
         literal = text[position : opening.start()]
         literal = literal.lstrip() if trim else literal
         parts.append(literal.rstrip() if opening[0].endswith("-") else literal)
-        action = _Action(text, opening, functions)
+        action = _Action(text, opening, functions, fields)
         parts.append(action.render())
         position, trim = action.end, action.trims
     rest = text[position:]
@@ -61,8 +67,15 @@ def render(
 class _Action:
     """The part between ``{{`` and ``}}``."""
 
-    def __init__(self, text: str, opening: re.Match[str], functions: _Functions) -> None:
+    def __init__(
+        self,
+        text: str,
+        opening: re.Match[str],
+        functions: _Functions,
+        fields: Mapping[str, str],
+    ) -> None:
         self._functions = functions
+        self._fields = fields
         self._start = opening.start()
         self._tokens: list[tuple[str, str, int]] = []
         self._next = 0
@@ -145,6 +158,8 @@ class _Action:
             return _unescape(text[1:-1], place)
         if kind == "raw":
             return text[1:-1]
+        if kind == "field":
+            return self._field(text, place)
         if text != "(":
             raise Mistake(
                 "template: a function call as an argument needs parentheses (put it in them)", place
@@ -154,6 +169,13 @@ class _Action:
             raise Mistake("template: ( without ) (close it)", place)
         self._next += 1
         return value
+
+    def _field(self, name: str, place: int) -> str:
+        if name not in self._fields:
+            known = ", ".join(self._fields)
+            hint = f"the fields are {known}" if known else "use a function such as env"
+            raise Mistake(f"template: there is no {name} here ({hint})", place)
+        return self._fields[name]
 
     def _peek(self) -> str:
         return self._tokens[self._next][1] if self._next < len(self._tokens) else ""

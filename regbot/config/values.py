@@ -17,13 +17,14 @@ from regbot.oci.patterns import Pattern
 from regbot.plan.guard import Guard
 from regbot.rules.in_use.settings import Command, InUseSettings
 from regbot.rules.policy import Policy
+from regbot.sync.rules import Sync
 from regbot.values import dataclass
 
 Misfire = Literal["once", "skip"]
 """What becomes of a run whose time was missed."""
 
-Work = Policy
-"""What a script does that has no text: it keeps to a policy."""
+Work = Policy | Sync
+"""What a script does that has no text: it keeps to a policy, or keeps copies up."""
 
 Overlap = Literal["skip", "queue"]
 """What becomes of a run that is due while the last one is going."""
@@ -112,6 +113,11 @@ class Script:
     timezone: str = ""
     guard: Guard = Guard()
     in_use: InUseSettings = InUseSettings()
+
+    @property
+    def is_done_by_repository(self) -> bool:
+        """Whether it works at one repository after another, and not as a whole."""
+        return bool(self.repositories) or self.work is not None
 
 
 @dataclass(frozen=True, slots=True)

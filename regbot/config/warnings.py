@@ -8,12 +8,14 @@ from regbot.config.creds import Creds
 from regbot.config.document import Document, Mark, Path, Problem, Scalar, shown
 from regbot.config.schema import File
 from regbot.config.section import Section
+from regbot.config.sync import SyncOptions
 
 
 def warnings_of(document: Document, file: File) -> list[Problem]:
     """The warnings about a valid config, in its order."""
     warnings = warnings_of_creds(document, file.creds or ())
-    if not file.scripts:
+    warnings += _of_hooks(document, file)
+    if not (file.scripts or file.sync):
         text = "there are no scripts, so nothing will run (add some under scripts)"
         warnings.append(Problem(Mark(1, 1), text))
     if file.server:
@@ -48,6 +50,15 @@ def _of_entry(document: Document, number: int, creds: Creds) -> Iterator[Problem
         word = "disabled" if creds.scheme == "http" else "enabled"
         yield Problem(mark, f"scheme is deprecated (write tls: {word} instead)")
     yield from _empty_templates(document, ("creds", number), creds)
+
+
+def _of_hooks(document: Document, file: File) -> Iterator[Problem]:
+    """A warning for each place that has hooks."""
+    places: list[tuple[Path, SyncOptions | None]] = [(("defaults",), file.defaults)]
+    places += [(("sync", number), section) for number, section in enumerate(file.sync or ())]
+    for path, section in places:
+        if section and section.hooks:
+            yield Problem(document.key((*path, "hooks")), "hooks are not run (remove them)")
 
 
 def _empty_templates(document: Document, path: Path, section: Section) -> Iterator[Problem]:

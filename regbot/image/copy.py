@@ -17,6 +17,7 @@ from regbot.errors import (
 from regbot.events import Emit, Message, ignore
 from regbot.image.crew import Crew
 from regbot.image.graph import Graph, Look, explore, tags_by_subject
+from regbot.image.options import CopyOptions
 from regbot.image.parts import (
     children_of,
     is_external,
@@ -36,37 +37,6 @@ from regbot.values import dataclass
 
 _MEANS_INCOMPLETE = frozenset({400, 404, 412, 422})
 """Statuses by which registries refuse an index whose children they don't have."""
-
-
-@dataclass(frozen=True, slots=True)
-class CopyOptions:
-    """What to copy, and how.
-
-    ``platforms``: only these children of an index. The index itself is copied as it
-    is, with the same digest, so that it lists more than the target has; a target
-    that does not take such an index makes the copy fail.
-    ``digest_tags``: also tags named after a digest: ``sha256-<hex>.sig`` and its like, and
-    ``sha256-<hex>``, where clients list referrers.
-    ``referrers``: also what refers to any of the manifests, and what refers to that.
-    ``force_recursive``: look at every manifest and blob, though the tag is there.
-    ``include_external``: also layers that are kept elsewhere, if the source has them.
-    ``fast_check``: do nothing when the tag has the digest, whatever the other options say.
-    ``workers``: how many blobs or manifests are copied at once.
-    """
-
-    platforms: tuple[Platform, ...] = ()
-    digest_tags: bool = False
-    referrers: bool = False
-    force_recursive: bool = False
-    include_external: bool = False
-    fast_check: bool = False
-    workers: int = 4
-
-    @property
-    def asks_for_more(self) -> bool:
-        """Whether a tag with the right digest is not the end of it."""
-        more = self.platforms or self.digest_tags or self.referrers
-        return bool(more or self.force_recursive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +156,7 @@ class _Copy:
             referrers=self._options.referrers,
             digest_tags=tags_by_subject(tags),
             emit=self._emit,
+            takes=self._options.takes,
         )
 
     def _read(self, digest: Digest) -> Manifest:

@@ -83,7 +83,8 @@ class Look:
     """How manifests are read, and what is followed from them.
 
     ``select`` are the children to follow; ``digest_tags`` are tags by the digest
-    they are made of (``tags_by_subject``); ``sparse`` passes over missing children.
+    they are made of (``tags_by_subject``); ``sparse`` passes over missing children;
+    ``takes`` says which referrers to follow.
     """
 
     store: ReadStore
@@ -93,6 +94,7 @@ class Look:
     digest_tags: Mapping[str, Sequence[Tag]] = field(default_factory=dict)
     sparse: bool = False
     emit: Emit = ignore
+    takes: Callable[[Descriptor], bool] = lambda _: True
 
     def at(self, wanted: Wanted) -> Sight:
         """Read one manifest. Raises what the store raises."""
@@ -104,7 +106,7 @@ class Look:
         why: Why = "referrer" if wanted.is_referrer_list else "child"
         following = [Wanted(entry, why, digest) for entry in self.select(manifest)]
         if self.referrers:
-            attached = self.store.referrers(digest)
+            attached = filter(self.takes, self.store.referrers(digest))
             following += [Wanted(entry, "referrer", digest) for entry in attached]
         for tag in self.digest_tags.get(fallback_tag(digest), ()):
             following += self._at_tag(tag, digest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from regbot.errors import InvalidValue
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference

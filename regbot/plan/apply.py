@@ -16,7 +16,8 @@ from typing import Literal
 
 from regbot.errors import DigestMismatch, NotFound, Protected, RegbotError
 from regbot.events import Emit
-from regbot.image.copy import Copied, CopyOptions, copy_image
+from regbot.image.copy import Copied, copy_image
+from regbot.image.options import CopyOptions
 from regbot.image.removal import RemoveTag, Step, plan_removal
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference, names_of_registry

@@ -108,3 +108,14 @@ def list_of(kind: Kind[T]) -> Kind[tuple[T, ...]]:
         return tuple(map(kind, value))
 
     return read
+
+
+def table_of(kind: Kind[T]) -> Kind[dict[str, T]]:
+    """An object whose values are of a kind, by names."""
+
+    def read(value: object) -> dict[str, T]:
+        if not isinstance(value, dict):
+            raise InvalidValue("an object is expected")
+        return {text(name): kind(each) for name, each in value.items()}
+
+    return read

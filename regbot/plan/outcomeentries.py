@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from regbot.errors import InvalidValue, StorageError
-from regbot.image.copy import Carried, CopyOptions
+from regbot.image.copy import Carried
+from regbot.image.options import CopyOptions
 from regbot.oci.digest import ALGORITHMS, Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
@@ -36,7 +37,7 @@ from regbot.plan.evidence import Evidence
 from regbot.plan.fields import parsed, string, switch, whole_number
 from regbot.plan.kept import Kept
 from regbot.plan.outcome import Outcome, Status
-from regbot.plan.planentries import LARGEST_BLOB
+from regbot.plan.planentries import LARGEST_BLOB, filter_entry, filter_of
 from regbot.plan.shapes import Part, Shape, many, maybe
 from regbot.store.protocol import Chunks
 from regbot.workdir import file_in
@@ -125,6 +126,7 @@ _OPTIONS = Shape(
         "platforms": many(_PLATFORM),
         "digest_tags": FLAG,
         "referrers": FLAG,
+        "referrer_filters": many(Part(filter_entry, filter_of)),
         "force_recursive": FLAG,
         "include_external": FLAG,
         "fast_check": FLAG,

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import InvalidValue, StorageError
-from regbot.image.copy import Carried, CopyOptions
+from regbot.image.copy import Carried
+from regbot.image.options import CopyOptions, ReferrerFilter
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform
@@ -39,6 +40,7 @@ from regbot.plan.fields import (
     parsed,
     string,
     switch,
+    table_of,
     text,
     whole_number,
 )
@@ -120,6 +122,7 @@ def _details(action: Action, work_dir: Path) -> Mapping[str, Any]:
                 "source": _shown(action.source),
                 "platforms": [str(platform) for platform in options.platforms],
                 **{name: getattr(options, name) for name in _SWITCHES},
+                **_filters(options),
             }
         case ExportTar() | ImportTar():
             return {"file": str(action.path.relative_to(work_dir.resolve()))}
@@ -182,13 +185,34 @@ def _action(fields: Fields, work_dir: Path) -> Action:
         case CopyImage.verb:
             source = fields.read("source", _reference)
             platforms = fields.get("platforms", _platforms, ())
+            filters = fields.get("referrer_filters", list_of(filter_of), ())
             switches = {name: fields.get(name, switch, False) for name in _SWITCHES}
-            return CopyImage(source, reference, CopyOptions(platforms, **switches), reason, digest)
+            options = CopyOptions(platforms, referrer_filters=filters, **switches)
+            return CopyImage(source, reference, options, reason, digest)
         case ExportTar.verb | ImportTar.verb:
             path = file_in(work_dir, fields.read("file", string))
             kind = ExportTar if verb == ExportTar.verb else ImportTar
             return kind(reference, path, reason, digest)
     raise InvalidValue(f"there is no action {verb!r}")
+
+
+def _filters(options: CopyOptions) -> dict[str, Any]:
+    filters = list(map(filter_entry, options.referrer_filters))
+    return {"referrer_filters": filters} if filters else {}
+
+
+def filter_entry(each: ReferrerFilter) -> dict[str, Any]:
+    """The entry of a filter of referrers."""
+    return {"artifact_type": each.artifact_type, "annotations": dict(each.annotations)}
+
+
+def filter_of(entry: object) -> ReferrerFilter:
+    """The filter of an entry. Raises InvalidValue."""
+    fields = Fields(entry)
+    artifact_type = fields.get("artifact_type", text, "")
+    annotations = fields.get("annotations", table_of(text), {})
+    fields.end()
+    return ReferrerFilter(artifact_type, tuple(annotations.items()))
 
 
 def _shown(reference: Reference) -> str:

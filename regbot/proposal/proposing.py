@@ -16,6 +16,7 @@ from regbot.http.hosts import Origin
 from regbot.oci.reference import Reference
 from regbot.proposal.look import Inventory, count, look_at, names_in, within_reach
 from regbot.proposal.pages import Access, Proposal, config_page, creds_page
+from regbot.rules.policy import Policy
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
 
@@ -68,7 +69,7 @@ def propose(
         date=time.strftime("%Y-%m-%d", time.gmtime(now)),
     )
     policy = config_of(config_page(proposal)).scripts[0].work
-    if policy is None:
+    if not isinstance(policy, Policy):
         raise InternalError(ValueError("the proposed config has no rules"))
     shown = watch(inventories, "reading the dates of builds")
     return replace(proposal, counts=tuple(count(each, policy, now) for each in shown))

@@ -152,8 +152,9 @@ class _Deciding:
         facts = self._facts.get(tag) or read.get(tag) or Facts()
         if kept:
             return Decision(tag, keep=True, reason=kept.why, digest=facts.digest, rule=kept.rule)
+        otherwise = self._policy.otherwise
         against = "; ".join(self._against.get(tag, ()))
-        reason = f"no rule keeps it ({against})" if against else "no rule keeps it"
+        reason = f"{otherwise} ({against})" if against else otherwise
         return Decision(tag, keep=False, reason=reason, digest=facts.digest)
 
     def _attached(self, tag: Tag, attached: Attached) -> Decision:

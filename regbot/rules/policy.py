@@ -93,13 +93,15 @@ class Policy:
     """What to keep of a repository.
 
     ``delete`` are the tags that may go, empty for all; other tags are neither judged nor
-    counted. ``allow_empty``: nothing at all may be left.
+    counted. ``allow_empty``: nothing at all may be left. ``otherwise`` is why
+    a tag is deleted.
     """
 
     keep: tuple[Rule, ...] = ()
     delete: tuple[Pattern, ...] = ()
     referrers: Referrers = "with-subject"
     allow_empty: bool = False
+    otherwise: str = "no rule keeps it"
 
     def covers(self, tag: Tag) -> bool:
         """Whether a tag may go at all."""

@@ -77,7 +77,7 @@ def _work(
     failures: dict[str, str] = {}
 
     def work(session: Session) -> list[Any]:
-        if not script.repositories:
+        if not script.is_done_by_repository:
             return run_text(script, services, stop, session)
         failures.update(_each_repository(script, services, stop, session))
         return []
@@ -99,6 +99,6 @@ def _each_repository(
                 services.outcomes.add(outcome)
             services.outcomes.keep(at_repository.outcomes.kept)
 
-    places = find_places(script.name, script.repositories, session.stores, services.emit)
+    places = find_places(script, session.stores, services.emit)
     runs = EachRepository(script.name, services.emit, parallel=services.parallel)
     return {**places.failures, **runs.run(places.all, work)}

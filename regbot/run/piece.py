@@ -32,6 +32,7 @@ from regbot.run.repositories import Place, told_with
 from regbot.run.services import Services
 from regbot.run.unit import WITHDRAWN, raise_for_failed
 from regbot.stopping import Stop
+from regbot.sync.rules import Sync
 
 Result = TypeVar("Result")
 
@@ -104,6 +105,8 @@ def work_in(script: Script, services: Services, stop: Stop, place: Place) -> Non
         match script.work:
             case Policy() as policy:
                 _keep_to(policy, script, services, stop, session, place)
+            case Sync() as sync:
+                _keep_up(sync, script, services, stop, session, place)
             case None:
                 run_text(script, services, stop, session)
 
@@ -140,6 +143,29 @@ def _keep_to(
         keep=services.outcomes.keep if services.evidence else None,
     )
     raise_for_failed(services.outcomes.of(script.name))
+
+
+def _keep_up(
+    sync: Sync,
+    script: Script,
+    services: Services,
+    stop: Stop,
+    session: Session,
+    place: Place,
+) -> None:
+    from regbot.run.syncing import Syncing
+
+    syncing = Syncing(
+        script.name,
+        sync,
+        place,
+        session,
+        stop,
+        environment=services.environment,
+        emit=services.emit,
+        may_wait=not services.dry_run,
+    )
+    syncing.run(now=services.now(), in_use=services.in_use(script.in_use, stop))
 
 
 def run_text(script: Script, services: Services, stop: Stop, session: Session) -> list[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import field, replace
 
-from regbot.config.values import Repositories
+from regbot.config.values import Repositories, Script
 from regbot.errors import RegbotError, ScriptTimeout, Stopped
 from regbot.events import (
     Emit,
@@ -21,6 +21,7 @@ from regbot.events import (
 )
 from regbot.oci.reference import Reference
 from regbot.store.protocol import ReadStores
+from regbot.sync.rules import Sync
 from regbot.values import dataclass
 
 
@@ -40,22 +41,22 @@ class Places:
     failures: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_places(
-    script: str, parts: Sequence[Repositories], stores: ReadStores, emit: Emit
-) -> Places:
-    """The repositories that a script is about, each once.
+def find_places(script: Script, stores: ReadStores, emit: Emit) -> Places:
+    """The repositories that a script is about, each once; of a sync, those of its source.
 
     A registry that can't list its repositories is a failure by its own name. Raises Stopped
     and ScriptTimeout.
     """
+    if isinstance(script.work, Sync) and script.work.source:
+        return Places((Place(script.work.source.without_name, is_named=True),))
     places: dict[Reference, Place] = {}
     failures: dict[str, str] = {}
-    for part in parts:
-        with _kept_in(failures, part.registry, script, emit):
+    for part in script.repositories:
+        with _kept_in(failures, part.registry, script.name, emit):
             _add_places(places, part, stores)
     if not places and not failures:
-        emit(Message("warn", "no repository fits", {"script": script}))
-    emit(StepsAhead(script, "repository", len(places)))
+        emit(Message("warn", "no repository fits", {"script": script.name}))
+    emit(StepsAhead(script.name, "repository", len(places)))
     return Places(tuple(places.values()), failures)
 
 

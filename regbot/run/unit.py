@@ -168,7 +168,7 @@ def _units_of_script(
 
 def judged_first(script: Script, *, dry_run: bool) -> bool:
     """Whether what a script plans is judged before any of it is done, in units of its own."""
-    return bool(script.repositories) and script.guard.is_set and not dry_run
+    return script.is_done_by_repository and script.guard.is_set and not dry_run
 
 
 def _next_scripts(course: Course, begun: Mapping[str, int]) -> Iterator[Unit]:
@@ -176,7 +176,7 @@ def _next_scripts(course: Course, begun: Mapping[str, int]) -> Iterator[Unit]:
     at_once = sum(count > 0 for count in begun.values())
     waiting = [script for script in course.scripts if script.name not in begun]
     for script in waiting[: max(0, max(1, course.parallel) - at_once)]:
-        yield _unit(course, script.name, "split" if script.repositories else "script")
+        yield _unit(course, script.name, "split" if script.is_done_by_repository else "script")
 
 
 def _next_judge(course: Course, after: str) -> Iterator[Unit]:

@@ -123,7 +123,7 @@ class _Work:
         """List the repositories of the script."""
         script, services = self._script, self.services
         with session_of(script, services, self.stop) as session:
-            return find_places(script.name, script.repositories, session.stores, services.emit)
+            return find_places(script, session.stores, services.emit)
 
     def at_repository(self) -> None:
         """Do what the script says at the unit's repository."""

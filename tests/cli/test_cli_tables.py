@@ -9,7 +9,8 @@ from support.terminals import terminal
 
 from regbot.cli import history, in_use, show
 from regbot.events import RunResult
-from regbot.image.copy import Carried, CopyOptions
+from regbot.image.copy import Carried
+from regbot.image.options import CopyOptions
 from regbot.journal.records import ActionRecord, PlanRecord, RunRecord
 from regbot.journal.restore import Undone
 from regbot.oci.digest import Digest

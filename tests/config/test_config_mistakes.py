@@ -47,8 +47,8 @@ MISTAKES = {
     ),
     script("1: 2"): (
         "4:5: unknown key '1' (the keys here are name, script, file, retention, repositories,"
-        " schedule, interval, jitter, misfire, misfireGrace, overlap, approve, approveWithin,"
-        " timeout, args, enabled, env, guard, inUse; keys of your own begin with x-)"
+        " args, env, schedule, interval, jitter, misfire, misfireGrace, overlap, approve,"
+        " approveWithin, timeout, enabled, guard, inUse; keys of your own begin with x-)"
     ),
     creds("password: hunter2"): "3:5: unknown key 'password' (did you mean pass?)",
     creds("username: me"): "3:5: unknown key 'username' (did you mean user?)",

@@ -98,6 +98,9 @@ def test_what_the_reader_takes_as_it_stands_is_not_marked(text):
     load(text)  # which asks the schema too
 
 
+_LISTS = ("scripts", "creds", "keep", "delete", "kinds", "sync", "tagSets", "referrerFilters")
+
+
 def of_place(place: tuple[str, ...], value: object) -> str:
     """A config with a value at a place, and what has to be around it."""
     needed = {"scripts": {"name": "a"}, "creds": {"registry": "a.example"}}
@@ -105,6 +108,7 @@ def of_place(place: tuple[str, ...], value: object) -> str:
     needed |= {"kinds": {"resource": "v1/pods"}, "kubernetes": {"contexts": ["eu1"]}}
     needed |= {"delete": {"tags": ["v*"]}, "inUse": {"file": "images.txt"}}
     needed |= {"repositories": {"registry": "a.example"}}
+    needed |= {"sync": {"source": "a.example", "target": "b.example", "type": "registry"}}
     for key in reversed(place):
         value = {key: value}
     whole = json.loads(json.dumps(value))
@@ -121,7 +125,7 @@ def of_place(place: tuple[str, ...], value: object) -> str:
                     inner["repositories"] = {"registry": "a.example"}
                 if key == "retention":
                     inner = {"keep": [{"tags": ["v*"]}], **inner}
-            listed = key in ("scripts", "creds", "keep", "delete", "kinds")
+            listed = key in _LISTS
             done[key] = [inner] if listed and isinstance(inner, dict) else inner
         return done
 

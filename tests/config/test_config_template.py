@@ -55,7 +55,7 @@ def test_what_a_template_gives(text, expected):
 @pytest.mark.parametrize(
     ("text", "offset", "what"),
     [
-        ("ab{{ .Value }}", 5, "syntax error"),
+        ("ab{{ .Value }}", 5, "there is no .Value here"),
         ("{{ $x := 1 }}", 3, "syntax error"),
         ("{{ if true }}a{{ end }}", 3, "no such function"),
         ('{{ env "X"', 0, "{{ without }}"),

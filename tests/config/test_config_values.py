@@ -14,12 +14,21 @@ from regbot.config.schema import (
     DefaultsSection,
     GuardSection,
     ScriptSection,
+    SyncSection,
 )
 from regbot.config.serverfields import ServerSection
-from regbot.config.values import CacheSettings, Config, Script, ServerSettings
+from regbot.config.sync import (
+    RateLimitSection,
+    ReferrerFilterSection,
+    RepositoryRulesSection,
+    TagRulesSection,
+)
+from regbot.config.values import CacheSettings, Config, Repositories, Script, ServerSettings
 from regbot.errors import ConfigError
 from regbot.http.hosts import ClientSettings, HostSettings, Login, Secret
+from regbot.image.options import CopyOptions, ReferrerFilter
 from regbot.plan.guard import Guard
+from regbot.sync.rules import RateLimit, Sync, TagRules
 
 
 def one_script(text: str, **around: object) -> Script:
@@ -356,6 +365,10 @@ def test_nothing_to_run_is_a_warning():
     )
 
 
+OF_REGSYNC = {"cache_count", "cache_time", "referrer_slow", "hooks"}
+"""Keys that are read and have no effect."""
+
+
 @pytest.mark.parametrize(
     ("section", "values", "others"),
     [
@@ -364,8 +377,13 @@ def test_nothing_to_run_is_a_warning():
         (GuardSection, (Guard,), set()),
         (CacheSection, (CacheSettings,), set()),
         (ServerSection, (ServerSettings,), set()),
-        (DefaultsSection, (Script, ClientSettings, Config), set()),
+        (DefaultsSection, (Script, ClientSettings, Config, Sync, CopyOptions), OF_REGSYNC),
         (ScriptSection, (Script,), {"script", "file", "retention"}),
+        (SyncSection, (Script, Sync, CopyOptions), {"kind", "repos", "tags", *OF_REGSYNC}),
+        (TagRulesSection, (TagRules,), set()),
+        (RepositoryRulesSection, (Repositories,), set()),
+        (ReferrerFilterSection, (ReferrerFilter,), set()),
+        (RateLimitSection, (RateLimit,), set()),
     ],
 )
 def test_every_field_of_a_section_has_a_value_to_go_to(section, values, others):

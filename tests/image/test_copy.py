@@ -19,7 +19,8 @@ from support.registry import DISTRIBUTION_2, DISTRIBUTION_3, HARBOR
 from support.tagged import delete_tag
 
 from regbot.errors import DigestMismatch, Malformed, NotFound, NotSupported, Stopped
-from regbot.image.copy import CopyOptions, copy_image
+from regbot.image.copy import copy_image
+from regbot.image.options import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from regbot.oci.referrers import fallback_tag

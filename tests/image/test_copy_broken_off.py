@@ -12,8 +12,9 @@ from support.pairs import broken_tags, layout, side, whole
 from support.registry import DISTRIBUTION_3, TestRegistry
 
 from regbot.errors import RegbotError
-from regbot.image.copy import CopyOptions, copy_image
+from regbot.image.copy import copy_image
 from regbot.image.crew import Crew
+from regbot.image.options import CopyOptions
 from regbot.image.transfer import Transfer
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor

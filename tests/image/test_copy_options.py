@@ -17,7 +17,8 @@ from support.pairs import copy, has, side, two_platforms, whole
 from support.registry import DISTRIBUTION_3, HARBOR
 
 from regbot.errors import NotFound, NotSupported
-from regbot.image.copy import CopyOptions, copy_image
+from regbot.image.copy import copy_image
+from regbot.image.options import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.platform import Platform

@@ -16,7 +16,8 @@ from support.servers import docker_registry, skopeo
 from support.tagged import delete_tag
 
 from regbot.errors import NotSupported
-from regbot.image.copy import CopyOptions, copy_image
+from regbot.image.copy import copy_image
+from regbot.image.options import CopyOptions
 from regbot.image.removal import RemoveTag, plan_removal
 from regbot.oci.digest import Digest
 from regbot.oci.tag import Tag

@@ -9,7 +9,7 @@ from shutil import copytree
 from support.applying import APP, bot_in
 from support.journals import PLACE, begin, end, note, small
 
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.journal.opening import open_journal
 from regbot.plan.action import CopyImage, DeleteTag
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.images import make_image
 
 from regbot.errors import StorageError
-from regbot.image.copy import Carried, CopyOptions
+from regbot.image.copy import Carried
+from regbot.image.options import CopyOptions, ReferrerFilter
 from regbot.oci.digest import Digest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -59,6 +60,11 @@ references = st.one_of(
 )
 maybe = st.none() | digests
 platforms = st.builds(Platform, st.just("linux"), st.just("arm"), texts, texts)
+filters = st.builds(
+    ReferrerFilter,
+    texts,
+    st.lists(st.tuples(texts, texts), max_size=2, unique_by=lambda pair: pair[0]).map(tuple),
+)
 archives = st.sampled_from([Path("a.tar").resolve(), Path("below/b.tar").resolve()])
 steps = {"may_be_gone": flags, "removal": texts, "part": texts}
 actions = st.one_of(
@@ -83,6 +89,7 @@ actions = st.one_of(
             st.lists(platforms, max_size=2).map(tuple),
             *[flags] * 5,
             st.integers(1, 9),
+            st.lists(filters, max_size=2).map(tuple),
         ),
         texts,
         maybe,

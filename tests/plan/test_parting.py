@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, DeleteTag, ExportTar, ImportTar, PutBlob

@@ -18,7 +18,7 @@ from support.images import make_image
 from regbot.config.load import read_config
 from regbot.errors import UsageError
 from regbot.events import ignore
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.journal.records import ScriptRun
 from regbot.oci.digest import Digest
 from regbot.oci.platform import Platform

@@ -12,7 +12,7 @@ from support.registry import DISTRIBUTION_3, TestRegistry
 from support.tagged import delete_tag
 
 from regbot.errors import ServerFault, Stopped
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.oci.manifest import DOCKER_SCHEMA1
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag

@@ -8,7 +8,7 @@ import pytest
 
 from regbot.errors import StorageError
 from regbot.events import RunResult
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, DeleteTag
 from regbot.plan.outcome import Outcome

@@ -8,7 +8,7 @@ import pytest
 from support.terminals import terminal
 
 from regbot.events import RunResult
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.journal.restore import Undone
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference

@@ -125,7 +125,11 @@ def kept(policy: Policy, ages: Ages) -> set[str]:
 
 
 def test_every_page_is_compared():
-    assert {path.name for path in DOCS.glob("from-*.md")} == set(PAGES)
+    of_rules = {path.name for path in DOCS.glob("from-*.md")} - {
+        "from-regsync.md",
+        "from-regctl.md",
+    }
+    assert of_rules == set(PAGES)
     assert [page for page in PAGES if not any(page in pair.id for pair in PAIRS)] == []
 
 

@@ -2,14 +2,16 @@
 
 import pytest
 
-from regbot.config.values import Repositories
+from regbot.config.values import Repositories, Script
 from regbot.errors import NotFound, Stopped
 from regbot.events import Message, ignore
 from regbot.oci.patterns import Pattern
 from regbot.run.repositories import EachRepository, find_places
 
 NAMES = tuple(f"app{number}" for number in range(50))
-PARTS = [Repositories("example.org", tuple(map(Pattern.parse, NAMES)))]
+SCRIPT = Script(
+    "tidy", repositories=(Repositories("example.org", tuple(map(Pattern.parse, NAMES))),)
+)
 
 
 class Unasked:
@@ -17,7 +19,7 @@ class Unasked:
 
 
 def places():
-    return find_places("tidy", PARTS, Unasked(), ignore).all
+    return find_places(SCRIPT, Unasked(), ignore).all
 
 
 @pytest.mark.parametrize("parallel", [0, 1, 4])

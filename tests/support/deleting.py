@@ -17,7 +17,7 @@ from typing import Protocol
 from regbot.errors import RegbotError
 from regbot.events import Event, LeftBehind, ignore
 from regbot.http.exchange import Exchange
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.journal.opening import open_journal
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.journal.undo import undo

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from regbot.errors import NotFound
-from regbot.image.copy import Copied, CopyOptions, copy_image
+from regbot.image.copy import Copied, copy_image
+from regbot.image.options import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regbot.image.copy import CopyOptions
+from regbot.image.options import CopyOptions
 from regbot.lua.api.context import Context
 from regbot.lua.api.names import REFERENCE, TAGGED
 from regbot.lua.api.objects import PLATFORMS

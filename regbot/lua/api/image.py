@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from regbot.events import Message
 from regbot.image.facts import created_of, image_size
+from regbot.image.ratelimit import wait_for_pulls
 from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.manifest import manifest_of, read_head
@@ -63,18 +64,16 @@ def _wait_for_limit(
     timeout: float,
 ) -> Passed:
     reference = _reference_of(source)
-    left = timeout
-    enough = False
-    while not enough:
-        rate = context.stores.open(reference).head(reference.name).rate_limit
-        enough = rate.remaining is None or rate.remaining >= wanted
-        if enough or left <= 0:
-            break
-        text = f"waiting until {wanted} pulls remain, now {rate.remaining}"
-        context.emit(Message("info", text, {"script": context.script, "image": str(reference)}))
-        pause = min(poll, left)
-        context.stop.wait(pause)
-        left -= pause
+    fields = {"script": context.script, "image": str(reference)}
+    enough = wait_for_pulls(
+        context.stores.open(reference),
+        reference,
+        wanted,
+        poll=poll,
+        timeout=timeout,
+        stop=context.stop,
+        tell=lambda text: context.emit(Message("info", text, fields)),
+    )
     return plain(enough)
 
 

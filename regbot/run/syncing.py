@@ -1,0 +1,253 @@
+"""Keeps copies up at one repository: what the rules of a sync entry want is copied there."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from regbot.config.document import Mistake
+from regbot.config.template import render
+from regbot.errors import (
+    GuardBroken,
+    InvalidValue,
+    NotFound,
+    RegbotError,
+    ScriptError,
+    ScriptTimeout,
+    Stopped,
+)
+from regbot.events import Emit, Level, Message, StepsAhead
+from regbot.image.crew import Crew
+from regbot.image.options import CopyOptions
+from regbot.image.ratelimit import wait_for_pulls
+from regbot.image.resolve import image_of
+from regbot.image.transfer import NOT_SEEN
+from regbot.oci.digest import Digest
+from regbot.oci.manifest import INDEXES
+from regbot.oci.patterns import Pattern
+from regbot.oci.reference import Reference
+from regbot.oci.tag import Tag
+from regbot.plan.action import CopyImage
+from regbot.plan.executor import Executor
+from regbot.plan.session import Session
+from regbot.plan.uses import InUse
+from regbot.rules.content import StoreContent
+from regbot.rules.policy import Policy, Rule
+from regbot.run.repositories import Place, with_name
+from regbot.run.retention import keep_to
+from regbot.run.unit import told
+from regbot.stopping import Stop
+from regbot.store.protocol import ReadStores
+from regbot.sync.backup import fields_of
+from regbot.sync.rules import Sync
+from regbot.values import dataclass
+
+Result = TypeVar("Result")
+
+LOOKS = 32
+"""Tags that are compared at once; each host's own limits hold besides."""
+COPIES = 4
+"""Images that are copied at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """An image to copy, by its name and digest; ``replaced`` is what the target's tag is on now."""
+
+    source: Reference
+    target: Reference
+    digest: Digest
+    replaced: Digest | None
+
+
+def target_of_backup(template: str, target: Reference, environment: Mapping[str, str]) -> Reference:
+    """Where what is at a target is copied to before it is replaced. Raises InvalidValue.
+
+    A text with a colon or a slash is a whole reference, any other a tag beside the target's.
+    """
+    try:
+        text = render(template, environment, fields=fields_of(target)).strip()
+    except Mistake as error:
+        raise InvalidValue(f"backup: {error}") from None
+    if set(text) & {":", "/"}:
+        return Reference.parse(text)
+    return target.with_tag(Tag.parse(text))
+
+
+class Syncing:
+    """One sync entry at one repository of its source."""
+
+    def __init__(
+        self,
+        script: str,
+        sync: Sync,
+        place: Place,
+        session: Session,
+        stop: Stop,
+        *,
+        environment: Mapping[str, str],
+        emit: Emit,
+        may_wait: bool,
+    ) -> None:
+        """``may_wait`` says whether to wait for the limit of pulls, as a dry run does not."""
+        self._script = script
+        self._sync = sync
+        self._place = place
+        self._stores: ReadStores = session.stores
+        self._executor: Executor = session.executor
+        self._stop = stop
+        self._environment = environment
+        self._emit = emit
+        self._may_wait = may_wait
+        self._target = sync.target_of(place.repository)
+        self._lock = threading.Lock()
+        self._failures: dict[str, str] = {}
+
+    def run(self, *, now: float, in_use: InUse | None) -> None:
+        """Copy what is to be copied, then clean up. Raises ScriptError where something failed.
+
+        ``now`` is in seconds since 1970.
+        """
+        names = self._names()
+        looks = Crew(LOOKS, self._stop).run(self._compared, names)
+        copies = [copy for copy in looks if copy]
+        text = f"{len(copies)} of {len(names)} images are to be copied"
+        self._tell("info" if copies else "debug", text)
+        self._emit(StepsAhead(self._script, "action", len(copies)))
+        Crew(COPIES, self._stop).run(self._copied, copies)
+        if self._sync.cleanup and names and not self._failures:
+            self._clean_up(names, now=now, in_use=in_use)
+        if self._failures:
+            raise ScriptError(f"{self._place.repository}: {told(self._failures)}")
+
+    def _names(self) -> Sequence[Reference]:
+        """The images to copy, by their names at the source."""
+        source, repository = self._sync.source, self._place.repository
+        if source and self._sync.is_of_image:
+            return [source]
+        try:
+            tags = self._stores.open(repository).tags()
+        except NotFound:
+            if self._place.is_named:
+                raise
+            self._tell("debug", "it is listed, but has no tags")
+            return []
+        chosen = self._sync.chosen(tags)
+        if not chosen:
+            self._tell("warn", f"none of its {len(tags)} tags is to be copied")
+        return [repository.with_tag(tag) for tag in chosen]
+
+    def _compared(self, source: Reference) -> _Copy | None:
+        """What there is to do for an image: None where the target has it already."""
+        return self._tried(source, lambda: self._compare(source))
+
+    def _compare(self, source: Reference) -> _Copy | None:
+        sync, store, target = self._sync, self._stores.open(source), self._at_target(source)
+        try:
+            head = store.head(source.name)
+        except NotFound:
+            if sync.is_of_image:
+                raise
+            self._tell("debug", f"{source} is gone meanwhile")
+            return None
+        digest = head.digest
+        if head.media_type not in sync.media_types:
+            self._tell("info", f"{source} is left out, as its type is {head.media_type}")
+            return None
+        if sync.platform and head.media_type in INDEXES:
+            digest = image_of(store, store.manifest(digest), sync.platform).digest
+        old = self._digest_at(target)
+        if old == digest and (sync.options.fast_check or not sync.options.asks_for_more):
+            return None
+        return _Copy(source, target, digest, None if old == digest else old)
+
+    def _at_target(self, source: Reference) -> Reference:
+        if self._sync.is_of_image or source.tag is None:
+            return self._target
+        return self._target.with_tag(source.tag)
+
+    def _digest_at(self, target: Reference) -> Digest | None:
+        try:
+            return self._executor.reading(target).head(target.name).digest
+        except NOT_SEEN:
+            return None
+
+    def _copied(self, copy: _Copy) -> None:
+        self._tried(copy.source, lambda: self._copy(copy))
+
+    def _copy(self, copy: _Copy) -> None:
+        """Copy an image, and before it what it replaces to its backup.
+
+        An image whose backup failed is not replaced.
+        """
+        limit, source = self._sync.rate_limit, copy.source.with_digest(copy.digest)
+        if limit.least and self._may_wait:
+            store = self._stores.open(source)
+            wait_for_pulls(
+                store,
+                source,
+                limit.least,
+                poll=limit.retry,
+                stop=self._stop,
+                tell=lambda text: self._tell("info", text),
+            )
+        if copy.replaced and self._sync.backup:
+            backup = target_of_backup(self._sync.backup, copy.target, self._environment)
+            kept = copy.target.with_digest(copy.replaced)
+            reason = f"{copy.target} is about to be replaced"
+            self._executor.execute(
+                CopyImage(kept, backup, CopyOptions(), reason, digest=copy.replaced)
+            )
+        options = self._sync.options
+        name = copy.source if self._sync.platform is None else source
+        self._executor.execute(
+            CopyImage(name, copy.target, options, f"synced from {copy.source}", copy.digest)
+        )
+
+    def _clean_up(self, names: Sequence[Reference], *, now: float, in_use: InUse | None) -> None:
+        """Delete the tags of the target that are not among those to copy."""
+        wanted = {str(tag) for name in names if (tag := name.tag)}
+        if self._sync.backup:
+            wanted |= set(map(self._tag_of_backup, names))
+        pattern = Pattern("what is synced", re.compile("|".join(map(re.escape, sorted(wanted)))))
+        why = f"it is not among what is synced from {self._place.repository}"
+        keep_to(
+            Policy((Rule(tags=(pattern,)),), otherwise=why),
+            Place(self._target.without_name, is_named=False),
+            StoreContent(
+                self._executor.reading(self._target),
+                self._stop,
+                script=self._script,
+                emit=self._emit,
+            ),
+            self._executor,
+            script=self._script,
+            now=now,
+            in_use=in_use,
+            emit=self._emit,
+        )
+
+    def _tag_of_backup(self, name: Reference) -> str:
+        target = self._at_target(name)
+        backup = target_of_backup(self._sync.backup, target, self._environment)
+        is_beside = backup.without_name == target.without_name
+        return str(backup.tag) if is_beside else str(target.tag)
+
+    def _tried(self, source: Reference, work: Callable[[], Result]) -> Result | None:
+        """What work gives, or None where it fails, which stops no other image."""
+        try:
+            return work()
+        except (GuardBroken, ScriptTimeout, Stopped):
+            raise
+        except RegbotError as error:
+            text = with_name(str(source), str(error))
+            with self._lock:
+                self._failures[str(source)] = text
+            self._tell("error", text)
+            return None
+
+    def _tell(self, level: Level, text: str) -> None:
+        fields = {"script": self._script, "repository": str(self._place.repository)}
+        self._emit(Message(level, text, fields))

@@ -1,0 +1,1 @@
+"""Copies of images that are kept up: what is copied where, as data."""

@@ -1,0 +1,238 @@
+"""Copies are kept up from one registry to another: what is copied, left alone and deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.registry import DISTRIBUTION_3, OLAREG, TestRegistry
+
+from regbot.config.load import load_config
+from regbot.events import Event, Message, RunResult, plain
+from regbot.plan.outcome import Outcome
+from regbot.run.bot import Options, assemble
+
+APP, COPY = "team/app", "copies/app"
+
+
+@dataclass
+class Ran:
+    """What a run came to."""
+
+    result: RunResult
+    outcomes: tuple[Outcome, ...]
+    messages: list[str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source and a target."""
+
+    source: TestRegistry
+    target: TestRegistry
+    folder: Path
+
+    def sync(self, *, dry_run: bool = False, guard: Any = None, **entry: Any) -> Ran:
+        """Run one entry once, from APP to COPY unless it says otherwise."""
+        entry = {
+            "name": "copies",
+            "source": f"{self.source.host}/{APP}",
+            "target": f"{self.target.host}/{COPY}",
+            "type": "repository",
+            **({"guard": guard} if guard else {}),
+            **entry,
+        }
+        hosts = [{"registry": each.host, "tls": "disabled"} for each in (self.source, self.target)]
+        config = {"creds": hosts, "defaults": {"state": "state"}, "sync": [entry]}
+        messages: list[str] = []
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Message):
+                messages.append(f"{event.level}: {event.text}")
+
+        loaded = load_config(json.dumps(config), filename="bot.yml", environ={}, base=self.folder)
+        with assemble(loaded, Options(dry_run=dry_run), "", plain(hear)) as bot:
+            ended = bot.run_once()
+            return Ran(ended.results[0], bot.outcomes, messages)
+
+    def wrote(self) -> list[str]:
+        """The changes that the target was asked for."""
+        return [
+            f"{each.method} {each.path}"
+            for each in self.target.requests
+            if each.method not in ("GET", "HEAD")
+        ]
+
+
+@pytest.fixture
+def pair(tmp_path) -> Iterator[Pair]:
+    with TestRegistry(DISTRIBUTION_3) as source, TestRegistry(DISTRIBUTION_3) as target:
+        yield Pair(source, target, tmp_path)
+
+
+def fill(registry: TestRegistry, repository: str, *tags: str) -> dict[str, str]:
+    return {tag: registry.put_image(repository, tag, labels={"tag": tag}) for tag in tags}
+
+
+def statuses(ran: Ran) -> dict[str, str]:
+    return {str(outcome.action.reference.tag): outcome.status for outcome in ran.outcomes}
+
+
+def test_the_tags_that_the_rules_take_are_copied(pair):
+    tags = fill(pair.source, APP, "1.0", "1.1", "2.0", "edge")
+    ran = pair.sync(tags={"allow": [r"\d+\.\d+"], "deny": ["2.*"]})
+    assert ran.result.status == "done"
+    assert pair.target.tags(COPY) == {"1.0": tags["1.0"], "1.1": tags["1.1"]}
+    assert "info: 2 of 2 images are to be copied" in ran.messages
+
+
+def test_what_is_there_costs_one_head_on_each_side(pair):
+    fill(pair.source, APP, *map(str, range(20)))
+    pair.sync()
+    pair.source.forget()
+    pair.target.forget()
+    ran = pair.sync()
+    assert (ran.result.status, ran.outcomes) == ("done", ())
+    assert len(pair.source.asked("HEAD", "/manifests/")) == 20
+    assert len(pair.target.asked("HEAD", "/manifests/")) == 20
+    assert not pair.source.asked("GET", "/manifests/")
+    assert not pair.wrote()
+
+
+def test_a_tag_that_moved_is_copied_again_and_its_backup_before_it(pair):
+    fill(pair.source, APP, "1", "2")
+    pair.sync()
+    old = pair.target.tags(COPY)["1"]
+    new = pair.source.put_image(APP, "1", labels={"new": "yes"})
+    ran = pair.sync(backup="old-{{.Ref.Tag}}")
+    assert ran.result.status == "done"
+    assert pair.target.tags(COPY)["1"] == new
+    assert pair.target.tags(COPY)["old-1"] == old
+    assert "old-2" not in pair.target.tags(COPY)
+
+
+def test_a_tag_whose_backup_fails_does_not_move(pair):
+    fill(pair.source, APP, "1", "2")
+    pair.sync()
+    before = dict(pair.target.tags(COPY))
+    pair.source.put_image(APP, "1", labels={"new": "yes"})
+    pair.source.put_image(APP, "2", labels={"new": "yes"})
+    pair.target.break_next("status", "PUT", "manifests/old-1", status=403, times=9)
+    ran = pair.sync(backup="old-{{.Ref.Tag}}")
+    assert ran.result.status == "failed"
+    assert pair.target.tags(COPY)["1"] == before["1"]
+    assert pair.target.tags(COPY)["2"] != before["2"]
+
+
+def test_one_image_and_the_repositories_of_a_registry(pair):
+    fill(pair.source, APP, "1", "2")
+    fill(pair.source, "team/other", "1")
+    fill(pair.source, "private", "1")
+    pair.sync(
+        source=f"{pair.source.host}/{APP}:2", target=f"{pair.target.host}/one:x", type="image"
+    )
+    assert set(pair.target.tags("one")) == {"x"}
+    pair.sync(
+        source=pair.source.host,
+        target=f"{pair.target.host}/all",
+        type="registry",
+        repos={"allow": ["team/.*"]},
+        tags={"allow": ["1"]},
+    )
+    assert set(pair.target.tags(f"all/{APP}")) == {"1"}
+    assert set(pair.target.tags("all/team/other")) == {"1"}
+    assert not pair.target.tags("all/private")
+
+
+def test_one_platform_becomes_an_image_by_itself_and_only_when_it_changed(pair):
+    from support.applying import index_of
+
+    pair.source.put_index(APP, "1", index_of("linux/amd64", "linux/arm64"))
+    ran = pair.sync(platform="linux/arm64")
+    assert ran.result.status == "done"
+    raw = pair.target.manifests(COPY)[pair.target.tags(COPY)["1"]]
+    assert "layers" in json.loads(raw)
+    assert pair.sync(platform="linux/arm64").outcomes == ()
+
+
+def test_an_image_that_fails_stops_no_other(pair):
+    tags = fill(pair.source, APP, "1", "2", "3")
+    pair.source.break_next("status", "GET", f"manifests/{tags['2']}", status=404, times=9)
+    ran = pair.sync()
+    assert ran.result.status == "failed"
+    assert f"{APP}:2" in ran.result.error
+    assert set(pair.target.tags(COPY)) == {"1", "3"}
+
+
+def test_a_source_that_can_not_be_listed_is_a_failure_and_nothing_is_deleted(pair):
+    fill(pair.target, COPY, "1")
+    pair.source.break_next("status", "GET", "tags/list", status=403, times=9)
+    assert pair.sync(cleanup=True).result.status == "failed"
+    assert set(pair.target.tags(COPY)) == {"1"}
+
+
+class TestCleanUp:
+    def test_tags_that_the_rules_no_longer_take_go(self, pair):
+        fill(pair.source, APP, "1", "2", "edge")
+        fill(pair.target, COPY, "0", "edge")
+        ran = pair.sync(tags={"allow": [r"\d"]}, cleanup=True)
+        assert ran.result.status == "done"
+        assert set(pair.target.tags(COPY)) == {"1", "2"}
+        reasons = {str(each.action.reference.tag): each.action.reason for each in ran.outcomes}
+        assert f"{APP}" in reasons["0"]
+
+    def test_nothing_goes_where_the_source_has_nothing_to_copy(self, pair):
+        fill(pair.source, APP, "edge")
+        fill(pair.target, COPY, "1", "2")
+        ran = pair.sync(tags={"allow": [r"\d"]}, cleanup=True)
+        assert set(pair.target.tags(COPY)) == {"1", "2"}
+        assert any(message.startswith("warn: none of its 1 tags") for message in ran.messages)
+
+    def test_nothing_goes_where_a_copy_failed(self, pair):
+        fill(pair.source, APP, "1", "2")
+        fill(pair.target, COPY, "0")
+        pair.target.break_next("status", "PUT", "manifests/2", status=403, times=9)
+        assert pair.sync(cleanup=True).result.status == "failed"
+        assert "0" in pair.target.tags(COPY)
+
+    def test_backups_and_signatures_of_what_stays_are_spared(self, pair):
+        tags = fill(pair.source, APP, "1")
+        gone = fill(pair.target, COPY, "old-1", "old-0", "9")["9"]
+        kept_signature = f"{tags['1'].replace(':', '-')}.sig"
+        lost_signature = f"{gone.replace(':', '-')}.sig"
+        fill(pair.target, COPY, kept_signature, lost_signature)
+        pair.sync(cleanup=True, backup="old-{{.Ref.Tag}}")
+        assert set(pair.target.tags(COPY)) == {"1", "old-1", kept_signature}
+
+    def test_a_guard_sees_it_before_anything_is_changed(self, pair):
+        fill(pair.source, APP, "1")
+        fill(pair.target, COPY, "7", "8", "9")
+        ran = pair.sync(cleanup=True, guard={"maxDeletes": 2})
+        assert ran.result.guarded
+        assert not pair.wrote()
+
+
+def test_a_dry_run_changes_nothing_and_tells_all(pair):
+    fill(pair.source, APP, "1", "2")
+    fill(pair.target, COPY, "9")
+    ran = pair.sync(dry_run=True, cleanup=True)
+    assert statuses(ran) == {"1": "planned", "2": "planned", "9": "planned"}
+    assert not pair.wrote()
+
+
+def test_only_referrers_that_a_filter_fits_are_copied(tmp_path):
+    with TestRegistry(OLAREG) as source, TestRegistry(OLAREG) as target:
+        _copies_sboms_alone(Pair(source, target, tmp_path))
+
+
+def _copies_sboms_alone(pair: Pair) -> None:
+    digest = fill(pair.source, APP, "1")["1"]
+    sbom = pair.source.put_artifact(APP, digest, artifact_type="application/spdx+json")
+    other = pair.source.put_artifact(APP, digest, artifact_type="application/other")
+    pair.sync(referrers=True, referrerFilters=[{"artifactType": "application/spdx+json"}])
+    assert sbom in pair.target.manifests(COPY)
+    assert other not in pair.target.manifests(COPY)
