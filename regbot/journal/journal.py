@@ -2,19 +2,17 @@
 
 It has a history in a database, the saved manifests, and the names of what is in progress:
 ``<id>`` for a run, ``<id>.script`` for a run of a script, ``<id>.plan`` for a plan that is
-being applied. Several runs may write at the same time. An entry is durable before its delete
-is sent; if it can't be written, StorageError is raised and the delete must not happen.
+being applied. Several runs may write at the same time, each by its ``runjournal``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
-from regbot.errors import AttemptEnded
 from regbot.events import Ending
 from regbot.image.parts import blobs_of
 from regbot.journal.database import Database
@@ -31,12 +29,12 @@ from regbot.journal.records import (
     SavedManifest,
     ScriptRun,
 )
+from regbot.journal.runjournal import RunJournal, WallClock
 from regbot.journal.running import Running
 from regbot.journal.runpages import RunPages
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
-from regbot.plan.recorder import Beginning, End
 from regbot.stopping import Attempt
 from regbot.store.layout import absolute
 
@@ -44,11 +42,6 @@ _TEMPORARY_FOR = 3600.0
 """Seconds after which an unfinished file of a manifest is removed."""
 _AT_ONCE = 50
 """Manifests to remove in one transaction."""
-_TAKEN_OVER = "a newer one has begun, or its run was cancelled"
-
-WallClock = Callable[[], float]
-"""Seconds since 1970."""
-
 
 class Journal:
     """The journal of a ``state``. Threads may share it; ``opening.open_journal`` makes one."""
@@ -327,103 +320,3 @@ def _lock_of(script_run: str) -> str:
 def _plan_lock(plan: str) -> str:
     """The lock of a plan that is being applied."""
     return f"{plan}.plan"
-
-
-class RunJournal:
-    """Writes the entries of one run; threads may share it.
-
-    ``attempt`` is the attempt at a unit that writes, where the run is divided among workers.
-    """
-
-    def __init__(
-        self,
-        run: str,
-        history: History,
-        manifests: Manifests,
-        running: Running,
-        clock: WallClock,
-        attempt: Attempt | None = None,
-    ) -> None:
-        self._attempt = attempt
-        self.id = run
-        self._history = history
-        self._manifests = manifests
-        self._running = running
-        self._clock = clock
-
-    def begin(self, actions: Sequence[Beginning]) -> list[int]:
-        """Write entries for actions, before they are carried out. Returns their ids.
-
-        When this returns, the entries are on the disk. Raises StorageError if they can't
-        be written, and AttemptEnded; then none of the actions must be carried out.
-        """
-        manifests = {
-            manifest.digest: manifest
-            for action in actions
-            if action.saved
-            for manifest in action.saved.manifests
-        }
-        self._manifests.add(manifests.values())
-        repositories = {action.action.reference.without_name for action in actions}
-        places = {repository: absolute(repository) for repository in repositories}
-        records = [self._record_of(action, places) for action in actions]
-
-        def write() -> list[int] | AttemptEnded:
-            if self._attempt and not self._history.may_write(self._attempt):
-                return self._attempt.end(_TAKEN_OVER)  # raised here, it would end others' work
-            # Another process may have removed some of them in the meantime.
-            self._manifests.add(
-                item for item in manifests.values() if not self._manifests.has(item)
-            )
-            return [self._history.add_action(record) for record in records]
-
-        written = self._history.together(write)
-        if isinstance(written, AttemptEnded):
-            raise written
-        return written
-
-    def _record_of(
-        self, beginning: Beginning, places: Mapping[Reference, Reference]
-    ) -> ActionRecord:
-        """An entry, with its reference by the absolute one of its repository."""
-        action, saved = beginning.action, beginning.saved
-        reference = action.reference
-        place = places[reference.without_name]
-        manifests = saved.manifests if saved else ()
-        return ActionRecord(
-            id=0,
-            run=self.id,
-            at=self._clock(),
-            script=beginning.script,
-            verb=action.verb,
-            reference=Reference(
-                place.scheme, place.registry, place.repository, reference.tag, reference.digest
-            ),
-            digest=saved.digest if saved else action.digest,
-            reason=action.reason,
-            status="begun",
-            detail="",
-            tags=saved.tags if saved else (),
-            manifests=tuple(SavedManifest(saved.digest, saved.media_type) for saved in manifests),
-            missing=saved.missing if saved else (),
-        )
-
-    def end_all(self, ends: Sequence[End]) -> None:
-        """Set the outcomes of several entries. One that changed nothing is removed."""
-
-        def write() -> None:
-            for end in ends:
-                if end.status == "unchanged":
-                    self._history.remove_action(end.entry)
-                else:
-                    self._history.end_action(
-                        end.entry, end.status, end.detail, was_gone=end.was_gone
-                    )
-
-        self._history.together(write)
-
-    def finish(self, status: Ending) -> bool:
-        """Set how the run ended. Returns False if it changed nothing and was removed."""
-        kept = self._history.end_run(self.id, status, self._clock())
-        self._running.release(self.id)
-        return kept

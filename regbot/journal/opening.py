@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from regbot.files import writing
 from regbot.journal.history import STEPS
-from regbot.journal.journal import Journal, WallClock
+from regbot.journal.journal import Journal
 from regbot.journal.manifest_files import ManifestFiles
 from regbot.journal.place import DatabaseUrl, State
+from regbot.journal.runjournal import WallClock
 from regbot.journal.running import RunLocks
 from regbot.journal.sqlite import SqliteDatabase
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from regbot.errors import UsageError
 from regbot.journal.database import Database, Steps
 from regbot.journal.history import STEPS
-from regbot.journal.journal import Journal, WallClock
+from regbot.journal.journal import Journal
 from regbot.journal.leases import EVERY, LEASES, SECONDS, Leases
 from regbot.journal.manifest_table import MANIFESTS, ManifestTable
 from regbot.journal.place import DatabaseUrl
+from regbot.journal.runjournal import WallClock
 from regbot.journal.sightings_table import SIGHTINGS
 from regbot.journal.turns import TURNS
 

@@ -16,7 +16,8 @@ from regbot.plan.recorder import Beginning, End, Saved
 from regbot.stopping import Attempt, Stop
 
 if TYPE_CHECKING:
-    from regbot.journal.journal import Journal, RunJournal
+    from regbot.journal.journal import Journal
+    from regbot.journal.runjournal import RunJournal
 from regbot.values import dataclass
 
 

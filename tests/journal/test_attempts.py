@@ -13,7 +13,8 @@ from support.journals import PLACE, note, small
 
 from regbot.errors import AttemptEnded
 from regbot.journal.attempts import may_write
-from regbot.journal.journal import Journal, RunJournal
+from regbot.journal.journal import Journal
+from regbot.journal.runjournal import RunJournal
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.plan.action import DeleteTag
 from regbot.plan.recorder import Beginning

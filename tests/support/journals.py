@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from regbot.journal.journal import Journal, RunJournal
+from regbot.journal.journal import Journal
+from regbot.journal.runjournal import RunJournal
 from regbot.journal.opening import open_journal
 from regbot.journal.saving import save
 from regbot.oci.digest import Digest
