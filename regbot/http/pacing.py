@@ -1,7 +1,7 @@
 """How fast one host is asked: rate, concurrency, and slowing down when it suffers.
 
-All scripts of a process share one pace and the slots of a host; the sender here keeps
-to them. Where other processes ask the host too, ``sharing`` says what is this one's part.
+All scripts of a process share one pace and the ``slots`` of a host; the sender here keeps
+to them. Where other processes ask the host too, ``shared_pace`` is the one to keep to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC
 from regbot.errors import ConnectionFailed
 from regbot.events import Delayed, Emit, ignore
 from regbot.http.exchange import Request, Response, Sender
-from regbot.http.sharing import HostLimits
+from regbot.http.slots import Slots
 from regbot.http.urls import origin
 from regbot.stopping import Clock, Stop
 from regbot.values import dataclass
@@ -31,13 +31,9 @@ _HEARD_FOR = 600.0
 _ABSENT_FOR = 30.0
 """Seconds that a host is not asked after all tries to reach it."""
 _POLL = 0.1
-_BY_RATE = "requests per second"
-_SLOWED = "slowed down"
+BY_RATE = "requests per second"
+SLOWED = "slowed down"
 _MOST_STEPS = 12
-_SAME = 0.1
-"""Seconds by which a time may differ that another process heard of by a database."""
-_LONG = 1.0
-"""Seconds after which it is worth a word that a database was waited for."""
 
 Wait = Callable[[Stop, float], None]
 """Sleeps for seconds, or raises what the Stop says."""
@@ -74,9 +70,6 @@ class Pace:
 
     ``absence`` is why nobody is to ask the host for now: it could not be reached in
     several tries, and was not heard of lately. It is empty for any other host.
-
-    With ``shared``, the rate is that of all processes, and what the host answers to one of
-    them slows all of them down. That it can't be reached is this process's own affair.
     """
 
     def __init__(
@@ -86,18 +79,16 @@ class Pace:
         *,
         rate: float = 0.0,
         patience: Patience = Patience(),
-        shared: HostLimits | None = None,
     ) -> None:
         self._host = host
         self._world = world
         self._patience = patience
-        self._gap = 1 / rate if rate > 0 and not shared else 0.0
-        self._shared = shared
+        self._gap = 1 / rate if rate > 0 else 0.0
         self._steps = 0
         self._slowed_at = float("-inf")
         self._next = float("-inf")
         self._held_until = float("-inf")
-        self._why = _BY_RATE
+        self._why = BY_RATE
         self._heard_at = float("-inf")
         self._absent_until = float("-inf")
         self.absence = ""
@@ -112,8 +103,7 @@ class Pace:
             stop.check()
             with self._lock:
                 now = self._world.clock()
-                if self._shared:
-                    self._hear_of_others(self._shared, now)
+                self._hear_of_others(now)
                 if self.absence and now < self._absent_until:
                     return now
                 if self.absence:
@@ -122,40 +112,21 @@ class Pace:
                 why = self._why
                 if delay <= 0:
                     self._next = now + max(self._gap, self._spacing())
-                    self._why = _SLOWED if self._steps else _BY_RATE
+                    self._why = SLOWED if self._steps else BY_RATE
                     return now
-            emit(Delayed(self._host, delay, why, is_backoff=why is not _BY_RATE))
+            emit(Delayed(self._host, delay, why, is_backoff=why is not BY_RATE))
             self._world.wait(stop, delay)
 
-    def lease(self, began: float, stop: Stop, emit: Emit = ignore) -> float:
+    def lease(self, began: float, stop: Stop, emit: Emit = ignore) -> float:  # noqa: ARG002
         """Wait for a time that no other process has, for a request that holds its slot.
 
         Gives that time, which is ``began`` where no others ask the host.
         """
-        if (shared := self._shared) is None:
-            return began
-        while True:
-            stop.check()
-            asked = self._world.clock()
-            while (starts := shared.start(_POLL)) is None:
-                stop.check()
-            now = self._world.clock()
-            if now - asked > _LONG:
-                emit(Delayed(self._host, now - asked, "no answer from the database"))
-            if now < starts:
-                held = now < shared.held_until
-                why = _SLOWED if held else _BY_RATE
-                emit(Delayed(self._host, starts - now, why, is_backoff=held))
-                self._world.wait(stop, starts - now)
-                now = self._world.clock()
-            if now >= shared.held_until:
-                return now
+        return began
 
     def refused(self, began: float, why: str, retry_after: float | None) -> None:
         """Slow down, as all processes do, after an answer that asks for it."""
         self.failed(began, why, retry_after)
-        if self._shared:
-            self._shared.hold(self._held_until - self._world.clock(), self._steps)
 
     def failed(self, began: float, why: str, retry_after: float | None = None) -> None:
         """Slow down after a request that began at ``began``.
@@ -177,8 +148,7 @@ class Pace:
     @property
     def held(self) -> bool:
         """Whether the host is left alone for now, after a failure."""
-        now = self._world.clock()
-        return now < self._held_until or bool(self._shared and now < self._shared.held_until)
+        return self._world.clock() < self._held_until
 
     def succeeded(self) -> None:
         """Speed up again, one step."""
@@ -198,109 +168,13 @@ class Pace:
         if now + delay > self._next:
             self._next, self._why = now + delay, why
 
-    def _hear_of_others(self, others: HostLimits, now: float) -> None:
-        """Do as a process that the host refused, if that is news, with the lock held."""
-        if others.held_until <= max(now, self._held_until + _SAME):
-            return
-        self._held_until, self._slowed_at = others.held_until, now
-        self._steps = max(self._steps, others.steps)
-        if self._held_until > self._next:
-            self._next, self._why = self._held_until, _SLOWED
+    def _hear_of_others(self, now: float) -> None:
+        """Do as other processes that the host refused, with the lock held."""
 
     def _spacing(self) -> float:
         if not self._steps:
             return 0.0
         return float(min(self._patience.first * 2 ** (self._steps - 1), self._patience.longest))
-
-
-class Holders:
-    """How many slots each thread holds, of any host; ``lock`` guards that and all slots."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.held: dict[int, int] = {}
-
-
-class Slots:
-    """How many requests of a host may be open at once, until their answer is closed.
-
-    A thread that holds a slot of any host is given more without waiting: it may be
-    sending to one host what it reads from another, and two such threads would wait
-    for each other forever. So only threads that hold nothing wait. That is enough for
-    threads of several processes too, which share the slots with ``shared``.
-    """
-
-    def __init__(
-        self,
-        host: str,
-        count: int,
-        world: Surroundings,
-        holders: Holders,
-        shared: HostLimits | None = None,
-    ) -> None:
-        self._host = host
-        self._world = world
-        self._count = count
-        self._shared = shared
-        self._taken = 0
-        self._waiting = 0
-        self._held = holders.held
-        self._lock = holders.lock
-        self._freed = threading.Condition(holders.lock)
-
-    def take(self, stop: Stop, emit: Emit = ignore) -> Callable[[], None]:
-        """Wait for a slot. Call what comes back once to give it back, from any thread.
-
-        ``emit`` is told of the wait.
-        """
-        thread = threading.get_ident()
-        waited: float | None = None
-        with self._lock:
-            borrowed = thread in self._held
-            if not borrowed and not self._enter(self._waiting + 1):
-                waited = self._wait(stop)
-            self._held[thread] = self._held.get(thread, 0) + 1
-        if waited is not None:
-            emit(Delayed(self._host, waited, f"{self._count} requests at once"))
-
-        def give_back() -> None:
-            with self._lock:
-                self._held[thread] -= 1
-                if not self._held[thread]:
-                    del self._held[thread]
-                if not borrowed:
-                    self._taken -= 1
-                    if self._shared:
-                        self._shared.leave()
-                    self._freed.notify()
-
-        return give_back
-
-    def freed(self) -> None:
-        """Have those that wait look again: other processes left some slots."""
-        with self._lock:
-            self._freed.notify_all()
-
-    def _enter(self, wanting: int) -> bool:
-        """Take a slot if there is one, with the lock held; so many threads want one."""
-        if self._taken >= self._count:
-            return False
-        if self._shared and not self._shared.enter(wanting):
-            return False
-        self._taken += 1
-        return True
-
-    def _wait(self, stop: Stop) -> float:
-        """Take one as soon as it is free, with the lock held; the seconds it took."""
-        began = self._world.clock()
-        self._waiting += 1
-        try:
-            while not self._enter(self._waiting):
-                stop.check()
-                self._freed.wait(_POLL)
-        finally:
-            self._waiting -= 1
-        return self._world.clock() - began
 
 
 class PacedSender:

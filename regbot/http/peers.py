@@ -14,10 +14,11 @@ from regbot.http.cutting import Cutter, Timeouts
 from regbot.http.docker_config import DockerConfig, load
 from regbot.http.helper import Helper
 from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
-from regbot.http.pacing import Holders, Pace, Patience, Slots, Surroundings
+from regbot.http.pacing import Pace, Patience, Surroundings
 from regbot.http.proxies import Proxies
 from regbot.http.refusals import Refusals
 from regbot.http.sharing import HostLimits, Limits
+from regbot.http.slots import Holders, Slots
 from regbot.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES, names_of_registry
 from regbot.values import dataclass
 
@@ -65,14 +66,8 @@ class Peer:
         at_once = settings.concurrency if settings.concurrency > 0 else DEFAULT_CONCURRENCY
         self.settings = settings
         shared = self._shared(options.limits, at_once) if options.limits else None
-        self.pace = Pace(
-            settings.name,
-            world,
-            rate=settings.requests_per_second,
-            patience=options.patience,
-            shared=shared,
-        )
-        self.slots = Slots(settings.name, at_once, world, holders, shared)
+        self.pace = self._pace(options, shared)
+        self.slots = Slots(settings.name, at_once, options.world.clock, holders, shared)
         self.auth = Authenticator(
             secure=settings.scheme == "https",
             repo_auth=settings.repo_auth,
@@ -103,6 +98,15 @@ class Peer:
             at_once=at_once,
             freed=self._freed,
         )
+
+    def _pace(self, options: Options, shared: HostLimits | None) -> Pace:
+        name, world, patience = self.settings.name, options.world, options.patience
+        if shared is None:
+            rate = self.settings.requests_per_second
+            return Pace(name, world, rate=rate, patience=patience)
+        from regbot.http.shared_pace import SharedPace
+
+        return SharedPace(name, world, patience=patience, shared=shared)
 
     def _freed(self) -> None:
         self.slots.freed()

@@ -20,11 +20,12 @@ from regbot.http.exchange import Exchange, Request, Response, Sender
 from regbot.http.hosts import ClientSettings, HostSettings
 from regbot.http.login import LoginSender
 from regbot.http.mirrors import MirrorSender, Route
-from regbot.http.pacing import Pace, PacedSender, Patience, Slots, Surroundings, Wait
+from regbot.http.pacing import Pace, PacedSender, Patience, Surroundings, Wait
 from regbot.http.peers import CERTIFICATES, Options, Peer, Peers
 from regbot.http.redirects import RedirectSender
 from regbot.http.retry import RetrySender
 from regbot.http.sharing import Limits
+from regbot.http.slots import Slots
 from regbot.http.urls import origin
 from regbot.stopping import Clock, Stop
 from regbot.version import __version__

@@ -12,10 +12,11 @@ from regbot.events import ignore
 from regbot.http.cutting import Cutter, Timeouts
 from regbot.http.exchange import Request
 from regbot.http.hosts import HostSettings, Secret, basic
-from regbot.http.pacing import OVERLOADED, Holders, Patience, Surroundings, parse_retry_after
+from regbot.http.pacing import OVERLOADED, Patience, Surroundings, parse_retry_after
 from regbot.http.peers import CERTIFICATES, Options, Peer
 from regbot.http.proxies import Proxies
 from regbot.http.redirects import REDIRECTS, redirected
+from regbot.http.slots import Holders
 from regbot.http.urls import without_user
 from regbot.http.wire import WireSender
 from regbot.stopping import Stop

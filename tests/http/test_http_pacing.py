@@ -14,14 +14,8 @@ from support.scripted import Said, scripted
 
 from regbot.errors import ScriptTimeout, Stopped
 from regbot.events import Delayed, Emit, Event, PullsLeft, ignore
-from regbot.http.pacing import (
-    Holders,
-    Pace,
-    Patience,
-    Slots,
-    Surroundings,
-    parse_retry_after,
-)
+from regbot.http.pacing import Pace, Patience, Surroundings, parse_retry_after
+from regbot.http.slots import Holders, Slots
 from regbot.stopping import Stop
 
 
@@ -177,7 +171,7 @@ def once(slots: Slots, stop: Stop | None = None, emit: Emit = ignore) -> Callabl
 def test_a_slot_is_waited_for_by_other_threads() -> None:
     """Config: ``reqConcurrent``."""
     world = World()
-    slots = Slots("r.example", 1, world.surroundings(), Holders())
+    slots = Slots("r.example", 1, lambda: world.now, Holders())
     give_back = slots.take(Stop())
     refused: list[BaseException] = []
     stop = Stop(timeout=0.3)
@@ -196,8 +190,8 @@ def test_a_slot_is_waited_for_by_other_threads() -> None:
 def test_a_thread_that_holds_a_slot_never_waits_for_another() -> None:
     world = World()
     holders = Holders()
-    one = Slots("a.example", 1, world.surroundings(), holders)
-    two = Slots("b.example", 1, world.surroundings(), holders)
+    one = Slots("a.example", 1, lambda: world.now, holders)
+    two = Slots("b.example", 1, lambda: world.now, holders)
     stop = Stop(timeout=30)
     taken = [one.take(stop), two.take(stop), one.take(stop)]
     for give_back in taken:
@@ -219,7 +213,7 @@ class Watched(Stop):
 
 def test_waiting_for_a_slot_is_told() -> None:
     world, stop = World(), Watched()
-    slots = Slots("r.example", 1, world.surroundings(), Holders())
+    slots = Slots("r.example", 1, lambda: world.now, Holders())
     give_back = slots.take(Stop())
     thread = threading.Thread(target=once(slots, stop, world.events.append))
     thread.start()
