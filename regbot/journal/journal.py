@@ -43,6 +43,7 @@ _TEMPORARY_FOR = 3600.0
 _AT_ONCE = 50
 """Manifests to remove in one transaction."""
 
+
 class Journal:
     """The journal of a ``state``. Threads may share it; ``opening.open_journal`` makes one."""
 

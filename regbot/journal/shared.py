@@ -18,7 +18,7 @@ from regbot.journal.manifest_table import MANIFESTS, ManifestTable
 from regbot.journal.place import DatabaseUrl
 from regbot.journal.runjournal import WallClock
 from regbot.journal.sightings_table import SIGHTINGS
-from regbot.journal.turns import TURNS
+from regbot.journal.turn_table import TURNS
 
 if TYPE_CHECKING:
     from regbot.journal.postgres import PostgresDatabase

@@ -2,34 +2,29 @@
 
 A worker claims a repository for what its threads do there, and keeps the claim between their
 turns, so that a row of deletes asks the database twice and not once each. It gives the claim
-back when another worker waits for it, or when nothing was done for a while. The claims of a
-worker end with its lease: what it does afterwards is stopped by ``stopping.Attempt``.
+back when another worker waits for it, or when nothing was done for a while. Who wants many
+repositories claims those that nobody has by one statement. The claims of a worker end with its
+lease: what it does afterwards is stopped by ``stopping.Attempt``.
 """
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field
 from typing import Protocol
 
-from regbot.errors import InvalidValue, StorageError
+from regbot.errors import StorageError
 from regbot.journal.claims import Claims
 from regbot.journal.database import Database
+from regbot.journal.turn_table import TurnTable
 from regbot.oci.reference import Reference
 from regbot.plan.turns import Change, Hurry, Turns, in_no_hurry
 from regbot.stopping import Clock, Stop
 from regbot.values import dataclass
 
-TURNS = (
-    """CREATE TABLE turn (
-        repository TEXT PRIMARY KEY, version TEXT NOT NULL, claims TEXT NOT NULL)""",
-)
-"""The table. It has a row for each repository that somebody changes; another version is
-another text, so that who changes a row sees whether somebody else has done so."""
 _LOOKS = 0.5
 """Seconds between two looks whether others wait for what this worker has."""
 _KEPT_FOR = 2.0
@@ -53,8 +48,8 @@ class WorkerLease(Protocol):
 class _Claim:
     """What this worker has of one repository, and how to hurry the threads that use it.
 
-    ``version`` is that of the row as it was left. ``since`` is when the last thread ended,
-    and ``is_wanted`` whether another worker waits.
+    ``version`` is that of the row as it was left, if nobody else is in it. ``since`` is when
+    the last thread ended, and ``is_wanted`` whether another worker waits.
     """
 
     change: Change
@@ -83,7 +78,7 @@ class SharedTurns(Turns):
         clock: Clock = time.monotonic,
     ) -> None:
         super().__init__()
-        self._database = database
+        self._table = TurnTable(database)
         self._lease = lease
         self._clock = clock
         self._moved = threading.Condition()
@@ -98,25 +93,68 @@ class SharedTurns(Turns):
         self, repository: Reference, change: Change, stop: Stop, hurry: Hurry = in_no_hurry
     ) -> Iterator[None]:
         """The turn for a change, as ``Turns.at`` gives it. Raises StorageError, too."""
-        name = str(repository.without_name)
-        with super().at(repository, change, stop, hurry):
-            claim = self._claimed(name, change, stop, hurry)
-            try:
-                yield
-            finally:
-                with self._moved:
-                    claim.threads.remove(hurry)
-                    claim.since = self._clock()
-                    if claim.is_wanted:
-                        self._wake.set()
+        with (
+            super().at(repository, change, stop, hurry),
+            self._having(str(repository.without_name), change, stop, hurry),
+        ):
+            yield
+
+    @contextmanager
+    def alone(self, repositories: Iterable[Reference], stop: Stop) -> Iterator[None]:
+        """Have all these repositories to oneself, as ``Turns.alone``. Raises StorageError, too.
+
+        What it claims of them at first counts as not used, so that others get it who wait for
+        it. It is used in the order in which everybody waits for more than one.
+        """
+        wanted = sorted(set(repositories), key=str)
+        names = sorted({str(repository.without_name) for repository in wanted})
+        with ExitStack() as turns:
+            for repository in wanted:
+                turns.enter_context(super().at(repository, "alone", stop))
+            if len(names) > 1:
+                self._claim_free(names, "alone")
+            for name in names:
+                turns.enter_context(self._having(name, "alone", stop, in_no_hurry))
+            yield
 
     def close(self) -> None:
         """Give all claims back, as far as the database can be reached."""
         with self._moved:
             idle = [name for name, claim in self._claims.items() if not claim.threads]
+            names = [*idle, *self._left]
         with suppress(StorageError):
-            for name in (*idle, *self._left):
-                self._give_back(name)
+            self._give_back(names)
+
+    @contextmanager
+    def _having(self, name: str, change: Change, stop: Stop, hurry: Hurry) -> Iterator[None]:
+        """Use a claim of this worker for a thread that has its turn in this process."""
+        claim = self._claimed(name, change, stop, hurry)
+        try:
+            yield
+        finally:
+            with self._moved:
+                claim.threads.remove(hurry)
+                claim.since = self._clock()
+                if claim.is_wanted:
+                    self._wake.set()
+
+    def _claim_free(self, names: Sequence[str], change: Change) -> None:
+        """Claim the repositories that neither this worker nor another has a claim on."""
+        with self._moved:
+            known = self._claims.keys() | self._in_hand | self._left
+            new = [name for name in names if name not in known]
+            self._in_hand.update(new)
+            self._left.update(new)  # as long as it is not known how the question ends
+        try:
+            lease = self._lease()
+            version, claimed = self._table.claim(new, Claims(change, (lease.worker,)))
+            with self._moved:
+                for name in claimed:
+                    self._claims[name] = _Claim(change, lease, version, since=self._clock())
+                self._left.difference_update(new)
+        finally:
+            self._put_down(new)
+            self._tend()
 
     def _claimed(self, name: str, change: Change, stop: Stop, hurry: Hurry) -> _Claim:
         """A claim with this thread among those that use it."""
@@ -143,80 +181,35 @@ class SharedTurns(Turns):
                 self._left.discard(name)
             return claim
         finally:
-            self._put_down(name)
+            self._put_down([name])
             self._tend()
 
-    def _put_down(self, name: str) -> None:
-        """Let other threads have a repository in hand."""
+    def _put_down(self, names: Iterable[str]) -> None:
+        """Let other threads have repositories in hand."""
         with self._moved:
-            self._in_hand.discard(name)
+            self._in_hand.difference_update(names)
             self._moved.notify_all()
 
     def _ask(self, name: str, change: Change, stop: Stop) -> _Claim:
         """Claim a repository, in place of what this worker has of it; wait for that."""
-        lease, version = self._lease(), secrets.token_hex(8)
-        if self._replaced(name, "", version, Claims(change, (lease.worker,))):
+        lease = self._lease()
+        version, claimed = self._table.claim([name], Claims(change, (lease.worker,)))
+        if claimed:
             return _Claim(change, lease, version)
 
         def ask(claims: Claims) -> Claims:
             return claims.asked_by(lease.worker, change)
 
-        self._change(name, lambda claims: ask(claims.without((lease.worker,))))
+        self._table.change(name, lambda claims: ask(claims.without((lease.worker,))))
         pause = _FIRST_PAUSE
         while True:
-            version, claims = self._change(name, ask)
+            version, claims = self._table.change(name, ask)
             if lease.worker in claims.have:
-                return _Claim(change, lease, version)
+                is_only = claims.workers == {lease.worker}
+                return _Claim(change, lease, version if is_only else "")
             stop.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             lease = self._lease()  # another one where the last has ended meanwhile
-
-    def _change(self, name: str, change: Callable[[Claims], Claims]) -> tuple[str, Claims]:
-        """Change the claims of a repository, without those of the dead; what they are then."""
-        while True:
-            rows = self._database.rows(
-                "SELECT version, claims FROM turn WHERE repository = ?", (name,)
-            )
-            version, before = (rows[0][0], self._parsed(rows[0][1])) if rows else ("", Claims())
-            after = change(before.without(self._dead(before.workers)))
-            if after == before:
-                return version, after
-            new = secrets.token_hex(8)
-            if self._replaced(name, version, new, after):
-                return new, after
-
-    def _replaced(self, name: str, old: str, new: str, claims: Claims) -> int:
-        """Write claims down where nobody has written others meanwhile; 0 where they have."""
-        run, text = self._database.run, claims.to_text()
-        if not claims.workers:
-            return run("DELETE FROM turn WHERE repository = ? AND version = ?", (name, old))
-        if not old:
-            return run(
-                "INSERT INTO turn (repository, version, claims) VALUES (?, ?, ?)"
-                " ON CONFLICT (repository) DO NOTHING",
-                (name, new, text),
-            )
-        return run(
-            "UPDATE turn SET version = ?, claims = ? WHERE repository = ? AND version = ?",
-            (new, text, name, old),
-        )
-
-    def _dead(self, workers: Collection[str]) -> frozenset[str]:
-        """Those of the workers whose lease is over."""
-        if not workers:
-            return frozenset()
-        marks = ", ".join("?" * len(workers))
-        alive = self._database.rows(
-            f"SELECT id FROM worker WHERE until > {self._database.now} AND id IN ({marks})",  # noqa: S608
-            tuple(workers),
-        )
-        return frozenset(workers) - {worker for (worker,) in alive}
-
-    def _parsed(self, text: str) -> Claims:
-        try:
-            return Claims.from_text(text)
-        except InvalidValue as error:
-            raise self._database.damaged(error) from None
 
     def _tend(self) -> None:
         """Have a thread look after the claims, as long as there are some."""
@@ -236,26 +229,18 @@ class SharedTurns(Turns):
             # What the database does not take now is given back by the next round.
             with suppress(StorageError):
                 self._look_for_waiting()
-            for name in self._to_give_back():
-                with suppress(StorageError):
-                    self._give_back(name)
+            with suppress(StorageError):
+                self._give_back(self._to_give_back())
 
     def _look_for_waiting(self) -> None:
         """Note which claims other workers wait for, and hurry the threads that use them."""
         with self._moved:
             versions = {name: claim.version for name, claim in self._claims.items()}
-        if not versions:
-            return
-        marks = ", ".join("?" * len(versions))
-        rows = self._database.rows(
-            f"SELECT repository, claims FROM turn WHERE repository IN ({marks})",  # noqa: S608
-            tuple(versions),
-        )
         hurries: set[Hurry] = set()
+        wanted = self._table.wanted(versions) if versions else ()
         with self._moved:
-            for name, text in rows:
-                claim = self._claims.get(name)
-                if claim is not None and self._parsed(text).waiting:
+            for name in wanted:
+                if (claim := self._claims.get(name)) is not None:
                     claim.is_wanted = True
                     hurries.update(claim.threads)
         for hurry in hurries:
@@ -272,19 +257,29 @@ class SharedTurns(Turns):
             ]
             return [name for name in (*idle, *self._left) if name not in self._in_hand]
 
-    def _give_back(self, name: str) -> None:
-        """Give a claim back that no thread uses. Raises StorageError: then it is still had."""
+    def _give_back(self, names: Iterable[str]) -> None:
+        """Give claims back that no thread uses. Raises StorageError: then they are asked again."""
         with self._moved:
-            claim = self._claims.get(name)
-            if name in self._in_hand or (claim and claim.threads):
-                return
-            self._in_hand.add(name)
+            left: dict[str, _Claim | None] = {}
+            for name in names:
+                claim = self._claims.get(name)
+                if name not in self._in_hand and not (claim and claim.threads):
+                    left[name] = claim
+            for claim in filter(None, left.values()):
+                claim.is_wanted = True  # what becomes of it may stay unknown
+            self._in_hand.update(left)
         try:
-            if not (claim and self._replaced(name, claim.version, "", Claims())):
-                worker = claim.lease.worker if claim else self._lease().worker
-                self._change(name, lambda claims: claims.without((worker,)))
-            with self._moved:
-                self._claims.pop(name, None)
-                self._left.discard(name)
+            versions = {name: claim.version for name, claim in left.items() if claim}
+            removed = self._table.give_back(versions) if versions else frozenset()
+            for name, claim in left.items():
+                if name not in removed:
+                    self._leave(name, claim.lease.worker if claim else self._lease().worker)
+                with self._moved:
+                    self._claims.pop(name, None)
+                    self._left.discard(name)
         finally:
-            self._put_down(name)
+            self._put_down(left)
+
+    def _leave(self, name: str, worker: str) -> None:
+        """Take what a worker has of a repository out of a row that others are in."""
+        self._table.change(name, lambda claims: claims.without((worker,)))

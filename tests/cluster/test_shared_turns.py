@@ -21,6 +21,7 @@ from regbot.plan.turns import Change
 from regbot.stopping import Stop
 
 LONG = 60.0
+MANY = [Reference.parse(f"registry.example.org/team/app{n:03}").without_name for n in range(300)]
 LEASE_FOR_GOOD = 600.0
 
 
@@ -102,6 +103,23 @@ def test_processes_that_change_repositories_at_once_keep_out_of_each_others_way(
         assert met <= {"puts puts", "deletes deletes"}
         assert own.database.rows("SELECT count(*) FROM inside WHERE ended = 0") == [(0,)]
         assert rows_of(own) == []
+
+
+@pytest.mark.parametrize("change", ["puts", "deletes"])
+def test_who_leaves_a_repository_takes_no_turn_of_another_with_it(
+    two: tuple[Worker, Worker], change: Change
+) -> None:
+    first, second = two
+    with ExitStack() as turn:
+        turn.enter_context(first.turns.at(APP, change, Stop()))
+        with second.turns.at(APP, change, Stop()):
+            pass
+        second.turns.close()
+        with waiting(second, "alone") as (has_it, _, _):
+            until(lambda: waits(first) or has_it.is_set())
+            assert not has_it.is_set()
+            turn.close()
+            assert has_it.wait(LONG)
 
 
 @pytest.mark.parametrize("change", ["puts", "deletes"])
@@ -199,6 +217,41 @@ def test_a_row_of_deletes_asks_the_database_twice(
     assert [each for each in asked.statements if each != "SELECT"] == ["INSERT", "DELETE"]
     assert len(asked.statements) <= 2 + looks
     assert rows_of(other) == []
+
+
+def test_to_have_many_repositories_alone_asks_the_database_twice(
+    two: tuple[Worker, Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = two
+    asked = Asked(own, monkeypatch)
+    with own.turns.alone(MANY, Stop()):
+        assert len(rows_of(other)) == len(MANY)
+        writes = [each for each in asked.statements if each != "SELECT"]
+    own.turns.close()
+    assert writes == ["INSERT"]
+    assert [each for each in asked.statements if each != "SELECT"] == ["INSERT", "DELETE"]
+    assert rows_of(other) == []
+
+
+def test_who_wants_many_repositories_alone_waits_for_those_that_others_have(
+    two: tuple[Worker, Worker],
+) -> None:
+    """What it has by then and doesn't use yet is left to others who ask for it."""
+    first, second = two
+    has_all, stop = threading.Event(), Stop()
+
+    def work() -> None:
+        with first.turns.alone(MANY, stop):
+            has_all.set()
+
+    with ThreadPoolExecutor(1) as thread:
+        with second.turns.at(MANY[0], "deletes", Stop()):
+            call = thread.submit(work)
+            until(lambda: waits(second))
+            with second.turns.at(MANY[-1], "deletes", Stop()):
+                assert not has_all.is_set()
+        call.result(LONG)
+    assert has_all.is_set()
 
 
 def test_a_claim_that_nobody_uses_is_given_back_by_itself(two: tuple[Worker, Worker]) -> None:

@@ -11,7 +11,8 @@ from multiprocessing.process import BaseProcess
 
 from regbot.journal.database import Database
 from regbot.journal.leases import LEASES, Leases
-from regbot.journal.turns import TURNS, SharedTurns
+from regbot.journal.turn_table import TURNS
+from regbot.journal.turns import SharedTurns
 from regbot.oci.reference import Reference
 from regbot.plan.turns import Change
 from regbot.stopping import Stop
