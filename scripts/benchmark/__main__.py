@@ -17,6 +17,7 @@ from support.command import REGBOT
 from support.servers import program
 
 from benchmark.chart import chart
+from benchmark.cluster import measure_cluster
 from benchmark.growth import GROWING, grow
 from benchmark.limits import limits
 from benchmark.programs import Program, programs
@@ -26,7 +27,7 @@ from benchmark.site import Sizes
 from benchmark.sites import memory_site, real_site
 from benchmark.work import DELETES, WORK, Work
 
-QUICK = Sizes(tags=60, deletes=10, kept=10, mebibytes=64)
+QUICK = Sizes(tags=60, deletes=10, kept=10, mebibytes=64, repositories=20, tags_each=10)
 PATIENCE = 60.0
 """Seconds of one kind of work at one delay, after which no other turn is begun."""
 CHARTED = 20.0
@@ -41,11 +42,13 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures regbot on a registry behind a delaying proxy.",
-        epilog="REGBOT_PEER=/path/to/regbot is measured too, on the same YAML: the Go program. "
+        epilog="cluster is measured at 20 ms alone, and needs PostgreSQL. "
+        "REGBOT_PEER=/path/to/regbot is measured too, on the same YAML: the Go program. "
         "REGISTRY=/path/to/registry takes the place of docker-registry, and "
         "REGBOT=/path/to/regbot that of this checkout's regbot.",
     )
     names, growing = (",".join(work.name for work in works) for works in (WORK, GROWING))
+    names += ",cluster"
     parser.add_argument("--quick", action="store_true", help="small counts, about two minutes")
     parser.add_argument("--growth", action="store_true", help="more and more tags instead")
     parser.add_argument("--only", default="", help=f"some of {names}; of growth: {growing}")
@@ -53,6 +56,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=0, help="turns of each program: 3")
     parser.add_argument("--tags", default="", help="tags that are scanned: 1000")
     parser.add_argument("--deletes", type=int, default=0, help="tags that are deleted: 150")
+    parser.add_argument("--repositories", type=int, default=0, help="that workers scan: 200")
     parser.add_argument("--mebibytes", type=int, default=0, help="size of a copy: 1024")
     parser.add_argument(
         "--root",
@@ -109,17 +113,22 @@ def measure_all(
         chosen.deletes or usual.deletes,
         usual.kept,
         chosen.mebibytes or usual.mebibytes,
+        chosen.repositories or usual.repositories,
+        usual.tags_each,
     )
     delays = [float(delay) for delay in (chosen.delays or default_delays(chosen)).split(",")]
     runs = chosen.runs or (1 if chosen.quick else 3)
     works = wanted(chosen, WORK)
     names = {work.name for work in works}
-    with real_site(registry_binary(), sizes, names) as site:
-        results.machine |= limits(site)
-        runner = Runner(site, candidates, results, runs, PATIENCE)
-        for work in works:
-            for delay in delays[:1] if work.offline else delays:
-                runner.measure(work, delay)
+    if works:
+        with real_site(registry_binary(), sizes, names) as site:
+            results.machine |= limits(site)
+            runner = Runner(site, candidates, results, runs, PATIENCE)
+            for work in works:
+                for delay in delays[:1] if work.offline else delays:
+                    runner.measure(work, delay)
+    if not chosen.only or "cluster" in chosen.only.split(","):
+        measure_cluster(registry_binary(), sizes, candidates, runs, results)
     if DELETES_TAGS in results.machine["registry"]:
         return
     with memory_site(sizes) as site:
@@ -157,8 +166,9 @@ def usable_programs(roots: Sequence[str], results: Results) -> list[Program]:
 def executables(roots: Sequence[str]) -> dict[str, str]:
     """The regbots to measure, by the names of their rows."""
     if roots:
-        return {Path(root).resolve().name: f"{root}/.venv/bin/regbot" for root in roots}
-    return {"regbot": os.environ.get("REGBOT", REGBOT)}
+        folders = [Path(root).absolute() for root in roots]
+        return {folder.resolve().name: f"{folder}/.venv/bin/regbot" for folder in folders}
+    return {"regbot": str(Path(os.environ.get("REGBOT", REGBOT)).absolute())}
 
 
 def registry_binary() -> str:

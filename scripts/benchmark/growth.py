@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.filling import MANIFEST, digest_of, image_config, image_manifest, layers_of, tag_name
@@ -31,6 +32,13 @@ def grow(
             runner = Runner(site, programs, results, 1, PATIENCE, failed, slow)
             for work in works:
                 runner.measure(work, 0)
+
+
+def delete_most(trial: Trial) -> Costs:
+    """Nine of ten tags of a registry."""
+    sizes = trial.site.sizes
+    most = replace(sizes, deletes=sizes.tags - sizes.deletes, kept=sizes.deletes)
+    return delete(replace(trial, site=replace(trial.site, sizes=most)))
 
 
 def layout_listing(trial: Trial) -> Costs:
@@ -99,6 +107,7 @@ GROWING = (
     Work("list", listing, BOTH),
     Work("scan", scan, BOTH),
     Work("delete", delete, BOTH),
+    Work("delete most", delete_most, BOTH),
     Work("list in a layout folder", layout_listing, BOTH),
     Work("scan in a layout folder", layout_scan),
     Work("delete in a layout folder", layout_delete),

@@ -12,16 +12,18 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 _LAUNCHER = """
-import json, os, subprocess, sys, time
+import json, os, signal, subprocess, sys, time
 begun = time.perf_counter()
 process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                            stderr=subprocess.PIPE)
+signal.signal(signal.SIGTERM, lambda *_: process.terminate())
 said = process.stderr.read().decode(errors="replace")
 _, status, usage = os.wait4(process.pid, 0)
 wall = time.perf_counter() - begun
@@ -62,6 +64,15 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
 
     Raises CommandError when it fails.
     """
+    with begun(command, environment, folder) as launcher:
+        return cost_of(launcher)
+
+
+@contextmanager
+def begun(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that runs in ``folder``; SIGTERM is handed on to it. Killed on an error."""
     launcher = subprocess.Popen(
         [sys.executable, "-S", "-E", "-c", _LAUNCHER, *command],
         env=dict(environment),
@@ -70,11 +81,16 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
         start_new_session=True,
     )
     try:
-        output, _ = launcher.communicate()
+        yield launcher
     except BaseException:
         os.killpg(launcher.pid, signal.SIGKILL)
         launcher.wait()
         raise
+
+
+def cost_of(launcher: subprocess.Popen[bytes]) -> Cost:
+    """What a command needed, once it has ended. Raises CommandError when it failed."""
+    output, _ = launcher.communicate()
     result = json.loads(output)
     if result["code"]:
         lines = [line for line in result["said"].splitlines() if line.strip()]

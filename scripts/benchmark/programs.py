@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from support.command import environment
 
-Kind = Literal["regbot", "peer", "skopeo"]
+Kind = Literal["regbot", "peer", "skopeo", "cluster"]
+WORKERS = ("in one process", "one worker", "two workers")
 PLAIN: Mapping[str, Any] = {"readahead": 0, "cache": False}
 
 
@@ -19,7 +20,8 @@ PLAIN: Mapping[str, Any] = {"readahead": 0, "cache": False}
 class Program:
     """A program by the name of its rows.
 
-    ``kind``: a regbot of this project, the Go program of that name (its peer), or skopeo.
+    ``kind``: a regbot of this project, the Go program of that name (its peer), skopeo, or a
+    regbot with ``workers``; without any it does all of a run in one process.
     ``defaults`` is the section of the config, with what is to be measured.
     """
 
@@ -27,6 +29,7 @@ class Program:
     executable: str
     kind: Kind = "regbot"
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    workers: int = 0
 
     @property
     def caches(self) -> bool:
@@ -34,14 +37,22 @@ class Program:
         return self.kind == "regbot" and not self.defaults
 
     def write_config(
-        self, path: Path, hosts: Sequence[str], script: str, **settings: object
+        self,
+        path: Path,
+        hosts: Sequence[str],
+        script: str,
+        repositories: object = None,
+        **settings: object,
     ) -> Path:
         """Write a config with one script; ``settings`` are more keys of ``defaults``."""
+        scripts: dict[str, object] = {"name": "bench", "script": script, "timeout": "60m"}
+        if repositories:
+            scripts["repositories"] = repositories
         config = {
             "version": 1,
             "creds": [{"registry": host, "tls": "disabled"} for host in hosts],
             "defaults": {**self.defaults, **settings},
-            "scripts": [{"name": "bench", "script": script, "timeout": "60m"}],
+            "scripts": [scripts],
         }
         path.write_text(json.dumps(config, indent=1))
         return path
@@ -67,11 +78,16 @@ def programs(executables: Mapping[str, str], peer: str, skopeo: str) -> list[Pro
     """The programs of a run, in the order of their rows.
 
     Each executable comes twice, as it is and without read-ahead and cache; then the others,
-    where there is a path.
+    where there is a path; then each executable alone and with one worker and two.
     """
     rows = []
     for name, executable in executables.items():
         rows.append(Program(name, executable))
         rows.append(Program(f"{name}, readahead: 0, cache: off", executable, defaults=PLAIN))
     others: dict[Kind, str] = {"peer": peer, "skopeo": skopeo}
-    return rows + [Program(kind, path, kind) for kind, path in others.items() if path]
+    rows += [Program(kind, path, kind) for kind, path in others.items() if path]
+    return rows + [
+        Program(f"{name}, {how}", executable, "cluster", workers=workers)
+        for name, executable in executables.items()
+        for workers, how in enumerate(WORKERS)
+    ]

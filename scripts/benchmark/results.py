@@ -47,16 +47,19 @@ def row_from_json(data: Mapping[str, Any]) -> Row:
 
 @dataclass(slots=True)
 class Results:
-    """All rows of a run, and what was left out of it and why."""
+    """All rows of a run, what they say together, and what was left out of it and why."""
 
     machine: dict[str, str]
     rows: list[Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def table(self) -> str:
         """The rows as a Markdown table, with the machine above and what is missing below."""
         lines = [f"{name}: {value}" for name, value in self.machine.items()]
         lines += ["", *aligned([HEADINGS, *(self._cells(row) for row in self.rows)])]
+        if self.notes:
+            lines += ["", *(f"- {note}" for note in self.notes)]
         if self.left_out:
             lines += ["", "Left out:", *(f"- {reason}" for reason in self.left_out)]
         return "\n".join(lines)
@@ -64,7 +67,12 @@ class Results:
     def write(self, path: Path) -> None:
         """Write everything as JSON."""
         rows = [row.to_json() for row in self.rows]
-        data = {"machine": self.machine, "rows": rows, "left_out": self.left_out}
+        data = {
+            "machine": self.machine,
+            "rows": rows,
+            "notes": self.notes,
+            "left_out": self.left_out,
+        }
         path.write_text(json.dumps(data, indent=1) + "\n")
 
     def _cells(self, row: Row) -> Sequence[str]:
@@ -101,4 +109,5 @@ def read_results(paths: Sequence[Path]) -> Results:
     works = list(dict.fromkeys(row.work for row in rows))
     rows.sort(key=lambda row: (works.index(row.work), row.delay))
     left_out = dict.fromkeys(reason for run in runs for reason in run["left_out"])
-    return Results(runs[0]["machine"], rows, list(left_out))
+    notes = [note for run in runs for note in run.get("notes", ())]
+    return Results(runs[0]["machine"], rows, list(left_out), notes)

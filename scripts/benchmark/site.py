@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -25,13 +26,15 @@ class Sizes:
     """How much of everything.
 
     Tags that are scanned; tags that are deleted from a repository, and that it keeps; MiB
-    that are copied.
+    that are copied; repositories that many workers scan, and the tags of each.
     """
 
     tags: int = 1000
     deletes: int = 150
     kept: int = 50
     mebibytes: int = 1024
+    repositories: int = 200
+    tags_each: int = 100
 
 
 class Line(Protocol):
@@ -53,9 +56,9 @@ class Site:
     """A registry that is filled directly, and asked over a line.
 
     ``scanned`` is a repository with ``sizes.tags`` tags, ``large`` one with an image of
-    ``sizes.mebibytes``; nothing changes them. ``binary`` is the registry's program;
-    ``note`` is added to the names of rows. ``fill`` puts so many images into a repository of a
-    host.
+    ``sizes.mebibytes``; nothing changes them. ``binary`` is the registry's program,
+    ``database`` opens an empty one in PostgreSQL, and ``note`` is added to the names of rows.
+    ``fill`` puts so many images into a repository of a host.
     """
 
     folder: Path
@@ -65,6 +68,7 @@ class Site:
     scanned: str = ""
     large: str = ""
     binary: str = ""
+    database: Callable[[], AbstractContextManager[str]] | None = None
     note: str = ""
     fill: Callable[[str, str, int], None] = fill
     numbers: Iterator[int] = field(default_factory=itertools.count)

@@ -11,6 +11,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from support.command import REGBOT
+from support.postgres import postgres
 from support.servers import program
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,54 @@ def test_a_long_list_of_tags_is_counted_to_its_end(tmp_path):
     assert list(by_name(data, "regbot")) == ["delete 120 of 1200 tags, one after the other"]
 
 
+def test_many_repositories_by_workers(tmp_path):
+    """The rows stand together, so that their ratios are those of one run."""
+    program("docker-registry")
+    with postgres():
+        pass
+    table, data = bench(tmp_path, "--quick", "--repositories", "3", "--only", "cluster")
+    works = ("scan 3 repositories of 10 tags", "nothing in 3 repositories")
+    assert [(row["work"], row["program"]) for row in data["rows"]] == [
+        (work, f"regbot, {how}")
+        for work in works
+        for how in ("in one process", "one worker", "two workers")
+    ]
+    for row in data["rows"]:
+        assert row["delay_ms"] == 20
+        assert row["cpu_s"] > 0
+        tags = 30 if row["work"] == works[0] else 0
+        assert sum(row["requests"].values()) >= tags
+    unit, second = data["notes"]
+    assert unit.startswith("regbot: a unit takes ")
+    assert second.startswith("regbot: two workers scan in ")
+    assert f"- {unit}\n- {second}" in table
+
+
+def test_without_postgresql_workers_are_left_out_with_the_reason(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmark.cluster import measure_cluster
+    from benchmark.results import Results
+    from benchmark.site import Sizes
+
+    def missing(name: str) -> str:
+        pytest.skip(f"{name} is not installed")
+
+    monkeypatch.setattr("support.postgres._program", missing)
+    results = Results({})
+    measure_cluster("docker-registry", Sizes(), [], 1, results)
+    assert "- cluster: initdb is not installed" in results.table()
+
+
+def test_a_checkout_is_named_by_a_path_from_here(tmp_path):
+    program("docker-registry")
+    folder = tmp_path / "before" / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "regbot").symlink_to(REGBOT)
+    counts = ("--quick", "--delays", "0", "--only", "empty")
+    _, data = bench(tmp_path, *counts, "--root", "before")
+    assert "once, empty script" in by_name(data, "before")
+
+
 def test_growth(tmp_path):
     _, data = bench(tmp_path, "--growth", "--tags", "3,20")
     rows = by_name(data, "regbot")
@@ -93,6 +143,7 @@ def test_growth(tmp_path):
             f"list {count} tags",
             f"scan {count} tags, cold",
             f"delete {count // 10} of {count} tags, one after the other",
+            f"delete {count - count // 10} of {count} tags, one after the other",
             f"list {count} tags of a layout folder",
             f"scan {count} tags of a layout folder",
             f"delete {count * 9 // 10} of {count} tags of a layout folder",
