@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regbot.journal.journal import Journal
-from regbot.journal.runjournal import RunJournal
 from regbot.journal.opening import open_journal
+from regbot.journal.runjournal import RunJournal
 from regbot.journal.saving import save
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, Manifest

@@ -20,6 +20,9 @@ from regbot.run.services import Services
 from regbot.run.unit import Course, Ended, Finished, UnitResult, finished, judged_first
 from regbot.run.unitentries import UnitEntries
 
+_LOOKED_BACK = 5.0
+"""Seconds by which the clock of the database may be set back between two looks."""
+
 
 class Follower:
     """Follows a run, and tells what happens in it as a run here would."""
@@ -33,6 +36,7 @@ class Follower:
         self._services = services
         self._emit: Emit = services.emit
         self._seen: set[str] = set()
+        self._seen_until = 0.0
         self._begun: set[str] = set()
         self._trouble = ""
 
@@ -40,9 +44,12 @@ class Follower:
         """Tell what happened since the last look; whether the run has ended."""
         try:
             has_ended = bool(self._units.course(self._course.run).status)
-            for unit_id in self._units.ended_ids(self._course.run) - self._seen:
-                self._tell(self._units.ended_unit(unit_id))
-                self._seen.add(unit_id)
+            since = self._seen_until - _LOOKED_BACK
+            for unit_id, ended in self._units.ended_ids(self._course.run, since):
+                if unit_id not in self._seen:
+                    self._tell(self._units.ended_unit(unit_id))
+                    self._seen.add(unit_id)
+                    self._seen_until = max(self._seen_until, ended)
             self._trouble = ""
         except StorageError as error:
             if str(error) != self._trouble:

@@ -36,6 +36,11 @@ STEPS: Steps = (
         "CREATE INDEX unit_of_run ON unit(run, place)",
         "CREATE INDEX unit_in_state ON unit(state, worker)",
     ),
+    (
+        "CREATE INDEX unit_open ON unit(run, script) WHERE ended IS NULL",
+        "CREATE INDEX unit_ended ON unit(run, ended) WHERE ended IS NOT NULL",
+        "CREATE INDEX unit_first ON unit(run, script) WHERE kind IN ('script', 'split')",
+    ),
 )
 """The tables. ``course`` is a run: ``closed`` once its end is in the history. A unit in state
 ``waiting`` may begin from ``ready`` on; its ``failures`` are attempts that came to nothing by
@@ -127,7 +132,7 @@ class EndedUnit:
 
 
 Following = Callable[[Mapping[str, int]], Sequence[NewUnit]]
-"""The units that follow one, by how many other units of each script of its run are open."""
+"""The units that follow one, by whether other units of each script that has begun are open."""
 
 
 class Bell(Protocol):
@@ -189,13 +194,8 @@ class Units:
         """End a unit, and let wait what follows it; False if the attempt had ended before."""
         with self._changing(taken, state, error, result) as is_newest:
             if is_newest:
-                rows = self._database.rows(
-                    "SELECT script, SUM(CASE WHEN ended IS NULL THEN 1 ELSE 0 END) FROM unit"
-                    " WHERE run = ? GROUP BY script",
-                    (taken.run,),
-                )
-                units = following({script: int(count) for script, count in rows})
-                self._add(taken.run, self._fingerprint(taken.run), units)
+                if units := following(self._open(taken.run)):
+                    self._add(taken.run, self._fingerprint(taken.run), units)
                 self._end_if_done(taken.run)
         return is_newest
 
@@ -289,12 +289,11 @@ class Units:
         )
         return [EndedUnit(*row) for row in rows]
 
-    def ended_ids(self, run: str) -> set[str]:
-        """The ids of the units of a run that have ended."""
-        rows = self._database.rows(
-            "SELECT id FROM unit WHERE run = ? AND ended IS NOT NULL", (run,)
+    def ended_ids(self, run: str, since: float) -> list[tuple[str, float]]:
+        """The ids of the units of a run that have ended from then on, and when."""
+        return self._database.rows(
+            "SELECT id, ended FROM unit WHERE run = ? AND ended >= ? ORDER BY ended", (run, since)
         )
-        return {unit for (unit,) in rows}
 
     def ended_unit(self, unit: str) -> EndedUnit:
         """A unit that has ended."""
@@ -322,10 +321,25 @@ class Units:
                 )
             )
 
+    def _open(self, run: str) -> Mapping[str, int]:
+        """Of each script of a run that has begun, 1 if any of its units is open, or 0.
+
+        However many units there are, this looks at one or two of each script.
+        """
+        rows = self._database.rows(
+            "SELECT script, EXISTS (SELECT 1 FROM unit AS other WHERE other.run = unit.run"
+            " AND other.script = unit.script AND other.ended IS NULL)"
+            " FROM unit WHERE run = ? AND kind IN ('script', 'split')",
+            (run,),
+        )
+        return {script: int(is_open) for script, is_open in rows}
+
     def _add(self, run: str, fingerprint: str, units: Sequence[NewUnit]) -> None:
         if not units:
             return
-        (count,) = self._database.rows("SELECT COUNT(*) FROM unit WHERE run = ?", (run,))[0]
+        ((count,),) = self._database.rows(
+            "SELECT COALESCE(MAX(place) + 1, 0) FROM unit WHERE run = ?", (run,)
+        )
         self._database.run_many(
             "INSERT INTO unit (id, run, place, script, kind, repository, content, state, attempt,"  # noqa: S608
             f" failures, worker, ready, error) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, '',"
@@ -347,10 +361,12 @@ class Units:
 
     def _end_if_done(self, run: str) -> None:
         """End a run whose units have all ended: as they did."""
+        if self._database.rows(
+            "SELECT 1 FROM unit WHERE run = ? AND ended IS NULL LIMIT 1", (run,)
+        ):
+            return
         rows = self._database.rows("SELECT DISTINCT state FROM unit WHERE run = ?", (run,))
         states = {state for (state,) in rows}
-        if states & {"waiting", RUNNING}:
-            return
         status = next((state for state in ("failed", "stopped") if state in states), "done")
         self._database.run(
             f"UPDATE course SET ended = {self._database.now}, status = ?"  # noqa: S608
