@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from regbot.cli.options import Settings
     from regbot.run.bot import Bot, Ended
-    from regbot.run.cluster.units import UnitRecord
+    from regbot.run.cluster.progress import UnitRecord
 
 cluster_option = click.option(
     "--cluster",
@@ -99,7 +99,7 @@ def units(run: str, config_path: str) -> None:
     with open_units(read_config(config_path).state, "regbot units") as all_units:
         if run:
             all_units.course(run)
-        records = all_units.records(run)
+        records = all_units.progress.records(run)
     if not records:
         note("no run is being done by workers (name a RUN to see the units of one that ended)")
         return

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
 
-from regbot.errors import InvalidValue, UsageError
+from regbot.errors import InvalidValue, StorageError, UsageError
 
 if TYPE_CHECKING:
     from regbot.events import Emit
+    from regbot.run.cluster.units import Units
     from regbot.run.service import Service
     from regbot.serve.address import Address
     from regbot.serve.live import Live
@@ -80,7 +81,28 @@ class Listening:
 
         live, metrics = self._heard
         live.keep_in(service.journal, service.emit)
-        metrics.follow(service)
-        site = Site(service, service.emit, self._address.host, time.time, live, metrics)
-        with serving(site, self._address):
-            yield
+        with _shared_units(service) as units:
+            metrics.follow(service, units)
+            site = Site(service, service.emit, self._address.host, time.time, live, metrics, units)
+            with serving(site, self._address):
+                yield
+
+
+@contextmanager
+def _shared_units(service: Service) -> Iterator[Units | None]:
+    """The units of runs that workers share; None without a database to record in."""
+    from regbot.journal.place import DatabaseUrl
+
+    if not (service.journal and isinstance(service.config.state, DatabaseUrl)):
+        yield None
+        return
+    from regbot.events import Message
+    from regbot.run.cluster.opening import open_units
+
+    with ExitStack() as ending:
+        units = None
+        try:
+            units = ending.enter_context(open_units(service.config.state, "--listen"))
+        except StorageError as error:
+            service.emit(Message("warn", f"pages and metrics show no units: {error}"))
+        yield units

@@ -1,4 +1,4 @@
-"""What a server can be asked for: a run of a script, a plan, and to carry out a plan.
+"""What a server can be asked for: a run of a script or its end, a plan, and to carry one out.
 
 ``access`` has let a request through before it gets here. A program is answered with JSON.
 A browser is sent on to the page that shows what becomes of it, so that a reload asks for
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from bottle import HTTPResponse, request
 
-from regbot.errors import InvalidValue, NotFound, RegbotError, Stopped, StorageError
+from regbot.errors import Conflict, InvalidValue, NotFound, RegbotError, Stopped, StorageError
 from regbot.events import Message
 from regbot.serve.access import asked_fields
 from regbot.serve.answers import JSON, Refused, wants_page
@@ -40,8 +40,21 @@ def add_to(app: Bottle, site: Site) -> None:
 
     route(f"/scripts/{_SCRIPT}/run", "run", site.service.run_now, "/")
     route(f"/scripts/{_SCRIPT}/plan", "plan", site.service.plan_now, "/")
+    route("/runs/<name>/cancel", "cancel", _cancel(site), "/runs/{}")
     route("/plans/<name>/apply", "apply", _of_whole_id(site, site.service.apply), "/plans/{}")
     route("/plans/<name>/approve", "approve", _of_whole_id(site, site.service.approve), "/plans/{}")
+
+
+def _cancel(site: Site) -> Callable[[str], None]:
+    """End a run that workers share; where the state is a folder there is none."""
+
+    def asked(run: str) -> None:
+        if not site.units:
+            raise NotFound(f"no run {run} is shared by workers (for that, state is a database)")
+        if not site.units.cancel(run):
+            raise Conflict(f"{run} had ended already")
+
+    return asked
 
 
 def _of_whole_id(site: Site, ask: Callable[[str], object]) -> Callable[[str], object]:

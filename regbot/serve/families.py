@@ -74,9 +74,17 @@ PULLS_LEFT = Family(
     "Pulls that the registry still allowed when it last said so.",
 )
 CACHE_HITS = Family("regbot_cache_hits_total", (), "Requests that the cache made unnecessary.")
+PLANS_WAITING = Family(
+    "regbot_plans_waiting", ("script",), "Plans that wait for approval. Missing in a dry run."
+)
+UNITS = Family(
+    "regbot_units",
+    ("state",),
+    "Units of this config: waiting for a worker, or running. With a database as state alone.",
+)
 BUILD = Family("regbot_build_info", ("version",), "1, with the version of regbot.")
 
 FAMILIES = (
     *(RUNS, RUN_SECONDS, LAST_SUCCESS, NEXT_RUN, MISSED, ACTIONS, GUARD_STOPS, FREEABLE),
-    *(REQUESTS, REQUEST_SECONDS, BACKOFF, PULLS_LEFT, CACHE_HITS, BUILD),
+    *(REQUESTS, REQUEST_SECONDS, BACKOFF, PULLS_LEFT, CACHE_HITS, PLANS_WAITING, UNITS, BUILD),
 )

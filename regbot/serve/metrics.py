@@ -7,7 +7,8 @@ a hostile registry can't make endless series.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, get_args
 
@@ -23,6 +24,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 
+from regbot.errors import StorageError
 from regbot.events import Delayed, Ending, Event, Exchanged, PullsLeft, RunMissed, Spared, bare
 from regbot.plan.action import Action
 from regbot.plan.outcome import ActionDone, Status
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from bottle import Bottle
 
     from regbot.config.values import Config
+    from regbot.run.cluster.units import Units
     from regbot.run.service import Service
     from regbot.serve.site import Site
 
@@ -88,9 +91,15 @@ class Metrics:
             family.name, family.meaning, family.labels, buckets=buckets, registry=self._registry
         )
 
-    def follow(self, service: Service) -> None:
-        """Tell where the scripts of a service are, and count from 0 for each of them."""
+    def follow(self, service: Service, units: Units | None) -> None:
+        """Tell where the scripts of a service are, and count from 0 for each of them.
+
+        ``units`` are those of runs that workers share, where the state is a database.
+        """
         self._registry.register(_States(service))
+        self._registry.register(_Plans(service))
+        if units:
+            self._registry.register(_Queue(service, units))
         self.begin(service.config)
 
     def begin(self, config: Config) -> None:
@@ -205,8 +214,58 @@ class _States:
 
     def describe(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
         """The same without any script: the registry asks for the names."""
-        success, upcoming = (
-            GaugeMetricFamily(family.name, family.meaning, labels=family.labels)
-            for family in (families.LAST_SUCCESS, families.NEXT_RUN)
-        )
-        return success, upcoming
+        return _empty(families.LAST_SUCCESS), _empty(families.NEXT_RUN)
+
+
+class _Plans:
+    """The plans that wait for approval, when it is asked; nothing where they can't be read."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        """How many wait of each script that needs approval."""
+        journal, config = self._service.journal, self._service.config
+        counts = {script.name: 0 for script in config.scripts if script.approve}
+        names = {script.name for script in config.scripts}
+        with suppress(StorageError):
+            if not journal:
+                return
+            for plan in journal.plans_in("waiting", self._service.config_path):
+                name = plan.script if plan.script in names else OTHER
+                counts[name] = counts.get(name, 0) + 1
+            yield _filled(families.PLANS_WAITING, counts)
+
+    def describe(self) -> tuple[GaugeMetricFamily]:
+        """The same without any script."""
+        return (_empty(families.PLANS_WAITING),)
+
+
+class _Queue:
+    """The units that the workers of a config do, when it is asked, as ``_Plans``."""
+
+    def __init__(self, service: Service, units: Units) -> None:
+        self._service = service
+        self._units = units
+
+    def collect(self) -> Iterator[Metric]:
+        """How many wait, and how many are being done."""
+        with suppress(StorageError):
+            counts = self._units.progress.counts(self._service.config.fingerprint)
+            yield _filled(families.UNITS, counts)
+
+    def describe(self) -> tuple[GaugeMetricFamily]:
+        """The same without any unit."""
+        return (_empty(families.UNITS),)
+
+
+def _empty(family: Family) -> GaugeMetricFamily:
+    return GaugeMetricFamily(family.name, family.meaning, labels=family.labels)
+
+
+def _filled(family: Family, values: Mapping[str, int]) -> GaugeMetricFamily:
+    """A family with a value for each value of its label."""
+    metric = _empty(family)
+    for name, value in values.items():
+        metric.add_metric([name], value)
+    return metric

@@ -19,6 +19,8 @@ from regbot.values import dataclass
 if TYPE_CHECKING:
     from regbot.config.values import Script
     from regbot.journal.journal import Journal
+    from regbot.journal.records import RunStatus
+    from regbot.run.cluster.progress import RunProgress
     from regbot.run.service import ScriptState
     from regbot.run.timetable import Turn
 
@@ -120,6 +122,20 @@ def run_of(journal: Journal, run: str) -> ScriptRun:
         ended=record.ended,
         status=record.status,
         counts=record.counts,
+    )
+
+
+def shared_run(progress: RunProgress) -> ScriptRun:
+    """A run that workers share, as far as its units tell; it may not be in the journal."""
+    statuses: dict[str, RunStatus] = {"": "running", "done": "done", "failed": "failed"}
+    return ScriptRun(
+        progress.run,
+        "",
+        progress.kind,
+        progress.config,
+        progress.made,
+        ended=progress.ended,
+        status=statuses.get(progress.status, "stopped"),
     )
 
 

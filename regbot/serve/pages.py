@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from http import HTTPStatus
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     from regbot.serve.site import Site
 
+_MOST_AT_WORK = 50
+"""Units that workers do now which the page of scripts shows."""
+_MOST_UNITS = 100
+"""Units that the page of a run shows."""
 _NO_RUN = "there is no such run (old ones are forgotten)"
 _KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -49,6 +54,7 @@ class Pages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._service = site.service
+        self._progress = site.units.progress if site.units else None
         self._rendering = Rendering(site.now)
         self._static = static_files()
         self._counting = threading.Lock()
@@ -58,13 +64,18 @@ class Pages:
         """Every script, and what needs attention."""
         states = self._service.states()
         journal, missed = self._service.journal, self._site.live.missed
+        shared_runs = self._progress.going() if self._progress else []
+        shared = {run.run for run in shared_runs}
         return self._page(
             "scripts",
             config=overview.config_name(self._service.config_path),
             now=self._site.now(),
             refused=self._service.reload_problem.splitlines(),
             plans=journal.plans_in("waiting", self._service.config_path) if journal else [],
-            running=self._site.live.running,
+            running=[run for run in self._site.live.running if run.id not in shared],
+            has_units=self._progress is not None,
+            shared_runs=shared_runs,
+            at_work=self._progress.being_done(_MOST_AT_WORK) if self._progress else [],
             lines=[
                 overview.script_line(state, journal, missed.get(state.script.name))
                 for state in states
@@ -74,13 +85,18 @@ class Pages:
         )
 
     def run(self, run: str) -> HTTPResponse:
-        """One run: its result, what it deleted and how to undo that, and its log."""
+        """One run: its result, its units, what it deleted and how to undo that, and its log."""
         journal = self._service.journal
+        progress = self._progress.of(run) if self._progress else None
         going = self._site.live.run(run)
         try:
             record, page = going or self._kept(run)
         except (NotFound, InvalidValue):
-            raise Refused(HTTPStatus.NOT_FOUND, _NO_RUN) from None
+            if not progress:
+                raise Refused(HTTPStatus.NOT_FOUND, _NO_RUN) from None
+            record, page = overview.shared_run(progress), RunPage()
+        if progress and not progress.status and record.status == "interrupted":
+            record = replace(record, status="running")  # who handed it out is gone, and it goes on
         names_config = bool(self._service.config.state)
         deleted = journal.pages.deleted_by(run) if journal and record.status != "running" else []
         return self._page(
@@ -90,6 +106,9 @@ class Pages:
             did=overview.what_it_did(record),
             config=overview.config_name(record.config),
             is_live=bool(going) and record.status == "running",
+            progress=progress,
+            units=self._progress.first_of(run, _MOST_UNITS) if self._progress and progress else [],
+            has_token=self._site.settings.token is not None,
             has_report=bool(page.report),
             repositories=deleted,
             undo=overview.undo_command(record, names_config=names_config),

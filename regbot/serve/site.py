@@ -12,6 +12,7 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.config.values import ServerSettings
+    from regbot.run.cluster.units import Units
     from regbot.run.service import Service
     from regbot.serve.live import Live
     from regbot.serve.metrics import Metrics
@@ -25,8 +26,9 @@ class Site:
     """A service, and what else its pages are made from.
 
     ``host`` is the name or number that it listens on. ``now`` gives seconds since 1970.
-    ``live`` is what happens now, ``metrics`` counts what has happened. ``ending`` is set when
-    answers that go on for long have to end.
+    ``live`` is what happens now, ``metrics`` counts what has happened. ``units`` are those of
+    runs that workers share, where the state is a database. ``ending`` is set when answers
+    that go on for long have to end.
     """
 
     service: Service
@@ -35,6 +37,7 @@ class Site:
     now: Callable[[], float]
     live: Live
     metrics: Metrics
+    units: Units | None = None
     ending: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 
 import pytest
-from support.clusterworker import course, unit, units_at, until, worker
+from support.clusterworker import CONFIG, course, unit, units_at, until, worker
 from support.postgres import postgres as own_postgres
 
 from regbot.errors import NotFound, StorageError
 
 
 def states(units, run="r1"):
-    return {record.id: record.state for record in units.records(run)}
+    return {record.id: record.state for record in units.progress.records(run)}
 
 
 def traces(database):
@@ -83,7 +83,7 @@ def test_a_unit_is_given_back_by_a_worker_that_is_stopped(database_url):
         until(lambda: traces(database))
         first.terminate()
         assert first.wait(20) == 0
-        (record,) = units.records("r1")
+        (record,) = units.progress.records("r1")
         assert (record.state, record.failures) == ("waiting", 0)
         with worker(database_url, "second"):
             assert finish(units) == "done"
@@ -95,7 +95,7 @@ def test_a_unit_that_comes_to_nothing_is_tried_three_times(database_url):
         assert finish(units) == "failed"
         assert states(units) == {"a": "done", "b": "failed"}
         assert traces(database) == [(name, number) for name in "ab" for number in (1, 2, 3)]
-        assert [record.error for record in units.records("r1")] == ["", "it broke"]
+        assert [record.error for record in units.progress.records("r1")] == ["", "it broke"]
 
 
 def test_a_run_that_is_cancelled_ends_what_waits_and_what_runs(database_url):
@@ -113,11 +113,13 @@ def test_a_run_that_is_cancelled_ends_what_waits_and_what_runs(database_url):
 
 def test_a_worker_leaves_units_of_other_configs_alone(database_url):
     with units_at(database_url) as (units, _), worker(database_url):
-        units.hand_out(course("other", f"sha256:{64 * 'b'}"), [unit("x")])
+        other = f"sha256:{64 * 'b'}"
+        units.hand_out(course("other", other), [unit("x")])
         units.hand_out(course(), [unit("a")])
         assert finish(units) == "done"
         assert states(units, "other") == {"x": "waiting"}
-        assert units.counts() == {"waiting": 1, "running": 0}
+        assert units.progress.counts(other) == {"waiting": 1, "running": 0}
+        assert units.progress.counts(CONFIG) == {"waiting": 0, "running": 0}
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])

@@ -73,7 +73,7 @@ def test_runs_are_handed_out_once_by_two_while_the_database_restarts(how):
         runs = [run for (run,) in database.rows("SELECT run FROM course")]
         until(lambda: are_over(units, runs))
         for run in runs:
-            records = units.records(run)
+            records = units.progress.records(run)
             assert len(records) == UNITS * (1 + FOLLOWING)
             assert {record.state for record in records} == {"done"}
 
@@ -81,7 +81,7 @@ def test_runs_are_handed_out_once_by_two_while_the_database_restarts(how):
 def known(units):
     """How many runs were handed out, as far as the database can say."""
     try:
-        return len({record.run for record in units.records()}) + len(units.to_close())
+        return len({record.run for record in units.progress.records()}) + len(units.to_close())
     except StorageError:
         return 0
 

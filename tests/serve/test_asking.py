@@ -15,19 +15,28 @@ HEADER = {"Authorization": f"Bearer {TOKEN}"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 
 
-@pytest.fixture(scope="module")
-def shared():
-    with listening(FakeService(load(f"server: {{token: {TOKEN}}}"))) as place:
-        yield place
+class FakeUnits:
+    """Runs that workers share, of which one can be ended."""
+
+    progress = None
+
+    def __init__(self, service):
+        self.service = service
+        self.stopped = 3
+
+    def cancel(self, run):
+        if self.stopped:
+            self.service.asked.append(("cancel", run))
+        return self.stopped
 
 
 @pytest.fixture
-def place(shared):
-    service = shared.site.service
-    service.asked.clear()
-    service.error = None
-    shared.events.clear()
-    return shared
+def place():
+    """A site of its own for each test: it remembers who has sent wrong tokens."""
+    service = FakeService(load(f"server: {{token: {TOKEN}}}"))
+    with listening(service, units=FakeUnits(service)) as place:
+        place.events.clear()
+        yield place
 
 
 def post(place, path, **settings):
@@ -41,6 +50,7 @@ def post(place, path, **settings):
         ("/scripts/old%20builds/plan", ("plan", "old builds"), "/"),
         ("/plans/20261129-1/apply", ("apply", "20261129-1"), "/plans/20261129-1"),
         ("/plans/20261129-1/approve", ("approve", "20261129-1"), "/plans/20261129-1"),
+        ("/runs/20261129-1/cancel", ("cancel", "20261129-1"), "/runs/20261129-1"),
     ],
 )
 class TestEach:
@@ -148,6 +158,21 @@ def test_what_cannot_be_done_is_said(place, error, status):
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "<b>" not in page.text
     assert "<form" not in page.text
+
+
+def test_a_run_that_has_ended_can_not_be_ended_again(place):
+    place.site.units.stopped = 0
+    answer = post(place, "/runs/1/cancel", headers=HEADER)
+    assert (answer.status_code, answer.json()) == (409, {"error": "1 had ended already"})
+
+
+def test_where_the_state_is_a_folder_no_run_can_be_ended():
+    with listening(FakeService(load(f"server: {{token: {TOKEN}}}"))) as place:
+        answer = post(place, "/runs/1/cancel", headers=HEADER)
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "error": "no run 1 is shared by workers (for that, state is a database)"
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +18,12 @@ from support.configs import load
 from support.registry import DISTRIBUTION_3
 from support.serverprocess import make_due, serving
 from support.servers import program
+from support.sharedunits import shared_units
 from support.sites import FakeService, listening
 
+from regbot.errors import StorageError
 from regbot.events import Delayed, Exchanged, InRun, PullsLeft, RunMissed, Spared
-from regbot.journal.records import ScriptRun
+from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 from regbot.plan.outcome import ActionDone, Outcome
@@ -187,7 +190,7 @@ def test_an_unknown_script_has_no_series_of_its_own(place):
 
 def test_no_label_holds_a_tag_or_a_repository():
     labels = {label for family in FAMILIES for label in family.labels}
-    assert labels == {"script", "result", "action", "host", "code", "version"}
+    assert labels == {"script", "result", "action", "host", "code", "version", "state"}
 
 
 def test_times_of_scripts_are_those_of_the_service():
@@ -213,11 +216,74 @@ def test_a_name_is_escaped():
     assert 'regbot_missed_runs_total{script="a\\"}\\\\ 1"} 0.0' in text.splitlines()
 
 
-def test_all_metrics_of_the_docs_are_there_and_no_other(place):
-    events = [exchanged("a"), PullsLeft("a", 1)]
-    for event in events:
-        place.site.metrics.listen(event)
+class PlansWait:
+    """A journal in which a plan of each of these scripts waits for approval."""
+
+    def __init__(self, *scripts):
+        self.scripts = scripts
+        self.error = None
+
+    def plans_in(self, state, config):
+        if self.error:
+            raise self.error
+        assert (state, config) == ("waiting", "/etc/regbot/regbot.yml")
+        return [PlanRecord(name, 1.0, config, "", name, "waiting") for name in self.scripts]
+
+
+@pytest.fixture
+def shared(tmp_path):
+    shared = shared_units(tmp_path / "units.sqlite")
+    yield shared
+    shared.database.close()
+
+
+def test_plans_that_wait_are_counted_for_each_script_that_needs_approval():
+    config = load(
+        """
+        scripts:
+          - {name: a, script: 'return 1', interval: 1h, approve: true}
+          - {name: b, script: 'return 1', interval: 1h, approve: true}
+          - {name: c, script: 'return 1', interval: 1h}
+        """
+    )
+    journal = PlansWait("b", "gone")
+    with listening(FakeService(config, journal=journal)) as place:
+        series = shown(place)
+        waiting = {key[1]: value for key, value in series.items() if "plans_waiting" in key[0]}
+        assert waiting == {"a": 0, "b": 1, "other": 1}
+        journal.error = StorageError("the disk is gone")
+        assert "regbot_plans_waiting" not in {name for name, *_ in shown(place)}
+
+
+def test_units_that_wait_and_run_are_those_of_the_config(shared):
+    done, running, *_ = shared.hand_out("r1", "app", "api", "web", "db", fingerprint="mine")
+    shared.hand_out("r2", "app", fingerprint="another's")
+    shared.end(done)
+    shared.take(running)
+    config = replace(CONFIG, fingerprint="mine")
+    with listening(FakeService(config), units=shared.units) as place:
+        series = shown(place)
+        assert series["regbot_units", "waiting"] == 2
+        assert series["regbot_units", "running"] == 1
+        shared.units.cancel("r1")
+        assert shown(place)["regbot_units", "waiting"] == 0
+        shared.database.run("DROP TABLE unit")
+        series = shown(place)
+        assert "regbot_units" not in {name for name, *_ in series}
+        assert series["regbot_missed_runs_total", "a"] == 0
+
+
+def test_without_a_database_there_are_no_units_and_without_a_journal_no_plans(place):
     text = place.get("/metrics").text
+    assert "regbot_units" not in text
+    assert "regbot_plans_waiting" not in text
+
+
+def test_all_metrics_of_the_docs_are_there_and_no_other(shared):
+    with listening(FakeService(CONFIG, journal=PlansWait("a")), units=shared.units) as place:
+        for event in (exchanged("a"), PullsLeft("a", 1)):
+            place.site.metrics.listen(event)
+        text = place.get("/metrics").text
     told = set(re.findall(r"^# TYPE (regbot_\w+) ", text, re.MULTILINE))
     assert told == {family.name for family in FAMILIES}
     assert "_created" not in text

@@ -81,7 +81,11 @@ class Listening:
 
 @contextmanager
 def listening(
-    service: Any = None, *, now: Callable[[], float] = time.time, limits: Limits = Limits()
+    service: Any = None,
+    *,
+    units: Any = None,
+    now: Callable[[], float] = time.time,
+    limits: Limits = Limits(),
 ) -> Iterator[Listening]:
     """A site on a free port of the loopback interface."""
     events: list[Event] = []
@@ -89,8 +93,8 @@ def listening(
     live = Live(now)
     live.keep_in(service.journal, events.append)
     metrics = Metrics()
-    metrics.follow(service)
-    site = Site(service, events.append, "127.0.0.1", now, live, metrics)
+    metrics.follow(service, units)
+    site = Site(service, events.append, "127.0.0.1", now, live, metrics, units)
     place = Listening(site, events)
     with serving(site, Address("127.0.0.1", 0), limits):
         (told,) = [each for each in place.messages() if each.text == "listening"]

@@ -14,7 +14,8 @@ from regbot.journal.slot import JournalSlot
 from regbot.plan.outcome import Outcome
 from regbot.run import unitwork
 from regbot.run.cluster.following import Follower, by_script
-from regbot.run.cluster.units import HandedOut, NewUnit, Taken, UnitRecord, Units
+from regbot.run.cluster.progress import UnitRecord
+from regbot.run.cluster.units import HandedOut, NewUnit, Taken, Units
 from regbot.run.cluster.worker import Done
 from regbot.run.services import Services
 from regbot.run.unit import Course, Unit, UnitResult, finished, first_units, units_after
@@ -75,7 +76,7 @@ class Cluster:
 
     def records(self, run: str = "") -> list[UnitRecord]:
         """The units of a run, or of all runs that have not ended."""
-        return self._units.records(run)
+        return self._units.progress.records(run)
 
     def do(self, bot: Bot, journal: Journal, taken: Taken, attempt: Attempt) -> Done:
         """Do a unit with a bot of its config. Raises StorageError."""

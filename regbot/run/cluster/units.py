@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from typing import Protocol
 
 from regbot.errors import NotFound
 from regbot.events import Ending
 from regbot.journal.attempts import RUNNING
 from regbot.journal.database import Database, Steps, storable
+from regbot.run.cluster.progress import Progress, State
 from regbot.values import dataclass
-
-State = Literal["waiting", "running", "done", "failed", "stopped"]
 
 STEPS: Steps = (
     (
@@ -47,10 +46,6 @@ STEPS: Steps = (
 themselves. Times are in seconds since 1970 by the database's clock."""
 
 _ALIVE = "EXISTS (SELECT 1 FROM worker WHERE worker.id = unit.worker AND worker.until > {now})"
-_SHOWN = (
-    "unit.id, run, script, kind, repository, state, attempt, failures, begun, ended, error,"
-    " COALESCE((SELECT name FROM worker WHERE worker.id = unit.worker), '')"
-)
 CANCELLED = "its run was cancelled"
 
 
@@ -103,24 +98,6 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitRecord:
-    """Where a unit is. ``worker`` is the name of who does it, or did it last."""
-
-    id: str
-    run: str
-    script: str
-    kind: str
-    repository: str
-    state: State
-    attempt: int
-    failures: int
-    begun: float | None
-    ended: float | None
-    error: str
-    worker: str
-
-
-@dataclass(frozen=True, slots=True)
 class EndedUnit:
     """A unit that has ended: what it was, and what came of it, if anything did."""
 
@@ -152,6 +129,7 @@ class Units:
         self._database = database
         self._bell = bell
         self._alive = _ALIVE.format(now=database.now)
+        self.progress = Progress(database)
 
     def hand_out(self, course: HandedOut, units: Sequence[NewUnit]) -> bool:
         """Begin a run with its first units; False if a run with this id was handed out."""
@@ -267,19 +245,6 @@ class Units:
         """Note that the end of a run is in the history."""
         self._database.run("UPDATE course SET closed = 1 WHERE run = ?", (run,))
 
-    def records(self, run: str = "") -> list[UnitRecord]:
-        """The units of a run in their order, or those of all runs that have not ended."""
-        which = (
-            "WHERE run = ?"
-            if run
-            else "WHERE run IN (SELECT run FROM course WHERE ended IS NULL AND run != ?)"
-        )
-        rows = self._database.rows(
-            f"SELECT {_SHOWN} FROM unit {which} ORDER BY run, place",  # noqa: S608
-            (run,),
-        )
-        return [UnitRecord(*row) for row in rows]
-
     def ended(self, run: str) -> list[EndedUnit]:
         """The units of a run that have ended, in the order in which they were made."""
         rows = self._database.rows(
@@ -299,13 +264,6 @@ class Units:
         """A unit that has ended."""
         query = "SELECT id, state, error, content, result FROM unit WHERE id = ?"
         return EndedUnit(*self._database.rows(query, (unit,))[0])
-
-    def counts(self) -> Mapping[str, int]:
-        """How many units wait and how many are running."""
-        rows = self._database.rows(
-            "SELECT state, COUNT(*) FROM unit WHERE ended IS NULL GROUP BY state"
-        )
-        return {"waiting": 0, RUNNING: 0, **{state: int(count) for state, count in rows}}
 
     @contextmanager
     def _changing(

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from regbot.errors import Stopped, StorageError, text_of
 from regbot.events import Emit, Message
-from regbot.run.cluster.units import CANCELLED, Following, State, Taken, Units
+from regbot.run.cluster.progress import State
+from regbot.run.cluster.units import CANCELLED, Following, Taken, Units
 from regbot.stopping import Attempt, Clock, Stop, time_with_sleep
 from regbot.values import dataclass
 

@@ -44,6 +44,10 @@
     }
   };
 
+  // What workers elsewhere do is not told here, so it is looked at again and again.
+  const every = 1000 * Number(root.dataset.every || 0);
+  if (every) setInterval(() => document.hidden || refresh().catch(() => {}), every);
+
   const source = new EventSource(root.dataset.live);
   source.addEventListener("line", (event) => add(JSON.parse(event.data)));
   source.addEventListener("lines", (event) => {
