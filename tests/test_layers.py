@@ -157,7 +157,6 @@ UNCALLED: dict[str, str] = {
     "cache_count": "read for regsync's sake",
     "cache_time": "read for regsync's sake",
     "referrer_slow": "read for regsync's sake",
-    "apply_units": "for the queue of many machines",
     "cert_verify": "requests calls it",
     "pool_classes_by_scheme": "urllib3 reads it",
     "isclosed": "urllib3 calls it",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from regbot.cli.options import Settings
+    from regbot.plan.carrying import Planned
     from regbot.run.bot import Bot, Ended
     from regbot.run.cluster.progress import UnitRecord
 
@@ -38,6 +39,15 @@ def run_in_cluster(bot: Bot, kind: str) -> Ended:
         return run_in(cluster, bot, kind)
 
 
+def apply_in_cluster(bot: Bot, plan: Sequence[Planned]) -> Ended:
+    """Have workers carry out a plan."""
+    from regbot.run.cluster.opening import open_cluster
+    from regbot.run.cluster.runs import apply_in
+
+    with open_cluster(bot.config, bot.config_path, "--cluster") as cluster:
+        return apply_in(cluster, bot, plan)
+
+
 @click.command()
 @config_option
 @click.option(
@@ -56,9 +66,9 @@ def worker(config_path: str, settings: Settings, concurrency: int, grace: float)
     regbot worker                    # on as many machines as you like
     regbot worker --concurrency 16   # 16 units at once
 
-    A run is handed out by `regbot once --cluster` or `regbot plan --cluster`. It is divided into
-    units: a script, or with `repositories:` a script at one of them. All machines need the
-    same config, with a database as their state:
+    A run is handed out by `once`, `plan` or `apply` with --cluster. It is divided into
+    units: a script, with `repositories:` a script at one of them, or a part of a plan. All
+    machines need the same config, with a database as their state:
 
     \b
       defaults:

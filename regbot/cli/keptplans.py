@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from regbot.journal.place import State
     from regbot.journal.records import PlanRecord, PlanState
     from regbot.plan.planfile import Plan
-    from regbot.run.bot import Bot, Ended
+    from regbot.run.bot import Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,15 @@ class NamedPlan:
             with open_journal(self.state) as journal:
                 journal.require_open(self.record)
 
-    def apply(self, bot: Bot, plan: Plan) -> Ended:
+    def apply(self, carry_out: Callable[[], Ended]) -> Ended:
         """Carry it out. Raises Conflict for one that needs approval, and can't be applied."""
         if not self.record:
-            return bot.apply(plan.actions)
+            return carry_out()
         from regbot.journal.opening import open_journal
+        from regbot.run.planning import apply_kept
 
         with open_journal(self.state) as journal:
-            return bot.apply_kept(journal, self.record, plan)
+            return apply_kept(journal, self.record, carry_out)
 
 
 def find_plan(name: str, config: Config) -> NamedPlan:

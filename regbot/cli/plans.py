@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from regbot.cli.cluster import cluster_option, run_in_cluster
+from regbot.cli.cluster import apply_in_cluster, cluster_option, run_in_cluster
 from regbot.cli.group import EXIT_CODES, EXIT_FAILED
 from regbot.cli.journals import config_of
 from regbot.cli.keptplans import find_plan, next_steps
@@ -129,15 +130,22 @@ def _keep(bot: Bot, content: Plan, ended: Ended) -> tuple[str, list[str]]:
 @click.argument("plan_name", metavar="PLAN", type=ListedName("List the plans with: regbot show"))
 @optional_config_option
 @report_option
+@cluster_option
 @settings_options
 def apply(
-    plan_name: str, config_path: str | None, settings: Settings, reports: tuple[Path, ...]
+    plan_name: str,
+    config_path: str | None,
+    settings: Settings,
+    reports: tuple[Path, ...],
+    *,
+    in_cluster: bool,
 ) -> int:
     """Carry out exactly the actions of a PLAN.
 
     \b
     regbot apply 20261128-223131   # the id that `regbot plan` told
     regbot apply plan.json         # the file that `regbot plan -o` wrote
+    regbot apply plan.json --cluster   # have the workers of a cluster do it
 
     Unless -c names another, a plan with an id uses the
     config it was made with.
@@ -150,7 +158,7 @@ def apply(
     or by this command, which need not wait for approval. If actions failed, it can be
     applied again until it lapses.
     """
-    from regbot.run.bot import Options
+    from regbot.run.bot import Bot, Options
 
     config = read_config(config_path)
     named = find_plan(plan_name, config)
@@ -166,8 +174,10 @@ def apply(
         content = named.read(config.defaults.work_dir)
         for warning in content.warnings(config.fingerprint):
             tell(f"warning: {warning}", settings, "warn")
-        ended = named.apply(bot, content)
+        carry_out = partial(apply_in_cluster if in_cluster else Bot.apply, bot, content.actions)
+        ended = named.apply(carry_out)
         write_reports(bot, "apply", ended, reports)
-        then = ["stopped: apply the plan again to go on"] if bot.stop.asked else []
+        is_cut_off = bot.stop.asked or ended.status == "stopped"
+        then = ["stopped: apply the plan again to go on"] if is_cut_off else []
         show_end(bot, ended, settings, table=rows_of(bot), then=then)
     return EXIT_CODES[ended.status]

@@ -44,6 +44,11 @@ class Planned:
     carried: tuple[Carried, ...] = ()
 
 
+def scripts_of(plan: Sequence[Planned]) -> tuple[str, ...]:
+    """The names of the scripts that wanted a plan's actions."""
+    return tuple(dict.fromkeys(planned.script for planned in plan))
+
+
 def planned_from(outcomes: Sequence[Outcome]) -> list[Planned]:
     """The plan that a simulation leaves, each action held to what it was decided on.
 

@@ -51,6 +51,25 @@ def with_earlier(
     )
 
 
+def outcomes_of_failed(
+    unit: Unit, error: str, entries: Iterable[ActionRecord]
+) -> tuple[Outcome, ...]:
+    """The outcomes of a unit of which all attempts came to nothing, the last by an error.
+
+    What earlier ones did is in ``entries``; the rest of a plan has failed.
+    """
+    outcomes = with_earlier(unit, (), entries)
+    keys = {_key(outcome) for outcome in outcomes}
+    return (
+        *outcomes,
+        *(
+            Outcome(planned.script, planned.action, "failed", planned.action.digest, error)
+            for planned in unit.plan
+            if (planned.action.verb, absolute(planned.action.reference)) not in keys
+        ),
+    )
+
+
 def _is_of(unit: Unit, entry: ActionRecord) -> bool:
     if unit.kind == "apply":
         return any(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
@@ -19,7 +19,7 @@ from regbot.journal.place import State
 from regbot.journal.slot import JournalSettings
 from regbot.lua.flavours import preferred_flavour
 from regbot.lua.processes import Process, start
-from regbot.plan.carrying import Planned
+from regbot.plan.carrying import Planned, scripts_of
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
@@ -40,9 +40,8 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.journal.journal import Journal
-    from regbot.journal.records import PlanRecord, ScriptRun
+    from regbot.journal.records import ScriptRun
     from regbot.journal.restore import Undone
-    from regbot.plan.planfile import Plan
     from regbot.report.model import Kind, Report
     from regbot.rules.in_use.answers import Answer, Answers
     from regbot.rules.in_use.mention import Mention
@@ -181,26 +180,7 @@ class Bot:
                 self.carry_out(plan, session.executor, services)
             return []
 
-        scripts = dict.fromkeys(planned.script for planned in plan)
-        return self._recorded("apply", work, run_id=run_id, script=", ".join(scripts))
-
-    def apply_kept(
-        self, journal: Journal, record: PlanRecord, plan: Plan, run_id: str = ""
-    ) -> Ended:
-        """Carry out a plan that a journal keeps, and note there what became of it.
-
-        Raises Conflict for one that needs approval and has lapsed or was applied, or that
-        somebody else applies.
-        """
-        record = journal.begin_plan(record)
-        state: Literal["applied", "failed"] = "failed"
-        try:
-            ended = self.apply(plan.actions, run_id)
-            if ended.status == "done":
-                state = "applied"
-            return ended
-        finally:
-            journal.end_plan(record, state)
+        return self._recorded("apply", work, run_id=run_id, script=", ".join(scripts_of(plan)))
 
     def carry_out(self, plan: Sequence[Planned], door: Executor, services: Services) -> None:
         """Carry out a plan through a door, each script's actions by its guard.

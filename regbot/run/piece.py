@@ -21,7 +21,7 @@ from regbot.lua import sandbox
 from regbot.lua.api.catalogue import dispatcher, interface
 from regbot.lua.api.context import Context
 from regbot.plan.action import Action
-from regbot.plan.carrying import Planned, carry_out
+from regbot.plan.carrying import Planned, carry_out, scripts_of
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.judgement import judge
 from regbot.plan.outcome import Outcomes
@@ -251,7 +251,7 @@ def carry_out_for(
     Raises as ``plan.carrying.carry_out`` does.
     """
     executors: dict[str, Executor] = {}
-    for name in dict.fromkeys(planned.script for planned in plan):
+    for name in scripts_of(plan):
         script = script_of(name)
         executors[name] = door.acting_for(name, script.guard, services.in_use(script.in_use, stop))
     services.emit(StepsAhead("", "action", len(plan)))

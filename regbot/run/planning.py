@@ -1,11 +1,11 @@
-"""The plan that a dry run leaves, and how it is kept."""
+"""The plan that a dry run leaves, how it is kept, and what becomes of it there."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from regbot.config.values import Script
 from regbot.errors import Stopped
@@ -15,7 +15,7 @@ from regbot.plan.kept import Kept
 from regbot.plan.planfile import Plan, plan_text
 from regbot.plan.staying import kept_beside
 from regbot.report.summary import summary
-from regbot.run.bot import Bot
+from regbot.run.bot import Bot, Ended
 from regbot.store.protocol import ReadStores
 
 if TYPE_CHECKING:
@@ -61,3 +61,20 @@ def keep_plan(
         script=script.name if script else "",
         approve_within=script.approve_within if script and script.approve else None,
     )
+
+
+def apply_kept(journal: Journal, record: PlanRecord, apply: Callable[[], Ended]) -> Ended:
+    """Apply a plan that a journal keeps, and note there what became of it.
+
+    Raises Conflict for one that needs approval and has lapsed or was applied, or that
+    somebody else applies.
+    """
+    record = journal.begin_plan(record)
+    state: Literal["applied", "failed"] = "failed"
+    try:
+        ended = apply()
+        if ended.status == "done":
+            state = "applied"
+        return ended
+    finally:
+        journal.end_plan(record, state)

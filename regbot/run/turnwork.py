@@ -15,6 +15,7 @@ from regbot.plan.planfile import plan_of
 from regbot.report.summary import summary
 from regbot.run.approval import Approvals
 from regbot.run.bot import Bot
+from regbot.run.planning import apply_kept
 from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
 from regbot.run.service_record import ServiceRecord
 from regbot.run.timetable import Turn, rule_text
@@ -132,7 +133,7 @@ class TurnWork:
             plan = plan_of(content, record.id, work_dir=bot.config.defaults.work_dir)
             for warning in plan.warnings(bot.config.fingerprint):
                 emit(Message("warn", warning, {"plan": record.id}))
-            ended = bot.apply_kept(journal, record, plan, run.id)
+            ended = apply_kept(journal, record, lambda: bot.apply(plan.actions, run.id))
         except RegbotError as error:
             return RunResult(run.script, "failed", str(error))
         return RunResult(run.script, ended.status, _failures(bot), ended.run.seconds)

@@ -39,8 +39,9 @@ class Course:
     """What a run is about, and how it is made.
 
     ``scripts`` begin in this order, ``parallel`` of them at a time; ``dry_run``,
-    ``evidence`` and ``whole`` are as in run.services.Services. A plan that is carried out
-    has no scripts.
+    ``evidence`` and ``whole`` are as in run.services.Services. Where a plan is carried out
+    there are no scripts, but the ``parts`` of it that ``plan.parting.parts_of`` gives; who
+    does the units finds them there.
     """
 
     run: str
@@ -49,6 +50,7 @@ class Course:
     evidence: bool = False
     whole: bool = False
     parallel: int = 1
+    parts: tuple[tuple[Planned, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class Finished:
 
 def first_units(course: Course) -> tuple[Unit, ...]:
     """The units that a run begins with."""
-    return tuple(_next_scripts(course, {}))
+    parts = [_apply_unit(course, "", part) for part in course.parts]
+    return (*parts, *_next_scripts(course, {}))
 
 
 def units_after(
@@ -151,13 +154,7 @@ def _units_of_script(
             )
     elif unit.kind == "judge" and not course.dry_run:
         for part in result.parts:
-            yield _unit(
-                course,
-                script.name,
-                "apply",
-                str(part[0].action.reference.without_name),
-                plan=part,
-            )
+            yield _apply_unit(course, script.name, part)
     elif (
         unit.kind == "repository"
         and judged_first(script, dry_run=course.dry_run)
@@ -193,12 +190,9 @@ def _next_judge(course: Course, after: str) -> Iterator[Unit]:
             return
 
 
-def apply_units(course: Course, parts: Sequence[tuple[Planned, ...]]) -> tuple[Unit, ...]:
-    """The units that carry out a plan, whose parts those of ``plan.parting.parts_of`` are."""
-    return tuple(
-        _unit(course, "", "apply", str(part[0].action.reference.without_name), plan=part)
-        for part in parts
-    )
+def _apply_unit(course: Course, script: str, part: tuple[Planned, ...]) -> Unit:
+    repository = str(part[0].action.reference.without_name)
+    return _unit(course, script, "apply", repository, plan=part)
 
 
 def _unit(

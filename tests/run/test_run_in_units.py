@@ -22,7 +22,7 @@ from regbot.report.build import build_report
 from regbot.report.summary import summary
 from regbot.run.job import run_script
 from regbot.run.services import Services
-from regbot.run.unit import Course, apply_units
+from regbot.run.unit import Course
 from regbot.stopping import Stop
 from regbot.store.opener import OpenStores
 from regbot.store.overlay_stores import OverlayStores
@@ -270,9 +270,9 @@ def test_the_parts_of_a_plan_come_to_what_the_plan_comes_to(script, seed):
             parts = [tuple(plan)] if way == "whole" else parts_of(plan, lambda it: it.without_name)
             if way == "parts":
                 assert len(parts) == (1 if "copies" in script or "own" in script else 3)
-            course = Course("run")
+            course = Course("run", parts=tuple(parts))
             units = Units(course, place.config, place.services, seed=seed)
-            units.run(apply_units(course, parts))
+            units.run()
             outcomes = [each for _, result in units.ended.values() for each in result.outcomes]
             assert len(outcomes) == len(plan)
             told.append(place._told([], outcomes, []))

@@ -40,9 +40,9 @@ class Units:
         self._chance = random.Random(seed)
         self._entries = UnitEntries(Path())
 
-    def run(self, first: Iterable[Unit] | None = None) -> dict[str, Finished]:
+    def run(self) -> dict[str, Finished]:
         """Do all units. What each script comes to, in order; apply units of a plan have none."""
-        self.made += first_units(self.course) if first is None else first
+        self.made += first_units(self.course)
         while waiting := [unit for unit in self.made if unit.id not in self.ended]:
             unit = self._chance.choice(waiting)
             result = self.done(unit)

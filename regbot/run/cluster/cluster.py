@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 from regbot.config.values import Config
 from regbot.errors import Stopped, StorageError
 from regbot.events import RunResult, in_run
+from regbot.journal.opening import open_journal
+from regbot.journal.records import ActionRecord
 from regbot.journal.slot import JournalSlot
 from regbot.plan.outcome import Outcome
 from regbot.run import unitwork
+from regbot.run.again import outcomes_of_failed
 from regbot.run.cluster.following import Follower, by_script
 from regbot.run.cluster.progress import UnitRecord
 from regbot.run.cluster.units import HandedOut, NewUnit, Taken, Units
@@ -45,7 +48,9 @@ class Cluster:
         A request to stop cancels it. Raises StorageError when it can't be handed out.
         """
         self.hand_out(kind, course)
-        follower = Follower(self._units, self._entries, course, services)
+        follower = Follower(
+            self._units, self._entries, course, services, lambda: self._actions(course.run)
+        )
         try:
             while not follower.look():
                 stop.wait(_LOOKED_EVERY)
@@ -90,11 +95,12 @@ class Cluster:
             return Done("waiting", result.error, None, _nothing)
         return self._done(course, unit, result)
 
-    def give_up(self, taken: Taken, error: str) -> Done:
-        """What becomes of a unit that can't be done."""
+    def give_up(self, journal: Journal, taken: Taken, error: str) -> Done:
+        """What becomes of a unit that can't be done. Raises StorageError."""
         course = self._course_of(self._units.course(taken.run))
         unit = self._entries.unit(taken.content)
-        return self._done(course, unit, UnitResult("failed", error))
+        outcomes = outcomes_of_failed(unit, error, journal.actions(unit.run))
+        return self._done(course, unit, UnitResult("failed", error, outcomes=outcomes))
 
     def close(self, journal: Journal) -> None:
         """Note in the history which runs have ended."""
@@ -102,11 +108,15 @@ class Cluster:
             journal.end_run(ended.run, ended.ending)
             self._units.closed(ended.run)
 
+    def _actions(self, run: str) -> Sequence[ActionRecord]:
+        with open_journal(self._config.state) as journal:
+            return journal.actions(run)
+
     def _done(self, course: Course, unit: Unit, result: UnitResult) -> Done:
         def following(open_units: Mapping[str, int]) -> Sequence[NewUnit]:
             return self._new(units_after(course, unit, result, open_units))
 
-        content = self._entries.of_result(result)
+        content = self._entries.of_result(replace(result, parts=()))  # the units have them
         return Done(result.status, result.error, content, following)
 
     def _needed(self, course: Course, unit: Unit) -> tuple[Sequence[UnitResult], Sequence[Outcome]]:

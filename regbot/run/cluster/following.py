@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from regbot.config.values import Script
 from regbot.errors import StorageError
 from regbot.events import (
     Emit,
@@ -14,7 +16,9 @@ from regbot.events import (
     ScriptStarted,
     StepsAhead,
 )
+from regbot.journal.records import ActionRecord
 from regbot.plan.outcome import ActionDone
+from regbot.run.again import with_earlier
 from regbot.run.cluster.units import CANCELLED, EndedUnit, Units
 from regbot.run.services import Services
 from regbot.run.unit import Course, Ended, Finished, UnitResult, finished, judged_first
@@ -25,15 +29,24 @@ _LOOKED_BACK = 5.0
 
 
 class Follower:
-    """Follows a run, and tells what happens in it as a run here would."""
+    """Follows a run, and tells what happens in it as a run here would.
+
+    ``actions`` gives what the journal has of it.
+    """
 
     def __init__(
-        self, units: Units, entries: UnitEntries, course: Course, services: Services
+        self,
+        units: Units,
+        entries: UnitEntries,
+        course: Course,
+        services: Services,
+        actions: Callable[[], Sequence[ActionRecord]],
     ) -> None:
         self._units = units
         self._entries = entries
         self._course = course
         self._services = services
+        self._actions = actions
         self._emit: Emit = services.emit
         self._seen: set[str] = set()
         self._seen_until = 0.0
@@ -59,20 +72,34 @@ class Follower:
         return has_ended
 
     def results(self) -> list[RunResult]:
-        """What became of each script; their outcomes are kept."""
+        """What became of each script, or of a plan as a whole; their outcomes are kept."""
         ended = by_script(self._units.ended(self._course.run), self._entries)
         results = []
-        for script in self._course.scripts:
-            units = ended.get(script.name, [])
+        for script in self._course.scripts or (Script(),):
+            units = self._with_actions(ended.get(script.name, []))
             seconds = sum(result.seconds for _, result in units)
             came_to: Finished = finished(script, units, seconds)
             for outcome in came_to.outcomes:
                 self._services.outcomes.add(outcome)
             self._services.outcomes.keep(came_to.kept)
-            self._begin(script.name)
-            self._emit(ScriptEnded(came_to.result, self._course.dry_run))
+            if script.name:
+                self._begin(script.name)
+                self._emit(ScriptEnded(came_to.result, self._course.dry_run))
             results.append(came_to.result)
         return results
+
+    def _with_actions(self, ended: Sequence[Ended]) -> list[Ended]:
+        """The same. Units that were cancelled handed nothing in, but may have changed much."""
+        is_cut_off = any(result.status == "stopped" for _, result in ended)
+        if self._course.dry_run or not is_cut_off:
+            return list(ended)
+        actions = self._actions()
+        return [
+            (unit, replace(result, outcomes=with_earlier(unit, result.outcomes, actions)))
+            if result.status == "stopped"
+            else (unit, result)
+            for unit, result in ended
+        ]
 
     def _begin(self, script: str) -> None:
         if script not in self._begun:
@@ -81,9 +108,11 @@ class Follower:
 
     def _tell(self, ended: EndedUnit) -> None:
         unit, result = _unit_of(ended, self._entries)
-        self._begin(unit.script)
-        script = next(each for each in self._course.scripts if each.name == unit.script)
-        is_trial = judged_first(script, dry_run=unit.dry_run) and unit.kind == "repository"
+        is_trial = False
+        if unit.script:
+            self._begin(unit.script)
+            script = next(each for each in self._course.scripts if each.name == unit.script)
+            is_trial = judged_first(script, dry_run=unit.dry_run) and unit.kind == "repository"
         for outcome in result.outcomes:
             planned = unit.dry_run or is_trial
             self._emit(ActionDone(outcome, planned, is_trial and outcome.status == "planned"))

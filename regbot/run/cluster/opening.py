@@ -90,7 +90,7 @@ def open_worker(
         work = Work(
             bot.config.fingerprint,
             lambda taken, attempt: cluster.do(bot_in_turn, journal, taken, attempt),
-            cluster.give_up,
+            lambda taken, error: cluster.give_up(journal, taken, error),
             lambda: cluster.close(journal),
         )
         yield Worker(units, Queue(url, database), leases, work, bot.emit, times).work

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import ignore
+from regbot.events import StepsAhead, ignore
 from regbot.journal.naming import new_id
-from regbot.plan.carrying import carry_out, planned_from
+from regbot.plan.carrying import Planned, carry_out, planned_from, scripts_of
 from regbot.plan.outcome import Outcomes
+from regbot.plan.parting import parts_of
 from regbot.run.bot import Bot, Ended
 from regbot.run.piece import session_of
+from regbot.run.recording import Recording
 from regbot.run.services import Services
 from regbot.run.unit import Course
 
@@ -38,12 +41,32 @@ def run_in(cluster: Cluster, bot: Bot, kind: str = "once", run_id: str = "") -> 
             services.whole,
             bot.config.parallel,
         )
-        run.results = tuple(cluster.run(kind, course, services, bot.stop))
+        _follow(cluster, bot, run, kind, course)
         if services.dry_run and services.evidence:
             _see_planned(bot, services)
-        if any(outcome.status == "done" for outcome in bot.outcomes):
-            run.changed_as = run_id
     return Ended(run.ended, run.results)
+
+
+def apply_in(cluster: Cluster, bot: Bot, plan: Sequence[Planned], run_id: str = "") -> Ended:
+    """Have workers carry out a plan, as ``Bot.apply`` does here. Raises as ``run_in`` does."""
+    if not plan:
+        return bot.apply(plan, run_id)
+    run_id = run_id or new_id(time.time())
+    with bot.recording("apply", run_id=run_id, script=", ".join(scripts_of(plan))) as run:
+        services = run.services
+        with session_of(bot.config.defaults, services, bot.stop) as session:
+            parts = parts_of(plan, session.executor.repository_of)
+        services.emit(StepsAhead("", "action", len(plan)))
+        course = Course(run_id, evidence=services.evidence, parts=tuple(parts))
+        _follow(cluster, bot, run, "apply", course)
+    return Ended(run.ended)
+
+
+def _follow(cluster: Cluster, bot: Bot, run: Recording, kind: str, course: Course) -> None:
+    """Hand out a run, and wait for its end."""
+    run.results = tuple(cluster.run(kind, course, run.services, bot.stop))
+    if any(outcome.status == "done" for outcome in bot.outcomes):
+        run.changed_as = course.run
 
 
 def _see_planned(bot: Bot, services: Services) -> None:
