@@ -39,13 +39,13 @@ def run_in_cluster(bot: Bot, kind: str) -> Ended:
         return run_in(cluster, bot, kind)
 
 
-def apply_in_cluster(bot: Bot, plan: Sequence[Planned]) -> Ended:
-    """Have workers carry out a plan."""
+def apply_in_cluster(bot: Bot, plan: Sequence[Planned], kept_as: str) -> Ended:
+    """Have workers carry out a plan, which may be kept under an id."""
     from regbot.run.cluster.opening import open_cluster
     from regbot.run.cluster.runs import apply_in
 
     with open_cluster(bot.config, bot.config_path, "--cluster") as cluster:
-        return apply_in(cluster, bot, plan)
+        return apply_in(cluster, bot, plan, kept_as=kept_as)
 
 
 @click.command()

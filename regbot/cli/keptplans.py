@@ -33,6 +33,11 @@ class NamedPlan:
     content: bytes = b""
     state: State = Path()
 
+    @property
+    def kept_as(self) -> str:
+        """Its id; empty for a file."""
+        return self.record.id if self.record else ""
+
     def read(self, work_dir: Path) -> Plan:
         """The plan. Raises UsageError for what is none."""
         from regbot.plan.planfile import plan_of, read_plan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,7 +157,7 @@ def apply(
     or by this command, which need not wait for approval. If actions failed, it can be
     applied again until it lapses.
     """
-    from regbot.run.bot import Bot, Options
+    from regbot.run.bot import Options
 
     config = read_config(config_path)
     named = find_plan(plan_name, config)
@@ -174,7 +173,12 @@ def apply(
         content = named.read(config.defaults.work_dir)
         for warning in content.warnings(config.fingerprint):
             tell(f"warning: {warning}", settings, "warn")
-        carry_out = partial(apply_in_cluster if in_cluster else Bot.apply, bot, content.actions)
+
+        def carry_out() -> Ended:
+            if in_cluster:
+                return apply_in_cluster(bot, content.actions, named.kept_as)
+            return bot.apply(content.actions)
+
         ended = named.apply(carry_out)
         write_reports(bot, "apply", ended, reports)
         is_cut_off = bot.stop.asked or ended.status == "stopped"

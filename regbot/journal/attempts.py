@@ -14,6 +14,8 @@ from regbot.stopping import Attempt
 
 RUNNING = "running"
 """The state of a unit that a worker has taken, and not ended."""
+TAKEN_OVER = "a newer one has begun, or its run was cancelled"
+"""Why an attempt has ended that may not write."""
 
 
 def may_write(database: Database, attempt: Attempt) -> bool:

@@ -117,15 +117,7 @@ class History:
     def end_run(self, run: str, status: RunStatus, ended: float) -> bool:
         """Set how a run ended. A run that is done and has no actions is removed: False."""
         with self.writing():
-            has_actions = self._database.rows("SELECT 1 FROM action WHERE run = ? LIMIT 1", (run,))
-            kept = bool(has_actions) or status != "done"
-            if kept:
-                self._database.run(
-                    "UPDATE run SET status = ?, ended = ? WHERE id = ?", (status, ended, run)
-                )
-            else:
-                self._database.run("DELETE FROM run WHERE id = ?", (run,))
-        return kept
+            return end_run(self._database, run, status, ended)
 
     def add_action(self, action: ActionRecord) -> int:
         """Add an action and return its id. Call it in ``together``."""
@@ -268,3 +260,17 @@ class History:
             return Reference.parse(text, default_tag=None)
         except InvalidValue as error:
             raise self._database.damaged(error) from None
+
+
+def end_run(database: Database, run: str, status: RunStatus, ended: float) -> bool:
+    """Set how a run ended. Call it in ``writing``.
+
+    A run that is done and has no actions is removed: False.
+    """
+    has_actions = database.rows("SELECT 1 FROM action WHERE run = ? LIMIT 1", (run,))
+    kept = bool(has_actions) or status != "done"
+    if kept:
+        database.run("UPDATE run SET status = ?, ended = ? WHERE id = ?", (status, ended, run))
+    else:
+        database.run("DELETE FROM run WHERE id = ?", (run,))
+    return kept

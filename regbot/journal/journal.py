@@ -13,8 +13,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
-from regbot.events import Ending
 from regbot.image.parts import blobs_of
+from regbot.journal.attempts import TAKEN_OVER
+from regbot.journal.courses import Courses
 from regbot.journal.database import Database
 from regbot.journal.history import History
 from regbot.journal.manifests import Manifests
@@ -54,13 +55,16 @@ class Journal:
         manifests: Manifests,
         running: Running,
         clock: WallClock = time.time,
+        courses: Courses | None = None,
     ) -> None:
+        """``courses`` are the runs that workers share, where the state is in a database."""
         self.state = state
         self._clock = clock
         self.database = database
         self.manifests = manifests
         self._running = running
-        self._history = History(database, lambda plan: self._running.is_held(_plan_lock(plan)))
+        self._courses = courses
+        self._history = History(database, self._is_applying)
 
     def __enter__(self) -> Self:
         return self
@@ -94,11 +98,14 @@ class Journal:
     ) -> RunJournal:
         """Begin a run. Its id is the one given, or the time in UTC and a few random digits.
 
-        An ``attempt`` at a unit joins the run with this id; the first of them begins it.
+        An ``attempt`` at a unit joins the run with this id; the first of them begins it. One
+        that has ended gets AttemptEnded.
         """
         started = self._clock()
         if attempt is not None:
             with self._history.writing():
+                if not self._history.may_write(attempt):
+                    raise attempt.end(TAKEN_OVER)
                 self._history.add_run(RunRecord(run_id, kind, config, fingerprint, started))
             return self._joined(run_id, attempt)
         with self._history.writing():
@@ -113,11 +120,6 @@ class Journal:
     def _joined(self, run: str, attempt: Attempt | None) -> RunJournal:
         return RunJournal(run, self._history, self.manifests, self._running, self._clock, attempt)
 
-    def end_run(self, run: str, status: Ending) -> None:
-        """Set how a run ended to which attempts wrote, if they changed anything."""
-        self._history.end_run(run, status, self._clock())
-        self._running.release(run)
-
     def runs(self, limit: int | None = None) -> list[RunRecord]:
         """The runs, newest first."""
         return [self._checked(run) for run in self._history.runs(limit)]
@@ -131,9 +133,19 @@ class Journal:
 
     def _checked(self, run: RunRecord) -> RunRecord:
         """The record of a run, ``interrupted`` if its process is gone."""
-        if run.status == "running" and not self._running.is_held(run.id):
+        if run.status == "running" and not self._is_going(run.id):
             return replace(run, status="interrupted")
         return run
+
+    def _is_going(self, run: str) -> bool:
+        """Whether a run goes on, in a process or with workers."""
+        is_shared = self._courses is not None and self._courses.is_going(run)
+        return is_shared or self._running.is_held(run)
+
+    def _is_applying(self, plan: str) -> bool:
+        """Whether a plan is being applied, by a process or by workers."""
+        is_shared = self._courses is not None and self._courses.is_applying(plan)
+        return is_shared or self._running.is_held(_plan_lock(plan))
 
     def begin_script(self, run: ScriptRun) -> ScriptRun:
         """Begin a run of a script, and give it its id. Raises StorageError."""
@@ -288,12 +300,15 @@ class Journal:
         """Remove runs without activity in the last ``older_than`` seconds.
 
         Runs in progress are kept. The manifests that no other run needs are removed
-        after their rows. Plans and runs of scripts as old as that go too.
+        after their rows. Plans and runs of scripts as old as that go too, and the units of
+        runs that workers shared.
         """
         now = self._clock()
         self.forget_plans(older_than)
         self._history.failing.forget(now - older_than)
-        runs = self._history.forget(now - older_than, keep=self._running.is_held)
+        if self._courses:
+            self._courses.forget(older_than)
+        runs = self._history.forget(now - older_than, keep=self._is_going)
         for run in runs:
             self._running.release(run)
         for run in self._history.script_runs.forget(

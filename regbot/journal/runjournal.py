@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from regbot.errors import AttemptEnded
 from regbot.events import Ending
+from regbot.journal.attempts import TAKEN_OVER
 from regbot.journal.history import History
 from regbot.journal.manifests import Manifests
 from regbot.journal.records import ActionRecord, SavedManifest
@@ -18,8 +19,6 @@ from regbot.oci.reference import Reference
 from regbot.plan.recorder import Beginning, End
 from regbot.stopping import Attempt
 from regbot.store.layout import absolute
-
-_TAKEN_OVER = "a newer one has begun, or its run was cancelled"
 
 WallClock = Callable[[], float]
 """Seconds since 1970."""
@@ -66,7 +65,7 @@ class RunJournal:
 
         def write() -> list[int] | AttemptEnded:
             if self._attempt and not self._history.may_write(self._attempt):
-                return self._attempt.end(_TAKEN_OVER)  # raised here, it would end others' work
+                return self._attempt.end(TAKEN_OVER)  # raised here, it would end others' work
             # Another process may have removed some of them in the meantime.
             self._manifests.add(
                 item for item in manifests.values() if not self._manifests.has(item)

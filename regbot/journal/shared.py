@@ -1,6 +1,7 @@
 """Opens a state in a database, which many machines share. Where it is a folder, nobody imports it.
 
-The database has the tables of the history, and some for what is in files of a folder.
+The database has the tables of the history, some for what is in files of a folder, and those
+of runs that workers share.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from regbot.errors import UsageError
+from regbot.journal.courses import COURSES, Courses
 from regbot.journal.database import Database, Steps
 from regbot.journal.history import STEPS
 from regbot.journal.journal import Journal
@@ -32,7 +34,7 @@ def open_shared_journal(url: DatabaseUrl, clock: WallClock, patience: float) -> 
     """The journal in a database. Raises StorageError."""
     database = open_database(url, patience)
     leases = open_leases(url, database, patience)
-    return Journal(url, database, ManifestTable(database), leases, clock)
+    return Journal(url, database, ManifestTable(database), leases, clock, Courses(database))
 
 
 def open_leases(
@@ -45,7 +47,8 @@ def open_leases(
 
 def open_database(url: DatabaseUrl, patience: float) -> PostgresDatabase:
     """A connection to a database, whose tables are made if necessary. Raises as ``connect``."""
-    return connect(url, {"history": STEPS, "shared": SHARED}, patience)
+    parts = {"history": STEPS, "shared": SHARED, "cluster": COURSES}
+    return connect(url, parts, patience)
 
 
 def connect(url: DatabaseUrl, parts: Mapping[str, Steps], patience: float) -> PostgresDatabase:

@@ -41,7 +41,7 @@ class Course:
     ``scripts`` begin in this order, ``parallel`` of them at a time; ``dry_run``,
     ``evidence`` and ``whole`` are as in run.services.Services. Where a plan is carried out
     there are no scripts, but the ``parts`` of it that ``plan.parting.parts_of`` gives; who
-    does the units finds them there.
+    does the units finds them there. ``plan`` is its id, if it is kept.
     """
 
     run: str
@@ -51,6 +51,7 @@ class Course:
     whole: bool = False
     parallel: int = 1
     parts: tuple[tuple[Planned, ...], ...] = ()
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)

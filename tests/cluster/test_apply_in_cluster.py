@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.applying import bot_in
 from support.clusterbot import ClusterBot
+from support.clusterworker import until
 from support.quickworker import quick_worker
 from support.watchedregistry import WatchedRegistry
 
@@ -61,6 +62,24 @@ def kept_plan(bot: ClusterBot) -> str:
     return bot.run("show").stdout.split("\t")[0]
 
 
+def plan_to_approve(bot: ClusterBot) -> str:
+    """The id of a plan that is kept as a server keeps one for approval."""
+    with open_journal(bot.state) as journal:
+        return journal.keep_plan(
+            bot.plan_file.read_bytes(),
+            made=time.time(),
+            config=str(bot.folder / "bot.yml"),
+            summary="",
+            script="clean",
+            approve_within=86400.0,
+        ).id
+
+
+def state_of(bot: ClusterBot, plan: str) -> str:
+    with open_journal(bot.state) as journal:
+        return journal.plan(plan).state
+
+
 def test_a_plan_is_carried_out_by_workers_as_it_is_here(bot):
     configure(bot, MIRROR + SCRIPT)
     bot.make_plan()
@@ -107,19 +126,10 @@ def test_a_plan_that_is_kept_is_carried_out_by_its_id(bot):
 
 def test_a_plan_that_needs_approval_is_applied_once(bot):
     bot.make_plan()
-    with open_journal(bot.state) as journal:
-        plan = journal.keep_plan(
-            bot.plan_file.read_bytes(),
-            made=time.time(),
-            config=str(bot.folder / "bot.yml"),
-            summary="",
-            script="clean",
-            approve_within=86400.0,
-        ).id
+    plan = plan_to_approve(bot)
     with bot.worker():
         assert bot.run("apply", plan, "--cluster").returncode == 0
-    with open_journal(bot.state) as journal:
-        assert journal.plan(plan).state == "applied"
+    assert state_of(bot, plan) == "applied"
     done = bot.run("apply", plan, "--cluster")
     assert done.returncode == 1
     assert "was applied already" in done.stderr
@@ -216,3 +226,29 @@ def test_a_folder_as_state_is_no_cluster(tmp_path):
         assert done.returncode == 2
         assert "--cluster needs a state that machines share" in done.stderr
         assert len(bot.registry.tags("team/app")) == 5
+
+
+def test_a_plan_is_applied_though_the_command_is_gone(bot):
+    """It is being applied as long as workers do that."""
+    bot.make_plan()
+    plan = plan_to_approve(bot)
+    hold, is_held = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        is_held.set()
+        assert hold.wait(_LONGEST)
+
+    bot.registry.before("DELETE", "/manifests/", wait, after=4)
+    try:
+        with bot.worker():
+            applying = bot.start_logged("apply", plan, "--cluster")
+            assert is_held.wait(_LONGEST)
+            applying.kill()
+            applying.wait()
+            assert state_of(bot, plan) == "applying"
+            assert "is being applied" in bot.run("apply", plan).stderr
+            hold.set()
+            until(lambda: state_of(bot, plan) == "applied")
+    finally:
+        hold.set()
+    assert is_clean(bot)

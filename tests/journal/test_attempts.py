@@ -67,6 +67,15 @@ def test_an_attempt_that_has_ended_notes_nothing(place: Place, end: str) -> None
     assert isinstance(attempt.reason(), AttemptEnded)
 
 
+def test_an_attempt_that_has_ended_begins_no_run(place: Place) -> None:
+    attempt = attempt_at(place, FIRST, 1)
+    place.take(2, FIRST)
+    with place.journal() as journal:
+        with pytest.raises(AttemptEnded):
+            joined(journal, attempt)
+        assert journal.runs() == []
+
+
 def test_attempts_at_several_units_write_to_one_run_and_none_ends_it(place: Place) -> None:
     settings = JournalSettings(Path(place.folder), math.inf, "bot.yml", "f00d")
     with place.journal() as journal:
@@ -83,9 +92,9 @@ def test_attempts_at_several_units_write_to_one_run_and_none_ends_it(place: Plac
 def test_what_others_write_at_the_same_time_is_written(place: Place) -> None:
     """Threads share a transaction, and an error in it would be everybody's."""
     ended, good = attempt_at(place, FIRST, 1), attempt_at(place, OTHER, 1)
-    place.take(2, FIRST)
     with place.journal() as journal, ThreadPoolExecutor(16) as threads:
         runs = {"ended": joined(journal, ended), "good": joined(journal, good)}
+        place.take(2, FIRST)
 
         def write(number: int) -> bool:
             run = runs["good" if number % 2 else "ended"]

@@ -23,9 +23,9 @@ from regbot.events import Event, ignore
 from regbot.journal.leases import Leases
 from regbot.journal.place import DatabaseUrl
 from regbot.journal.postgres import PostgresDatabase
-from regbot.journal.shared import SHARED
+from regbot.journal.shared import open_database
 from regbot.run.cluster.queue import Queue
-from regbot.run.cluster.units import STEPS, HandedOut, NewUnit, Taken, Units
+from regbot.run.cluster.units import HandedOut, NewUnit, Taken, Units
 from regbot.run.cluster.worker import Done, Times, Work, Worker
 from regbot.stopping import Attempt, Stop
 
@@ -37,9 +37,7 @@ _TRACE = (("CREATE TABLE trace (unit TEXT, attempt INTEGER, what TEXT, worker TE
 
 def opened(url: str) -> PostgresDatabase:
     """The database, with all its tables."""
-    database = PostgresDatabase(DatabaseUrl.parse(url), patience=20)
-    database.prepare("shared", SHARED)
-    database.prepare("cluster", STEPS)
+    database = open_database(DatabaseUrl.parse(url), 20)
     database.prepare("trace", _TRACE)
     return database
 
@@ -111,7 +109,7 @@ def work(
         leases = Leases(database, lambda: opened(url), seconds=LEASE, every=LEASE / 6)
         tracing = Tracing(other, name, stop)
         queue = Queue(DatabaseUrl.parse(url), database)
-        doing = Work(config, tracing.do, tracing.give_up, lambda: None)
+        doing = Work(config, tracing.do, tracing.give_up)
         with closing(leases):
             print("ready", flush=True)
             Worker(units, queue, leases, doing, emit, TIMES).work(stop, concurrency)

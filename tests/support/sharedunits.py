@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from regbot.journal.courses import COURSES
 from regbot.journal.database import Database
+from regbot.journal.history import STEPS
 from regbot.journal.leases import LEASES
 from regbot.run.cluster.progress import State
-from regbot.run.cluster.units import STEPS, HandedOut, NewUnit, Taken, Units
+from regbot.run.cluster.units import HandedOut, NewUnit, Taken, Units
 from support.databases import connecting
 
-TABLES = ((*LEASES, *STEPS[0]),)
+TABLES = (*STEPS, LEASES, *COURSES)
 CONFIG = f"sha256:{64 * 'a'}"
 
 

@@ -75,6 +75,7 @@ class Cluster:
                 self._config_path,
                 self._config.fingerprint,
                 json.dumps(content).encode(),
+                course.plan,
             ),
             self._new(first_units(course)),
         )
@@ -101,12 +102,6 @@ class Cluster:
         unit = self._entries.unit(taken.content)
         outcomes = outcomes_of_failed(unit, error, journal.actions(unit.run))
         return self._done(course, unit, UnitResult("failed", error, outcomes=outcomes))
-
-    def close(self, journal: Journal) -> None:
-        """Note in the history which runs have ended."""
-        for ended in self._units.to_close():
-            journal.end_run(ended.run, ended.ending)
-            self._units.closed(ended.run)
 
     def _actions(self, run: str) -> Sequence[ActionRecord]:
         with open_journal(self._config.state) as journal:

@@ -39,12 +39,11 @@ def open_units(state: State | None, what: str) -> Iterator[Units]:
     url = require_database(state, what)
     from regbot.journal.shared import open_database
     from regbot.run.cluster.queue import Queue
-    from regbot.run.cluster.units import STEPS, Units
+    from regbot.run.cluster.units import Units
 
     with ExitStack() as ending:
         database = open_database(url, _PATIENCE)
         ending.callback(database.close)
-        database.prepare("cluster", STEPS)
         queue = Queue(url, database)
         queue.prepare()
         yield Units(database, queue)
@@ -69,6 +68,7 @@ def open_worker(
     Raises as ``open_units`` does.
     """
     url = require_database(bot.config.state, what)
+    from regbot.journal.courses import Courses
     from regbot.journal.journal import Journal
     from regbot.journal.manifest_table import ManifestTable
     from regbot.journal.shared import open_database, open_leases
@@ -82,7 +82,7 @@ def open_worker(
         database = open_database(url, _PATIENCE)
         leases = open_leases(url, database, _PATIENCE, lease)
         journal = ending.enter_context(
-            Journal(url, database, ManifestTable(database), leases, time.time)
+            Journal(url, database, ManifestTable(database), leases, time.time, Courses(database))
         )
         turns = ending.enter_context(closing(SharedTurns(database, leases.lease)))
         bot_in_turn = bot.taking(turns)
@@ -91,6 +91,5 @@ def open_worker(
             bot.config.fingerprint,
             lambda taken, attempt: cluster.do(bot_in_turn, journal, taken, attempt),
             lambda taken, error: cluster.give_up(journal, taken, error),
-            lambda: cluster.close(journal),
         )
         yield Worker(units, Queue(url, database), leases, work, bot.emit, times).work

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from regbot.errors import ScriptTimeout, Stopped
 from regbot.events import StepsAhead, ignore
 from regbot.journal.naming import new_id
+from regbot.journal.opening import open_journal
 from regbot.plan.carrying import Planned, carry_out, planned_from, scripts_of
 from regbot.plan.outcome import Outcomes
 from regbot.plan.parting import parts_of
@@ -47,8 +48,13 @@ def run_in(cluster: Cluster, bot: Bot, kind: str = "once", run_id: str = "") -> 
     return Ended(run.ended, run.results)
 
 
-def apply_in(cluster: Cluster, bot: Bot, plan: Sequence[Planned], run_id: str = "") -> Ended:
-    """Have workers carry out a plan, as ``Bot.apply`` does here. Raises as ``run_in`` does."""
+def apply_in(
+    cluster: Cluster, bot: Bot, plan: Sequence[Planned], run_id: str = "", kept_as: str = ""
+) -> Ended:
+    """Have workers carry out a plan, as ``Bot.apply`` does here. Raises as ``run_in`` does.
+
+    ``kept_as`` is its id, where the journal keeps it.
+    """
     if not plan:
         return bot.apply(plan, run_id)
     run_id = run_id or new_id(time.time())
@@ -57,13 +63,15 @@ def apply_in(cluster: Cluster, bot: Bot, plan: Sequence[Planned], run_id: str = 
         with session_of(bot.config.defaults, services, bot.stop) as session:
             parts = parts_of(plan, session.executor.repository_of)
         services.emit(StepsAhead("", "action", len(plan)))
-        course = Course(run_id, evidence=services.evidence, parts=tuple(parts))
+        course = Course(run_id, evidence=services.evidence, parts=tuple(parts), plan=kept_as)
         _follow(cluster, bot, run, "apply", course)
     return Ended(run.ended)
 
 
 def _follow(cluster: Cluster, bot: Bot, run: Recording, kind: str, course: Course) -> None:
-    """Hand out a run, and wait for its end."""
+    """Hand out a run, and wait for its end. What is too old is removed first, as here."""
+    with open_journal(bot.state) as journal:
+        journal.forget(bot.config.journal_keep)
     run.results = tuple(cluster.run(kind, course, run.services, bot.stop))
     if any(outcome.status == "done" for outcome in bot.outcomes):
         run.changed_as = course.run

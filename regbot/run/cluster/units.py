@@ -15,35 +15,10 @@ from typing import Protocol
 from regbot.errors import NotFound
 from regbot.events import Ending
 from regbot.journal.attempts import RUNNING
-from regbot.journal.database import Database, Steps, storable
+from regbot.journal.courses import Courses
+from regbot.journal.database import Database, storable
 from regbot.run.cluster.progress import Progress, State
 from regbot.values import dataclass
-
-STEPS: Steps = (
-    (
-        """CREATE TABLE course (
-        run TEXT PRIMARY KEY, kind TEXT NOT NULL, config TEXT NOT NULL,
-        fingerprint TEXT NOT NULL, content BLOB NOT NULL, made REAL NOT NULL,
-        ended REAL, status TEXT NOT NULL DEFAULT '', closed INTEGER NOT NULL DEFAULT 0)""",
-        "CREATE INDEX course_to_close ON course(closed)",
-        """CREATE TABLE unit (
-        id TEXT PRIMARY KEY, run TEXT NOT NULL, place INTEGER NOT NULL,
-        script TEXT NOT NULL, kind TEXT NOT NULL, repository TEXT NOT NULL,
-        content BLOB NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
-        failures INTEGER NOT NULL, worker TEXT NOT NULL, ready REAL NOT NULL,
-        begun REAL, ended REAL, error TEXT NOT NULL, result BLOB)""",
-        "CREATE INDEX unit_of_run ON unit(run, place)",
-        "CREATE INDEX unit_in_state ON unit(state, worker)",
-    ),
-    (
-        "CREATE INDEX unit_open ON unit(run, script) WHERE ended IS NULL",
-        "CREATE INDEX unit_ended ON unit(run, ended) WHERE ended IS NOT NULL",
-        "CREATE INDEX unit_first ON unit(run, script) WHERE kind IN ('script', 'split')",
-    ),
-)
-"""The tables. ``course`` is a run: ``closed`` once its end is in the history. A unit in state
-``waiting`` may begin from ``ready`` on; its ``failures`` are attempts that came to nothing by
-themselves. Times are in seconds since 1970 by the database's clock."""
 
 _ALIVE = "EXISTS (SELECT 1 FROM worker WHERE worker.id = unit.worker AND worker.until > {now})"
 CANCELLED = "its run was cancelled"
@@ -53,8 +28,9 @@ CANCELLED = "its run was cancelled"
 class HandedOut:
     """A run that is divided into units. ``content`` says what it is about.
 
-    ``fingerprint`` is that of its config: only who has the same may do its units.
-    ``status`` is how it ended, empty before.
+    ``fingerprint`` is that of its config: only who has the same may do its units. ``plan``
+    is the id of the one that it carries out, if that is kept. ``status`` is how it ended,
+    empty before.
     """
 
     run: str
@@ -62,13 +38,8 @@ class HandedOut:
     config: str
     fingerprint: str
     content: bytes
+    plan: str = ""
     status: str = ""
-
-    @property
-    def ending(self) -> Ending:
-        """How it ended."""
-        endings: dict[str, Ending] = {"done": "done", "failed": "failed"}
-        return endings.get(self.status, "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +99,7 @@ class Units:
     def __init__(self, database: Database, bell: Bell) -> None:
         self._database = database
         self._bell = bell
+        self._courses = Courses(database)
         self._alive = _ALIVE.format(now=database.now)
         self.progress = Progress(database)
 
@@ -135,14 +107,15 @@ class Units:
         """Begin a run with its first units; False if a run with this id was handed out."""
         with self._database.writing():
             added = self._database.run(
-                "INSERT INTO course (run, kind, config, fingerprint, content, made)"  # noqa: S608
-                f" VALUES (?, ?, ?, ?, ?, {self._database.now}) ON CONFLICT DO NOTHING",
+                "INSERT INTO course (run, kind, config, fingerprint, content, plan, made)"  # noqa: S608
+                f" VALUES (?, ?, ?, ?, ?, ?, {self._database.now}) ON CONFLICT DO NOTHING",
                 (
                     course.run,
                     course.kind,
                     storable(course.config),
                     course.fingerprint,
                     course.content,
+                    course.plan,
                 ),
             )
             if added:
@@ -232,18 +205,13 @@ class Units:
 
     def course(self, run: str) -> HandedOut:
         """A run that was handed out. Raises NotFound."""
-        rows = self._courses("WHERE run = ?", run)
+        query = (
+            "SELECT run, kind, config, fingerprint, content, plan, status FROM course WHERE run = ?"
+        )
+        rows = self._database.rows(query, (run,))
         if not rows:
             raise NotFound(f"no run {run!r} was handed out to workers (see regbot units)")
-        return rows[0]
-
-    def to_close(self) -> list[HandedOut]:
-        """The runs that have ended, and whose end is not in the history yet."""
-        return self._courses("WHERE closed = 0 AND ended IS NOT NULL")
-
-    def closed(self, run: str) -> None:
-        """Note that the end of a run is in the history."""
-        self._database.run("UPDATE course SET closed = 1 WHERE run = ?", (run,))
+        return HandedOut(*rows[0])
 
     def ended(self, run: str) -> list[EndedUnit]:
         """The units of a run that have ended, in the order in which they were made."""
@@ -318,26 +286,15 @@ class Units:
         self._bell.ring(fingerprint, [unit.id for unit in units])
 
     def _end_if_done(self, run: str) -> None:
-        """End a run whose units have all ended: as they did."""
+        """End a run whose units have all ended: as they did. Call it in ``writing``."""
         if self._database.rows(
             "SELECT 1 FROM unit WHERE run = ? AND ended IS NULL LIMIT 1", (run,)
         ):
             return
         rows = self._database.rows("SELECT DISTINCT state FROM unit WHERE run = ?", (run,))
         states = {state for (state,) in rows}
-        status = next((state for state in ("failed", "stopped") if state in states), "done")
-        self._database.run(
-            f"UPDATE course SET ended = {self._database.now}, status = ?"  # noqa: S608
-            " WHERE run = ? AND ended IS NULL",
-            (status, run),
-        )
+        endings: Sequence[Ending] = ("failed", "stopped")
+        self._courses.end(run, next((ending for ending in endings if ending in states), "done"))
 
     def _fingerprint(self, run: str) -> str:
         return self.course(run).fingerprint
-
-    def _courses(self, which: str, *values: object) -> list[HandedOut]:
-        rows = self._database.rows(
-            f"SELECT run, kind, config, fingerprint, content, status FROM course {which}",  # noqa: S608
-            values,
-        )
-        return [HandedOut(*row) for row in rows]

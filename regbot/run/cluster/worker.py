@@ -72,13 +72,12 @@ class Work:
     """What a worker does: the units of the config with this ``fingerprint``.
 
     ``do`` does one; ``give_up`` says what becomes of one of which all attempts came to nothing,
-    with the reason. ``close`` notes which runs have ended, and may be called at any time.
+    with the reason.
     """
 
     fingerprint: str
     do: Callable[[Taken, Attempt], Done]
     give_up: Callable[[Taken, str], Done]
-    close: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +187,8 @@ class Worker:
                     self._units.put_back(taken)
                 elif done.state == "waiting":
                     self._try_again(taken, done.error)
-                elif self._units.end(taken, done.state, done.error, done.result, done.following):
-                    self._work.close()
+                else:
+                    self._units.end(taken, done.state, done.error, done.result, done.following)
             except StorageError as error:
                 self._tell("can't say how a unit ended", error)
                 threading.Event().wait(self._times.shortest)
@@ -204,8 +203,7 @@ class Worker:
             self._units.put_back(taken, error, after=wait)
             return
         done = self._work.give_up(taken, error)
-        if self._units.end(taken, done.state, done.error, done.result, done.following):
-            self._work.close()
+        self._units.end(taken, done.state, done.error, done.result, done.following)
 
     def _look(self, ended: threading.Event) -> None:
         """See to the units again and again: to what is lost, and what was ended by others."""
@@ -215,7 +213,6 @@ class Worker:
                 for taken in self._units.lapsed():
                     self._try_again(taken, _LOST.format(count=taken.failures + 1))
                 self._units.call_again(self._times.lost_call)
-                self._work.close()
                 self._trouble = ""
 
     def _end_attempts(self) -> None:
