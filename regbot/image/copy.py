@@ -16,6 +16,7 @@ from regbot.errors import (
 )
 from regbot.events import Emit, Message, ignore
 from regbot.image.crew import Crew
+from regbot.image.deliveries import Deliveries
 from regbot.image.graph import Graph, Look, explore, tags_by_subject
 from regbot.image.options import CopyOptions
 from regbot.image.parts import (
@@ -75,6 +76,7 @@ def copy_image(
     options: CopyOptions = CopyOptions(),
     *,
     may_put: MayPut = anything,
+    deliveries: Deliveries | None = None,
     stop: Stop,
     emit: Emit = ignore,
 ) -> Copied:
@@ -82,6 +84,7 @@ def copy_image(
 
     ``target_name`` is a tag; where it is None or the digest itself, no tag is put. What
     the target has is not sent, and manifests that it has are not read from the source.
+    ``deliveries`` are those of all copies that go on in the run.
     ``target`` must not read from mirrors: it would seem to have what only a mirror has.
     Raises NotSupported for docker's schema 1, and what the stores raise.
     """
@@ -96,7 +99,15 @@ def copy_image(
             f"{source.repository.with_name(name)} is {head.digest}, not {target_name}"
         )
     tag = None if isinstance(target_name, Digest) else target_name
-    work = _Copy(source, target, options, may_put, Crew(options.workers, stop), emit)
+    work = _Copy(
+        source,
+        target,
+        options,
+        may_put,
+        deliveries or Deliveries(),
+        Crew(options.workers, stop),
+        emit,
+    )
     work.run(head, tag)
     return Copied(head.descriptor, work.changed, tuple(work.carried))
 
@@ -110,6 +121,7 @@ class _Copy:
         target: Store,
         options: CopyOptions,
         may_put: MayPut,
+        deliveries: Deliveries,
         crew: Crew,
         emit: Emit,
     ) -> None:
@@ -117,6 +129,7 @@ class _Copy:
         self._target = target
         self._options = options
         self._may_put = may_put
+        self._deliveries = deliveries
         self._crew = crew
         self._emit = emit
         self._there: set[Digest] = set()
@@ -195,7 +208,7 @@ class _Copy:
             for blob in descriptors
             if self._options.include_external or not is_external(blob)
         }
-        transfer = Transfer(self._source, self._target, self._crew, self._emit)
+        transfer = Transfer(self._source, self._target, self._crew, self._emit, self._deliveries)
         largest_first = sorted(blobs.values(), key=lambda blob: -blob.size)
         self._crew.run(transfer.copy, largest_first)
         self.changed = transfer.changed

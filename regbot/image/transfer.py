@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import field
 
 from regbot.errors import Forbidden, NotFound, NotSupported
 from regbot.events import Emit, Message, ignore
 from regbot.image.crew import Crew
+from regbot.image.deliveries import Deliveries
 from regbot.oci.manifest import Descriptor
+from regbot.oci.reference import Reference
 from regbot.store.protocol import ReadStore, Store
 from regbot.values import dataclass
 
@@ -17,18 +19,23 @@ NOT_SEEN = (NotFound, NotSupported, Forbidden)
 """Answers of a target after which content is sent: if it may not be, that says so."""
 
 
+_MOUNTS = 2
+"""Repositories from which a mount is tried before a blob is sent."""
+
+
 @dataclass(slots=True)
 class Transfer:
     """Copies blobs between two repositories; threads may share it.
 
     ``sent`` are the bytes sent so far; ``changed`` says whether the target got a blob that
-    it did not have.
+    it did not have. ``deliveries`` are those of all copies of the run.
     """
 
     source: ReadStore
     target: Store
     crew: Crew
     emit: Emit = ignore
+    deliveries: Deliveries = field(default_factory=Deliveries)
     sent: int = 0
     changed: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -38,18 +45,29 @@ class Transfer:
 
         Only a few chunks are in memory. Raises what the stores raise.
         """
-        if self._same_host and _has(self.target, blob):
-            how = "there"
-        elif self._same_host and self.target.mount_blob(blob.digest, self.source.repository):
-            how = "mounted"
-        elif self.target.put_blob(lambda: self._chunks(blob), digest=blob.digest, size=blob.size):
-            how = "sent"
-        else:
-            how = "there"
+        target = self.target.repository
+        with self.deliveries.turn(target, blob.digest, self.crew.check) as places:
+            how = self._bring(blob, places)
+            places[target] = None
         if how != "there":
             self.changed = True
         fields: dict[str, str | int] = {"digest": str(blob.digest), "size": blob.size, "how": how}
         self.emit(Message("debug", "blob is at the target", fields))
+
+    def _bring(self, blob: Descriptor, places: Iterable[Reference]) -> str:
+        """How it comes to the target, where ``places`` of the same registry have it."""
+        near = [*([self.source.repository] if self._same_host else []), *places]
+        if self.target.repository in near:
+            return "there"
+        if near:
+            if _has(self.target, blob):
+                return "there"
+            if any(self.target.mount_blob(blob.digest, place) for place in near[:_MOUNTS]):
+                return "mounted"
+        is_new = self.target.put_blob(
+            lambda: self._chunks(blob), digest=blob.digest, size=blob.size
+        )
+        return "sent" if is_new else "there"
 
     @property
     def _same_host(self) -> bool:

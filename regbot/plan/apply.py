@@ -17,6 +17,7 @@ from typing import Literal
 from regbot.errors import DigestMismatch, NotFound, Protected, RegbotError
 from regbot.events import Emit
 from regbot.image.copy import Copied, copy_image
+from regbot.image.deliveries import Deliveries
 from regbot.image.options import CopyOptions
 from regbot.image.removal import RemoveTag, Step, plan_removal
 from regbot.oci.digest import Digest
@@ -64,7 +65,7 @@ class Applier:
     of a dry run with what it plans. ``registries`` gives all names of a registry, the one to
     compare by first. ``one_at_a_time`` is Exchange's turn, from when it is decided whether a
     tag is the last one of a digest until the tag is gone. ``book`` has the tags of
-    repositories, ``turns`` who may change one of them.
+    repositories, ``turns`` who may change one of them. ``deliveries`` are those of the run.
     """
 
     stores: Stores
@@ -79,6 +80,7 @@ class Applier:
     one_at_a_time: OneAtATime = _alone
     planned: OverlayStores | None = None
     turns: Turns = field(default_factory=Turns)
+    deliveries: Deliveries = field(default_factory=Deliveries)
     book: TagBook = field(init=False)
     _names: dict[Reference, tuple[Reference, ...]] = field(init=False, default_factory=dict)
 
@@ -226,6 +228,7 @@ class Applier:
             target.tag,
             action.options,
             may_put=lambda tag, digest: may_put(target.with_tag(tag), digest),
+            deliveries=self.deliveries,
             stop=self.stop,
             emit=self.emit,
         )
@@ -266,6 +269,7 @@ class Applier:
             action.reference.tag,
             CopyOptions(),
             may_put=lambda tag, digest: may_put(action.reference.with_tag(tag), digest),
+            deliveries=self.deliveries,
             stop=self.stop,
             emit=self.emit,
         )

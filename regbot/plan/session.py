@@ -8,6 +8,7 @@ from pathlib import Path
 
 from regbot.events import Emit
 from regbot.http.exchange import Exchange
+from regbot.image.deliveries import Deliveries
 from regbot.plan.apply import Applier
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.gathering import tags_in
@@ -55,6 +56,7 @@ def open_session(
     work_dir: Path | None = None,
     reading: Reading = Reading(),
     turns: Turns | None = None,
+    deliveries: Deliveries | None = None,
     fixture: ReadStores | None = None,
 ) -> Iterator[Session]:
     """Open the stores of a run called ``name``, and clean up behind it.
@@ -64,9 +66,10 @@ def open_session(
     ``work_dir``; None lets them be anywhere. ``reading`` says how registries are read by
     the script; nothing else rests on answers that were fetched ahead. What a write changes
     is read from the registry itself, and an image that is copied is what its tag is on at
-    that moment. ``turns`` are taken together with other runs that change something; a dry
-    run has its own. ``fixture`` is what a dry run reads in place of registries and layout
-    folders; then one thing is done after the other, so that every run asks in the same order.
+    that moment. ``turns`` are taken together with other runs that change something, and
+    ``deliveries`` are those of the run; a dry run has its own of both. ``fixture`` is what a
+    dry run reads in place of registries and layout folders; then one thing is done after the
+    other, so that every run asks in the same order.
     """
     if fixture and not terms.dry_run:
         raise ValueError("a fixture is for dry runs alone")
@@ -99,6 +102,7 @@ def open_session(
             one_at_a_time=exchange.turn,
             planned=None if fixture else planned,
             turns=Turns() if terms.dry_run or turns is None else turns,
+            deliveries=Deliveries() if terms.dry_run or deliveries is None else deliveries,
         )
         executor = Executor(name, applier, outcomes, emit, terms)
         ending.callback(executor.close)

@@ -278,5 +278,6 @@ def session_of(script: Script, services: Services, stop: Stop) -> AbstractContex
         work_dir=script.work_dir,
         reading=replace(services.reading, readahead=0) if script.work else services.reading,
         turns=services.turns,
+        deliveries=services.deliveries,
         fixture=services.fixture.stores if services.fixture else None,
     )

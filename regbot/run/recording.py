@@ -24,6 +24,7 @@ from regbot.events import (
     once_each,
     plain,
 )
+from regbot.image.deliveries import Deliveries
 from regbot.journal.naming import new_id
 from regbot.journal.slot import JournalSettings, JournalSlot
 from regbot.run.services import Services
@@ -89,7 +90,9 @@ def recording(
     tell(started)
     emit = fan_out(once_each(tell), Hearing(plain(hear), frozenset({LeftBehind})))
     answers = answers_for(emit)
-    run = Recording(replace(services, journal=slot, answers=answers, emit=emit))
+    run = Recording(
+        replace(services, journal=slot, answers=answers, emit=emit, deliveries=Deliveries())
+    )
     status: Ending = "failed"
     try:
         yield run

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from regbot.events import Emit, Event
 from regbot.http.exchange import Exchange
+from regbot.image.deliveries import Deliveries
 from regbot.journal.slot import JournalSlot
 from regbot.lua import sandbox
 from regbot.lua.processes import Process, start
@@ -50,7 +51,7 @@ class Services:
     ``environment`` is where ``os.getenv`` finds the names a script may ask for;
     ``blob_limit`` is in bytes. ``evidence``: what is deleted is looked at for a report.
     ``journal`` gives the run's journal, and ``answers`` what is in use.
-    ``turns`` says which script may change a repository.
+    ``turns`` says which script may change a repository. ``deliveries`` are those of a run.
     ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
     script that fails plans nothing, as where it has a guard; else what it planned before
     counts, since a live run would have done it. ``reading`` says how registries are read.
@@ -67,6 +68,7 @@ class Services:
     evidence: bool = False
     journal: JournalSlot | None = None
     turns: Turns = field(default_factory=Turns)
+    deliveries: Deliveries = field(default_factory=Deliveries)
     answers: Answers | None = None
     overlay: OverlayStores | None = None
     whole: bool = False

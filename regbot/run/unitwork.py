@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from regbot.config.values import Script
 from regbot.events import Message, in_run
+from regbot.image.deliveries import Deliveries
 from regbot.journal.records import ActionRecord
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
@@ -70,6 +71,7 @@ def do_unit(
             emit=in_run(services.emit, unit.run, unit.script),
             outcomes=Outcomes(),
             overlay=None,
+            deliveries=Deliveries(),
             dry_run=unit.dry_run,
             evidence=unit.evidence,
             whole=unit.whole,

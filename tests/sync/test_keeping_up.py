@@ -236,3 +236,41 @@ def _copies_sboms_alone(pair: Pair) -> None:
     pair.sync(referrers=True, referrerFilters=[{"artifactType": "application/spdx+json"}])
     assert sbom in pair.target.manifests(COPY)
     assert other not in pair.target.manifests(COPY)
+
+
+class TestBlobsThatImagesShare:
+    def fill(self, pair: Pair, *repositories: str) -> None:
+        for repository in repositories:
+            for number in range(6):
+                pair.source.put_image(repository, str(number), labels={"n": str(number)})
+
+    def uploads(self, pair: Pair) -> int:
+        return len([each for each in pair.target.asked("PUT") if "/blobs/uploads/" in each.path])
+
+    def test_each_is_sent_once(self, pair):
+        self.fill(pair, APP)
+        assert pair.sync().result.status == "done"
+        assert len(pair.target.tags(COPY)) == 6
+        assert self.uploads(pair) == len(pair.target.blobs(COPY))
+
+    def test_in_another_repository_it_is_mounted(self, pair):
+        self.fill(pair, APP, "team/other")
+        entry = {
+            "source": pair.source.host,
+            "type": "registry",
+            "target": f"{pair.target.host}/all",
+        }
+        assert pair.sync(**entry).result.status == "done"
+        there = {*pair.target.blobs(f"all/{APP}"), *pair.target.blobs("all/team/other")}
+        assert self.uploads(pair) == len(there)
+        assert pair.target.asked("POST", "mount=")
+
+    def test_a_run_after_one_that_was_cut_off_sends_what_is_missing(self, pair):
+        self.fill(pair, APP)
+        pair.target.break_next("status", "PUT", "manifests/3", status=403, times=9)
+        assert pair.sync().result.status == "failed"
+        pair.target.forget()
+        pair.target.faults.clear()
+        assert pair.sync().result.status == "done"
+        assert self.uploads(pair) == 0
+        assert len(pair.target.tags(COPY)) == 6
