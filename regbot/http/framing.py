@@ -24,6 +24,8 @@ from regbot.http.cutting import Cutter
 from regbot.http.opening import Opening
 
 _AT_ONCE = 64 * 1024
+_AT_MOST = 256 * 1024
+"""Bytes that are read and sent in one piece: at first, and of a body that is long."""
 _LONGEST_HEAD = 256 * 1024
 """Bytes that may come without any of the body: informational answers, headers, trailers."""
 
@@ -47,8 +49,8 @@ class Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         self.cutter.uses(self.sock)
-        for start in range(0, len(data), _AT_ONCE):
-            piece = memoryview(data)[start : start + _AT_ONCE]
+        for start in range(0, len(data), _AT_MOST):
+            piece = memoryview(data)[start : start + _AT_MOST]
             self.cutter.check_attempt()
             self.sock.sendall(piece)
 
@@ -156,6 +158,7 @@ class Answer:
     """
 
     __slots__ = (
+        "_at_once",
         "_connection",
         "_fields",
         "_has_body",
@@ -178,6 +181,7 @@ class Answer:
         self._fields: list[tuple[bytes, bytes]] = []
         self._connection = connection
         self._has_body = has_body
+        self._at_once = _AT_ONCE
         self._parser = httptools.HttpResponseParser(self)
         self._pieces: deque[bytes] = deque()
         self._is_whole = False
@@ -206,8 +210,10 @@ class Answer:
         while not self._pieces and not self._is_whole:
             if self._is_broken or left <= 0:
                 raise http.client.IncompleteRead(b"")
-            data = self._connection.sock.recv(_AT_ONCE)
+            data = self._connection.sock.recv(self._at_once)
             left -= len(data)
+            if len(data) == self._at_once:
+                self._at_once = _AT_MOST
             if data:
                 self._parse(data)
             elif "transfer-encoding" in self.headers:

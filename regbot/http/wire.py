@@ -21,7 +21,7 @@ from regbot.redaction import redacted
 from regbot.stopping import Stop
 from regbot.units import format_duration
 
-CHUNK = 64 * 1024
+CHUNK = 256 * 1024
 _GRACE = 0.05
 _REFUSED = re.compile(r"failed: 4(?!08|29)\d\d")
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)

@@ -12,7 +12,7 @@ from regbot.image.crew import Crew
 from regbot.image.deliveries import Deliveries
 from regbot.oci.manifest import Descriptor
 from regbot.oci.reference import Reference
-from regbot.store.protocol import ReadStore, Store
+from regbot.store.protocol import Checked, ReadStore, Store
 from regbot.values import dataclass
 
 NOT_SEEN = (NotFound, NotSupported, Forbidden)
@@ -65,7 +65,7 @@ class Transfer:
             if any(self.target.mount_blob(blob.digest, place) for place in near[:_MOUNTS]):
                 return "mounted"
         is_new = self.target.put_blob(
-            lambda: self._chunks(blob), digest=blob.digest, size=blob.size
+            Checked(lambda: self._chunks(blob)), digest=blob.digest, size=blob.size
         )
         return "sent" if is_new else "there"
 

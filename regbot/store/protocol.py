@@ -19,12 +19,28 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
+from regbot.values import dataclass
 
 FRESH_FOR = 30.0
 """Seconds for which a view may take an answer of the registry for what is there."""
 
 Chunks = Callable[[], Iterable[bytes]]
 """Content that can be read from its start more than once, for a second try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Content of a store, which checks it against digest and size while it is read.
+
+    It need not be checked a second time by who sends it on.
+    """
+
+    chunks: Chunks
+
+    def __call__(self) -> Iterable[bytes]:
+        """The content from its start."""
+        return self.chunks()
+
 
 Written = Callable[[Reference, Tag | None], object]
 """Is told of each repository whose tags or manifests were written to, or may have been.

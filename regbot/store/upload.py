@@ -6,7 +6,7 @@ Distribution spec, "Pushing blobs". Only one chunk is held in memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from regbot.errors import (
     ConnectionFailed,
@@ -23,7 +23,7 @@ from regbot.http.exchange import Request, Response
 from regbot.oci.digest import Digest, verified
 from regbot.oci.manifest import MEBIBYTE
 from regbot.store.endpoint import Endpoint, location_of, with_query
-from regbot.store.protocol import Chunks
+from regbot.store.protocol import Checked, Chunks
 
 DEFAULT_CHUNK = 4 * MEBIBYTE
 ALWAYS_ONE_PUT = -1
@@ -86,7 +86,9 @@ class Upload:
             smallest = response.headers.get("OCI-Chunk-Min-Length", "")
         self._smallest_chunk = int(smallest) if smallest.isascii() and smallest.isdigit() else 0
 
-    def _whole(self) -> Iterator[bytes]:
+    def _whole(self) -> Iterable[bytes]:
+        if isinstance(self._content, Checked):
+            return self._content()
         return verified(self._content(), digest=self._digest, size=self._size, what=self._what)
 
     def _single_put(self) -> bool:

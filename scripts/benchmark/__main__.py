@@ -20,7 +20,7 @@ from benchmark.chart import chart
 from benchmark.cluster import measure_cluster
 from benchmark.growth import GROWING, grow
 from benchmark.limits import limits
-from benchmark.programs import Program, programs
+from benchmark.programs import Kind, Program, programs
 from benchmark.results import Results, read_results
 from benchmark.running import Runner
 from benchmark.site import Sizes
@@ -44,6 +44,7 @@ def options() -> argparse.Namespace:
         description="Measures regbot on a registry behind a delaying proxy.",
         epilog="cluster is measured at 20 ms alone, and needs PostgreSQL. "
         "REGBOT_PEER=/path/to/regbot is measured too, on the same YAML: the Go program. "
+        "REGBOT_PEER_SYNC=/path/to/regsync is that of its project for copies. "
         "REGISTRY=/path/to/registry takes the place of docker-registry, and "
         "REGBOT=/path/to/regbot that of this checkout's regbot.",
     )
@@ -151,10 +152,14 @@ def default_delays(chosen: argparse.Namespace) -> str:
 
 def usable_programs(roots: Sequence[str], results: Results) -> list[Program]:
     """The programs that accept their settings; the others are noted as left out."""
-    peer = os.environ.get("REGBOT_PEER", "")
+    others: dict[Kind, str] = {
+        "peer": os.environ.get("REGBOT_PEER", ""),
+        "regsync": os.environ.get("REGBOT_PEER_SYNC", ""),
+        "skopeo": shutil.which("skopeo") or "",
+    }
     usable = []
     with tempfile.TemporaryDirectory() as folder:
-        for candidate in programs(executables(roots), peer, shutil.which("skopeo") or ""):
+        for candidate in programs(executables(roots), others):
             refusal = candidate.refusal(Path(folder))
             if refusal:
                 results.left_out.append(f"{candidate.name}: {refusal}")

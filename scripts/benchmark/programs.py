@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from support.command import environment
 
-Kind = Literal["regbot", "peer", "skopeo", "cluster"]
+Kind = Literal["regbot", "peer", "regsync", "skopeo", "cluster"]
 WORKERS = ("in one process", "one worker", "two workers")
 PLAIN: Mapping[str, Any] = {"readahead": 0, "cache": False}
 
@@ -20,8 +20,9 @@ PLAIN: Mapping[str, Any] = {"readahead": 0, "cache": False}
 class Program:
     """A program by the name of its rows.
 
-    ``kind``: a regbot of this project, the Go program of that name (its peer), skopeo, or a
-    regbot with ``workers``; without any it does all of a run in one process.
+    ``kind``: a regbot of this project, the Go program of that name (its peer), the Go program
+    regsync, skopeo, or a regbot with ``workers``; without any it does all of a run in one
+    process.
     ``defaults`` is the section of the config, with what is to be measured.
     """
 
@@ -74,7 +75,7 @@ class Program:
         return (done.stdout + done.stderr).strip().splitlines()[0].removeprefix(f"{config}:")
 
 
-def programs(executables: Mapping[str, str], peer: str, skopeo: str) -> list[Program]:
+def programs(executables: Mapping[str, str], others: Mapping[Kind, str]) -> list[Program]:
     """The programs of a run, in the order of their rows.
 
     Each executable comes twice, as it is and without read-ahead and cache; then the others,
@@ -84,7 +85,6 @@ def programs(executables: Mapping[str, str], peer: str, skopeo: str) -> list[Pro
     for name, executable in executables.items():
         rows.append(Program(name, executable))
         rows.append(Program(f"{name}, readahead: 0, cache: off", executable, defaults=PLAIN))
-    others: dict[Kind, str] = {"peer": peer, "skopeo": skopeo}
     rows += [Program(kind, path, kind) for kind, path in others.items() if path]
     return rows + [
         Program(f"{name}, {how}", executable, "cluster", workers=workers)

@@ -56,9 +56,10 @@ class Site:
     """A registry that is filled directly, and asked over a line.
 
     ``scanned`` is a repository with ``sizes.tags`` tags, ``large`` one with an image of
-    ``sizes.mebibytes``; nothing changes them. ``binary`` is the registry's program,
-    ``database`` opens an empty one in PostgreSQL, and ``note`` is added to the names of rows.
-    ``fill`` puts so many images into a repository of a host.
+    ``sizes.mebibytes``, ``shared`` one with images that share layers and have as much together;
+    nothing changes them. ``binary`` is the registry's program, ``database`` opens an empty one
+    in PostgreSQL, and ``note`` is added to the names of rows. ``fill`` puts so many images into
+    a repository of a host.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class Site:
     sizes: Sizes
     scanned: str = ""
     large: str = ""
+    shared: str = ""
     binary: str = ""
     database: Callable[[], AbstractContextManager[str]] | None = None
     note: str = ""

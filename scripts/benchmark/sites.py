@@ -17,9 +17,11 @@ from benchmark.copying import put_large_image
 from benchmark.filling import MANIFEST, fill, image_config, image_manifest, layers_of, tag_name
 from benchmark.network import delaying_proxy
 from benchmark.site import Site, Sizes
+from benchmark.syncing import put_images
 
 SCANNED = "team/scanned"
 LARGE = "team/large"
+SHARED = "team/shared"
 
 
 @contextmanager
@@ -34,7 +36,9 @@ def real_site(binary: str, sizes: Sizes, wanted: Collection[str]) -> Iterator[Si
         fill(registry.host, SCANNED, sizes.tags)
         if "copy" in wanted:
             put_large_image(registry.host, LARGE, sizes.mebibytes)
-        yield Site(Path(name), registry, proxy, sizes, SCANNED, LARGE, binary)
+        if "sync" in wanted:
+            put_images(registry.host, SHARED, sizes.mebibytes)
+        yield Site(Path(name), registry, proxy, sizes, SCANNED, LARGE, SHARED, binary)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from benchmark.filling import tag_name
 from benchmark.measuring import CommandError, Cost
 from benchmark.programs import Kind
 from benchmark.site import Trial
+from benchmark.syncing import sync
 
 Costs = Mapping[str, Cost]
 
@@ -54,6 +55,7 @@ NO_LIMIT = {"maxDeletes": 1_000_000, "maxDeletePercent": 100}
 REGBOT: frozenset[Kind] = frozenset({"regbot"})
 BOTH: frozenset[Kind] = frozenset({"regbot", "peer"})
 ALL: frozenset[Kind] = frozenset({"regbot", "peer", "skopeo"})
+SYNCS: frozenset[Kind] = frozenset({"regbot", "regsync", "skopeo"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +163,5 @@ WORK = (
     Work("report", report),
     *DELETES,
     Work("copy", copy, ALL),
+    Work("sync", sync, SYNCS),
 )
