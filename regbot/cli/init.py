@@ -181,6 +181,6 @@ def _show_end(proposal: Proposal, written: Sequence[str]) -> None:
         show_text(f"write your repositories into {_CONFIG} and {_TEST}")
     if not proposal.access.login:
         need = "deleting there needs" if proposal.inventories else "the registry needs"
-        show_text(f"if {need} a login: docker login {proposal.access.registry}")
+        show_text(f"if {need} a login: regbot registry login {proposal.access.registry}")
     option = "" if usual_config() == _CONFIG else f" -c {_CONFIG}"
     show_text(f"next:\n  regbot check{option}\n  regbot test\n  regbot plan{option}")

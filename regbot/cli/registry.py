@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from regbot.cli.group import EXIT_FAILED, EXIT_OK, Family
-from regbot.cli.options import ListedName
 from regbot.cli.output import note, show, show_text
-from regbot.errors import InvalidValue, RegbotError, UsageError
+from regbot.cli.registry_login import login, logout
+from regbot.cli.registry_names import RegistryName, registries_file
+from regbot.cli.registry_whoami import whoami
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+    pass
 
 
 class RegistryCommands(Family):
     """The commands; ``set`` is made when it is asked for, since its options are the keys."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands."""
-        return sorted(["set", *super().list_commands(ctx)])
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """The names of the commands, as a person comes to need them."""
+        return ["set", *self.commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name."""
@@ -36,65 +34,20 @@ class RegistryCommands(Family):
         return super().get_command(ctx, cmd_name)
 
 
-class RegistryName(ListedName):
-    """The name of a registry. It completes to those that were set up."""
-
-    def __init__(self) -> None:
-        super().__init__("such as registry.example.org, or docker.io for Docker Hub")
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name as references have it. Raises UsageError."""
-        from regbot.oci.reference import parse_registry
-
-        try:
-            return str(parse_registry(super().convert(value, param, ctx)))
-        except InvalidValue as error:
-            raise UsageError(f"{error} (write one such as registry.example.org)") from None
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's
-        param: click.Parameter,  # noqa: ARG002 - click's
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """The registries that were set up."""
-        from click.shell_completion import CompletionItem
-
-        from regbot.config.registrychanges import registry_of, written_entries
-
-        path = _path_or_none()
-        names: list[str] = []
-        with suppress(RegbotError):
-            names = [registry_of(entry) for entry in written_entries(path)] if path else []
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-
-
-def registries_file() -> Path:
-    """The file of the registries. Raises UsageError where there is no place for it."""
-    path = _path_or_none()
-    if path is None:
-        raise UsageError("there is no folder for registries.yml (set $REGBOT_CONFIG_HOME or $HOME)")
-    return path
-
-
-def _path_or_none() -> Path | None:
-    from regbot.config.registries import registries_path
-
-    return registries_path(os.environ)
-
-
 @click.group(cls=RegistryCommands)
 def registry() -> None:
-    """Set up registries for all commands.
+    """Set up registries for all commands, and log in.
 
     \b
     regbot registry set localhost:5000 --tls disabled
     regbot registry set --repo-auth gcr.io
-    regbot registry ls
+    regbot registry login registry.example.org
+    regbot registry whoami
 
     What is set holds for every command where the config says nothing. It is kept in
     registries.yml, in $REGBOT_CONFIG_HOME or the system's folder for such files
-    (~/.config/regbot). Its keys are those under creds in a config.
+    (~/.config/regbot). Its keys are those under creds in a config. Logins are kept where
+    docker keeps them.
     """
 
 
@@ -178,5 +131,5 @@ def _short(value: object) -> str:
     return f"{first}..." if others else first
 
 
-for command in (ls, rm):
+for command in (ls, rm, login, logout, whoami):
     registry.add_command(command)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from regbot.cli.output import show_text
-from regbot.cli.registry import RegistryName, registries_file
+from regbot.cli.registry_names import RegistryName, registries_file
 from regbot.config.creds import Creds, is_secret
 from regbot.config.fields import flag_of
 from regbot.config.registrychanges import Setting, set_up

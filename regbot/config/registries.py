@@ -93,7 +93,7 @@ def read_registries(environ: Mapping[str, str]) -> Registries:
 
 
 def registries_text(path: Path) -> bytes | None:
-    """The bytes of the file, None without one.
+    """The bytes of the file, None without one and where it is empty.
 
     Raises OSError where it can't be read, and ConfigError for one that others can write to,
     since it may name a program to be run.
@@ -110,7 +110,7 @@ def registries_text(path: Path) -> bytes | None:
         )
     if len(text) > _LARGEST:
         raise ConfigError([f"{path}: it is larger than 4MiB (is it the right file?)"])
-    return text
+    return text if text.strip() else None
 
 
 def parse_registries(text: bytes, path: Path, environ: Mapping[str, str]) -> Registries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 
 from regbot.errors import CredentialError
@@ -18,6 +19,12 @@ FAILED_FOR = 5.0
 _RENEWED_AFTER = 60.0
 
 
+def helper_key(settings: HostSettings) -> str:
+    """What the helper of a host is asked for."""
+    named = settings.login.helper_key
+    return named or (HUB_KEY if settings.name == DOCKER_HUB else settings.address)
+
+
 class Keyring:
     """Gives a host's credentials, and asks its helper again when they are old."""
 
@@ -31,6 +38,15 @@ class Keyring:
         self._lock = threading.Lock()
         self._held: Login | CredentialError | None = None
         self._asked_at = float("-inf")
+
+    @classmethod
+    def of(
+        cls, settings: HostSettings, *, environ: Mapping[str, str], clock: Clock, emit: Emit
+    ) -> Keyring:
+        """The one of a host, whose helper runs in an environment."""
+        program = settings.login.helper
+        helper = Helper(program, environ, clock) if program else None
+        return cls(settings, helper=helper, clock=clock, emit=emit)
 
     def get(self, stop: Stop) -> Login:
         """The credentials; empty ones when there are none.
@@ -70,7 +86,7 @@ class Keyring:
 
     def _asked(self, helper: Helper, stop: Stop) -> Login | CredentialError:
         settings, login = self._settings, self._settings.login
-        key = login.helper_key or (HUB_KEY if settings.name == DOCKER_HUB else settings.address)
+        key = helper_key(settings)
         try:
             answer = helper.ask(key, stop)
             if answer is None and not login.helper_optional:

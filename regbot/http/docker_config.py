@@ -99,7 +99,7 @@ def _merged(settings: HostSettings, docker: Login, emit: Emit) -> Login:
 
 def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
     """What the environment points at; empty when there is nothing."""
-    from_file = _from_file(environ, emit)
+    from_file = load_file(environ, emit)
     text = environ.get("DOCKER_AUTH_CONFIG", "")
     if not text.strip():
         return from_file
@@ -117,11 +117,19 @@ def load(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
     )
 
 
-def _from_file(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
+def config_path(environ: Mapping[str, str]) -> Path | None:
+    """Where docker's file is, None where the environment names no folder for it."""
     folder, home = environ.get("DOCKER_CONFIG", ""), environ.get("HOME", "")
     if not folder and not home:
+        return None
+    return (Path(folder) if folder else Path(home) / ".docker") / "config.json"
+
+
+def load_file(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
+    """What docker's file says; empty when there is none."""
+    path = config_path(environ)
+    if path is None:
         return DockerConfig()
-    path = (Path(folder) if folder else Path(home) / ".docker") / "config.json"
     try:
         with open_regular(path) as file:
             raw = file.read(_LARGEST + 1)
@@ -146,8 +154,8 @@ def _parse(raw: bytes, place: str, emit: Emit) -> DockerConfig:
     return DockerConfig(
         _logins(auths, place, emit),
         {
-            _registry(key): _by_helper(
-                name, HUB_KEY if _registry(key) == DOCKER_HUB else key, Origin(place)
+            registry_of(key): _by_helper(
+                name, HUB_KEY if registry_of(key) == DOCKER_HUB else key, Origin(place)
             )
             for key, name in helpers.items()
             if isinstance(name, str) and name
@@ -178,7 +186,7 @@ def _logins(auths: Mapping[str, Any], place: str, emit: Emit) -> dict[str, Login
     by_registry: dict[str, Login] = {}
     exact: set[str] = set()
     for key, entry in auths.items():
-        registry = _registry(key)
+        registry = registry_of(key)
         if not registry or registry in exact:
             continue
         login = _login(entry, Origin(place, _remedy(registry, place)))
@@ -194,7 +202,7 @@ def _remedy(registry: str, place: str) -> str:
     """What renews a login; docker keeps it in its file, and not in the variable."""
     if place == _VARIABLE:
         return "correct it there"
-    return f"run: docker login {'' if registry == DOCKER_HUB else registry}".rstrip()
+    return f"run: regbot registry login {registry}"
 
 
 def _login(entry: object, origin: Origin) -> Login | None:
@@ -224,7 +232,7 @@ def _decoded(auth: str) -> tuple[str, str] | None:
     return (user, password.strip("\0")) if colon else None
 
 
-def _registry(key: str) -> str:
+def registry_of(key: str) -> str:
     """The registry a key stands for; empty for a path within one, as other tools write."""
     host, _, path = key.removeprefix("https://").removeprefix("http://").partition("/")
     if path.strip("/") not in {"", "v1", "v2"}:
@@ -236,7 +244,7 @@ def _plain(keys: Iterable[str]) -> frozenset[str]:
     """The registries that are named by ``http://`` alone, so that docker speaks no TLS there."""
     schemes: dict[str, set[bool]] = {}
     for key in keys:
-        schemes.setdefault(_registry(key), set()).add(key.startswith("http://"))
+        schemes.setdefault(registry_of(key), set()).add(key.startswith("http://"))
     return frozenset(name for name, plain in schemes.items() if name and plain == {True})
 
 

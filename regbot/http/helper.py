@@ -1,6 +1,7 @@
-"""Runs a credential helper: ``get``, with the host on standard input.
+"""Runs a credential helper, as docker does: ``get``, ``store`` and ``erase``.
 
-What a helper prints is a secret, so no error quotes it.
+What a helper prints is a secret, so no error quotes it, and what it is told goes to its
+standard input alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _UNKNOWN = b"credentials not found in native keychain"
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A helper program, the environment it runs in, and seconds it may take."""
+    """A helper program, the environment it runs in, and seconds it may take.
+
+    What it can't do is a CredentialError that names it.
+    """
 
     program: str
     environ: Mapping[str, str]
@@ -30,8 +34,25 @@ class Helper:
     def ask(self, key: str, stop: Stop) -> Login | None:
         """What the helper knows of a host; None when it says it knows nothing.
 
-        Raises CredentialError that names the helper, or what the Stop says.
+        Raises CredentialError, or what the Stop says.
         """
+        output = self._run("get", key, key, stop)
+        return None if output is None else self._parse(output, key)
+
+    def store(self, key: str, login: Login, stop: Stop) -> None:
+        """Have the helper keep a user and password, or an identity token. Raises as ``ask``."""
+        user, secret = login.user, login.password
+        if login.identity_token:
+            user, secret = IDENTITY_USER, login.identity_token
+        told = {"ServerURL": key, "Username": user, "Secret": secret.reveal()}
+        self._run("store", key, json.dumps(told), stop)
+
+    def erase(self, key: str, stop: Stop) -> bool:
+        """Have the helper forget a host; False when it says it knows nothing. Raises as ``ask``."""
+        return self._run("erase", key, key, stop) is not None
+
+    def _run(self, what: str, key: str, typed: str, stop: Stop) -> bytes | None:
+        """What the helper prints when it is told to do something about a host."""
         from shutil import which
 
         path = which(self.program, path=self.environ.get("PATH"))
@@ -39,21 +60,19 @@ class Helper:
             raise CredentialError(
                 f"credential helper {self.program} is not installed: no such program in PATH"
             )
-        status, output = self._run(path, key, stop)
+        program = Program((path, what), self.environ, self.timeout, clock=self.clock)
+        try:
+            status, output = program.run(stop, typed.encode())
+        except ProgramFailed as error:
+            raise CredentialError(f"credential helper {self.program} {error}") from None
         if status != 0 and _UNKNOWN in output:
             return None
         if status != 0:
+            failed = "failed" if what == "get" else f"failed to {what} the login"
             raise CredentialError(
-                f"credential helper {self.program} failed for {key} (exit status {status})"
+                f"credential helper {self.program} {failed} for {key} (exit status {status})"
             )
-        return self._parse(output, key)
-
-    def _run(self, path: str, key: str, stop: Stop) -> tuple[int, bytes]:
-        program = Program((path, "get"), self.environ, self.timeout, clock=self.clock)
-        try:
-            return program.run(stop, key.encode())
-        except ProgramFailed as error:
-            raise CredentialError(f"credential helper {self.program} {error}") from None
+        return output
 
     def _parse(self, output: bytes, key: str) -> Login:
         try:

@@ -12,7 +12,6 @@ from regbot.http.auth import Authenticator
 from regbot.http.credentials import Keyring
 from regbot.http.cutting import Cutter, Timeouts
 from regbot.http.docker_config import DockerConfig, load
-from regbot.http.helper import Helper
 from regbot.http.hosts import DEFAULT_CONCURRENCY, ClientSettings, HostSettings
 from regbot.http.pacing import Pace, Patience, Surroundings
 from regbot.http.proxies import Proxies
@@ -74,9 +73,9 @@ class Peer:
             clock=world.clock,
             wall=world.wall,
         )
-        program = settings.login.helper
-        helper = Helper(program, options.environ, world.clock) if program else None
-        self.keyring = Keyring(settings, helper=helper, clock=world.clock, emit=world.emit)
+        self.keyring = Keyring.of(
+            settings, environ=options.environ, clock=world.clock, emit=world.emit
+        )
         self.refusals = Refusals(settings, reads_docker=certificates is not None)
         self._options = options
         self.cutter = cutter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from regbot.http.exchange import Request
 from regbot.http.hosts import HostSettings, Login
-from regbot.oci.reference import DOCKER_HUB
 from regbot.values import dataclass
 
 _CHANGES = {"DELETE": "delete in", "PUT": "write to", "POST": "write to", "PATCH": "write to"}
@@ -43,8 +42,7 @@ class Refusals:
         name = self.settings.name
         if not self.reads_docker:
             return f"add creds for {name} to the config"
-        address = "" if name == DOCKER_HUB else f" {self.settings.address}"
-        return f"add creds for {name} to the config, or run: docker login{address}"
+        return f"add creds for {name} to the config, or run: regbot registry login {name}"
 
 
 def _what(request: Request) -> str:

@@ -125,8 +125,9 @@ def _creds(access: Access) -> Iterator[str]:
         yield "    user: '{{env \"REGISTRY_USER\"}}'"
         yield "    pass: '{{env \"REGISTRY_PASSWORD\"}}'"
     else:
-        yield f"    # If it needs a login: run `docker login {access.registry}`, or set the two"
-        yield "    # variables and remove the # in front of these lines."
+        yield "    # If it needs a login: run"
+        yield f"    #   regbot registry login {access.registry}"
+        yield "    # or set the two variables, and remove the # in front of these lines."
         yield "    # user: '{{env \"REGISTRY_USER\"}}'"
         yield "    # pass: '{{env \"REGISTRY_PASSWORD\"}}'"
 

@@ -35,7 +35,7 @@ def test_a_template_is_written_without_a_look(arguments, name, tmp_path):
     assert done.returncode == 0, done.stderr
     assert files(tmp_path) == FILES
     assert f"- {name}\n" in (tmp_path / "regbot.yml").read_text()
-    assert f"docker login {name.partition('/')[0]}" in done.stdout
+    assert f"regbot registry login {name.partition('/')[0]}" in done.stdout
     for command in ("check", "test"):
         ran = regbot(command, home=tmp_path, cwd=tmp_path)
         assert ran.returncode == 0, ran.stdout + ran.stderr

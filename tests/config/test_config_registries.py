@@ -115,7 +115,7 @@ def test_mistakes_have_their_places_beside_those_of_the_config(
         default_config(environ, Path())
 
 
-@pytest.mark.parametrize("text", ["creds: [", "- a", "", "creds: x", "scripts: []"])
+@pytest.mark.parametrize("text", ["creds: [", "- a", "creds: x", "scripts: []"])
 def test_a_file_of_another_form_is_a_mistake(
     text: str, path: Path, environ: dict[str, str]
 ) -> None:
@@ -123,7 +123,7 @@ def test_a_file_of_another_form_is_a_mistake(
     assert problems("{}", environ=environ)[0].startswith(f"{path}:")
 
 
-@pytest.mark.parametrize("text", ["creds: [", "- a", "", "creds: x", "creds: [x]"])
+@pytest.mark.parametrize("text", ["creds: [", "- a", "creds: x", "creds: [x]"])
 def test_a_file_of_another_form_is_not_written_over(
     text: str, path: Path, environ: dict[str, str]
 ) -> None:
@@ -131,6 +131,13 @@ def test_a_file_of_another_form_is_not_written_over(
     with pytest.raises(ConfigError, match=f"^{path}:"):
         set_up(path, HOST, {"tls": "disabled"}, environ)
     assert path.read_text() == text
+
+
+def test_an_empty_file_says_nothing(path: Path, environ: dict[str, str]) -> None:
+    write(path, " \n")
+    assert default_config(environ, Path()).client.hosts == ()
+    set_up(path, HOST, {"tls": "disabled"}, environ)
+    assert host(default_config(environ, Path())).tls == "disabled"
 
 
 def test_warnings_have_their_places(path: Path, environ: dict[str, str]) -> None:

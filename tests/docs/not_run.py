@@ -38,6 +38,8 @@ COMMANDS = {
     ("docs/cluster.md", "regbot"): "needs PostgreSQL; tests/cluster/test_cli_cluster.py",
     ("docs/state.md", "regbot state copy"): "needs two states; tests/cli/test_cli_state.py",
     ("docs/state.md", "PGPASSWORD="): "needs PostgreSQL; tests/cli/test_cli_state.py",
+    ("docs/logins.md", "regbot registry log"): "needs a login; tests/real/test_real_login.py",
+    ("docs/logins.md", "regbot registry whoami"): "needs a login; tests/real/test_real_login.py",
     ("docs/notifications.md", "regbot notify"): "needs the receivers; tests/cli/test_cli_notify.py",
     ("docs/cookbook.md", "regbot run examples/tags-of-digest.lua"): (
         "the digest is the reader's; tests/real/test_real_cookbook.py runs it"

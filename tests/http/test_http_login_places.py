@@ -74,7 +74,9 @@ def test_a_wrong_password_of_docker_names_its_file_and_docker_login(tmp_path: Pa
         path.parent.mkdir()
         path.write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
         text = refused(registry, configured(registry.host), environ={"HOME": str(tmp_path)})
-    assert text.endswith(f"the login of r.example is from {path} (run: docker login r.example)")
+    assert text.endswith(
+        f"the login of r.example is from {path} (run: regbot registry login r.example)"
+    )
 
 
 def test_a_wrong_password_of_the_variable_names_the_variable() -> None:
@@ -122,7 +124,10 @@ def test_without_a_login_the_error_says_how_to_add_one(quirks: Quirks) -> None:
     with TestRegistry(quirks) as registry:
         text = refused(registry, configured(registry.host))
         assert "no login is known for r.example" in text
-        assert "(add creds for r.example to the config, or run: docker login r.example)" in text
+        assert (
+            "(add creds for r.example to the config, or run: regbot registry login r.example)"
+            in text
+        )
 
 
 def test_docker_login_is_not_advised_where_its_files_do_not_count() -> None:
