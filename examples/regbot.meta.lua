@@ -243,19 +243,19 @@ function reference_object:close() end
 
 ---The names of a registry's repositories. Some registries don't list them, such as Docker Hub.
 ---@param host string the registry, host[:port]
----@param options? {limit?: integer, last?: string}
+---@param options? {limit?: integer, last?: string, include?: string[], exclude?: string[]}
 ---@return string[]
 function repo.ls(host, options) end
 
 ---The tags of a repository: all of them, unless limit is given.
 ---@param repo string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository; a tag in it is ignored
----@param options? {limit?: integer, last?: string}
+---@param options? {limit?: integer, last?: string, include?: string[], exclude?: string[]}
 ---@return string[]
 function tag.ls(repo, options) end
 
 ---Delete one tag. Other tags of the same digest stay. Two kinds of tags are skipped with a warning: a tag that moved after the script looked at it, copied it or exported it, and a tag in use. If the registry refuses the delete, the tag stays as it was, and there is an error.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag, which must be given
----@param options? {reason?: string}
+---@param options? {ignoreMissing?: boolean, reason?: string}
 function tag.delete(ref, options) end
 
 ---The manifest of a single image. Of an index, it is the image for the platform. Without platform, it is the image for the local platform, or the only image of the index.
@@ -315,30 +315,32 @@ function manifest_object:descriptor() end
 
 ---Delete a manifest by its digest, and with it every tag on this digest. To delete only one tag, use tag.delete. A manifest in use is skipped with a warning.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
----@param options? {unlessTagged?: boolean, reason?: string}
+---@param options? {unlessTagged?: boolean, ignoreMissing?: boolean, reason?: string}
 function manifest.delete(ref, options) end
 
 ---Delete a manifest by its digest, and with it every tag on this digest. To delete only one tag, use tag.delete. A manifest in use is skipped with a warning.
----@param options? {unlessTagged?: boolean, reason?: string}
+---@param options? {unlessTagged?: boolean, ignoreMissing?: boolean, reason?: string}
 function manifest_object:delete(options) end
 
 ---Store a manifest under the tag or digest of a reference, and give its digest. Its blobs and children have to be there already. To store a manifest with edits, call export first. In place of the manifest, a reference (also as text) or a config may be given: then the manifest that it came from is stored under the new reference.
 ---@param manifest string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the manifest, or a reference to it
 ---@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target. Default: where it came from
+---@param options? {byDigest?: boolean}
 ---@return string
-function manifest.put(manifest, ref) end
+function manifest.put(manifest, ref, options) end
 
 ---Store a manifest under the tag or digest of a reference, and give its digest. Its blobs and children have to be there already. To store a manifest with edits, call export first. In place of the manifest, a reference (also as text) or a config may be given: then the manifest that it came from is stored under the new reference.
 ---@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target. Default: where it came from
+---@param options? {byDigest?: boolean}
 ---@return string
-function manifest_object:put(ref) end
+function manifest_object:put(ref, options) end
 
----The registry's pull limit at the time when the manifest was read, as a table with Set, Remain, Limit, Reset (in seconds) and Policies.
----@param manifest regbot.Manifest the manifest
+---The registry's pull limit at the time when the manifest was read, as a table with Set, Remain, Limit, Reset (in seconds) and Policies. Of a reference, the limit of now.
+---@param manifest string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
 ---@return table
 function manifest.ratelimit(manifest) end
 
----The registry's pull limit at the time when the manifest was read, as a table with Set, Remain, Limit, Reset (in seconds) and Policies.
+---The registry's pull limit at the time when the manifest was read, as a table with Set, Remain, Limit, Reset (in seconds) and Policies. Of a reference, the limit of now.
 ---@return table
 function manifest_object:ratelimit() end
 
@@ -381,17 +383,17 @@ function manifest_object:ratelimitWait(remaining, poll, timeout) end
 ---Copy an image between registries, inside one, or from or to a layout folder (ocidir://). Content that the target has already is not sent. The tag is set last, so it never points to missing content.
 ---@param src string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
 ---@param dst string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target
----@param options? {platforms?: string[], digestTags?: boolean, referrers?: boolean, forceRecursive?: boolean, includeExternal?: boolean, fastCheck?: boolean, reason?: string}
+---@param options? {platform?: string, platforms?: string[], digestTags?: boolean, referrers?: boolean, forceRecursive?: boolean, includeExternal?: boolean, fastCheck?: boolean, reason?: string}
 function image.copy(src, dst, options) end
 
 ---Write an image to an archive that docker load, podman and skopeo can read. It is compressed if its name ends with .gz, .tgz or .zst.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
----@param file string the archive, a file in workDir
+---@param file string the archive (for scripts, a file in workDir)
 function image.exportTar(ref, file) end
 
 ---Copy the image of an archive to a reference. The archive may be compressed, and may come from docker save, skopeo or buildah.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target
----@param file string the archive, a file in workDir
+---@param file string the archive (for scripts, a file in workDir)
 function image.importTar(ref, file) end
 
 ---Delete a tag. Then delete its manifest, unless another tag is on it. Then delete its children and referrers, if the options say so. Manifests that another image uses stay. To find them, every manifest of the repository is read. If one can't be read, nothing is deleted. An interruption leaves no image broken. An image in use is skipped with a warning.

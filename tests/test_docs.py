@@ -24,6 +24,12 @@ def test_a_generated_page_is_fresh(form, file, tmp_path):
     assert (ROOT / file).read_text() == page, "run scripts/docs"
 
 
+def test_the_page_of_commands_is_fresh():
+    script = ROOT / "scripts" / "command_page.py"
+    page = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert (ROOT / "docs" / "commands.md").read_text() == page.stdout, "run scripts/docs"
+
+
 @pytest.mark.parametrize(
     ("files", "file"),
     [("config", "docs/regbot.schema.json"), ("test", "docs/regbot-test.schema.json")],

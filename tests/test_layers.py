@@ -88,7 +88,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
         "sync.backup",
         "rules.in_use.settings",
         "files",
-        "lua.finding",
+        "lua",
     ),
     "run.limits": ("journal",),
     "run": (

@@ -16,6 +16,7 @@ from regbot.cli.history import history, undo
 from regbot.cli.in_use import in_use
 from regbot.cli.init import init
 from regbot.cli.lua_api import lua_api
+from regbot.cli.made.group import MADE
 from regbot.cli.notify import notify
 from regbot.cli.options import options_before
 from regbot.cli.plans import apply, plan
@@ -34,6 +35,7 @@ from regbot.version import __version__
 _SECTIONS = {
     "Run scripts": (once, run, sync, server, schedule),
     "Share runs among machines": (worker, units, cancel),
+    "Work with registries": MADE,
     "Plan and undo": (plan, show_plan, apply, approve, history, undo),
     "Reach registries": (registry,),
     "Check and test": (check, test, in_use, notify),

@@ -35,9 +35,9 @@ from regbot.report.lines import (
 )
 
 Format = Literal["logfmt", "json", "terminal"]
-Seen = Literal["no", "live", "table"]
+Seen = Literal["no", "live", "table", "command"]
 """What a person sees besides the log: what is done now and a summary at the end, or, with a
-table, also each action."""
+table, also each action. A command tells itself why it failed."""
 
 _RANKS: Mapping[Level, int] = {level: rank for rank, level in enumerate(get_args(Level))}
 _REASONS = ("error", "reason", "detail")
@@ -93,6 +93,10 @@ def _is_seen(event: Event, seen: Seen) -> bool:
     if seen == "no":
         return False
     match event:
+        case ScriptEnded() if seen == "command":
+            return True
+        case ActionDone() if seen == "command":
+            return event.outcome.status in ("planned", "failed")
         case ScriptStarted() | RunEnded() | ScriptEnded(result=RunResult(status="done")):
             return True
         case ActionDone():

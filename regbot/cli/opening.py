@@ -61,13 +61,15 @@ def open_bot(
     live: bool = False,
     table: bool = False,
     notify: bool = False,
+    command: bool = False,
 ) -> Iterator[Bot]:
     """Open a bot that logs, and that a signal stops gracefully.
 
     ``prints`` is where scripts print to, by default standard output. ``live``: on a
     terminal, what the bot does now is shown there, and the log leaves out what that shows.
     ``table``: at the end a table shows each action. ``notify``: receivers are told of its
-    runs, unless it is a dry run.
+    runs, unless it is a dry run. ``command``: the log leaves out that a script begins, ends
+    and fails, for there is none.
     """
     from regbot.events import fan_out
     from regbot.machine import keep_heaps_small
@@ -78,7 +80,7 @@ def open_bot(
     path = absolute_path(config_path)
     with ExitStack() as ending:
         emit = ending.enter_context(
-            _listening(settings, *listeners, prints=prints, live=live, table=table)
+            _listening(settings, *listeners, prints=prints, live=live, table=table, command=command)
         )
         notifications = (
             _notifications(config, path, options, emit) if notify and config.notify else None
@@ -141,6 +143,7 @@ def _listening(
     live: bool = False,
     table: bool = False,
     many_runs: bool = False,
+    command: bool = False,
 ) -> Iterator[Emit]:
     """All that hears of events: the log, what shows and prints, and ``listeners``."""
     from regbot.cli.logs import make_log
@@ -151,10 +154,13 @@ def _listening(
     shown = _live(live=live and form == "terminal")
     room = shown.screen.above if shown and out and out.isatty() else nullcontext
     printing = Printing(out, room)
-    log = (
-        make_log(settings.level, form, shown.screen, seen=_seen(out, table=table))
-        if shown
-        else make_log(settings.level, form, many_runs=many_runs)
+    seen: Seen = "no"
+    if command and form != "json":
+        seen = "command"
+    elif shown:
+        seen = _seen(out, table=table)
+    log = make_log(
+        settings.level, form, shown.screen if shown else None, seen=seen, many_runs=many_runs
     )
     try:
         of_prints = Hearing(printing, frozenset({Printed}))

@@ -176,10 +176,10 @@ report_option = click.option(
 )
 
 
-def settings_options(command: Command) -> Command:
-    """Add the log options to a command, as one argument ``settings``."""
+def settings_options(command: Command, level: Level = "info") -> Command:
+    """Add the log options to a command, as one argument ``settings``; ``level`` is the default."""
 
-    @_verbosity(default="info", show_default=True)
+    @_verbosity(default=level, show_default=True)
     @_log_options()
     @_user_agent(default="")
     @wraps(command)

@@ -13,7 +13,7 @@ from typing import IO
 from regbot.config.build import build
 from regbot.config.checks import check
 from regbot.config.compose import compose
-from regbot.config.document import Document, MappingNode
+from regbot.config.document import Document, MappingNode, Mark, Problem
 from regbot.config.lua import read_texts, texts_in, texts_of
 from regbot.config.registries import Registries, read_registries
 from regbot.config.schema import File
@@ -99,7 +99,8 @@ def load_config(
     """Read and check a config. ``filename`` is for messages, relative names start at ``base``.
 
     Below the config are the registries that the person has set up. What ``reader`` finds in
-    the scripts counts as the config's: mistakes and warnings.
+    the scripts counts as the config's: mistakes and warnings. Where one reads them, that there
+    are none is a warning too.
     Raises ConfigError with all problems, each ``file:line:column: what (what to do)``.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
@@ -118,11 +119,15 @@ def load_config(
     findings = read_texts(document, texts_of(document, config.scripts), reader)
     if findings.problems or findings.elsewhere or registries.problems:
         raise _error(findings.problems_of(document), registries, files)
+    idle = []
+    if reader is not unread and not config.scripts:
+        text = "there are no scripts, so nothing will run (add some under scripts)"
+        idle = [document.line(Problem(Mark(1, 1), text))]
     return replace(
         config,
         fingerprint=_fingerprint(data, config),
         files=files,
-        warnings=(*config.warnings, *findings.warnings),
+        warnings=(*config.warnings, *idle, *findings.warnings),
     )
 
 

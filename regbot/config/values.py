@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from regbot.errors import ConfigError, UsageError
 from regbot.http.hosts import ClientSettings, Secret
 from regbot.journal.place import State
+from regbot.lua.binding import Passed
 from regbot.notify.settings import Receiver
 from regbot.oci.patterns import Pattern
 from regbot.plan.guard import Guard
@@ -23,8 +24,29 @@ from regbot.values import dataclass
 Misfire = Literal["once", "skip"]
 """What becomes of a run whose time was missed."""
 
-Work = Policy | Sync
-"""What a script does that has no text: it keeps to a policy, or keeps copies up."""
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a function that scripts have, by its name, as a command makes it.
+
+    ``about`` is what was typed to name what it is about, for errors and for the result.
+    """
+
+    name: str
+    arguments: tuple[Passed, ...]
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls that have nothing to do with one another; ``at_once`` of them at a time."""
+
+    calls: tuple[Call, ...]
+    at_once: int = 1
+
+
+Work = Policy | Sync | Calls
+"""What a script does that has no text: it keeps to a policy, keeps copies up, or makes calls."""
 
 Overlap = Literal["skip", "queue"]
 """What becomes of a run that is due while the last one is going."""
@@ -210,6 +232,13 @@ class Config:
             interval=None,
             args=arguments,
         )
+
+    def command(self, name: str, calls: Calls) -> Script:
+        """What a person asks for at the prompt, with the config's defaults.
+
+        Files and layout folders may be anywhere: ``workDir`` is a bound for scripts.
+        """
+        return replace(self.one_off(name, b"", {}), work=calls, work_dir=Path("/"))
 
     def only(self, names: Sequence[str]) -> Config:
         """The same with these scripts alone, enabled or not; without names as it is.

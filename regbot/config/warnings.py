@@ -15,9 +15,6 @@ def warnings_of(document: Document, file: File) -> list[Problem]:
     """The warnings about a valid config, in its order."""
     warnings = warnings_of_creds(document, file.creds or ())
     warnings += _of_hooks(document, file)
-    if not (file.scripts or file.sync):
-        text = "there are no scripts, so nothing will run (add some under scripts)"
-        warnings.append(Problem(Mark(1, 1), text))
     if file.server:
         warnings += _empty_templates(document, ("server",), file.server)
     for number, entry in enumerate(file.notify or ()):

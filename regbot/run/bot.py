@@ -24,6 +24,7 @@ from regbot.plan.executor import Executor, Terms
 from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
+from regbot.run.calls import Answered, ignore_answer
 from regbot.run.job import run_script
 from regbot.run.limits.opening import open_limits
 from regbot.run.piece import carry_out_for, session_of
@@ -53,10 +54,10 @@ class Options:
 
     ``user_agent`` replaces the config's. With ``evidence``, deletes are examined for a
     report or plan. With ``whole``, a script that fails plans nothing. ``start_process``
-    gives a script its process. ``timeout`` is in seconds, for all together, and ``grace``
-    those to end in once somebody asked to stop. ``journal`` is
-    a state other than the config's; False leaves no record. ``turns`` are taken together
-    with other bots of the process, and ``stop`` ends them together.
+    gives a script its process, and ``answered`` is given what a command's calls gave.
+    ``timeout`` is in seconds, for all together, and ``grace`` those to end in once somebody
+    asked to stop. ``journal`` is a state other than the config's; False leaves no record.
+    ``turns`` are taken together with other bots of the process, and ``stop`` ends them together.
     """
 
     dry_run: bool = False
@@ -64,6 +65,7 @@ class Options:
     evidence: bool = False
     whole: bool = False
     start_process: Callable[[], Process] = start
+    answered: Answered = ignore_answer
     timeout: float | None = None
     grace: float = GRACE
     journal: State | bool = True
@@ -345,6 +347,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         whole=options.whole,
         turns=options.turns,
         start_process=options.start_process,
+        answered=options.answered,
         overlay=_own_overlay(transport.bind, stop, emit) if options.dry_run else None,
         reading=Reading(config.readahead, cache),
     )

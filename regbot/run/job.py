@@ -10,14 +10,22 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from regbot.config.values import Script
+from regbot.config.values import Calls, Script
 from regbot.errors import ScriptError
 from regbot.events import RunResult, ScriptEnded, ScriptStarted, in_run
 from regbot.plan.carrying import planned_from
 from regbot.plan.judgement import judge
 from regbot.plan.outcome import Outcomes
 from regbot.plan.session import Session
-from regbot.run.piece import carry_out_judged, ending_of, execute, run_text, work_in
+from regbot.run.calls import make_calls
+from regbot.run.piece import (
+    carry_out_judged,
+    context_of,
+    ending_of,
+    execute,
+    run_text,
+    work_in,
+)
 from regbot.run.repositories import EachRepository, Place, find_places
 from regbot.run.services import Services
 from regbot.run.unit import told
@@ -77,9 +85,14 @@ def _work(
     failures: dict[str, str] = {}
 
     def work(session: Session) -> list[Any]:
-        if not script.is_done_by_repository:
+        if isinstance(script.work, Calls):
+            context = context_of(script, services, stop, session)
+            failure = make_calls(script.work, context, services.answered)
+            failures.update({"": failure} if failure else {})
+        elif script.is_done_by_repository:
+            failures.update(_each_repository(script, services, stop, session))
+        else:
             return run_text(script, services, stop, session)
-        failures.update(_each_repository(script, services, stop, session))
         return []
 
     return execute(script, services, stop, work, judges=judges), failures

@@ -92,7 +92,8 @@ def _settle(script: Script, session: Session) -> None:
     except (ScriptTimeout, Stopped):
         raise
     except RegbotError as error:
-        raise ScriptError(f"{script.name}: tag.delete: {error}") from error
+        where = script.name if script.work else f"{script.name}: tag.delete"
+        raise ScriptError(f"{where}: {error}") from error
 
 
 def work_in(script: Script, services: Services, stop: Stop, place: Place) -> None:
@@ -107,7 +108,7 @@ def work_in(script: Script, services: Services, stop: Stop, place: Place) -> Non
                 _keep_to(policy, script, services, stop, session, place)
             case Sync() as sync:
                 _keep_up(sync, script, services, stop, session, place)
-            case None:
+            case _:
                 run_text(script, services, stop, session)
 
     execute(script, services, stop, work, judges=False)
@@ -168,9 +169,9 @@ def _keep_up(
     syncing.run(now=services.now(), in_use=services.in_use(script.in_use, stop))
 
 
-def run_text(script: Script, services: Services, stop: Stop, session: Session) -> list[Any]:
-    """Run a Lua program to its end, and give what it returns."""
-    context = Context(
+def context_of(script: Script, services: Services, stop: Stop, session: Session) -> Context:
+    """What the functions that a script calls are told."""
+    return Context(
         script=script.name,
         stores=session.stores,
         executor=session.executor,
@@ -184,6 +185,11 @@ def run_text(script: Script, services: Services, stop: Stop, session: Session) -
         in_use=services.in_use(script.in_use, stop),
         now=services.now,
     )
+
+
+def run_text(script: Script, services: Services, stop: Stop, session: Session) -> list[Any]:
+    """Run a Lua program to its end, and give what it returns."""
+    context = context_of(script, services, stop, session)
     fixture = services.fixture
     program = sandbox.Program(
         script.name,

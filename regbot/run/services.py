@@ -17,6 +17,7 @@ from regbot.plan.outcome import ActionDone, Outcomes
 from regbot.plan.turns import Turns
 from regbot.plan.uses import InUse
 from regbot.rules.in_use.settings import InUseSettings
+from regbot.run.calls import Answered, ignore_answer
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores
@@ -55,6 +56,7 @@ class Services:
     ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
     script that fails plans nothing, as where it has a guard; else what it planned before
     counts, since a live run would have done it. ``reading`` says how registries are read.
+    ``answered`` is given what the calls of a command gave.
     """
 
     bind: Callable[[Stop, Emit], Exchange]
@@ -74,6 +76,7 @@ class Services:
     whole: bool = False
     reading: Reading = Reading()
     start_process: Callable[[], Process] = start
+    answered: Answered = ignore_answer
     fixture: Fixture | None = None
 
     def exchange(self, stop: Stop) -> Exchange:

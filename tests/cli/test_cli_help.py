@@ -26,7 +26,7 @@ def test_the_pages_fit_a_terminal(tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "version"])
 def test_a_command_has_examples_and_they_can_be_called(name):
-    text = group.commands[name].help or ""
+    text = (group.commands[name].help or "").replace("\\\n", " ")
     examples = re.findall(r"^ *(regbot [^#\n]*)", text, re.MULTILINE)
     examples += re.findall(r"\$\((regbot [^)]*)\)", text)
     assert any(example.startswith(f"regbot {name}") for example in examples)

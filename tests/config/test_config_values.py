@@ -9,6 +9,7 @@ import pytest
 from support.configs import load, problems
 
 from regbot.config.creds import ApiOpts, Creds
+from regbot.config.load import load_config
 from regbot.config.schema import (
     CacheSection,
     DefaultsSection,
@@ -359,8 +360,13 @@ def test_an_empty_template_is_a_warning():
     )
 
 
-def test_nothing_to_run_is_a_warning():
-    assert load("version: 1").warnings == (
+def test_nothing_to_run_is_a_warning_where_scripts_are_to_be_run():
+    def warnings(**settings):
+        about = {"filename": "bot.yml", "environ": {}, "base": Path()}
+        return load_config("version: 1", **about, **settings).warnings
+
+    assert warnings() == ()
+    assert warnings(reader=lambda _: ()) == (
         "bot.yml:1:1: there are no scripts, so nothing will run (add some under scripts)",
     )
 

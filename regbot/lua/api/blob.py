@@ -33,7 +33,24 @@ def _read_blob_object(passed: Passed) -> HeldBlob:
     )
 
 
-def _read_content(passed: Passed) -> bytes | HeldBlob | HeldConfig:
+@dataclass(frozen=True, slots=True)
+class LocalContent:
+    """Content that a command has at hand, with its digest and its size in bytes.
+
+    A script can't make one: it is handed on as a document.
+    """
+
+    digest: Digest
+    size: int
+    chunks: Chunks
+
+
+_Content = bytes | HeldBlob | HeldConfig | LocalContent
+
+
+def _read_content(passed: Passed) -> _Content:
+    if isinstance(passed.document, LocalContent):
+        return passed.document
     if passed.kind == "blob":
         return _read_blob_object(passed)
     if passed.kind == "config":
@@ -68,7 +85,7 @@ def _size(_context: Context, blob: HeldBlob) -> Passed:
     return plain(blob.size)
 
 
-def _put(context: Context, reference: Reference, content: bytes | HeldBlob | HeldConfig) -> Passed:
+def _put(context: Context, reference: Reference, content: _Content) -> Passed:
     digest, size, chunks = _chunks(context, content)
     context.executor.execute(
         PutBlob(
@@ -83,7 +100,9 @@ def _put(context: Context, reference: Reference, content: bytes | HeldBlob | Hel
     return Passed("values", [str(digest), size])
 
 
-def _chunks(context: Context, content: bytes | HeldBlob | HeldConfig) -> tuple[Digest, int, Chunks]:
+def _chunks(context: Context, content: _Content) -> tuple[Digest, int, Chunks]:
+    if isinstance(content, LocalContent):
+        return content.digest, content.size, content.chunks
     if isinstance(content, HeldBlob):
         source = context.stores.open(content.reference)
         return content.digest, content.size, lambda: source.blob(content.digest, content.size)

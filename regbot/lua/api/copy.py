@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from regbot.image.options import CopyOptions
+from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
+from regbot.lua.api.manifest import read_manifest
 from regbot.lua.api.names import REFERENCE, TAGGED
-from regbot.lua.api.objects import PLATFORMS
+from regbot.lua.api.objects import PLATFORM, PLATFORMS
 from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -18,6 +20,7 @@ def _copy(
     source: Reference,
     target: Reference,
     *,
+    platform: Platform | None,
     platforms: tuple[Platform, ...],
     digestTags: bool,  # noqa: N803 - the option's name in scripts
     referrers: bool,
@@ -34,6 +37,10 @@ def _copy(
         include_external=includeExternal,
         fast_check=fastCheck,
     )
+    if platform:
+        index = read_manifest(context, source)
+        image = image_of(context.stores.open(source), index, platform)
+        source = source.with_digest(image.digest)
     outcome = context.executor.execute(
         CopyImage(source, target, options, reason or context.last_message)
     )
@@ -71,7 +78,7 @@ def _switch(name: str, doc: str) -> Parameter:
     return Parameter(name, BOOLEAN, doc, default=False)
 
 
-_FILE = Parameter("file", STRING, "the archive, a file in workDir")
+_FILE = Parameter("file", STRING, "the archive (for scripts, a file in workDir)")
 
 BINDINGS = (
     Binding(
@@ -84,7 +91,13 @@ BINDINGS = (
             Parameter("dst", REFERENCE, "the target"),
         ),
         options=(
-            Parameter("platforms", PLATFORMS, "copy only these platforms of an index", default=()),
+            Parameter("platform", PLATFORM, "of an index, copy the image for this platform alone"),
+            Parameter(
+                "platforms",
+                PLATFORMS,
+                "copy an index with these platforms alone; not every registry takes that",
+                default=(),
+            ),
             _switch(
                 "digestTags",
                 "also copy tags named after the digest, such as sha256-<hex>.sig of a signature",

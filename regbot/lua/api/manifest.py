@@ -7,7 +7,6 @@ from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.names import REFERENCE
 from regbot.lua.api.objects import (
-    ANY_MANIFEST,
     MANIFEST_HEAD,
     PLATFORM,
     SOURCE,
@@ -72,6 +71,7 @@ def _delete(
     source: HeldManifest | Reference,
     *,
     unlessTagged: bool,  # noqa: N803 - the option's name in scripts
+    ignoreMissing: bool,  # noqa: N803
     reason: str,
 ) -> Passed:
     if isinstance(source, HeldManifest):
@@ -79,13 +79,19 @@ def _delete(
     elif source.digest:
         reference, digest = source, source.digest
     else:
-        reference, digest = source, read_head(context, source).digest
+        try:
+            reference, digest = source, read_head(context, source).digest
+        except NotFound:
+            if not ignoreMissing:
+                raise
+            return plain(None)
     context.executor.execute(
         DeleteManifest(
             reference.with_digest(digest),
             digest,
             reason or context.last_message,
             unless_tagged=unlessTagged,
+            may_be_gone=ignoreMissing,
         )
     )
     return plain(None)
@@ -106,20 +112,26 @@ def manifest_of(context: Context, source: HeldManifest | HeldConfig | Reference)
 
 
 def _put(
-    context: Context, source: HeldManifest | HeldConfig | Reference, target: Reference | None
+    context: Context,
+    source: HeldManifest | HeldConfig | Reference,
+    target: Reference | None,
+    *,
+    byDigest: bool,  # noqa: N803 - the option's name in scripts
 ) -> Passed:
     if target is None:
         if not isinstance(source, HeldManifest):
             raise InvalidValue("argument 2 (ref): expected a reference, got nil")
         target = source.reference
     manifest = manifest_of(context, source)
+    target = target.with_digest(manifest.digest) if byDigest else target
     context.executor.execute(PutManifest(target, manifest, context.last_message))
     context.seen.digest(target, manifest.digest)
     return plain(str(manifest.digest))
 
 
-def _rate_limit(_context: Context, held: HeldManifest) -> Passed:
-    rate = held.head.rate_limit
+def _rate_limit(context: Context, source: HeldManifest | Reference) -> Passed:
+    head = source.head if isinstance(source, HeldManifest) else read_head(context, source)
+    rate = head.rate_limit
     return plain(
         {
             "Set": rate.known,
@@ -188,6 +200,9 @@ BINDINGS = (
         parameters=(Parameter("ref", MANIFEST_HEAD, "a manifest, or a reference to one"),),
         options=(
             Parameter("unlessTagged", BOOLEAN, "fail if a tag is on it", default=False),
+            Parameter(
+                "ignoreMissing", BOOLEAN, "a manifest that isn't there is no error", default=False
+            ),
             Parameter("reason", STRING, "the reason, for the report", default=""),
         ),
         run=_delete,
@@ -205,6 +220,9 @@ BINDINGS = (
             Parameter("manifest", SOURCE, "the manifest, or a reference to it"),
             Parameter("ref", REFERENCE, "the target. Default: where it came from", optional=True),
         ),
+        options=(
+            Parameter("byDigest", BOOLEAN, "store it by its digest, without a tag", default=False),
+        ),
         run=_put,
         result="string",
         method_of=("manifest",),
@@ -214,8 +232,8 @@ BINDINGS = (
     Binding(
         name="manifest.ratelimit",
         doc="The registry's pull limit at the time when the manifest was read, as a table with Set,"
-        " Remain, Limit, Reset (in seconds) and Policies.",
-        parameters=(Parameter("manifest", ANY_MANIFEST, "the manifest"),),
+        " Remain, Limit, Reset (in seconds) and Policies. Of a reference, the limit of now.",
+        parameters=(Parameter("manifest", MANIFEST_HEAD, "a manifest, or a reference to one"),),
         run=_rate_limit,
         result="table",
         method_of=("manifest",),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from regbot.errors import InvalidValue
-from regbot.lua.binding import NAME_LIMIT, Passed, Type, describe
+from regbot.lua.binding import NAME_LIMIT, STRING, Passed, Type, describe
+from regbot.oci.patterns import Pattern
 from regbot.oci.reference import DEFAULT_TAG, Reference, parse_registry
 from regbot.oci.tag import Tag
 
@@ -54,6 +55,13 @@ def _read_registry(passed: Passed) -> str:
     return parse_registry(passed.value)
 
 
+def _read_patterns(passed: Passed) -> tuple[Pattern, ...]:
+    values = [passed.value] if isinstance(passed.value, str) else passed.value or []
+    if passed.kind or not isinstance(values, list):
+        raise InvalidValue(f"expected an array of regular expressions, got {describe(passed)}")
+    return tuple(Pattern.of_expression(STRING.read(Passed("", value))) for value in values)
+
+
 def _repository_of(reference: Reference) -> str:
     return str(reference.without_name)
 
@@ -61,4 +69,5 @@ def _repository_of(reference: Reference) -> str:
 REPOSITORY = Type("reference", read_reference, NAMED, subject=_repository_of)
 REFERENCE = Type("reference", read_reference, NAMED, subject=str)
 TAGGED = Type("reference with a tag", _read_tagged, NAMED, subject=str)
+PATTERNS = Type("array of regular expressions", _read_patterns, "string[]")
 REGISTRY = Type("registry", _read_registry, "string", subject=str)

@@ -117,13 +117,6 @@ def _read_manifest(passed: Passed) -> HeldManifest | None:
     return HeldManifest(Reference.parse(fields["reference"]), head, manifest)
 
 
-def _read_any_manifest(passed: Passed) -> HeldManifest:
-    held = _read_manifest(passed)
-    if held is None:
-        raise InvalidValue(f"expected a manifest, got {describe(passed)}")
-    return held
-
-
 def _read_full_manifest(passed: Passed) -> HeldManifest:
     held = _read_manifest(passed)
     if held is None or held.manifest is None:
@@ -178,7 +171,6 @@ def _document_type(name: str, read: Callable[[Passed], Any], lua: str) -> Type:
     return Type(name, read, lua, limit=None, subject=_reference_of)
 
 
-ANY_MANIFEST = Type("manifest", _read_any_manifest, "regbot.Manifest", subject=_reference_of)
 FULL_MANIFEST = _document_type("manifest", _read_full_manifest, "regbot.Manifest")
 CONFIG = _document_type("config", read_config_object, "regbot.Config")
 MANIFEST_HEAD = Type(

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from regbot.lua.api.context import Context
-from regbot.lua.api.names import REGISTRY
-from regbot.lua.binding import COUNT, STRING, Binding, Parameter, Passed, plain
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
+from regbot.lua.api.context import Context
+from regbot.lua.api.names import PATTERNS, REGISTRY
+from regbot.lua.binding import COUNT, STRING, Binding, Parameter, Passed, plain
+from regbot.oci.patterns import Pattern
+
+Name = TypeVar("Name", bound=str)
+
+FILTERS = (
+    Parameter("include", PATTERNS, "only names that one of these fits as a whole", default=()),
+    Parameter("exclude", PATTERNS, "no names that one of these fits as a whole", default=()),
+)
 PAGE = (
     Parameter("limit", COUNT, "the maximum number of names"),
     Parameter("last", STRING, "list only names after this one", default=""),
+    *FILTERS,
 )
 """The options of a function that lists names."""
 
 
-def _repositories(context: Context, registry: str, *, limit: int | None, last: str) -> Passed:
-    return plain(context.stores.repositories(registry, limit=limit, last=last))
+def fitting(
+    names: Iterable[Name], include: Sequence[Pattern], exclude: Sequence[Pattern]
+) -> list[Name]:
+    """The names that are included, or all of them without ``include``, and not excluded."""
+    return [
+        name
+        for name in names
+        if (not include or any(pattern.fits(name) for pattern in include))
+        and not any(pattern.fits(name) for pattern in exclude)
+    ]
+
+
+def _repositories(
+    context: Context,
+    registry: str,
+    *,
+    limit: int | None,
+    last: str,
+    include: Sequence[Pattern],
+    exclude: Sequence[Pattern],
+) -> Passed:
+    names = context.stores.repositories(registry, limit=limit, last=last)
+    return plain(fitting(names, include, exclude))
 
 
 BINDINGS = (

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from regbot.lua.api.context import Context
 from regbot.lua.api.names import REPOSITORY, TAGGED
-from regbot.lua.api.repo import PAGE
-from regbot.lua.binding import STRING, Binding, Parameter, Passed, plain
+from regbot.lua.api.repo import PAGE, fitting
+from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
+from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 
 
-def _list(context: Context, repository: Reference, *, limit: int | None, last: str) -> Passed:
-    tags = context.stores.open(repository).tags(limit=limit, last=last)
+def _list(
+    context: Context,
+    repository: Reference,
+    *,
+    limit: int | None,
+    last: str,
+    include: Sequence[Pattern],
+    exclude: Sequence[Pattern],
+) -> Passed:
+    listed = context.stores.open(repository).tags(limit=limit, last=last)
+    tags = fitting(listed, include, exclude)
     context.listed(repository, tags)
     return plain(tags)
 
 
-def _delete(context: Context, reference: Reference, *, reason: str) -> Passed:
+def _delete(
+    context: Context,
+    reference: Reference,
+    *,
+    ignoreMissing: bool,  # noqa: N803 - the option's name in scripts
+    reason: str,
+) -> Passed:
     context.executor.begin(
         DeleteTag(
             reference=reference,
             reason=reason or context.last_message,
             digest=reference.digest or context.seen.digest_of(reference),
-            may_be_gone=context.seen.was_listed(reference),
+            may_be_gone=ignoreMissing or context.seen.was_listed(reference),
         )
     )
     return plain(None)
@@ -45,6 +63,9 @@ BINDINGS = (
         " an error.",
         parameters=(Parameter("ref", TAGGED, "the tag, which must be given"),),
         options=(
+            Parameter(
+                "ignoreMissing", BOOLEAN, "a tag that isn't there is no error", default=False
+            ),
             Parameter(
                 "reason",
                 STRING,

@@ -1,0 +1,1 @@
+"""Commands that are made from the functions scripts have."""
