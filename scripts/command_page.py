@@ -23,7 +23,7 @@ def page(intro: str) -> str:
     """The page, below its beginning."""
     parts = [intro]
     for family in FAMILIES:
-        parts.append(f"\n## {family.name}\n\n{family.help}\n")
+        parts.append(f"\n## `{family.name}`\n\n{family.help}\n")
         parts.extend("\n" + "\n".join(_entry(family, made)) + "\n" for made in family.members)
     return "".join(parts)
 
@@ -31,7 +31,7 @@ def page(intro: str) -> str:
 def _entry(family: Family, made: Made) -> Iterator[str]:
     signature = Signature.of(made)
     command = command_of(family, made)
-    yield f"### regbot {family.name} {made.name}"
+    yield f"### `regbot {family.name} {made.name}`"
     yield ""
     yield made.doc or signature.binding.doc
     yield ""
@@ -42,8 +42,9 @@ def _entry(family: Family, made: Made) -> Iterator[str]:
         yield typed
     yield "```"
     yield ""
-    also = "".join(f", also `{alias}`" for alias in made.aliases)
-    yield f"`regbot {family.name} {made.name} {signature.usage}`{also}, calls `{made.function}`."
+    aliases = ", ".join(f"`{alias}`" for alias in made.aliases)
+    also = f" (also {aliases})" if aliases else ""
+    yield f"`regbot {family.name} {made.name} {signature.usage}`{also} calls `{made.function}`."
     options = [_option(option) for option in command.params if isinstance(option, click.Option)]
     if any(options):
         yield ""

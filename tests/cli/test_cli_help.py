@@ -31,5 +31,5 @@ def test_a_command_has_examples_and_they_can_be_called(name):
     examples += re.findall(r"\$\((regbot [^)]*)\)", text)
     assert any(example.startswith(f"regbot {name}") for example in examples)
     for example in examples:
-        _, called, *arguments = shlex.split(example.partition(">")[0])
+        _, called, *arguments = shlex.split(example.partition(" > ")[0])
         group.commands[called].make_context(called, arguments, resilient_parsing=True)

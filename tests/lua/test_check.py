@@ -101,7 +101,7 @@ MISTAKES = {
     # options
     "tag.ls('a/b', {limt = 3})": "1:16: tag.ls: unknown option 'limt' (did you mean limit?)",
     "tag.ls('a/b', {\n  ['first'] = 3})": (
-        "2:3: tag.ls: unknown option 'first' (known: limit, last)"
+        "2:3: tag.ls: unknown option 'first' (known: limit, last, include, exclude)"
     ),
     "image.copy('a/b', 'c/d', {digestTag = true, referrers = true})": (
         "1:27: image.copy: unknown option 'digestTag' (did you mean digestTags?)"

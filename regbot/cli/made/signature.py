@@ -113,14 +113,14 @@ class Signature:
             names = (*short, *self.made.flags.get(option.name, ()), flag, _key(option))
             kind = option.type.lua
             repeats = kind in (LIST, TABLE)
+            doc, _, _ = option.doc.partition(_FOR_SCRIPTS)
             yield click.Option(
                 names,
                 is_flag=kind == "boolean",
                 multiple=repeats,
                 type=None if kind == "boolean" else _CLICK_TYPES.get(kind, click.STRING),
                 metavar=None if kind == "boolean" else _METAVARS.get(option.type.name, "TEXT"),
-                help=sentence(option.doc.partition(_FOR_SCRIPTS)[0])
-                + (" Repeatable." if repeats else ""),
+                help=sentence(doc) + (" Repeatable." if repeats else ""),
             )
 
     def _may_be_left_out(self, parameter: Parameter) -> bool:

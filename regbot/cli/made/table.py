@@ -241,7 +241,7 @@ FAMILIES: tuple[Family, ...] = (
                 "image.size",
                 {
                     f"{_APP}:v2.1.0": "the bytes of it",
-                    "- < images.txt": "those of each image that a file lists",
+                    f"{_APP}:v2.1.0 {_APP}:latest": "those of several images",
                 },
             ),
             Made(
@@ -275,8 +275,8 @@ FAMILIES: tuple[Family, ...] = (
                 "ratelimit",
                 "manifest.ratelimit",
                 {
-                    "alpine": "the limit of Docker Hub, which asking does not count against",
-                    "alpine --format '{{.Remain}}'": "how many pulls are left",
+                    "docker.io/library/alpine": "the limit of Docker Hub; asking is free",
+                    "docker.io/library/alpine --format '{{.Remain}}'": "how many pulls are left",
                 },
                 form="json",
                 doc="Print a registry's pull limit: whether there is one, and how much remains.",
@@ -307,8 +307,8 @@ FAMILIES: tuple[Family, ...] = (
                 "put",
                 "blob.put",
                 {
-                    f"{_APP} < layer.tar": "store it, and print its digest",
-                    f"{_APP} --file layer.tar": "the same",
+                    f"{_APP} < app.tar": "store it, and print its digest",
+                    f"{_APP} --file app.tar": "the same",
                 },
                 aliases=("push",),
                 content="content",
