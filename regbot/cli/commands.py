@@ -33,12 +33,11 @@ from regbot.cli.version import completion, version
 from regbot.version import __version__
 
 _SECTIONS = {
-    "Run scripts": (once, run, sync, server, schedule),
-    "Share runs among machines": (worker, units, cancel),
-    "Work with registries": MADE,
+    "Run scripts": (once, run, server, schedule),
     "Plan and undo": (plan, show_plan, apply, approve, history, undo),
-    "Reach registries": (registry,),
+    "Work with registries": (registry, *MADE, sync),
     "Check and test": (check, test, in_use, notify),
+    "Share runs among machines": (worker, units, cancel),
     "Write": (init, record, schema, lua_api),
     "Other": (state, version, completion),
 }
