@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from regbot.redaction import redacted
 from regbot.values import dataclass
@@ -31,6 +31,7 @@ class Event:
 
 Emit = Callable[[Event], None]
 """A listener, as those who emit know it. It is called from many threads at once."""
+Heard = TypeVar("Heard", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,17 @@ def plain(listener: Emit) -> Emit:
         listener(bare(event))
 
     return Hearing(tell, kinds_of(listener))
+
+
+def hearing(kind: type[Heard], listener: Callable[[Heard], object]) -> Emit:
+    """A listener that is told of events of one kind alone, in whichever run."""
+
+    def tell(event: Event) -> None:
+        event = bare(event)
+        if isinstance(event, kind):
+            listener(event)
+
+    return Hearing(tell, frozenset({kind}))
 
 
 def once_each(listener: Emit) -> Emit:

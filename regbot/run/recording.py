@@ -12,17 +12,15 @@ from regbot.errors import Stopped, StorageError
 from regbot.events import (
     Emit,
     Ending,
-    Event,
-    Hearing,
     LeftBehind,
     Message,
     RunEnded,
     RunResult,
     RunStarted,
     fan_out,
+    hearing,
     in_run,
     once_each,
-    plain,
 )
 from regbot.image.deliveries import Deliveries
 from regbot.journal.naming import new_id
@@ -82,13 +80,8 @@ def recording(
     slot = None if services.dry_run or settings.off else JournalSlot(settings, kind, run_id=run_id)
     tell = in_run(services.emit, run_id, script)
     left_behind: list[LeftBehind] = []
-
-    def hear(event: Event) -> None:
-        if isinstance(event, LeftBehind):
-            left_behind.append(event)
-
     tell(started)
-    emit = fan_out(once_each(tell), Hearing(plain(hear), frozenset({LeftBehind})))
+    emit = fan_out(once_each(tell), hearing(LeftBehind, left_behind.append))
     answers = answers_for(emit)
     run = Recording(
         replace(services, journal=slot, answers=answers, emit=emit, deliveries=Deliveries())

@@ -20,7 +20,7 @@ from typing import Literal
 
 from regbot.config.values import Script
 from regbot.errors import ScriptError
-from regbot.events import Ending, RunResult
+from regbot.events import Ending, LeftBehind, RunResult
 from regbot.plan.carrying import Planned
 from regbot.plan.kept import Kept
 from regbot.plan.outcome import Outcome
@@ -83,7 +83,8 @@ class UnitResult:
 
     ``guarded``: it failed because a guard stopped it. A ``split`` has the ``places`` that
     it found, and in ``failures`` why registries could not be asked, by their names.
-    ``parts`` are those of the plan that ``judge`` let pass.
+    ``parts`` are those of the plan that ``judge`` let pass. The tags that are
+    ``left_behind`` are told again at the end of the run.
     """
 
     status: Ending = "done"
@@ -95,6 +96,7 @@ class UnitResult:
     places: tuple[Place, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[tuple[Planned, ...], ...] = ()
+    left_behind: tuple[LeftBehind, ...] = ()
 
 
 Ended = tuple[Unit, UnitResult]

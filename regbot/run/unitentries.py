@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from regbot.errors import InvalidValue, RegbotError, StorageError
-from regbot.events import Ending
+from regbot.events import Ending, LeftBehind
 from regbot.plan.fields import string
 from regbot.plan.outcomeentries import FLAG, KEPT, NUMBER, REFERENCE, TEXT, Entries, one_of
 from regbot.plan.shapes import Part, Shape, many
@@ -26,6 +26,7 @@ SCHEMA = 1
 LARGEST = 1 << 30
 """Bytes of JSON; what claims to be more is not unpacked."""
 
+_LEFT_BEHIND = Shape(LeftBehind, {"reference": TEXT, "digest": TEXT})
 _PLACE = Shape(Place, {"repository": REFERENCE, "is_named": FLAG})
 
 
@@ -68,6 +69,7 @@ class UnitEntries:
                 "places": many(_PLACE.part),
                 "failures": Part(dict, _failures),
                 "parts": many(plan),
+                "left_behind": many(_LEFT_BEHIND.part),
             },
         )
 

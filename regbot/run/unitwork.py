@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from regbot.config.values import Script
-from regbot.events import Message, in_run
+from regbot.events import LeftBehind, Message, fan_out, hearing, in_run
 from regbot.image.deliveries import Deliveries
 from regbot.journal.records import ActionRecord
 from regbot.oci.reference import Reference
@@ -63,12 +63,14 @@ def do_unit(
     """
     began = time.monotonic()
     script = script_of(unit.script)
+    left_behind: list[LeftBehind] = []
+    emit = fan_out(services.emit, hearing(LeftBehind, left_behind.append))
     work = _Work(
         unit,
         script,
         replace(
             services,
-            emit=in_run(services.emit, unit.run, unit.script),
+            emit=in_run(emit, unit.run, unit.script),
             outcomes=Outcomes(),
             overlay=None,
             deliveries=Deliveries(),
@@ -107,6 +109,7 @@ def do_unit(
         outcomes=with_earlier(unit, work.services.outcomes.all, earlier),
         kept=work.services.outcomes.kept,
         seconds=time.monotonic() - began,
+        left_behind=tuple(left_behind),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 from support.applying import bot_in
-from support.clusterbot import ClusterBot
+from support.clusterbot import ClusterBot, cluster_bot
 from support.clusterworker import until
+from support.command import regbot
 from support.quickworker import quick_worker
+from support.registry import DISTRIBUTION_2
 from support.watchedregistry import WatchedRegistry
 
 from regbot.journal.opening import open_journal
@@ -187,6 +190,27 @@ def test_a_worker_that_is_killed_leaves_a_plan_that_is_done_once(bot, moment):
     assert "deleted 9 tags in 3 repositories" in (bot.folder / "stdout").read_text()
     assert bot.run("undo", run.id).returncode == 0
     assert content(bot) == before
+
+
+@pytest.mark.parametrize("command", [("once",), ("apply", "plan.json")])
+def test_a_tag_that_is_left_behind_is_told_at_the_end(tmp_path, database_url, command):
+    with cluster_bot(tmp_path, database_url, quirks=DISTRIBUTION_2) as bot:
+        before = bot.fill(old=1, new=1)
+        bot.configure()
+        bot.make_plan()
+        refused = {"status": 403, "code": "DENIED", "times": 100}
+        bot.registry.break_next("status", "DELETE", "/manifests/sha256:", after=1, **refused)
+        bot.registry.break_next("status", "PUT", "/manifests/old0", after=1, **refused)
+        with bot.worker():
+            done = bot.run(*command, "--cluster")
+        assert done.returncode == 1
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith(f"{bot.app}:old0 is left on a placeholder")
+        bot.registry.faults.clear()
+        program, *arguments = shlex.split(last.rpartition(" with: ")[2])
+        assert program == "regbot"
+        assert regbot(*arguments, home=bot.folder, cwd=bot.folder).returncode == 0
+        assert bot.registry.tags("team/app") == before
 
 
 def test_a_plan_that_is_cancelled_tells_what_was_done(bot):

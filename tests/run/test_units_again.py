@@ -18,6 +18,7 @@ from regbot.oci.reference import Reference
 from regbot.plan.action import DeleteTag
 from regbot.plan.carrying import Planned
 from regbot.plan.outcome import Outcomes
+from regbot.run.again import outcomes_of_failed
 from regbot.run.bot import Bot
 from regbot.run.cluster.cluster import do_attempt
 from regbot.run.services import Services
@@ -149,6 +150,24 @@ def test_what_was_begun_and_then_not_asked_for_is_not_said_to_be_done(lab):
     again = lab.attempt(unit, Stop())
     assert {outcome.status for outcome in again.outcomes} == {"stopped"}
     assert {"not known" in outcome.detail for outcome in again.outcomes} == {True}
+
+
+@pytest.mark.parametrize("script", ["rules", "apply"])
+def test_a_unit_that_is_given_up_tells_what_its_attempts_did(lab, script):
+    unit, stop = lab.unit(script), Stop()
+    lab.registry.before("DELETE", "/v2/team/app/manifests/", stop.ask, after=2)
+    lab.attempt(unit, stop)
+    entries = lab.journal.actions("run")
+    deleted = {entry.reference.tag for entry in entries if entry.status == "done"}
+    told = outcomes_of_failed(unit, "it broke", entries)
+    done = {outcome.action.reference.tag for outcome in told if outcome.status == "done"}
+    assert done == deleted
+    others = [outcome for outcome in told if outcome.status != "done"]
+    if script == "apply":
+        assert sorted(outcome.action.reference.tag for outcome in told) == OLD
+        assert {outcome.detail for outcome in others if outcome.status == "failed"} <= {"it broke"}
+    else:
+        assert {outcome.status for outcome in others} <= {"stopped"}
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -49,7 +49,7 @@ class Cluster:
         """
         self.hand_out(kind, course)
         follower = Follower(
-            self._units, self._entries, course, services, lambda: self._actions(course.run)
+            self._units, self._entries, course, services, lambda: self.actions(course.run)
         )
         try:
             while not follower.look():
@@ -103,7 +103,8 @@ class Cluster:
         outcomes = outcomes_of_failed(unit, error, journal.actions(unit.run))
         return self._done(course, unit, UnitResult("failed", error, outcomes=outcomes))
 
-    def _actions(self, run: str) -> Sequence[ActionRecord]:
+    def actions(self, run: str) -> Sequence[ActionRecord]:
+        """What a run changed, by the history."""
         with open_journal(self._config.state) as journal:
             return journal.actions(run)
 

@@ -113,6 +113,8 @@ class Follower:
             self._begin(unit.script)
             script = next(each for each in self._course.scripts if each.name == unit.script)
             is_trial = judged_first(script, dry_run=unit.dry_run) and unit.kind == "repository"
+        for tag in result.left_behind:
+            self._emit(tag)
         for outcome in result.outcomes:
             planned = unit.dry_run or is_trial
             self._emit(ActionDone(outcome, planned, is_trial and outcome.status == "planned"))

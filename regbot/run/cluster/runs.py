@@ -73,7 +73,8 @@ def _follow(cluster: Cluster, bot: Bot, run: Recording, kind: str, course: Cours
     with open_journal(bot.state) as journal:
         journal.forget(bot.config.journal_keep)
     run.results = tuple(cluster.run(kind, course, run.services, bot.stop))
-    if any(outcome.status == "done" for outcome in bot.outcomes):
+    is_done = any(outcome.status == "done" for outcome in bot.outcomes)
+    if is_done or (not course.dry_run and cluster.actions(course.run)):
         run.changed_as = course.run
 
 
