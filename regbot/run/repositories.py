@@ -122,11 +122,11 @@ def with_name(what: str, text: str) -> str:
 
 
 def told_with(emit: Emit, fields: Mapping[str, str]) -> Emit:
-    """A listener whose messages have these fields too."""
+    """A listener whose messages have these fields, unless they have them by themselves."""
 
     def tell(event: Event) -> None:
         if isinstance(event, Message):
-            event = replace(event, fields={**event.fields, **fields})
+            event = replace(event, fields={**fields, **event.fields})
         emit(event)
 
     return Hearing(tell, kinds_of(emit))

@@ -54,12 +54,24 @@ COPIES = 4
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """An image to copy, by its name and digest; ``replaced`` is what the target's tag is on now."""
+    """An image to copy, by its name and digest; ``there`` is what the target's tag is on now."""
 
     source: Reference
     target: Reference
     digest: Digest
-    replaced: Digest | None
+    there: Digest | None
+
+    @property
+    def replaced(self) -> Digest | None:
+        """What the target's tag will not be on any more."""
+        return None if self.there == self.digest else self.there
+
+    @property
+    def reason(self) -> str:
+        """Why it is copied."""
+        if self.there is None:
+            return "the target doesn't have it"
+        return "the source has another image" if self.replaced else "it may lack some content"
 
 
 def target_of_backup(template: str, target: Reference, environment: Mapping[str, str]) -> Reference:
@@ -158,10 +170,10 @@ class Syncing:
             return None
         if sync.platform and head.media_type in INDEXES:
             digest = image_of(store, store.manifest(digest), sync.platform).digest
-        old = self._digest_at(target)
-        if old == digest and (sync.options.fast_check or not sync.options.asks_for_more):
+        there = self._digest_at(target)
+        if there == digest and (sync.options.fast_check or not sync.options.asks_for_more):
             return None
-        return _Copy(source, target, digest, None if old == digest else old)
+        return _Copy(source, target, digest, there)
 
     def _at_target(self, source: Reference) -> Reference:
         if self._sync.is_of_image or source.tag is None:
@@ -200,10 +212,9 @@ class Syncing:
             self._executor.execute(
                 CopyImage(kept, backup, CopyOptions(), reason, digest=copy.replaced)
             )
-        options = self._sync.options
         name = copy.source if self._sync.platform is None else source
         self._executor.execute(
-            CopyImage(name, copy.target, options, f"synced from {copy.source}", copy.digest)
+            CopyImage(name, copy.target, self._sync.options, copy.reason, copy.digest)
         )
 
     def _clean_up(self, names: Sequence[Reference], *, now: float, in_use: InUse | None) -> None:
