@@ -1,9 +1,9 @@
 """One script over many repositories: in one process, by one worker, and by two.
 
-The repositories are copies of one in the registry's storage. Their images are the same and
-come from the cache after the first, so what is left is a HEAD for each tag. A worker does one
-unit at a time and reads a few tags ahead: it mostly waits for answers, as with a registry far
-away, and two of them can be measured on a machine that has all of this on two processors.
+The repositories are copies of one in the registry's storage, and each tag is asked for by one
+HEAD. A worker does one unit at a time and reads a few tags ahead: it mostly waits for answers,
+as with a registry far away, and two of them can be measured on a machine that has the
+registry, the proxy and the database on the same few processors.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ STORAGE = "storage/docker/registry/v2/repositories"
 STAT = Path("/proc/stat")
 
 NOTHING = "local nothing = nil"
-SCAN_EACH = """
+HEADS = """
 local count = 0
 for _, name in ipairs(tag.ls(args.repo)) do
-  local config = image.config(args.repo .. ":" .. name)
-  if config.Config.Labels["number"] then count = count + 1 end
+  manifest.head(args.repo .. ":" .. name)
+  count = count + 1
 end
-if count ~= {tags} then error("scanned " .. count .. " tags of {tags}") end
+if count ~= {tags} then error("asked for " .. count .. " tags of {tags}") end
 """
 
 
-def scan_of(sizes: Sizes) -> str:
-    """The name of the rows of a scan."""
-    return f"scan {sizes.repositories} repositories of {sizes.tags_each} tags"
+def heads_in(sizes: Sizes) -> str:
+    """The name of the rows of what asks for each tag."""
+    return f"HEAD of {sizes.tags_each} tags in {sizes.repositories} repositories"
 
 
 def nothing_in(sizes: Sizes) -> str:
@@ -90,36 +90,36 @@ def fill_many(site: Site) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The same work alone and by workers; ``busy`` are the processors during each scan."""
+    """The same work alone and by workers; ``busy`` are the processors in the HEADs."""
 
     site: Site
     busy: dict[str, float] = field(default_factory=dict)
 
     def measure(self, trial: Trial) -> Costs:
-        """A scan of each repository, and a script that does nothing at each."""
+        """A HEAD of each tag, and a script that does nothing at each repository."""
         sizes = self.site.sizes
         before = processors()
-        scan = at_each(trial, SCAN_EACH.format(tags=sizes.tags_each))
+        heads = at_each(trial, HEADS.format(tags=sizes.tags_each))
         busy, total = (now - then for now, then in zip(processors(), before, strict=True))
         self.busy[trial.program.name] = busy / total if total else 0.0
-        return {scan_of(sizes): scan, nothing_in(sizes): at_each(trial, NOTHING)}
+        return {heads_in(sizes): heads, nothing_in(sizes): at_each(trial, NOTHING)}
 
     def notes(self, programs: Sequence[Program], results: Results) -> Iterator[str]:
         """What a unit takes beyond its work, and what a second worker saves."""
         walls = {(row.work, row.program): row.cost.wall for row in results.rows}
-        scan, nothing = scan_of(self.site.sizes), nothing_in(self.site.sizes)
+        heads, nothing = heads_in(self.site.sizes), nothing_in(self.site.sizes)
         for program in programs:
             name, _, how = program.name.rpartition(", ")
             alone, by_one, by_two = (f"{name}, {each}" for each in WORKERS)
-            if how != WORKERS[-1] or (scan, by_two) not in walls or (scan, by_one) not in walls:
+            if how != WORKERS[-1] or (heads, by_two) not in walls or (heads, by_one) not in walls:
                 continue
             more = walls[nothing, by_one] - walls[nothing, alone]
             unit = 1000 * more / self.site.sizes.repositories
-            part = walls[scan, by_two] / walls[scan, by_one]
+            part = walls[heads, by_two] / walls[heads, by_one]
             yield f"{name}: a unit takes {unit:.1f} ms more than the same in one process"
             yield (
-                f"{name}: two workers scan in {part:.2f} of the time of one; the processors of"
-                f" this machine were {self.busy[by_two]:.0%} busy, with one worker"
+                f"{name}: two workers need {part:.2f} of the time of one for the HEADs; the"
+                f" processors of this machine were {self.busy[by_two]:.0%} busy, with one worker"
                 f" {self.busy[by_one]:.0%}"
             )
 

@@ -93,7 +93,7 @@ def test_many_repositories_by_workers(tmp_path):
     with postgres():
         pass
     table, data = bench(tmp_path, "--quick", "--repositories", "3", "--only", "cluster")
-    works = ("scan 3 repositories of 10 tags", "nothing in 3 repositories")
+    works = ("HEAD of 10 tags in 3 repositories", "nothing in 3 repositories")
     assert [(row["work"], row["program"]) for row in data["rows"]] == [
         (work, f"regbot, {how}")
         for work in works
@@ -106,7 +106,7 @@ def test_many_repositories_by_workers(tmp_path):
         assert sum(row["requests"].values()) >= tags
     unit, second = data["notes"]
     assert unit.startswith("regbot: a unit takes ")
-    assert second.startswith("regbot: two workers scan in ")
+    assert second.startswith("regbot: two workers need ")
     assert f"- {unit}\n- {second}" in table
 
 
