@@ -161,24 +161,29 @@ class History:
 
     def runs(self, limit: int | None = None) -> list[RunRecord]:
         """The runs, newest first."""
-        rows = self._database.rows(
-            f"SELECT {_RUN} FROM run ORDER BY started DESC, id DESC LIMIT ?",  # noqa: S608
-            (ALL_ROWS if limit is None else limit,),
-        )
-        counts: dict[str, dict[str, int]] = {}
-        for run, status, count in self._database.rows(
-            "SELECT run, status, count(*) FROM action GROUP BY run, status"
-        ):
-            counts.setdefault(run, {})[status] = count
-        return [replace(RunRecord(*row), counts=counts.get(row[0], {})) for row in rows]
+        newest = "ORDER BY started DESC, id DESC LIMIT ?"
+        return self._runs(newest, ALL_ROWS if limit is None else limit)
 
     def run(self, prefix: str) -> RunRecord:
         """The run with this id, or the only one whose id begins with this text.
 
         Raises NotFound, and InvalidValue if there are several.
         """
-        runs = {run.id: run for run in self.runs()}
-        return runs[named(prefix, list(runs), "run", "regbot history")]
+        rows = self._database.rows("SELECT id FROM run ORDER BY started DESC, id DESC")
+        run = named(prefix, [run for (run,) in rows], "run", "regbot history")
+        return self._runs("WHERE id = ?", run)[0]
+
+    def _runs(self, which: str, value: object) -> list[RunRecord]:
+        """Some of the runs. Only their actions are counted: all of them may be millions."""
+        counts: dict[str, dict[str, int]] = {}
+        for run, status, count in self._database.rows(
+            "SELECT run, status, count(*) FROM action"  # noqa: S608
+            f" WHERE run IN (SELECT id FROM run {which}) GROUP BY run, status",
+            (value,),
+        ):
+            counts.setdefault(run, {})[status] = count
+        rows = self._database.rows(f"SELECT {_RUN} FROM run {which}", (value,))  # noqa: S608
+        return [replace(RunRecord(*row), counts=counts.get(row[0], {})) for row in rows]
 
     def actions(self, run: str) -> list[ActionRecord]:
         """The actions of a run, in the order in which they began."""

@@ -300,8 +300,8 @@ class Journal:
         """Remove runs without activity in the last ``older_than`` seconds.
 
         Runs in progress are kept. The manifests that no other run needs are removed
-        after their rows. Plans and runs of scripts as old as that go too, and the units of
-        runs that workers shared.
+        after their rows, and with them those of which no entry was ever written. Plans and
+        runs of scripts as old as that go too, and the units of runs that workers shared.
         """
         now = self._clock()
         self.forget_plans(older_than)
@@ -316,7 +316,11 @@ class Journal:
         ):
             self._running.release(_lock_of(run))
         self.manifests.tidy(before=now - _TEMPORARY_FOR)
-        left = self._history.unused(self.manifests.digests())
+        return Forgotten(len(runs), self._remove_unused() if runs else 0)
+
+    def _remove_unused(self) -> int:
+        """Remove the manifests that no run needs; how many they were."""
+        left = self._history.unused(self.manifests.maybe_unused())
         removed = 0
         while left:
             batch, left = left[:_AT_ONCE], left[_AT_ONCE:]
@@ -325,7 +329,7 @@ class Journal:
                 for digest in unused:
                     self.manifests.remove(digest)
                 removed += len(unused)
-        return Forgotten(len(runs), removed)
+        return removed
 
 
 def _lock_of(script_run: str) -> str:

@@ -49,6 +49,10 @@ class ManifestFiles:
         """The digests of the saved manifests."""
         return [digest for digest, _ in self._files.files() if digest]
 
+    def maybe_unused(self) -> list[Digest]:
+        """The digests of all, since no file tells who needs it."""
+        return self.digests()
+
     def remove(self, digest: Digest) -> None:
         """Remove a manifest."""
         self._files.remove(digest)

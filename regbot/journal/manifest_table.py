@@ -53,11 +53,14 @@ class ManifestTable:
 
     def digests(self) -> list[Digest]:
         """The digests of the saved manifests."""
-        rows = self._database.rows("SELECT digest FROM manifest")
-        try:
-            return [Digest.parse(text) for (text,) in rows]
-        except InvalidValue as error:
-            raise self._database.damaged(error) from None
+        return self._digests("SELECT digest FROM manifest")
+
+    def maybe_unused(self) -> list[Digest]:
+        """The digests of those that no entry needs now; of some million the database knows it."""
+        return self._digests(
+            "SELECT digest FROM manifest"
+            " WHERE NOT EXISTS (SELECT 1 FROM saved WHERE saved.digest = manifest.digest)"
+        )
 
     def remove(self, digest: Digest) -> None:
         """Remove a manifest."""
@@ -65,3 +68,9 @@ class ManifestTable:
 
     def tidy(self, *, before: float) -> None:
         """Do nothing, since a transaction leaves nothing unfinished."""
+
+    def _digests(self, query: str) -> list[Digest]:
+        try:
+            return [Digest.parse(text) for (text,) in self._database.rows(query)]
+        except InvalidValue as error:
+            raise self._database.damaged(error) from None

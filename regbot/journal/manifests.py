@@ -27,6 +27,9 @@ class Manifests(Protocol):
     def digests(self) -> list[Digest]:
         """The digests of the saved manifests."""
 
+    def maybe_unused(self) -> list[Digest]:
+        """The digests of those that no entry may need: all others are needed."""
+
     def remove(self, digest: Digest) -> None:
         """Remove a manifest."""
 

@@ -174,7 +174,10 @@ def test_a_manifest_forgotten_while_its_entry_is_written_is_kept_all_the_same(tm
     other = open_journal(tmp_path)
 
     def forgetting():
-        other.forget(DAY)
+        old = begin(other)
+        note(old, "clean-up", DeleteTag(PLACE), small(2))
+        old.finish("done")
+        assert other.forget(-DAY).runs == 1
         return NOW
 
     with other, open_journal(tmp_path, clock=forgetting) as journal:
