@@ -102,6 +102,20 @@ class PullsLeft(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BytesAhead(Event):
+    """A copy found out how many bytes its blobs have."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesMoved(Event):
+    """So many bytes more of a copy were sent, or were there, or will not come any more."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Journalled(Event):
     """Entries of the journal are on the disk, which took ``seconds``."""
 

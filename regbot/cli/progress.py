@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import field
 
 from regbot.events import (
+    BytesAhead,
+    BytesMoved,
     Delayed,
     Event,
     Exchanged,
@@ -22,7 +24,7 @@ from regbot.events import (
 )
 from regbot.plan.outcome import ActionDone, ActionStarted
 from regbot.report.shown import visible
-from regbot.units import format_duration
+from regbot.units import format_duration, format_size
 from regbot.values import dataclass
 
 _SAMPLE = 5.0
@@ -98,6 +100,54 @@ class _Part:
         return steps is not None and steps.ahead > (step == "repository")
 
 
+class _Bytes:
+    """The bytes of copies: how many there are as far as is known, and how many are done."""
+
+    def __init__(self, now: float) -> None:
+        self.ahead = 0
+        self._began = now
+        self._moved = _Rate(now)
+
+    def expect(self, count: int, now: float) -> None:
+        """So many more are to come."""
+        if not self.ahead:
+            self._began = now
+        self.ahead += count
+
+    def pass_on(self, count: int) -> None:
+        """So many more are at their target."""
+        self._moved.count += count
+
+    def lines(self, now: float) -> Iterator[Line]:
+        """How far it is, how fast, and how long it takes; nothing where nothing is copied."""
+        done = min(self._moved.count, self.ahead)
+        if not self.ahead or done == self.ahead:
+            return
+        rate = self._moved.lately(now)
+        text = f"{format_size(done)} of {format_size(self.ahead)}"
+        if rate:
+            text += f", {format_size(int(rate))}/s"
+        if rate and now - self._began >= _SURE_AFTER:
+            text += f", about {_rough((self.ahead - done) / rate)} left"
+        yield Line(text, "copying", done / self.ahead)
+
+
+class _Rate:
+    """Something that is counted, and how fast that goes."""
+
+    def __init__(self, now: float) -> None:
+        self.count = 0
+        self._samples = deque([(now, 0)])
+
+    def lately(self, now: float) -> float:
+        """How many a second, over the last seconds."""
+        while len(self._samples) > 1 and self._samples[1][0] <= now - _SAMPLE:
+            self._samples.popleft()
+        then, count = self._samples[0]
+        self._samples.append((now, self.count))
+        return (self.count - count) / (now - then) if now > then else 0.0
+
+
 class Progress:
     """A listener that knows what is done now. Threads share it; ``clock`` is in seconds."""
 
@@ -112,8 +162,8 @@ class Progress:
         self._listed = 0
         self._read = 0
         self._actions: Counter[str] = Counter()
-        self._requests = 0
-        self._samples = deque([(self._began, 0)])
+        self._requests = _Rate(self._began)
+        self._bytes = _Bytes(self._began)
         self._waits: tuple[float, str] = (self._began, "")
 
     def __call__(self, event: Event) -> None:
@@ -125,7 +175,11 @@ class Progress:
     def _count(self, event: Event) -> None:
         match event:
             case Exchanged():
-                self._requests += 1
+                self._requests.count += 1
+            case BytesAhead():
+                self._bytes.expect(event.count, self._clock())
+            case BytesMoved():
+                self._bytes.pass_on(event.count)
             case TagsListed():
                 self._listed += event.count
             case TagRead():
@@ -189,7 +243,7 @@ class Progress:
             ]
             if len(parts) > _MOST_PARTS:
                 lines.append(Line(f"and {len(parts) - _MOST_PARTS} more scripts"))
-            return [*lines, Line("; ".join(self._totals(now)))]
+            return [*lines, *self._bytes.lines(now), Line("; ".join(self._totals(now)))]
 
     def _totals(self, now: float) -> Iterator[str]:
         if self._scripts > 1:
@@ -201,19 +255,11 @@ class Progress:
         actions = [f"{self._actions[each]} {each}" for each in _STATUSES if self._actions[each]]
         if actions:
             yield ", ".join(actions)
-        yield f"{self._rate(now):.0f} requests/s"
+        yield f"{self._requests.lately(now):.0f} requests/s"
         yield f"{format_duration(int(now - self._began))} so far"
         until, why = self._waits
         if now < until:
             yield why
-
-    def _rate(self, now: float) -> float:
-        """Requests a second, lately."""
-        while len(self._samples) > 1 and self._samples[1][0] <= now - _SAMPLE:
-            self._samples.popleft()
-        then, count = self._samples[0]
-        self._samples.append((now, self._requests))
-        return (self._requests - count) / (now - then) if now > then else 0.0
 
 
 def _rough(seconds: float) -> str:

@@ -63,11 +63,11 @@ def sync(
     cleanup: bool,
     dry_run: bool,
 ) -> int:
-    r"""Bring copies of images up to date, once.
+    """Bring copies of images up to date, once.
 
     \b
     regbot sync alpine:3.20 registry.example.org/alpine:3.20
-    regbot sync alpine registry.example.org/alpine --tag '3\.\d+' --tag latest
+    regbot sync alpine registry.example.org/alpine --tag '3\\.\\d+' --tag latest
     regbot sync alpine registry.example.org/alpine --range '>=3.18 <4' --dry-run
     regbot sync registry.example.com registry.example.org/copies
 

@@ -14,7 +14,7 @@ from regbot.errors import (
     NotSupported,
     RegistryError,
 )
-from regbot.events import Emit, Message, ignore
+from regbot.events import BytesAhead, Emit, Message, ignore
 from regbot.image.crew import Crew
 from regbot.image.deliveries import Deliveries
 from regbot.image.graph import Graph, Look, explore, tags_by_subject
@@ -209,6 +209,7 @@ class _Copy:
             if self._options.include_external or not is_external(blob)
         }
         transfer = Transfer(self._source, self._target, self._crew, self._emit, self._deliveries)
+        self._emit(BytesAhead(sum(blob.size for blob in blobs.values())))
         largest_first = sorted(blobs.values(), key=lambda blob: -blob.size)
         self._crew.run(transfer.copy, largest_first)
         self.changed = transfer.changed

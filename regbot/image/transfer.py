@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import field
 
 from regbot.errors import Forbidden, NotFound, NotSupported
-from regbot.events import Emit, Message, ignore
+from regbot.events import BytesMoved, Emit, Message, ignore
 from regbot.image.crew import Crew
 from regbot.image.deliveries import Deliveries
 from regbot.oci.manifest import Descriptor
@@ -45,16 +45,19 @@ class Transfer:
 
         Only a few chunks are in memory. Raises what the stores raise.
         """
-        target = self.target.repository
-        with self.deliveries.turn(target, blob.digest, self.crew.check) as places:
-            how = self._bring(blob, places)
-            places[target] = None
+        target, way = self.target.repository, _Way(blob.size, self.emit)
+        try:
+            with self.deliveries.turn(target, blob.digest, self.crew.check) as places:
+                how = self._bring(blob, places, way)
+                places[target] = None
+        finally:
+            way.end()
         if how != "there":
             self.changed = True
         fields: dict[str, str | int] = {"digest": str(blob.digest), "size": blob.size, "how": how}
         self.emit(Message("debug", "blob is at the target", fields))
 
-    def _bring(self, blob: Descriptor, places: Iterable[Reference]) -> str:
+    def _bring(self, blob: Descriptor, places: Iterable[Reference], way: _Way) -> str:
         """How it comes to the target, where ``places`` of the same registry have it."""
         near = [*([self.source.repository] if self._same_host else []), *places]
         if self.target.repository in near:
@@ -65,7 +68,7 @@ class Transfer:
             if any(self.target.mount_blob(blob.digest, place) for place in near[:_MOUNTS]):
                 return "mounted"
         is_new = self.target.put_blob(
-            Checked(lambda: self._chunks(blob)), digest=blob.digest, size=blob.size
+            Checked(lambda: self._chunks(blob, way)), digest=blob.digest, size=blob.size
         )
         return "sent" if is_new else "there"
 
@@ -74,7 +77,7 @@ class Transfer:
         source, target = self.source.repository, self.target.repository
         return (source.scheme, source.registry) == (target.scheme, target.registry)
 
-    def _chunks(self, blob: Descriptor) -> Iterator[bytes]:
+    def _chunks(self, blob: Descriptor, way: _Way) -> Iterator[bytes]:
         """The blob, from its start, until the work ends."""
         chunks = self.source.blob(blob.digest, blob.size)
         try:
@@ -82,10 +85,30 @@ class Transfer:
                 self.crew.check()
                 with self._lock:
                     self.sent += len(chunk)
+                way.passed(len(chunk))
                 yield chunk
         finally:
             if isinstance(chunks, Generator):
                 chunks.close()
+
+
+class _Way:
+    """The way of one blob, for those who watch it: each byte is told once, however it comes."""
+
+    def __init__(self, size: int, emit: Emit) -> None:
+        self._left = size
+        self._emit = emit
+
+    def passed(self, count: int) -> None:
+        """So many bytes were read, maybe for a second time."""
+        count = min(count, self._left)
+        self._left -= count
+        if count:
+            self._emit(BytesMoved(count))
+
+    def end(self) -> None:
+        """Nothing more of it will be read."""
+        self.passed(self._left)
 
 
 def _has(store: ReadStore, blob: Descriptor) -> bool:

@@ -8,6 +8,8 @@ from rich.console import Console
 from regbot.cli.live import rendered
 from regbot.cli.progress import Progress
 from regbot.events import (
+    BytesAhead,
+    BytesMoved,
     Delayed,
     Exchanged,
     RepositoryEnded,
@@ -187,3 +189,27 @@ def test_what_was_planned_for_a_guard_is_carried_out_then(show):
     show.hear(StepsAhead("nightly clean-up", "action", 42), begun(1, "nightly clean-up"))
     assert "planned" not in show.at()
     assert "0 of 42 actions" in show.at()
+
+
+MEBIBYTE = 1024 * 1024
+
+
+class TestBytesOfCopies:
+    def test_a_bar_tells_how_far_and_how_fast(self):
+        show = Show()
+        show.hear(BytesAhead(100 * MEBIBYTE))
+        show.at()
+        show.hear(BytesMoved(20 * MEBIBYTE), after=4.0)
+        shown = show.at()
+        assert "copying" in shown
+        assert "20.0 MiB of 100 MiB, 5.00 MiB/s, about 15s left" in shown
+
+    def test_what_is_found_later_is_added(self):
+        show = Show()
+        show.hear(BytesAhead(50 * MEBIBYTE), BytesMoved(10 * MEBIBYTE), BytesAhead(50 * MEBIBYTE))
+        assert "10.0 MiB of 100 MiB" in show.at()
+
+    def test_nothing_is_shown_where_all_is_there(self):
+        show = Show()
+        show.hear(BytesAhead(MEBIBYTE), BytesMoved(MEBIBYTE))
+        assert "copying" not in show.at()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from support.registry import DISTRIBUTION_3, OLAREG, TestRegistry
 
 from regbot.config.load import load_config
-from regbot.events import Event, Message, RunResult, plain
+from regbot.events import BytesAhead, BytesMoved, Event, Message, RunResult, plain
 from regbot.plan.outcome import Outcome
 from regbot.run.bot import Options, assemble
 
@@ -26,6 +27,8 @@ class Ran:
     result: RunResult
     outcomes: tuple[Outcome, ...]
     messages: list[str]
+    bytes_ahead: int = 0
+    bytes_moved: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,19 @@ class Pair:
         hosts = [{"registry": each.host, "tls": "disabled"} for each in (self.source, self.target)]
         config = {"creds": hosts, "defaults": {"state": "state"}, "sync": [entry]}
         messages: list[str] = []
+        counts: Counter[type[Event]] = Counter()
 
         def hear(event: Event) -> None:
             if isinstance(event, Message):
                 messages.append(f"{event.level}: {event.text}")
+            if isinstance(event, BytesAhead | BytesMoved):
+                counts[type(event)] += event.count
 
         loaded = load_config(json.dumps(config), filename="bot.yml", environ={}, base=self.folder)
         with assemble(loaded, Options(dry_run=dry_run), "", plain(hear)) as bot:
             ended = bot.run_once()
-            return Ran(ended.results[0], bot.outcomes, messages)
+            moved = counts[BytesAhead], counts[BytesMoved]
+            return Ran(ended.results[0], bot.outcomes, messages, *moved)
 
     def wrote(self) -> list[str]:
         """The changes that the target was asked for."""
@@ -252,6 +259,11 @@ class TestBlobsThatImagesShare:
         assert pair.sync().result.status == "done"
         assert len(pair.target.tags(COPY)) == 6
         assert self.uploads(pair) == len(pair.target.blobs(COPY))
+
+    def test_every_byte_is_told_once(self, pair):
+        self.fill(pair, APP)
+        ran = pair.sync()
+        assert ran.bytes_ahead == ran.bytes_moved > 0
 
     def test_in_another_repository_it_is_mounted(self, pair):
         self.fill(pair, APP, "team/other")
