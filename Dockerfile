@@ -1,10 +1,12 @@
 FROM python:3.12-slim AS build
 
+# What is installed: "run", or "cloud" with the libraries that log in to Amazon ECR and Google.
+ARG REQUIREMENTS=run
 WORKDIR /src
 COPY requirements ./requirements
 RUN python -m venv --without-pip /opt/regbot \
     && pip --python /opt/regbot/bin/python install --no-cache-dir --require-hashes \
-        --requirement requirements/run.txt \
+        --requirement "requirements/$REQUIREMENTS.txt" \
     && pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY regbot ./regbot

@@ -59,6 +59,16 @@ def test_every_installation_in_the_build_is_locked_or_regbot_itself(stages):
         assert locked or offline, command
 
 
+def test_the_image_has_a_variant_with_the_libraries_of_clouds(stages):
+    name, _, usual = last(stages[0], "ARG").partition("=")
+    (installing,) = [rest for own, rest in stages[0] if own == "RUN" and f"${name}" in rest]
+    assert f'--requirement "requirements/${name}.txt"' in installing
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    (variant,) = re.findall(rf"docker build --build-arg {name}=(\w+) ", page)
+    for file in (usual, variant):
+        assert (ROOT / "requirements" / f"{file}.txt").is_file()
+
+
 def test_every_base_has_a_tag_of_python_that_regbot_runs_on(stages):
     for stage in stages:
         image, _, tag = stage[0][1].split()[0].partition(":")

@@ -135,6 +135,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("serve.metrics",),
     "waitress": ("serve.listening",),
     "apprise": ("notify.by_apprise",),
+    "botocore": ("http.ecr",),
+    "google": ("http.gcr",),
     "tree_sitter": ("lua.check.tree",),
     "tree_sitter_lua": ("lua.check.tree",),
 }

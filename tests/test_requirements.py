@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-FILES = ("run", "build", "dev")
+FILES = ("run", "cloud", "build", "dev")
+OF_CLOUDS = ("ecr", "gcr")
 LINE = re.compile(
     r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9a-z.]+)(?: ; .+?)?(?: --hash=sha256:[0-9a-f]{64})+"
 )
@@ -35,9 +36,10 @@ def locked(file: str) -> dict[str, str]:
 def asked_for(file: str) -> Iterator[Requirement]:
     if file != "build":
         yield from map(Requirement, PYPROJECT["project"]["dependencies"])
-        for extra in PYPROJECT["project"]["optional-dependencies"].values():
-            yield from map(Requirement, extra)
-    if file != "run":
+        for name, extra in PYPROJECT["project"]["optional-dependencies"].items():
+            if file != "run" or name not in OF_CLOUDS:
+                yield from map(Requirement, extra)
+    if file not in ("run", "cloud"):
         yield from group(file)
 
 
@@ -72,9 +74,14 @@ def test_no_address_and_no_folder_is_in_a_locked_file(file):
     assert not re.search(r"://|^-|--(?!hash)|\s/", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("file", ["run", "build"])
+@pytest.mark.parametrize("file", ["run", "cloud", "build"])
 def test_development_has_the_versions_that_are_run(file):
     assert locked(file).items() <= locked("dev").items()
+
+
+def test_the_libraries_of_clouds_are_in_a_file_of_their_own():
+    assert {"botocore", "google-auth"} <= locked("cloud").keys() - locked("run").keys()
+    assert locked("run").items() <= locked("cloud").items()
 
 
 def test_the_backend_is_locked_for_building_offline():

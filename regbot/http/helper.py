@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 from regbot.errors import CredentialError, ProgramFailed
 from regbot.http.hosts import IDENTITY_USER, Login, Secret
+from regbot.http.standins import STAND_INS, UNKNOWN, reason
 from regbot.programs import Program
 from regbot.stopping import Clock, Stop
 from regbot.values import dataclass
 
 HELPER_TIMEOUT = 30.0
-_UNKNOWN = b"credentials not found in native keychain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +56,32 @@ class Helper:
         from shutil import which
 
         path = which(self.program, path=self.environ.get("PATH"))
-        if path is None:
-            raise CredentialError(
-                f"credential helper {self.program} is not installed: no such program in PATH"
-            )
-        program = Program((path, what), self.environ, self.timeout, clock=self.clock)
+        arguments = (path,) if path else self._stand_in()
+        program = Program((*arguments, what), self.environ, self.timeout, clock=self.clock)
         try:
             status, output = program.run(stop, typed.encode())
         except ProgramFailed as error:
             raise CredentialError(f"credential helper {self.program} {error}") from None
-        if status != 0 and _UNKNOWN in output:
+        if status != 0 and UNKNOWN.encode() in output:
             return None
         if status != 0:
             failed = "failed" if what == "get" else f"failed to {what} the login"
+            why = "" if path else reason(output)
             raise CredentialError(
-                f"credential helper {self.program} {failed} for {key} (exit status {status})"
+                f"credential helper {self.program} {failed} for {key}"
+                f" ({f'regbot stands in for it: {why}' if why else f'exit status {status}'})"
             )
         return output
+
+    def _stand_in(self) -> tuple[str, ...]:
+        """What runs regbot's own module in place of the program. Raises CredentialError."""
+        stand_in = STAND_INS.get(self.program)
+        if stand_in and stand_in.is_installed:
+            return stand_in.arguments
+        missing = f"credential helper {self.program} is not installed: no such program in PATH"
+        if stand_in:
+            missing += f" (install it, or what regbot needs to do without: {stand_in.remedy})"
+        raise CredentialError(missing)
 
     def _parse(self, output: bytes, key: str) -> Login:
         try:
