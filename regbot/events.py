@@ -360,6 +360,17 @@ def hearing(kind: type[Heard], listener: Callable[[Heard], object]) -> Emit:
     return Hearing(tell, frozenset({kind}))
 
 
+def without(listener: Emit, *kinds: type[Event]) -> Emit:
+    """A listener that is told everything but events of these kinds."""
+
+    def tell(event: Event) -> None:
+        if not isinstance(bare(event), kinds):
+            listener(event)
+
+    heard = kinds_of(listener)
+    return Hearing(tell, None if heard is None else heard.difference(kinds))
+
+
 def once_each(listener: Emit) -> Emit:
     """A listener that is told each general message once, by its text."""
     lock = threading.Lock()

@@ -66,9 +66,9 @@ def worker(config_path: str, settings: Settings, concurrency: int, grace: float)
     regbot worker                    # on as many machines as you like
     regbot worker --concurrency 16   # 16 units at once
 
-    A run is handed out by `once`, `plan` or `apply` with --cluster. It is divided into
-    units: a script, with `repositories:` a script at one of them, or a part of a plan. All
-    machines need the same config, with a database as their state:
+    A run is handed out by `once`, `plan` or `apply` with --cluster, or by a server. It is
+    divided into units: a script, with `repositories:` a script at one of them, or a part of
+    a plan. All machines need the same config, with a database as their state:
 
     \b
       defaults:
@@ -85,10 +85,10 @@ def worker(config_path: str, settings: Settings, concurrency: int, grace: float)
     require_database(config.state, "regbot worker")
     with (
         open_bot(config, config_path, settings, Options(grace=grace)) as bot,
-        open_worker(bot, "regbot worker") as work,
+        open_worker(bot, "regbot worker") as units,
     ):
         leave_in_time(bot.stop, bot.emit)
-        work(bot.stop, concurrency)
+        units.work(bot.stop, concurrency)
 
 
 @click.command()

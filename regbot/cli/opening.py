@@ -101,6 +101,7 @@ def open_service(
     options: Options,
     *listeners: Emit,
     with_reports: bool = False,
+    queue_only: bool = False,
 ) -> Iterator[Service]:
     """Open a server that logs, that SIGHUP reloads, and that a signal stops within its grace.
 
@@ -115,7 +116,14 @@ def open_service(
         notifications = _notifications(config, source.path, options, emit, in_server=True)
         heard = fan_out(emit, notifications.hear) if notifications else emit
         opened = ending.enter_context(
-            service.open_service(config, options, source, heard, with_reports=with_reports)
+            service.open_service(
+                config,
+                options,
+                source,
+                heard,
+                with_reports=with_reports,
+                queue_only=queue_only,
+            )
         )
         if notifications:
             ending.enter_context(notifications.until(opened.stop))

@@ -98,6 +98,9 @@ def once(
 @listen_option
 @grace_option
 @click.option("--watch", is_flag=True, help="Read the config again when its files change.")
+@click.option(
+    "--queue-only", is_flag=True, help="Leave the runs to workers and other servers of a cluster."
+)
 @settings_options
 def server(
     config_path: str,
@@ -108,6 +111,7 @@ def server(
     *,
     dry_run: bool,
     watch: bool,
+    queue_only: bool,
 ) -> None:
     """Run scripts on their schedules until stopped.
 
@@ -124,6 +128,16 @@ def server(
     SIGHUP has the config read again, and with --watch a change of its file, or of a file
     that it names, does. A config with mistakes is refused, and the server goes on with the
     one it has. What runs is not disturbed.
+
+    Servers with one config, and with one database as their state, share their runs. Each run
+    is divided into units, as for `regbot worker`, and each server does up to `parallel` of
+    them at once. With --queue-only a server does none: workers do, on other machines.
+
+    \b
+    regbot server --queue-only     # on one or two machines
+    regbot worker                  # on as many as you like
+
+    A server that ends, or is killed, leaves its runs to the others.
     """
     from regbot.events import Event, RunEnded, plain
     from regbot.machine import keep_heaps_small
@@ -134,6 +148,8 @@ def server(
     keep_heaps_small()
     if watch and config_path == "-":
         raise UsageError("--watch needs a file: standard input can't be read again")
+    if queue_only and dry_run:
+        raise UsageError("--queue-only can't be used with --dry-run: no other server knows of that")
 
     def read() -> Config:
         config = read_config(config_path, compiler()).only(only)
@@ -144,6 +160,10 @@ def server(
     path = absolute_path(config_path)
     files = FileWatch([Path(path)]) if watch else None
     config = read()
+    if queue_only:
+        from regbot.run.cluster.opening import require_database
+
+        require_database(config.state, "--queue-only")
     if files:
         files.follow([Path(path), *config.files])
 
@@ -161,6 +181,7 @@ def server(
             plain(hear),
             *listening.listeners,
             with_reports=listen is not None,
+            queue_only=queue_only,
         ) as service,
         listening.serving(service),
     ):

@@ -32,7 +32,7 @@ class Database(Protocol):
     def writing(self) -> AbstractContextManager[None]:
         """A transaction: durable at the end of the block, rolled back on an error.
 
-        Other writers wait until it ends.
+        Other writers wait until it ends. A block in another is a part of that.
         """
 
     def together(self, work: Callable[[], Result]) -> Result:

@@ -167,6 +167,14 @@ class Journal:
         runs = self._history.script_runs.of(config, script, limit)
         return [self._checked_script(run) for run in runs]
 
+    def open_script_runs(self, config: str) -> list[ScriptRun]:
+        """The runs of a config's scripts that have not ended, as ``script_runs``, oldest first."""
+        return [self._checked_script(run) for run in self._history.script_runs.open(config)]
+
+    def hold_script(self, run: str) -> None:
+        """Go on with a run of a script whose process is gone. Raises StorageError."""
+        self._running.take(_lock_of(run))
+
     def script_run(self, run: str) -> ScriptRun:
         """The run of a script with this id. Raises NotFound."""
         return self._checked_script(self._history.script_runs.find(run))

@@ -88,10 +88,14 @@ class PostgresDatabase:
     def writing(self) -> Iterator[None]:
         """A transaction: durable at the end of the block, rolled back on an error.
 
-        Other writers wait until it ends.
+        Other writers wait until it ends. A block in another is a part of that.
         """
-        with self._transaction("pg_advisory_xact_lock"):
-            yield
+        with self._lock:
+            if self._is_writing:
+                yield
+                return
+            with self._transaction("pg_advisory_xact_lock"):
+                yield
 
     def together(self, work: Callable[[], Result]) -> Result:
         """Do work in a transaction, which it may share with the work of other threads."""

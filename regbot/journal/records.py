@@ -74,6 +74,11 @@ class ScriptRun:
     freeable: int | None = None
     summary: str = ""
 
+    @property
+    def scripts(self) -> frozenset[str]:
+        """The names of the scripts that it is of."""
+        return frozenset((self.script, *self.script.split(", ")))
+
 
 @dataclass(frozen=True, slots=True)
 class RunPage:

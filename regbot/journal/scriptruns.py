@@ -99,6 +99,12 @@ class ScriptRuns:
             (storable(config), storable(script), limit),
         )
 
+    def open(self, config: str) -> list[ScriptRun]:
+        """The runs of a config whose end nobody has set, oldest first."""
+        return self._select(
+            "WHERE config = ? AND status = 'running' ORDER BY started, id", (storable(config),)
+        )
+
     def find(self, run: str) -> ScriptRun:
         """The run with this id. Raises NotFound."""
         for record in self._select("WHERE id = ?", (storable(run),)):

@@ -51,9 +51,12 @@ class SqliteDatabase:
     def writing(self) -> Iterator[None]:
         """A transaction: durable at the end of the block, rolled back on an error.
 
-        Other writers wait until it ends.
+        Other writers wait until it ends. A block in another is a part of that.
         """
         with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
             self.run("BEGIN IMMEDIATE")
             try:
                 yield

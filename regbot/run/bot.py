@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
 from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, in_run
+from regbot.events import Emit, Ending, RunEnded, RunResult, RunStarted, in_run, without
 from regbot.http.exchange import Exchange
 from regbot.http.transport import Transport
 from regbot.journal.naming import new_id
@@ -150,6 +150,10 @@ class Bot:
         """The same bot, which takes its turns at repositories with others."""
         return Bot(self.config, replace(self.services, turns=turns), self.stop, self._journal)
 
+    def telling(self, emit: Emit) -> Bot:
+        """The same bot, which tells another listener what it does."""
+        return Bot(self.config, replace(self.services, emit=emit), self.stop, self._journal)
+
     def for_run(self, run: ScriptRun) -> Bot:
         """A bot for one run of a server: the same, with outcomes and events of its own.
 
@@ -215,7 +219,7 @@ class Bot:
                 "undo",
                 services.exchange,
                 stop=self.stop,
-                emit=_without_actions(services.emit),
+                emit=without(services.emit, ActionDone),
                 outcomes=Outcomes(),
                 terms=terms,
                 turns=services.turns,
@@ -367,11 +371,6 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
             limits.close()
         if cache:
             cache.close()
-
-
-def _without_actions(emit: Emit) -> Emit:
-    """A listener that is told everything but actions: an undo tells what it put back itself."""
-    return lambda event: None if isinstance(event, ActionDone) else emit(event)
 
 
 def _own_overlay(bind: Callable[[Stop, Emit], Exchange], stop: Stop, emit: Emit) -> OverlayStores:

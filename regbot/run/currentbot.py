@@ -34,6 +34,7 @@ class CurrentBot:
         self._open_bot = open_bot
         self._lock = threading.Lock()
         self._current = _Opened(open_bot(config))
+        self._closing: list[threading.Thread] = []
 
     @property
     def bot(self) -> Bot:
@@ -53,7 +54,7 @@ class CurrentBot:
                 opened.runs -= 1
                 is_left = not opened.runs and opened is not self._current
             if is_left:
-                opened.close()
+                self._close(opened)
 
     def replace(self, config: Config) -> None:
         """Put the bot of another config in its place. Raises as ``open_bot`` does."""
@@ -62,8 +63,19 @@ class CurrentBot:
             before, self._current = self._current, opened
             is_left = not before.runs
         if is_left:
-            before.close()
+            self._close(before)
+
+    def _close(self, opened: _Opened) -> None:
+        """Close a bot that no run uses any more: it may have units of others under way."""
+        thread = threading.Thread(target=opened.close, name="close")
+        self._closing.append(thread)
+        thread.start()
 
     def close(self) -> None:
-        """Close the bot of the config in force. No run may use it any more."""
+        """Close the bot of the config in force, and wait for those before it.
+
+        No run may use it any more.
+        """
         self._current.close()
+        for thread in self._closing:
+            thread.join()

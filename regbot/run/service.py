@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config, Script
 from regbot.errors import Conflict, NotFound, Stopped, UsageError, text_of
 from regbot.events import Emit, Message
+from regbot.journal.place import DatabaseUrl
 from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.plan.planfile import plan_of
 from regbot.run.approval import Approvals
-from regbot.run.bot import Options, assemble
+from regbot.run.bot import Bot, Options, assemble
 from regbot.run.currentbot import CurrentBot
 from regbot.run.reloading import ConfigSource, Reloading
 from regbot.run.scheduler import Scheduler
@@ -28,7 +29,9 @@ from regbot.values import dataclass
 
 if TYPE_CHECKING:
     from regbot.journal.journal import Journal
+    from regbot.run.cluster.servers import Servers
 
+_ANY_NUMBER = 1_000_000
 _WATCHED_EVERY = 1.0
 """Seconds after which the files of the config are looked at again."""
 _LOOKED_EVERY = 2.0
@@ -70,11 +73,12 @@ class Service:
         self._record = record
         self._reloading = Reloading(source, emit)
         self._approvals = Approvals(record.journal, self.config_path, emit, time.time)
+        self._taken_over: list[threading.Thread] = []
         self._work = TurnWork(record, self._approvals, emit, with_reports=with_reports)
         self._scheduler = Scheduler(
             due_rules(self.config),
             self._carry_out,
-            parallel=self.config.parallel,
+            parallel=self._at_once(self.config),
             stop=self.stop,
             emit=emit,
             before=record.last_due(self.config),
@@ -115,7 +119,7 @@ class Service:
             self._scheduler.serve()
         finally:
             self.stop.ask()
-            for thread in threads:
+            for thread in (*threads, *self._taken_over):
                 thread.join()
 
     def states(self) -> tuple[ScriptState, ...]:
@@ -190,7 +194,7 @@ class Service:
         self._record.change(self._bots.bot.journal_settings)
         rules = due_rules(config)
         self.emit(Message("info", "config reloaded", {"scripts": len(rules)}))
-        self._scheduler.change(rules, config.parallel)
+        self._scheduler.change(rules, self._at_once(config))
         self.emit(ConfigReloaded(config))
 
     def _follow(self) -> None:
@@ -219,18 +223,28 @@ class Service:
                 if script.name == turn.script.name and script.enabled and not turn.plan:
                     self._work.carry_out(replace(turn, script=script), bot)
 
+    def _at_once(self, config: Config) -> int:
+        """How many runs may be going. Where workers do them, each limits its own share."""
+        return _ANY_NUMBER if self._record.servers else config.parallel
+
     def _attend(self) -> None:
-        """Apply what was approved, also by another process, and let plans lapse in time."""
+        """See to what others did: plans that were approved, and runs that servers left.
+
+        Plans lapse in time.
+        """
         trouble = ""
         with suppress(Stopped):
             while True:
                 try:
                     self._apply_approved()
+                    if self._record.servers:
+                        self._record.look()
+                        self._take_over(self._record.servers)
                     trouble = ""
                 except Stopped:
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
-                    text = f"can't look for approved plans: {text_of(error)}"
+                    text = f"can't look for approved plans and other servers: {text_of(error)}"
                     if text != trouble:
                         self.emit(Message("warn", text))
                     trouble = text
@@ -243,6 +257,26 @@ class Service:
                 self._queue(plan)
             except (NotFound, UsageError) as error:
                 self._approvals.give_up(plan, str(error))
+
+    def _take_over(self, servers: Servers) -> None:
+        """Follow the runs of servers that are gone. Raises StorageError."""
+        self._taken_over = [thread for thread in self._taken_over if thread.is_alive()]
+        for run in servers.abandoned():
+            if servers.take_over(run) and self._record.go_on(run):
+                thread = threading.Thread(target=self._go_on, args=[run], name="script")
+                self._taken_over.append(thread)
+                thread.start()
+
+    def _go_on(self, run: ScriptRun) -> None:
+        self.emit(Message("info", "follows the run of a server that is gone", {"run": run.id}))
+        try:
+            with self._bots.in_use() as bot:
+                self._work.go_on(run, bot.script(run.script), bot)
+        except Stopped:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
+            text = f"run failed: {text_of(error)}"
+            self.emit(Message("error", text, {"script": run.script}))
 
     def _queue(self, plan: PlanRecord) -> bool:
         """Apply a plan as soon as its turn comes; False if it waits for that already.
@@ -270,20 +304,33 @@ def open_service(
     emit: Emit,
     *,
     with_reports: bool = False,
+    queue_only: bool = False,
 ) -> Iterator[Service]:
     """Open a server with a config that its source gave.
 
     ``with_reports``: each run that does something makes a report, which is emitted.
-    Raises StateInUse if there is another server with the same folder of state.
+    ``queue_only``: where servers share a database, this one leaves the work to others.
+    Raises StateInUse if there is another server with the same folder of state, and
+    StorageError for a database that can't be used.
     """
     options = replace(
         options,
         evidence=options.evidence or with_reports,
         stop=options.stop or Stop(timeout=options.timeout, grace=options.grace),
     )
-    path = source.path
+    works = isinstance(config.state, DatabaseUrl) and not (options.dry_run or queue_only)
+
+    @contextmanager
+    def open_bot(config: Config) -> Iterator[Bot]:
+        with assemble(config, options, source.path, emit) as bot, ExitStack() as ending:
+            if works:
+                from regbot.run.cluster.opening import working
+
+                ending.enter_context(working(bot, max(1, config.parallel)))
+            yield bot
+
     with (
-        closing(CurrentBot(lambda config: assemble(config, options, path, emit), config)) as bots,
+        closing(CurrentBot(open_bot, config)) as bots,
         service_record(bots.bot.journal_settings, emit) as record,
     ):
         yield Service(bots, record, source, emit, with_reports=with_reports)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from regbot.config.values import Config, Script
+from regbot.config.values import Config
 from regbot.errors import StateInUse, StorageError
 from regbot.events import Emit, Message
 from regbot.journal.journal import Journal
@@ -23,12 +23,11 @@ from regbot.journal.slot import JournalSettings
 from regbot.run.timetable import rule_text
 
 if TYPE_CHECKING:
-    from regbot.run.cluster.due import DueClaims
+    from regbot.run.cluster.servers import Servers
+    from regbot.stopping import Stop
 
-_PATIENCE = 10.0
-"""Seconds to wait for other servers that are writing."""
-_NEWEST = 5
-"""Runs of a script among which those are that still run."""
+_TRIED_EVERY = 1.0
+"""Seconds from one try to record the end of a run to the next."""
 _TIDIED_EVERY = 3600.0
 """Seconds after which what is too old is removed again."""
 
@@ -58,11 +57,11 @@ class ServiceRecord:
         journal: Journal | None,
         settings: JournalSettings,
         emit: Emit,
-        claims: DueClaims | None = None,
+        servers: Servers | None = None,
     ) -> None:
-        """``claims`` are those of all servers, where several share the journal."""
+        """``servers`` are all those that share the journal, where several may."""
         self.journal = journal
-        self._claims = claims
+        self.servers = servers
         self._settings = settings
         self._emit = emit
         self._tidied: float | None = None
@@ -70,9 +69,14 @@ class ServiceRecord:
         self._running: dict[str, ScriptRun] = {}
         self._last: dict[str, ScriptRun] = {}
         self._last_success: dict[str, float] = {}
-        if journal:
-            for run in journal.last_script_runs(settings.config):
-                self._note(run)
+        self.look()
+
+    def look(self) -> None:
+        """Learn which runs were the last, also those of other servers. Raises StorageError."""
+        if self.journal:
+            for run in self.journal.last_script_runs(self._settings.config):
+                if run.status != "running":
+                    self._note(run)
 
     def change(self, settings: JournalSettings) -> None:
         """Go on with these settings, of the same state."""
@@ -95,54 +99,51 @@ class ServiceRecord:
         """When a run of a script last ended well, in seconds since 1970."""
         return self._last_success.get(script)
 
-    def claim(self, script: Script, due: datetime) -> bool:
-        """Whether this server runs what is due, and no other that shares its journal.
-
-        Raises StorageError.
-        """
-        if not self._claims:
-            return True
-        gap = 0.0 if script.schedule else script.interval or 0.0
-        return self._claims.claim(self._settings.config, script.name, due.timestamp(), gap)
-
-    def is_running_elsewhere(self, scripts: Collection[str]) -> bool:
-        """Whether another server runs one of these scripts. Raises StorageError."""
-        if not (self._claims and self.journal):
-            return False
-        with self._lock:
-            going_here = set(self._running)
-        return any(
-            run.status == "running" and run.id not in going_here
-            for script in scripts
-            for run in self.journal.script_runs_of(self._settings.config, script, _NEWEST)
-        )
-
     def begin(self, run: ScriptRun) -> ScriptRun:
-        """Note that a run begins, which gets its config and its id."""
+        """Note that a run begins, which gets its config and its id.
+
+        Raises StorageError where others have to know of it, and it can't be recorded.
+        """
         run = self._begun(replace(run, config=self._settings.config))
-        with self._lock:
-            self._running[run.id] = run
+        self.go_on(run)
         return run
+
+    def go_on(self, run: ScriptRun) -> bool:
+        """Note that this server has a run; False if it had it already."""
+        with self._lock:
+            return self._running.setdefault(run.id, run) is run
 
     def _begun(self, run: ScriptRun) -> ScriptRun:
         if self.journal:
             try:
-                self._tidy(self.journal)
                 return self.journal.begin_script(run)
             except StorageError as error:
+                if self.servers:
+                    raise
                 self._warn("the run is not recorded", error)
         return replace(run, id=new_id(run.started))
 
-    def end(self, run: ScriptRun) -> None:
-        """Note how a run ended."""
+    def leave(self, run: ScriptRun) -> None:
+        """Note that a run goes on without this server."""
         with self._lock:
             self._running.pop(run.id, None)
+
+    def end(self, run: ScriptRun, stop: Stop) -> None:
+        """Note how a run ended.
+
+        Where others have to know it, it is tried until it is recorded. Raises Stopped.
+        """
+        self.leave(run)
         self._note(run)
-        try:
-            if self.journal:
+        while self.journal:
+            try:
                 self.journal.end_script(run)
-        except StorageError as error:
-            self._warn("the end of the run is not recorded", error)
+            except StorageError as error:
+                self._warn("the end of the run is not recorded", error)
+                if self.servers:
+                    stop.wait(_TRIED_EVERY)
+                    continue
+            return
 
     def _note(self, run: ScriptRun) -> None:
         self._last[run.script] = run
@@ -150,11 +151,15 @@ class ServiceRecord:
         if run.status == "done" and run.ended is not None and is_in_place:
             self._last_success[run.script] = run.ended
 
-    def _tidy(self, journal: Journal) -> None:
+    def tidy(self) -> None:
+        """Remove what is too old, now and then."""
         now = time.monotonic()
-        if self._tidied is None or now - self._tidied > _TIDIED_EVERY:
+        if self.journal and (self._tidied is None or now - self._tidied > _TIDIED_EVERY):
             self._tidied = now
-            journal.forget(self._settings.keep)
+            try:
+                self.journal.forget(self._settings.keep)
+            except StorageError as error:
+                self._warn("what is too old stays on record", error)
 
     def _warn(self, trouble: str, error: StorageError) -> None:
         self._emit(Message("warn", f"{trouble}: {error}"))
@@ -162,15 +167,19 @@ class ServiceRecord:
 
 @contextmanager
 def service_record(settings: JournalSettings, emit: Emit) -> Iterator[ServiceRecord]:
-    """The record of the only server with its state; several may share a database.
+    """The record of the only server with its folder, or of one of many with a database.
 
-    Raises StateInUse if there is another server with a folder. Where the state can't be
-    written, a server goes on without a record.
+    Raises StateInUse if there is another server with a folder. Where that can't be written, a
+    server goes on without a record. Raises StorageError for a database that can't be used.
     """
     state = settings.state or default_state()
     with ExitStack() as ending:
-        journal = None
-        if not settings.off:
+        journal, servers = None, None
+        if isinstance(state, DatabaseUrl) and not settings.off:
+            from regbot.run.cluster.opening import open_servers
+
+            journal, servers = ending.enter_context(open_servers(state, settings.config))
+        elif not settings.off:
             try:
                 ending.enter_context(only_server(state, settings.config))
                 journal = ending.enter_context(open_journal(state))
@@ -179,17 +188,4 @@ def service_record(settings: JournalSettings, emit: Emit) -> Iterator[ServiceRec
             except StorageError as error:
                 text = "runs are not recorded, and a second server is not noticed"
                 emit(Message("warn", f"{text}: {error}"))
-        claims = None
-        if journal and isinstance(state, DatabaseUrl):
-            claims = ending.enter_context(_claims_in(state))
-        yield ServiceRecord(journal, settings, emit, claims)
-
-
-@contextmanager
-def _claims_in(url: DatabaseUrl) -> Iterator[DueClaims]:
-    """What servers claim that share a database. Raises StorageError."""
-    from regbot.journal.shared import connect
-    from regbot.run.cluster.due import STEPS, DueClaims
-
-    with closing(connect(url, {"due": STEPS}, _PATIENCE)) as database:
-        yield DueClaims(database)
+        yield ServiceRecord(journal, settings, emit, servers)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from regbot.errors import Conflict, RegbotError, StorageError
+from regbot.config.values import Script
+from regbot.errors import Conflict, RegbotError, Stopped, StorageError
 from regbot.events import Emit, Message, RunMissed, RunResult, in_run
 from regbot.journal.records import ScriptRun
 from regbot.plan.planfile import plan_of
@@ -22,6 +23,7 @@ from regbot.run.timetable import Turn, rule_text
 
 if TYPE_CHECKING:
     from regbot.report.model import Kind, Report
+    from regbot.run.cluster.servers import Servers
 
 _LOOKED_EVERY = 1.0
 """Seconds after which a server looks again whether others still run a script."""
@@ -30,6 +32,10 @@ _IDLE = frozenset(("unchanged", "skipped"))
 """What becomes of actions in a run that did nothing."""
 _KINDS: Mapping[str, Kind] = {"plan": "plan", "apply": "apply"}
 """What a report is called after, by the kind of a run; else it is the server."""
+
+
+class _IsGoing(Exception):
+    """Another server runs the same."""
 
 
 class TurnWork:
@@ -46,61 +52,95 @@ class TurnWork:
     def carry_out(self, turn: Turn, bot: Bot) -> None:
         """Do what a turn is for. How it ended is on record, and emitted.
 
-        A plan that somebody else applied while it waited here leaves nothing to do.
+        It leaves nothing to do where another server does it, and where a plan was applied by
+        somebody else while it waited here.
         """
-        if turn.plan and self._is_done_with(turn, bot):
-            return
-        if not self._may_begin(turn, bot):
-            return
-        run = self._record.begin(_begun(turn, bot))
-        self._emit(ScriptRunStarted(run))
-        bot = bot.for_run(run)
-        result, plan = RunResult(run.script, "failed", "internal error"), run.plan
-        try:
-            match run.kind:
-                case "plan":
-                    result, plan = self._plan(turn, bot, run)
-                case "apply":
-                    result = self._apply(turn, bot, run)
-                case _:
-                    (result,) = bot.run_due(turn.script, run.id).results
-        finally:
-            run = replace(
-                run,
-                ended=time.time(),
-                status=result.status,
-                error=result.error,
-                guarded=result.guarded,
-                counts=Counter[str](outcome.status for outcome in bot.outcomes),
-                plan=plan,
-                summary=_summary(run, bot, result),
-            )
-            self._end(run, bot, result)
+        self._record.tidy()
+        run = self._begin(turn, bot)
+        if run:
+            self.go_on(run, turn.script, bot)
 
-    def _may_begin(self, turn: Turn, bot: Bot) -> bool:
-        """Whether it is this server's turn, once no other runs the same scripts.
+    def _begin(self, turn: Turn, bot: Bot) -> ScriptRun | None:
+        """Begin a run as soon as no other server runs the same; None if it is left out.
 
-        Of servers that share a database, the first to claim what is due runs it. Where the
-        database is away, who has it then. Raises Stopped.
+        Raises Stopped.
         """
-        is_claimed, trouble = turn.is_asked, ""
+        trouble = ""
         while True:
+            if turn.plan and self._is_done_with(turn, bot):
+                return None
             try:
-                if not is_claimed:
-                    if not self._record.claim(turn.script, turn.due):
-                        return False
-                    is_claimed = True
-                if not self._record.is_running_elsewhere(turn.names):
-                    return True
+                return self._try_to_begin(turn, bot, self._record.servers)
+            except _IsGoing:
+                pass
             except StorageError as error:
                 if str(error) != trouble:
                     trouble = str(error)
                     self._emit(Message("warn", f"a run has to wait: {error}"))
-            else:
-                if turn.script.overlap == "skip" and not turn.is_asked:
-                    self._emit(RunMissed(turn.script.name, turn.due, _IS_GOING))
-                    return False
             bot.stop.wait(_LOOKED_EVERY)
+
+    def _try_to_begin(self, turn: Turn, bot: Bot, servers: Servers | None) -> ScriptRun | None:
+        """Begin a run, or leave it out. Raises _IsGoing where it has to wait, and StorageError.
+
+        Of several servers one decides at a time. What is due and has to wait is left to the
+        first of them that can begin it.
+        """
+        run = _begun(turn, bot)
+        if not servers:
+            return self._record.begin(run)
+        skips = turn.script.overlap == "skip" and not turn.is_asked
+        with servers.deciding():
+            is_going = servers.is_going(turn.names)
+            if is_going and not skips:
+                raise _IsGoing
+            if not turn.is_asked and not servers.claim(turn.script, turn.due):
+                return None
+            if not is_going:
+                run = self._record.begin(run)
+                if run.kind != "apply":
+                    servers.hand_out(run, turn.script, bot.for_run(run))
+                return run
+        self._emit(RunMissed(turn.script.name, turn.due, _IS_GOING))
+        return None
+
+    def go_on(self, run: ScriptRun, script: Script, bot: Bot) -> None:
+        """See a run that has begun to its end. Raises Stopped where others go on with it."""
+        self._emit(ScriptRunStarted(run))
+        bot = bot.for_run(run)
+        result, plan, is_left = RunResult(run.script, "failed", "internal error"), run.plan, False
+        try:
+            match run.kind:
+                case "plan":
+                    result, plan = self._plan(script, bot, run)
+                case "apply":
+                    result = self._apply(bot, run)
+                case _:
+                    result = self._run(script, bot, run)
+        except Stopped:
+            is_left = True
+            raise
+        finally:
+            if is_left:
+                self._record.leave(run)
+            else:
+                run = replace(
+                    run,
+                    ended=time.time(),
+                    status=result.status,
+                    error=result.error,
+                    guarded=result.guarded,
+                    counts=Counter[str](outcome.status for outcome in bot.outcomes),
+                    plan=plan,
+                    summary=_summary(run, bot, result),
+                )
+                self._end(run, bot, result)
+
+    def _run(self, script: Script, bot: Bot, run: ScriptRun) -> RunResult:
+        """Run a script here, or follow the workers that do. Raises Stopped."""
+        if self._record.servers:
+            return self._record.servers.follow(run, script, bot)
+        (result,) = bot.run_due(script, run.id).results
+        return result
 
     def _is_done_with(self, turn: Turn, bot: Bot) -> bool:
         """Whether a plan can't be applied any more; why not is told."""
@@ -112,23 +152,23 @@ class TurnWork:
             return True
         return False
 
-    def _plan(self, turn: Turn, bot: Bot, run: ScriptRun) -> tuple[RunResult, str]:
+    def _plan(self, script: Script, bot: Bot, run: ScriptRun) -> tuple[RunResult, str]:
         """Make a plan of a script, and keep it; its id, empty where there is nothing to do."""
         emit = in_run(self._emit, run.id, run.script)
-        (result,) = bot.run_due(turn.script, run.id).results
+        result = self._run(script, bot, run)
         if result.status != "done":
             return result, ""
         try:
-            return result, self._approvals.keep(bot, turn.script, result, emit)
+            return result, self._approvals.keep(bot, script, result, emit)
         except (Conflict, StorageError) as error:
             return replace(result, status="failed", error=f"the plan is not kept: {error}"), ""
 
-    def _apply(self, turn: Turn, bot: Bot, run: ScriptRun) -> RunResult:
+    def _apply(self, bot: Bot, run: ScriptRun) -> RunResult:
         """Apply a plan."""
         emit = in_run(self._emit, run.id, run.script)
         try:
             journal = self._approvals.journal
-            record = self._approvals.find(turn.plan, bot.config)
+            record = self._approvals.find(run.plan, bot.config)
             content = journal.plan_content(record)
             plan = plan_of(content, record.id, work_dir=bot.config.defaults.work_dir)
             for warning in plan.warnings(bot.config.fingerprint):
@@ -140,11 +180,11 @@ class TurnWork:
 
     def _end(self, run: ScriptRun, bot: Bot, result: RunResult) -> None:
         """Note how a run ended, and then what it did: the report reads the registry."""
-        self._record.end(run)
+        self._record.end(run, bot.stop)
         report = self._report(run, bot, result)
         if report:
             run = replace(run, freeable=report.bytes_known)
-            self._record.end(run)
+            self._record.end(run, bot.stop)
         self._emit(ScriptRunEnded(run, report))
 
     def _report(self, run: ScriptRun, bot: Bot, result: RunResult) -> Report | None:

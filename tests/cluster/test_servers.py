@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
-from contextlib import closing, contextmanager
+import threading
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 from support.clusterbot import cluster_bot
 from support.clusterworker import until
 from support.command import REGBOT, environment
+from support.serving import served, state_of
 
+from regbot.config.load import read_config
+from regbot.config.values import Script
+from regbot.errors import StorageError
+from regbot.events import Printed
 from regbot.journal.opening import open_journal
 from regbot.journal.shared import connect
+from regbot.plan.outcome import ActionDone
 from regbot.run.cluster.due import STEPS, DueClaims
+from regbot.run.cluster.opening import open_servers
 
 
 @pytest.fixture
-def bot(tmp_path, database_url):
+def bot(tmp_path, database_url, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with cluster_bot(tmp_path, database_url) as bot:
         yield bot
 
@@ -52,6 +63,7 @@ def ended(bot):
 
 
 def test_what_is_due_runs_once_whoever_notices_it(bot):
+    bot.fill()
     bot.configure(interval="1s")
     with servers(bot, 3):
         until(lambda: len(ended(bot)) >= 5)
@@ -69,6 +81,7 @@ def test_a_script_does_not_overlap_itself_in_another_server(bot):
 
 
 def test_another_server_goes_on_when_one_is_killed(bot):
+    bot.fill()
     bot.configure(interval="1s")
     with servers(bot, 2) as (first, _):
         until(lambda: len(ended(bot)) >= 2)
@@ -85,3 +98,93 @@ def test_servers_count_an_interval_from_when_they_began(bot):
         assert claims.claim("bot.yml", "clean", 1060.0, 60.0)
         assert claims.claim("bot.yml", "other", 1030.0, 60.0)
         assert not claims.claim("bot.yml", "clean", 1060.0, 0.0)
+
+
+@contextmanager
+def serving(bot, **settings):
+    """A server in this process of the script ``clean``, which is due in an hour."""
+    bot.configure(**{"interval": "1h", **settings})
+    with served(read(bot), read=lambda: read(bot)) as (service, heard):
+        yield service, heard
+
+
+def read(bot):
+    """The config as it is in the file now."""
+    return read_config(str(bot.folder / "bot.yml"), environ={}, stdin=io.BytesIO())
+
+
+SLOW = "local t = os.time() while os.time() < t + 2 do end"
+
+
+def test_what_two_servers_are_asked_for_at_once_does_not_overlap(bot):
+    with serving(bot, script=SLOW) as (first, heard), serving(bot, script=SLOW) as (second, other):
+        first.run_now("clean")
+        second.run_now("clean")
+        (earlier, later) = sorted((*heard.ended(), *other.ended()), key=lambda run: run.started)
+    assert [earlier.status, later.status] == ["done", "done"]
+    assert later.started >= earlier.ended
+
+
+def test_what_is_claimed_and_not_handed_out_is_left_to_the_others(bot):
+    script = Script(name="clean", text="", interval=60.0)
+    due = datetime.fromtimestamp(1000, UTC)
+    with open_servers(bot.state, "bot.yml") as (_, dying):
+        with suppress(StorageError), dying.deciding():
+            assert dying.claim(script, due)
+            raise StorageError("it is gone")
+        with open_servers(bot.state, "bot.yml") as (_, other), other.deciding():
+            assert other.claim(script, due)
+
+
+def test_what_units_here_do_is_told_once(bot):
+    bot.fill(old=3)
+    with serving(bot) as (service, heard):
+        service.run_now("clean")
+        (run,) = heard.ended()
+        assert len(heard.of(ActionDone)) == 3
+    assert run.counts == {"done": 3}
+
+
+def test_every_server_knows_the_last_run_of_all(bot):
+    bot.fill()
+    with serving(bot) as (first, heard), serving(bot) as (second, _):
+        first.run_now("clean")
+        (run,) = heard.ended()
+        until(lambda: state_of(second, "clean").last == run)
+        assert state_of(second, "clean").last_success == run.ended
+
+
+def test_a_run_goes_on_with_its_config_when_that_is_replaced(bot):
+    held, go = threading.Event(), threading.Event()
+
+    def hold():
+        held.set()
+        assert go.wait(60)
+
+    bot.fill(old=1)
+    bot.registry.before("GET", "/tags/list", hold)
+    with serving(bot) as (service, heard):
+        service.run_now("clean")
+        assert held.wait(60)
+        bot.configure("print('another')", interval="2h")
+        assert service.reload()
+        go.set()
+        (run,) = heard.ended()
+        assert (run.status, run.counts) == ("done", {"done": 1})
+        service.run_now("clean")
+        heard.ended(2)
+        assert [event.text for event in heard.of(Printed)] == ["another"]
+
+
+def test_a_run_whose_config_nobody_has_any_more_ends(bot, monkeypatch):
+    monkeypatch.setattr("regbot.run.cluster.servers._NOBODY_FOR", 0.5)
+    bot.configure(interval="1h")
+    with served(read(bot), queue_only=True) as (service, _):
+        service.run_now("clean")
+        until(lambda: service.states()[0].running)
+    with serving(bot, script="print('another')") as (service, heard):
+        (run,) = heard.ended(script="clean")
+        assert run.status == "stopped"
+        assert f"regbot units {run.id}" in run.error
+        service.run_now("clean")
+        heard.ended(2)

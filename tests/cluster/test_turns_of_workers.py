@@ -45,9 +45,9 @@ def test_a_unit_waits_for_what_another_machine_does_there(
             closing(SharedTurns(database, leases.lease)) as turns,
             assemble(config, Options(stop=stop), str(tmp_path / "bot.yml"), ignore) as program,
             open_cluster(config, str(tmp_path / "bot.yml"), "test") as cluster,
-            open_worker(program, "test") as work,
+            open_worker(program, "test") as units,
         ):
-            thread = threading.Thread(target=work, args=(stop, 1))
+            thread = threading.Thread(target=units.work, args=(stop, 1))
             with turns.at(place, "puts", Stop()):
                 cluster.hand_out("once", Course(RUN, config.scripts))
                 thread.start()

@@ -75,6 +75,16 @@ def test_a_transaction_is_durable_at_its_end_for_others_too(database, where):
         assert names(other) == ["kept"]
 
 
+def test_a_transaction_in_another_is_a_part_of_it(database):
+    with suppress(ValueError), database.writing():
+        with database.writing():
+            database.run(ADD, ("lost",))
+        raise ValueError
+    with database.writing(), database.writing():
+        database.run(ADD, ("kept",))
+    assert names(database) == ["kept"]
+
+
 def test_an_error_takes_back_all_of_a_transaction(database):
     def write():
         database.run(ADD, ("lost",))

@@ -21,9 +21,12 @@ LEFT = {"new0", "new1"}
 ALL = {*LEFT, "old0", "old1"}
 
 
-@pytest.fixture
-def bot(tmp_path):
-    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+@pytest.fixture(params=["folder", "database"])
+def bot(request, tmp_path, monkeypatch):
+    """A bot whose runs are done here, or by the workers of a cluster, of which this is one."""
+    monkeypatch.chdir(tmp_path)
+    url = request.getfixturevalue("database_url") if request.param == "database" else ""
+    with bot_in(tmp_path, DISTRIBUTION_3, database=url) as bot:
         bot.fill(old=2, new=2)
         yield bot
 
@@ -139,6 +142,7 @@ def test_where_nothing_is_left_to_do_no_plan_is_kept_and_none_waits_any_more(bot
         assert [kept.id for kept in service.journal.plans()] == [plan.id]
 
 
+@pytest.mark.parametrize("bot", ["folder"], indirect=True)
 def test_a_plan_of_a_script_that_fails_is_not_kept_and_the_last_one_goes_on_waiting(bot):
     with serving(bot, approve=True) as (service, heard):
         plan = made(service, heard)
@@ -235,6 +239,7 @@ def test_a_dry_server_keeps_no_plan_and_changes_nothing(bot):
     assert tags(bot) == ALL
 
 
+@pytest.mark.parametrize("bot", ["folder"], indirect=True)
 def test_where_no_plan_can_be_kept_the_script_fails_and_changes_nothing(bot):
     bot.state.write_text("this is a file")
     with serving(bot, approve=True) as (service, heard):

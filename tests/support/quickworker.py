@@ -60,11 +60,11 @@ def _work(config_path: str) -> None:
     config = read_config(config_path, compiler())
     with (
         assemble(config, options, str(Path(config_path).absolute()), tell) as bot,
-        open_worker(bot, "the test", lease=LEASE, times=TIMES) as work,
+        open_worker(bot, "the test", lease=LEASE, times=TIMES) as units,
     ):
         signal.signal(signal.SIGTERM, lambda *_: bot.stop.ask())
         print("ready", flush=True)
-        thread = threading.Thread(target=work, args=(bot.stop, 2))
+        thread = threading.Thread(target=units.work, args=(bot.stop, 2))
         thread.start()
         thread.join()
 

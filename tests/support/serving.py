@@ -72,13 +72,16 @@ def served(
     *,
     dry_run: bool = False,
     with_reports: bool = False,
+    queue_only: bool = False,
     read: Callable[[], Config] | None = None,
 ) -> Iterator[tuple[Service, Heard]]:
     """A server that runs until the end of the block. ``read`` gives its config at a reload."""
     heard = Heard()
     options = Options(dry_run=dry_run, environment={})
     source = ConfigSource(CONFIG_PATH, read or (lambda: config))
-    with open_service(config, options, source, heard, with_reports=with_reports) as service:
+    with open_service(
+        config, options, source, heard, with_reports=with_reports, queue_only=queue_only
+    ) as service:
         thread = threading.Thread(target=service.serve)
         thread.start()
         try:

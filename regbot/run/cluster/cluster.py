@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,16 +49,25 @@ class Cluster:
         A request to stop cancels it. Raises StorageError when it can't be handed out.
         """
         self.hand_out(kind, course)
-        follower = Follower(
-            self._units, self._entries, course, services, lambda: self.actions(course.run)
-        )
+        follower = self._follower(course, services)
         try:
-            while not follower.look():
-                stop.wait(_LOOKED_EVERY)
+            return _results(follower, stop)
         except Stopped:
             self._units.cancel(course.run)
             follower.look()
         return follower.results()
+
+    def follow(self, course: Course, services: Services, stop: Stop) -> list[RunResult]:
+        """Wait until a run that was handed out has ended; its outcomes are those of ``services``.
+
+        Raises Stopped, and then the run goes on.
+        """
+        return _results(self._follower(course, services), stop)
+
+    def _follower(self, course: Course, services: Services) -> Follower:
+        return Follower(
+            self._units, self._entries, course, services, lambda: self.actions(course.run)
+        )
 
     def hand_out(self, kind: str, course: Course) -> bool:
         """Hand out a run; False if one with this id was handed out already."""
@@ -149,6 +159,15 @@ class Cluster:
             NewUnit(unit.id, unit.script, unit.kind, unit.repository, self._entries.of_unit(unit))
             for unit in units
         ]
+
+
+def _results(follower: Follower, stop: Stop) -> list[RunResult]:
+    """What became of the scripts of a run, as soon as it has ended. Raises Stopped."""
+    while True:
+        if follower.look():
+            with suppress(StorageError):
+                return follower.results()
+        stop.wait(_LOOKED_EVERY)
 
 
 def do_attempt(

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from regbot.config.values import Config
-from regbot.errors import UsageError
+from regbot.errors import UsageError, text_of
+from regbot.events import LeftBehind, Message, without
 from regbot.journal.leases import SECONDS
 from regbot.journal.place import DatabaseUrl, State
+from regbot.plan.outcome import ActionDone
 from regbot.run.cluster.worker import TIMES, Times
 
 if TYPE_CHECKING:
+    from regbot.journal.journal import Journal
     from regbot.run.bot import Bot
     from regbot.run.cluster.cluster import Cluster
+    from regbot.run.cluster.servers import Servers
     from regbot.run.cluster.units import Units
-    from regbot.stopping import Stop
+    from regbot.run.cluster.worker import Worker
 
 _PATIENCE = 30.0
 """Seconds to wait for others that are writing: workers write at the same time all the time."""
@@ -59,10 +64,63 @@ def open_cluster(config: Config, config_path: str, what: str) -> Iterator[Cluste
 
 
 @contextmanager
+def open_servers(url: DatabaseUrl, config: str) -> Iterator[tuple[Journal, Servers]]:
+    """The journal of the servers of a config, by its path, and what they agree on.
+
+    Raises StorageError.
+    """
+    from regbot.journal.courses import Courses
+    from regbot.journal.journal import Journal
+    from regbot.journal.manifest_table import ManifestTable
+    from regbot.journal.shared import open_database, open_leases
+    from regbot.run.cluster.due import STEPS
+    from regbot.run.cluster.queue import Queue
+    from regbot.run.cluster.servers import Servers
+    from regbot.run.cluster.units import Units
+
+    with ExitStack() as ending:
+        database = open_database(url, _PATIENCE)
+        leases = open_leases(url, database, _PATIENCE)
+        journal = ending.enter_context(
+            Journal(url, database, ManifestTable(database), leases, time.time, Courses(database))
+        )
+        database.prepare("due", STEPS)
+        queue = Queue(url, database)
+        queue.prepare()
+        yield journal, Servers(journal, Units(database, queue), config)
+
+
+@contextmanager
+def working(bot: Bot, at_once: int) -> Iterator[None]:
+    """Have units of a bot's config done here, so many at once, until the end of the block.
+
+    What they change is told by who follows their runs. No unit begins after the end, and it is
+    waited for those under way. Raises as ``open_units`` does.
+    """
+
+    def take_units(worker: Worker) -> None:
+        try:
+            worker.work(bot.stop, at_once)
+        except Exception as error:  # noqa: BLE001 - whatever it is, other servers go on
+            bot.emit(Message("error", f"ends, as it can't take units any more: {text_of(error)}"))
+            bot.stop.ask()
+
+    quiet = bot.telling(without(bot.emit, ActionDone, LeftBehind))
+    with open_worker(quiet, "a server") as worker:
+        thread = threading.Thread(target=take_units, args=[worker], name="worker")
+        thread.start()
+        try:
+            yield
+        finally:
+            worker.retire()
+            thread.join()
+
+
+@contextmanager
 def open_worker(
     bot: Bot, what: str, *, lease: float = SECONDS, times: Times = TIMES
-) -> Iterator[Callable[[Stop, int], None]]:
-    """What does units of a bot's config, so many at once, until it is stopped.
+) -> Iterator[Worker]:
+    """What does units of a bot's config.
 
     Its lease goes on for so many seconds after it was renewed.
     Raises as ``open_units`` does.
@@ -80,7 +138,7 @@ def open_worker(
     with ExitStack() as ending:
         units = ending.enter_context(open_units(url, what))
         database = open_database(url, _PATIENCE)
-        leases = open_leases(url, database, _PATIENCE, lease)
+        leases = open_leases(url, database, _PATIENCE, seconds=lease)
         journal = ending.enter_context(
             Journal(url, database, ManifestTable(database), leases, time.time, Courses(database))
         )
@@ -92,4 +150,4 @@ def open_worker(
             lambda taken, attempt: cluster.do(bot_in_turn, journal, taken, attempt),
             lambda taken, error: cluster.give_up(journal, taken, error),
         )
-        yield Worker(units, Queue(url, database), leases, work, bot.emit, times).work
+        yield Worker(units, Queue(url, database), leases, work, bot.emit, times)

@@ -22,7 +22,6 @@ from procrastinate.schema import SchemaManager
 from regbot.errors import StorageError
 from regbot.journal.place import DatabaseUrl
 from regbot.journal.postgres import PostgresDatabase, conninfo_of
-from regbot.stopping import Stop
 
 _TASK = "regbot unit"
 _OPTIONS = "-c search_path=regbot -c synchronous_commit=off"
@@ -40,6 +39,8 @@ _TO_CANCEL = 0.05
 
 Do = Callable[[str], None]
 """Does the unit with this id. Raises nothing."""
+HasEnded = Callable[[], bool]
+"""Whether no other unit is to begin."""
 
 
 class Queue:
@@ -102,20 +103,20 @@ class Queue:
         return dict(rows)
 
     def work(
-        self, fingerprint: str, do: Do, threads: Executor, concurrency: int, stop: Stop
+        self, fingerprint: str, do: Do, threads: Executor, concurrency: int, has_ended: HasEnded
     ) -> None:
-        """Do units of a config, so many at once, until stopped or until the database is gone.
+        """Do units of a config, so many at once, until that has ended or the database is gone.
 
         Units that are being done then go on in ``threads``. Raises StorageError.
         """
         _silence()
         try:
-            asyncio.run(self._work(fingerprint, do, threads, concurrency, stop))
+            asyncio.run(self._work(fingerprint, do, threads, concurrency, has_ended))
         except ConnectorException as error:
             raise StorageError(f"can't use the queue of {self._url}: {_why(error)}") from error
 
     async def _work(
-        self, fingerprint: str, do: Do, threads: Executor, concurrency: int, stop: Stop
+        self, fingerprint: str, do: Do, threads: Executor, concurrency: int, has_ended: HasEnded
     ) -> None:
         queue = _name_of(fingerprint)
         loop = asyncio.get_running_loop()
@@ -146,7 +147,7 @@ class Queue:
                 )
             )
             tidying = asyncio.create_task(_tidy(app, queue))
-            while not stop.asked and not working.done():
+            while not has_ended() and not working.done():
                 await asyncio.wait([working], timeout=_LOOKED_EVERY)
             for task in (working, tidying):
                 task.cancel()

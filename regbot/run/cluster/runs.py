@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from regbot.errors import ScriptTimeout, Stopped
-from regbot.events import StepsAhead, ignore
+from regbot.config.values import Script
+from regbot.errors import ScriptTimeout, Stopped, StorageError
+from regbot.events import RunResult, StepsAhead, ignore
 from regbot.journal.naming import new_id
 from regbot.journal.opening import open_journal
 from regbot.plan.carrying import Planned, carry_out, planned_from, scripts_of
@@ -30,22 +31,31 @@ def run_in(cluster: Cluster, bot: Bot, kind: str = "once", run_id: str = "") -> 
 
     Raises StorageError where they can't be asked to.
     """
-    run_id = run_id or new_id(time.time())
-    scripts = bot.config.enabled
-    with bot.recording(kind, scripts, run_id) as run:
-        services = run.services
-        course = Course(
-            run_id,
-            scripts,
-            services.dry_run,
-            services.evidence,
-            services.whole,
-            bot.config.parallel,
-        )
-        _follow(cluster, bot, run, kind, course)
-        if services.dry_run and services.evidence:
-            _see_planned(bot, services)
+    course = course_of(bot, run_id or new_id(time.time()), bot.config.enabled)
+    with bot.recording(kind, course.scripts, course.run) as run:
+        _tidy(bot)
+        _note(cluster, bot, run, course, cluster.run(kind, course, run.services, bot.stop))
     return Ended(run.ended, run.results)
+
+
+def follow_in(cluster: Cluster, bot: Bot, kind: str, course: Course) -> Ended:
+    """Follow a run that was handed out, as one that a bot does here. Raises Stopped."""
+    with bot.recording(kind, course.scripts, course.run) as run:
+        _note(cluster, bot, run, course, cluster.follow(course, run.services, bot.stop))
+    return Ended(run.ended, run.results)
+
+
+def course_of(bot: Bot, run_id: str, scripts: Sequence[Script]) -> Course:
+    """A run of some scripts of a bot."""
+    services = bot.services
+    return Course(
+        run_id,
+        tuple(scripts),
+        services.dry_run,
+        services.evidence,
+        services.whole,
+        bot.config.parallel,
+    )
 
 
 def apply_in(
@@ -64,18 +74,35 @@ def apply_in(
             parts = parts_of(plan, session.executor.repository_of)
         services.emit(StepsAhead("", "action", len(plan)))
         course = Course(run_id, evidence=services.evidence, parts=tuple(parts), plan=kept_as)
-        _follow(cluster, bot, run, "apply", course)
+        _tidy(bot)
+        _note(cluster, bot, run, course, cluster.run("apply", course, services, bot.stop))
     return Ended(run.ended)
 
 
-def _follow(cluster: Cluster, bot: Bot, run: Recording, kind: str, course: Course) -> None:
-    """Hand out a run, and wait for its end. What is too old is removed first, as here."""
+def _tidy(bot: Bot) -> None:
+    """Remove what is too old, as a run here does before it changes anything."""
     with open_journal(bot.state) as journal:
         journal.forget(bot.config.journal_keep)
-    run.results = tuple(cluster.run(kind, course, run.services, bot.stop))
-    is_done = any(outcome.status == "done" for outcome in bot.outcomes)
-    if is_done or (not course.dry_run and cluster.actions(course.run)):
+
+
+def _note(
+    cluster: Cluster, bot: Bot, run: Recording, course: Course, results: Sequence[RunResult]
+) -> None:
+    """Note what became of a run, and what reports and plans of it have to see."""
+    run.results = tuple(results)
+    if _has_changed(cluster, bot, course):
         run.changed_as = course.run
+    if course.dry_run and course.evidence:
+        _see_planned(bot, run.services)
+
+
+def _has_changed(cluster: Cluster, bot: Bot, course: Course) -> bool:
+    """Whether the history has a run, as far as that can be told."""
+    if any(outcome.status == "done" for outcome in bot.outcomes):
+        return True
+    with suppress(StorageError):
+        return not course.dry_run and bool(cluster.actions(course.run))
+    return False
 
 
 def _see_planned(bot: Bot, services: Services) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Literal, Protocol
 
 from regbot.errors import NotFound
 from regbot.events import Ending
@@ -39,7 +39,7 @@ class HandedOut:
     fingerprint: str
     content: bytes
     plan: str = ""
-    status: str = ""
+    status: Ending | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +212,19 @@ class Units:
         if not rows:
             raise NotFound(f"no run {run!r} was handed out to workers (see regbot units)")
         return HandedOut(*rows[0])
+
+    def has(self, run: str) -> bool:
+        """Whether a run was handed out."""
+        return bool(self._database.rows("SELECT 1 FROM course WHERE run = ?", (run,)))
+
+    def is_idle(self, run: str, seconds: float) -> bool:
+        """Whether nobody does any unit of a run, or has done so for so many seconds."""
+        since = f"{self._database.now} - ?"
+        return not self._database.rows(
+            f"SELECT 1 FROM unit WHERE run = ? AND (state = ? OR ready > {since}"  # noqa: S608
+            f" OR begun > {since} OR ended > {since}) LIMIT 1",
+            (run, RUNNING, seconds, seconds, seconds),
+        )
 
     def ended(self, run: str) -> list[EndedUnit]:
         """The units of a run that have ended, in the order in which they were made."""

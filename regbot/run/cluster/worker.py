@@ -49,9 +49,14 @@ class Calls(Protocol):
     """Who calls workers to units."""
 
     def work(
-        self, fingerprint: str, do: Callable[[str], None], threads: Executor, most: int, stop: Stop
+        self,
+        fingerprint: str,
+        do: Callable[[str], None],
+        threads: Executor,
+        most: int,
+        has_ended: Callable[[], bool],
     ) -> None:
-        """Do units of a config, at most so many at once, until stopped or cut off."""
+        """Do units of a config, at most so many at once, until that has ended or is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +128,26 @@ class Worker:
         self._clock = clock
         self._lock = threading.Lock()
         self._attempts: dict[tuple[str, int], tuple[Attempt, str]] = {}
+        self._retired = threading.Event()
         self._trouble = ""
+
+    def retire(self) -> None:
+        """Begin no other unit; those under way are done."""
+        self._retired.set()
 
     def work(self, stop: Stop, concurrency: int) -> None:
         """Do units until stopped; those under way are given back when they can't end in time."""
+
+        def has_ended() -> bool:
+            return stop.asked or self._retired.is_set()
+
         ended = threading.Event()
         looking = threading.Thread(target=self._look, args=(ended,), name="units")
         looking.start()
         pause = self._times.shortest
         try:
             with ThreadPoolExecutor(concurrency, thread_name_prefix="unit") as threads:
-                while not stop.asked:
+                while not has_ended():
                     began = self._clock()
                     with self._telling("can't take units"):
                         self._calls.work(
@@ -141,12 +155,13 @@ class Worker:
                             lambda unit: self._attempt(unit, stop),
                             threads,
                             concurrency,
-                            stop,
+                            has_ended,
                         )
                     if self._clock() - began > self._times.longest:
                         pause = self._times.shortest
-                    with suppress(Stopped):
-                        stop.wait(pause)
+                    if not has_ended():
+                        with suppress(Stopped):
+                            stop.wait(pause)
                     pause = min(self._times.longest, 2 * pause)
         finally:
             ended.set()
