@@ -101,3 +101,61 @@ def test_a_proxy(tmp_path: Path) -> None:
         assert proxy.requests == []
         assert listing(tmp_path, f"{host}/team/app", **proxies).stdout == "v1\n"
         assert proxy.requests
+
+
+def test_deleting_a_tag(tmp_path: Path) -> None:
+    """FAQ: "With ``regctl``, that is ``regctl tag rm``."""
+    with docker_registry(tmp_path / "registry") as registry:
+        fill(registry.host, "team/app")
+        line(f"regbot registry set --tls disabled {registry.host}", tmp_path)
+        line(f"regbot tag rm {registry.host}/team/app:v1", tmp_path)
+        assert registry.tags("team/app") == {}
+
+
+def test_a_copy_through_a_proxy(tmp_path: Path) -> None:
+    """FAQ: ``regctl image copy SOURCE TARGET`` with ``HTTP_PROXY`` and ``NO_PROXY``."""
+    with (
+        docker_registry(tmp_path / "registry") as registry,
+        docker_registry(tmp_path / "other") as other,
+        tinyproxy(tmp_path / "proxy") as proxy,
+    ):
+        fill(registry.host, "regclient/regsync")
+        source = f"{ELSEWHERE}:{registry.host.partition(':')[2]}"
+        for host in (source, other.host):
+            line(f"regbot registry set --tls disabled {host}", tmp_path)
+        proxies = {"HTTP_PROXY": f"http://{proxy.host}/", "NO_PROXY": "127.0.0.1,10.10.0.0/16"}
+        images = f"{source}/regclient/regsync:v1 {other.host}/regclient/regsync:v1"
+        line(f"regbot image copy {images}", tmp_path, **proxies)
+        assert other.tags("regclient/regsync") == registry.tags("regclient/regsync")
+        assert proxy.requests
+
+
+def test_a_config_of_regsync_reaches_its_registries(tmp_path: Path) -> None:
+    """FAQ: ``tls``, ``credHelper`` and ``repoAuth`` under ``creds``, "for regsync and regbot"."""
+    helper = tmp_path / "programs" / "docker-credential-custom-helper"
+    helper.parent.mkdir()
+    answer = json.dumps({"ServerURL": "", "Username": USER, "Secret": PASSWORD})
+    helper.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    helper.chmod(0o755)
+    with (
+        docker_registry(tmp_path / "source", htpasswd=True) as source,
+        docker_registry(tmp_path / "target") as target,
+    ):
+        fill(source.host, "team/app", login=Login(USER, Secret(PASSWORD)))
+        (tmp_path / "regsync.yml").write_text(f"""
+version: 1
+creds:
+  - registry: {source.host}
+    tls: disabled
+    credHelper: docker-credential-custom-helper
+    repoAuth: true
+  - registry: {target.host}
+    tls: disabled
+sync:
+  - source: {source.host}/team/app
+    target: {target.host}/team/app
+    type: repository
+""")
+        path = f"{helper.parent}:{os.environ['PATH']}"
+        line(f"regbot once -c {tmp_path}/regsync.yml", tmp_path, PATH=path)
+        assert set(target.tags("team/app")) == {"v1"}
