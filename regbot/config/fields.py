@@ -22,7 +22,7 @@ from regbot.run.zones import parse_timezone
 from regbot.units import parse_duration, parse_size
 from regbot.values import dataclass
 
-_TRUE = ("true", "yes", "on", "y")
+TRUE = ("true", "yes", "on", "y")
 _FALSE = ("false", "no", "off", "n")
 _MISFIRES: Mapping[str, Misfire] = {"once": "once", "skip": "skip"}
 _OVERLAPS: Mapping[str, Overlap] = {"skip": "skip", "queue": "queue"}
@@ -63,7 +63,7 @@ def _told(shape: Shape, expected: Expected) -> Shape:
     return {**shape, "errorMessage": message, "patternErrorMessage": message}
 
 
-_FLAG = _told(flag(true=_TRUE, false=_FALSE), FLAG)
+_FLAG = _told(flag(true=TRUE, false=_FALSE), FLAG)
 _COUNT = _told(number(), COUNT)
 _PART_OF_DURATION = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|[smhdw])"
 _DURATION = any_of(
@@ -139,9 +139,9 @@ def name_of(value: Value) -> str:
 def flag_of(value: Value, expected: Expected = FLAG) -> bool:
     """Whether a scalar says yes. One that says neither yes nor no is an error."""
     word = word_of(value, expected)
-    if word.lower() not in (*_TRUE, *_FALSE):
+    if word.lower() not in (*TRUE, *_FALSE):
         raise unexpected(word, expected)
-    return word.lower() in _TRUE
+    return word.lower() in TRUE
 
 
 @shaped(_FLAG)

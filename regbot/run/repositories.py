@@ -54,6 +54,10 @@ def find_places(script: Script, stores: ReadStores, emit: Emit) -> Places:
     for part in script.repositories:
         with _kept_in(failures, part.registry, script.name, emit):
             _add_places(places, part, stores)
+    if isinstance(script.work, Sync):
+        copies = [each for each in places if script.work.is_copy(each)]
+        for repository in copies:
+            del places[repository]
     if not places and not failures:
         emit(Message("warn", "no repository fits", {"script": script.name}))
     emit(StepsAhead(script.name, "repository", len(places)))

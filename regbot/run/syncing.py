@@ -122,6 +122,7 @@ class Syncing:
 
         ``now`` is in seconds since 1970.
         """
+        self._refuse_itself()
         names = self._names()
         looks = Crew(LOOKS, self._stop).run(self._compared, names)
         copies = [copy for copy in looks if copy]
@@ -133,6 +134,12 @@ class Syncing:
             self._clean_up(names, now=now, in_use=in_use)
         if self._failures:
             raise ScriptError(f"{self._place.repository}: {told(self._failures)}")
+
+    def _refuse_itself(self) -> None:
+        """Raise ScriptError where tags of a repository are copied to where they are."""
+        here, there = map(self._executor.repository_of, (self._place.repository, self._target))
+        if here == there and not self._sync.is_of_image:
+            raise ScriptError(f"{here} is the source and the target (name another target)")
 
     def _names(self) -> Sequence[Reference]:
         """The images to copy, by their names at the source."""

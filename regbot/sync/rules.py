@@ -9,7 +9,7 @@ from regbot.image.options import CopyOptions
 from regbot.oci.manifest import IMAGES, INDEXES
 from regbot.oci.patterns import Pattern
 from regbot.oci.platform import Platform
-from regbot.oci.reference import Reference
+from regbot.oci.reference import Reference, names_of_registry
 from regbot.oci.tag import Tag
 from regbot.values import dataclass
 
@@ -93,6 +93,18 @@ class Sync:
             return Reference.parse(self.target)
         end = "" if self.source else f"/{repository.repository}"
         return Reference.parse(self.target + end, default_tag=None)
+
+    def is_copy(self, repository: Reference) -> bool:
+        """Whether a repository of a source that is a registry is itself one of its copies.
+
+        Where both are the same registry, copies of copies would be made without end.
+        """
+        if self.source is not None:
+            return False
+        first = Reference.parse(f"{self.target}/repository", default_tag=None)
+        above = first.repository.removesuffix("repository")
+        is_same = names_of_registry(first.registry) == names_of_registry(repository.registry)
+        return is_same and repository.repository.startswith(above)
 
     def chosen(self, tags: Iterable[Tag]) -> list[Tag]:
         """The tags to copy, in the order they are given. Raises InvalidValue."""

@@ -122,6 +122,10 @@ def test_without_rules_every_tag_is_copied():
         (entry("backup: 'old-{{.Ref.Name}}'"), "backup: template: there is no .Ref.Name here"),
         (entry("tag: {allow: [a]}"), "did you mean tags?"),
         (
+            entry("cleanup: true") + entry(kind="image", source="a:1").replace("sync:\n", ""),
+            "the entry at line 6 copies to b.example.org/app too, and cleanup would",
+        ),
+        (
             entry("name: a") + entry("name: a").replace("sync:\n", ""),
             "line 5 has a script named 'a' already",
         ),

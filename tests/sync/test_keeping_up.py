@@ -286,3 +286,26 @@ class TestBlobsThatImagesShare:
         assert pair.sync().result.status == "done"
         assert self.uploads(pair) == 0
         assert len(pair.target.tags(COPY)) == 6
+
+
+class TestTheSameRegistryTwice:
+    def test_a_repository_is_not_copied_to_itself(self, pair):
+        fill(pair.target, COPY, "1", "2")
+        place = f"{pair.target.host}/{COPY}"
+        elsewhere = place.replace("127.0.0.1", "localhost")
+        ran = pair.sync(source=place, target=elsewhere, tags={"allow": ["1"]}, cleanup=True)
+        assert ran.result.status == "failed"
+        assert "is the source and the target" in ran.result.error
+        assert set(pair.target.tags(COPY)) == {"1", "2"}
+
+    def test_no_copies_of_copies_are_made(self, pair):
+        fill(pair.target, APP, "1")
+        entry = {
+            "type": "registry",
+            "source": pair.target.host,
+            "target": f"{pair.target.host}/copies",
+        }
+        for _ in range(2):
+            assert pair.sync(**entry).result.status == "done"
+        assert set(pair.target.tags(f"copies/{APP}")) == {"1"}
+        assert not pair.target.tags(f"copies/copies/{APP}")
