@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from copy import deepcopy
+from dataclasses import dataclass
 
 import pytest
 import yaml
@@ -13,37 +14,57 @@ from support.command import REGBOT, regbot
 from support.examples import EXAMPLES
 from support.servers import running
 
+from regbot.serve.families import FAMILIES
 from regbot.units import parse_duration
 
 TO_SPARE = 5.0
 """Seconds between the end of the grace and the kill."""
-FILES = sorted((EXAMPLES / "kubernetes").glob("*.yml"))
-ALL = [manifest for path in FILES for manifest in yaml.safe_load_all(path.read_text())]
+FOLDER = EXAMPLES / "kubernetes"
 
 
-def named(kind):
-    return {each["metadata"]["name"]: each for each in ALL if each["kind"] == kind}
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Files that are applied together, and the pod that they make."""
+
+    files: tuple[str, ...]
+
+    @property
+    def all(self):
+        """The manifests in the files."""
+        texts = [(FOLDER / f"{name}.yml").read_text() for name in self.files]
+        return [manifest for text in texts for manifest in yaml.safe_load_all(text)]
+
+    def one(self, kind):
+        """The only manifest of a kind."""
+        (manifest,) = [each for each in self.all if each["kind"] == kind]
+        return manifest
+
+    @property
+    def pod(self):
+        """The pod template of its Deployment or its CronJob."""
+        if "once" in self.files:
+            return self.one("CronJob")["spec"]["jobTemplate"]["spec"]["template"]
+        return self.one("Deployment")["spec"]["template"]
+
+    @property
+    def container(self):
+        (container,) = self.pod["spec"]["containers"]
+        return container
+
+    @property
+    def options(self):
+        """The options that the pod gives to its command of regbot, each with its value."""
+        return dict(word.partition("=")[::2] for word in self.container["args"][1:])
 
 
-def pod_of(manifest):
-    """The pod template of a Deployment or a CronJob."""
-    spec = manifest["spec"]
-    return spec.get("template") or spec["jobTemplate"]["spec"]["template"]
-
-
-def container_of(pod):
-    (container,) = pod["spec"]["containers"]
-    return container
-
-
-def options_of(pod):
-    """The options that a pod gives to its command of regbot, each with its value."""
-    return dict(word.partition("=")[::2] for word in container_of(pod)["args"][1:])
-
-
-DEPLOYMENT = named("Deployment")["regbot"]
-CRON = named("CronJob")["regbot"]
-BOTH = pytest.mark.parametrize("pod", [pod_of(DEPLOYMENT), pod_of(CRON)], ids=["server", "once"])
+SERVER = Example(("common", "server"))
+ONCE = Example(("common", "once"))
+CLUSTER = Example(("cluster",))
+EACH = pytest.mark.parametrize(
+    "example", [SERVER, ONCE, CLUSTER], ids=["server", "once", "cluster"]
+)
+SERVERS = pytest.mark.parametrize("example", [SERVER, CLUSTER], ids=["server", "cluster"])
+ALL = [manifest for path in sorted(FOLDER.glob("*.yml")) for manifest in Example((path.stem,)).all]
 
 
 def as_read(manifest):
@@ -61,29 +82,32 @@ def test_a_manifest_is_what_kubernetes_reads(manifest):
 
 
 def test_what_kubernetes_would_not_read_is_seen():
-    unknown = deepcopy(DEPLOYMENT)
-    container_of(pod_of(unknown))["securityContext"]["readOnlyRootFileSystem"] = True
-    assert as_read(unknown) == DEPLOYMENT
-    incomplete = deepcopy(DEPLOYMENT)
+    deployment = SERVER.one("Deployment")
+    unknown = deepcopy(deployment)
+    (container,) = unknown["spec"]["template"]["spec"]["containers"]
+    container["securityContext"]["readOnlyRootFileSystem"] = True
+    assert as_read(unknown) == deployment
+    incomplete = deepcopy(deployment)
     del incomplete["spec"]["selector"]
     with pytest.raises(Exception, match="selector"):
         as_read(incomplete)
 
 
-def test_the_namespace_admits_only_restricted_pods():
-    labels = named("Namespace")["regbot"]["metadata"]["labels"]
+@EACH
+def test_the_namespace_admits_only_restricted_pods(example):
+    labels = example.one("Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-    assert {each["metadata"].get("namespace", "regbot") for each in ALL} == {"regbot"}
+    assert {each["metadata"].get("namespace", "regbot") for each in example.all} == {"regbot"}
 
 
-@BOTH
-def test_a_pod_is_restricted(pod):
+@EACH
+def test_a_pod_is_restricted(example):
     """The Pod Security Standard "restricted", and a root file system that is read-only."""
-    spec, container = pod["spec"], container_of(pod)
+    spec = example.pod["spec"]
     assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & set(spec)
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
+    assert example.container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
@@ -93,90 +117,142 @@ def test_a_pod_is_restricted(pod):
     assert kinds <= {"configMap", "secret", "persistentVolumeClaim", "emptyDir"}
 
 
-@BOTH
-def test_a_pod_runs_as_the_user_of_the_image(pod):
+@EACH
+def test_a_pod_runs_as_the_user_of_the_image(example):
     dockerfile = (EXAMPLES.parent / "Dockerfile").read_text()
-    context = pod["spec"]["securityContext"]
+    context = example.pod["spec"]["securityContext"]
     assert f"\nUSER {context['runAsUser']}:{context['runAsGroup']}\n" in dockerfile
     assert context["fsGroup"] == context["runAsGroup"]
 
 
-@BOTH
-def test_a_pod_has_limits(pod):
-    resources = container_of(pod)["resources"]
+@EACH
+def test_a_pod_has_limits(example):
+    resources = example.container["resources"]
     assert resources["requests"].keys() == {"cpu", "memory"}
     assert "memory" in resources["limits"]
 
 
-@BOTH
-def test_what_a_pod_mounts_is_there(pod):
-    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
-    mounts = {mount["name"]: mount["mountPath"] for mount in container_of(pod)["volumeMounts"]}
+@EACH
+def test_what_a_pod_mounts_is_there(example):
+    volumes = {volume["name"]: volume for volume in example.pod["spec"]["volumes"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in example.container["volumeMounts"]}
     assert volumes.keys() == mounts.keys()
-    assert volumes["config"]["configMap"]["name"] in named("ConfigMap")
-    assert volumes["state"]["persistentVolumeClaim"]["claimName"] in named("PersistentVolumeClaim")
+    assert volumes["config"]["configMap"]["name"] == example.one("ConfigMap")["metadata"]["name"]
+    if example is not CLUSTER:
+        claim = example.one("PersistentVolumeClaim")["metadata"]["name"]
+        assert volumes["state"]["persistentVolumeClaim"]["claimName"] == claim
     # Where the image keeps its state, and where archives and clients' certificates are unpacked.
     assert (mounts["state"], mounts["tmp"]) == ("/state", "/tmp")
     page = (EXAMPLES.parent / "docs" / "deploying.md").read_text()
-    assert f"create secret generic {volumes['registry']['secret']['secretName']} " in page
+    for volume in volumes.values():
+        if "secret" in volume:
+            assert f"create secret generic {volume['secret']['secretName']} " in page
 
 
-@BOTH
-def test_a_pod_reads_the_config_and_the_secret_that_it_mounts(pod, tmp_path):
-    container = container_of(pod)
-    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    options = options_of(pod)
+@EACH
+def test_a_pod_reads_the_config_and_the_secrets_that_it_mounts(example, tmp_path):
+    mounts = {mount["name"]: mount["mountPath"] for mount in example.container["volumeMounts"]}
+    options = example.options
     key = options["--config"].removeprefix(f"{mounts['config']}/")
-    text = named("ConfigMap")["regbot"]["data"][key]
-    secrets = re.findall(r'file "([^"]+)"', text)
-    assert secrets == [f"{mounts['registry']}/password"]
+    text = example.one("ConfigMap")["data"][key]
+    secrets = {f"{mounts['registry']}/password": "secret"}
+    if example is CLUSTER:
+        url = "postgresql://regbot:secret@db.example.org/regbot\n"
+        secrets[f"{mounts['database']}/url"] = url
+    assert set(re.findall(r'file "([^"]+)"', text)) == set(secrets)
 
-    (tmp_path / "password").write_text("secret")
-    (tmp_path / key).write_text(text.replace(mounts["registry"], str(tmp_path)))
+    for path, content in secrets.items():
+        name = path.rpartition("/")[2]
+        (tmp_path / name).write_text(content)
+        text = text.replace(path, str(tmp_path / name))
+    (tmp_path / key).write_text(text)
     checked = regbot("check", "-c", key, home=tmp_path, cwd=tmp_path)
     assert (checked.returncode, checked.stderr) == (0, "")
-    known = regbot(container["args"][0], "--help", home=tmp_path).stdout
+    known = regbot(example.container["args"][0], "--help", home=tmp_path).stdout
     assert [option for option in options if option not in known] == []
 
 
-def test_one_server_runs_at_a_time_and_has_time_to_end():
-    assert DEPLOYMENT["spec"]["replicas"] == 1
-    assert DEPLOYMENT["spec"]["strategy"] == {"type": "Recreate"}
-    assert CRON["spec"]["concurrencyPolicy"] == "Forbid"
-    grace = parse_duration(options_of(pod_of(DEPLOYMENT))["--grace"])
-    assert pod_of(DEPLOYMENT)["spec"]["terminationGracePeriodSeconds"] >= grace + TO_SPARE
-    assert pod_of(CRON)["spec"]["terminationGracePeriodSeconds"] >= TO_SPARE
+@SERVERS
+def test_a_server_has_time_to_end(example):
+    grace = parse_duration(example.options["--grace"])
+    assert example.pod["spec"]["terminationGracePeriodSeconds"] >= grace + TO_SPARE
 
 
-def test_probes_service_and_policy_reach_the_port_that_the_server_listens_on():
-    container = container_of(pod_of(DEPLOYMENT))
+def test_one_server_works_with_a_folder_at_a_time():
+    spec = SERVER.one("Deployment")["spec"]
+    assert spec["replicas"] == 1
+    assert spec["strategy"] == {"type": "Recreate"}
+    cron = ONCE.one("CronJob")["spec"]
+    assert cron["concurrencyPolicy"] == "Forbid"
+    assert ONCE.pod["spec"]["terminationGracePeriodSeconds"] >= TO_SPARE
+
+
+def test_several_servers_share_a_database_and_are_as_many_as_the_queue_needs():
+    deployment = CLUSTER.one("Deployment")
+    assert "replicas" not in deployment["spec"], "an apply would set them back"
+    kinds = {key for volume in CLUSTER.pod["spec"]["volumes"] for key in volume}
+    assert "persistentVolumeClaim" not in kinds
+    scaled = CLUSTER.one("HorizontalPodAutoscaler")["spec"]
+    assert scaled["scaleTargetRef"] == {
+        "apiVersion": deployment["apiVersion"],
+        "kind": "Deployment",
+        "name": deployment["metadata"]["name"],
+    }
+    assert 2 <= scaled["minReplicas"] < scaled["maxReplicas"]
+    (metric,) = scaled["metrics"]
+    name = metric["external"]["metric"]["name"]
+    assert name in {family.name for family in FAMILIES}
+    # The rule that the comment has for an adapter offers that metric.
+    comment = re.search(
+        r"^#   (externalRules:\n(?:#.*\n)+)", (FOLDER / "cluster.yml").read_text(), re.MULTILINE
+    )
+    (rule,) = yaml.safe_load(re.sub(r"(?m)^#   ", "", comment[1]))["externalRules"]
+    assert rule["seriesQuery"].startswith(f"{name}{{")
+    assert rule["metricsQuery"].count("(") == rule["metricsQuery"].count(")")
+
+
+@SERVERS
+def test_probes_service_and_policy_reach_the_port_that_the_server_listens_on(example):
+    container = example.container
     (port,) = container["ports"]
-    listens = options_of(pod_of(DEPLOYMENT))["--listen"]
-    assert listens == f"0.0.0.0:{port['containerPort']}"
+    assert example.options["--listen"] == f"0.0.0.0:{port['containerPort']}"
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
-    service = named("Service")["regbot"]["spec"]
+    service = example.one("Service")["spec"]
     assert [each["targetPort"] for each in service["ports"]] == [port["name"]]
-    annotations = pod_of(DEPLOYMENT)["metadata"]["annotations"]
+    annotations = example.pod["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == str(port["containerPort"])
-    (inward,) = named("NetworkPolicy")["regbot"]["spec"]["ingress"]
+    (inward,) = example.one("NetworkPolicy")["spec"]["ingress"]
     assert [each["port"] for each in inward["ports"]] == [port["containerPort"]]
 
 
-def test_the_server_answers_to_the_name_of_its_service():
-    config = yaml.safe_load(named("ConfigMap")["regbot"]["data"]["regbot.yml"])
+def test_pods_of_a_cluster_reach_the_database():
+    egress = CLUSTER.one("NetworkPolicy")["spec"]["egress"]
+    assert 5432 in [port["port"] for rule in egress for port in rule["ports"]]
+
+
+@SERVERS
+def test_the_server_answers_to_the_name_of_its_service(example):
+    config = yaml.safe_load(example.one("ConfigMap")["data"]["regbot.yml"])
     assert config["server"]["hosts"] == ["regbot.regbot.svc"]
-    assert named("Service")["regbot"]["metadata"]["namespace"] == "regbot"
+    metadata = example.one("Service")["metadata"]
+    assert (metadata["name"], metadata["namespace"]) == ("regbot", "regbot")
 
 
-@BOTH
-def test_selectors_find_their_pods(pod):
-    labels = pod["metadata"]["labels"].items()
-    assert DEPLOYMENT["spec"]["selector"]["matchLabels"].items() <= labels
-    assert named("Service")["regbot"]["spec"]["selector"].items() <= labels
-    policy = named("NetworkPolicy")["regbot"]["spec"]
-    assert policy["podSelector"]["matchLabels"].items() <= labels
-    assert policy["policyTypes"] == ["Ingress", "Egress"]
+@EACH
+def test_selectors_find_their_pods(example):
+    labels = example.pod["metadata"]["labels"].items()
+    for manifest in example.all:
+        match manifest["kind"]:
+            case "Deployment" | "PodDisruptionBudget":
+                assert manifest["spec"]["selector"]["matchLabels"].items() <= labels
+            case "Service":
+                assert manifest["spec"]["selector"].items() <= labels
+            case "NetworkPolicy":
+                assert manifest["spec"]["podSelector"]["matchLabels"].items() <= labels
+                assert manifest["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    for spread in example.pod["spec"].get("topologySpreadConstraints", ()):
+        assert spread["labelSelector"]["matchLabels"].items() <= labels
 
 
 def test_a_changed_config_map_is_seen(tmp_path):
