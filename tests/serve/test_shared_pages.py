@@ -163,7 +163,12 @@ def test_a_run_goes_on_though_the_server_that_handed_it_out_is_gone(shared, tmp_
         service = FakeService(journal=journal)
         assert "Result interrupted" in text_of(page(f"/runs/{run.id}", shared, service))
         shared.hand_out(run.id, "app", kind="server")
-        assert "Result running" in text_of(page(f"/runs/{run.id}", shared, service))
+        text = text_of(page(f"/runs/{run.id}", shared, service))
+        assert "Result running" in text
+        assert "Its lines are on the page of the server that follows it" in text
+        shared.units.cancel(run.id)
+        text = text_of(page(f"/runs/{run.id}", shared, service))
+        assert "No log lines of this run are kept." in text
 
 
 def test_a_run_that_nobody_handed_out_is_not_there(shared):
