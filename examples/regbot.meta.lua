@@ -162,9 +162,12 @@ local blob_object = {}
 ---@type table<string, any>
 args = {}
 
+artifact = {}
 blob = {}
 config = {}
+digest = {}
 image = {}
+index = {}
 json = {}
 log = {}
 manifest = {}
@@ -247,6 +250,13 @@ function reference_object:close() end
 ---@return string[]
 function repo.ls(host, options) end
 
+---Copy the images at all tags of a repository, or at some of them, and give these tags. A tag that fails stops no other. What the target has already is not sent. Nothing is deleted at the target, but its tags may be moved.
+---@param src string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository
+---@param dst string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target
+---@param options? {include?: string[], exclude?: string[], newTags?: boolean, digestTags?: boolean, referrers?: boolean, reason?: string}
+---@return string[]
+function repo.copy(src, dst, options) end
+
 ---The tags of a repository: all of them, unless limit is given.
 ---@param repo string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository; a tag in it is ignored
 ---@param options? {limit?: integer, last?: string, include?: string[], exclude?: string[]}
@@ -257,6 +267,12 @@ function tag.ls(repo, options) end
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the tag, which must be given
 ---@param options? {ignoreMissing?: boolean, reason?: string}
 function tag.delete(ref, options) end
+
+---Set another tag of the same repository to the manifest that a reference names, and give its digest. If the tag is there already, it is moved.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@param tag string the other tag
+---@return string
+function tag.add(ref, tag) end
 
 ---The manifest of a single image. Of an index, it is the image for the platform. Without platform, it is the image for the local platform, or the only image of the index.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
@@ -335,6 +351,13 @@ function manifest.put(manifest, ref, options) end
 ---@return string
 function manifest_object:put(ref, options) end
 
+---The difference of two manifests or indexes, line by line as diff -u writes it; empty where they are the same.
+---@param before string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
+---@param after string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob another one
+---@param options? {lines?: integer, full?: boolean}
+---@return string
+function manifest.diff(before, after, options) end
+
 ---The registry's pull limit at the time when the manifest was read, as a table with Set, Remain, Limit, Reset (in seconds) and Policies. Of a reference, the limit of now.
 ---@param manifest string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to one
 ---@return table
@@ -354,6 +377,18 @@ function image.config(ref, platform) end
 ---@param platform? string os/arch[/variant][,osver=<version>]
 ---@return regbot.Config
 function manifest_object:config(platform) end
+
+---What there is to know of an image, in one table: the fields of its config, and name, digest and mediaType of what the reference names. image is the digest of the image that was chosen from an index, layers are its layers, size is the size of them and the config in bytes, annotations are those of the index and the image.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@param platform? string os/arch[/variant][,osver=<version>]
+---@return table
+function image.inspect(ref, platform) end
+
+---The digest of what a reference names. With platform, the digest of the image that an index has for it.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@param platform? string os/arch[/variant][,osver=<version>]
+---@return string
+function image.digest(ref, platform) end
 
 ---When an image was built, in seconds since 1970. The date is that of the image config, else that of the annotation or label org.opencontainers.image.created. Gives nil if there is none, or if it is before 2013-03-20, as in reproducible builds.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
@@ -464,11 +499,61 @@ function blob.put(ref, content) end
 ---@return string, integer
 function blob_object:put(content) end
 
+---Copy a blob to another repository, and give its digest. Within a registry, no content is sent, if the registry can do that.
+---@param src string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository, or a reference with the blob's digest
+---@param dst string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the other repository
+---@param digest? string the blob's digest
+---@return string
+function blob.copy(src, dst, digest) end
+
 ---The descriptors of an image's referrers, such as signatures. They come from the registry's list of referrers. If the registry has no such list, they come from the fallback tag, sha256-<hex>.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
 ---@param options? {artifactType?: string}
 ---@return regbot.DescriptorFields[]
 function referrer.ls(ref, options) end
+
+---All that belongs to an image, as a table: its digest, mediaType and artifactType; under manifests the same of each manifest that it lists, with its platform; and under referrers the same of what refers to it.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
+---@param options? {digestTags?: boolean, artifactType?: string}
+---@return table
+function referrer.tree(ref, options) end
+
+---Make an index, store it under a tag or digest, and give its digest. It lists images that are copied to its repository, and manifests that are there.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target
+---@param options? {refs?: string[], digests?: string[], platforms?: string[], descAnnotations?: table<string, string>, descPlatform?: string, referrers?: boolean, digestTags?: boolean, annotations?: table<string, string>, artifactType?: string, mediaType?: string, subject?: string, byDigest?: boolean}
+---@return string
+function index.create(ref, options) end
+
+---Add images to an index, and give its new digest. The tag is moved to it; an index that is named by its digest stays, and there is a new one. Images are copied to the repository, if they are not there.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the index
+---@param options? {refs?: string[], digests?: string[], platforms?: string[], descAnnotations?: table<string, string>, descPlatform?: string, referrers?: boolean, digestTags?: boolean}
+---@return string
+function index.add(ref, options) end
+
+---Take entries out of an index, and give its new digest. The tag is moved to it; an index that is named by its digest stays, and there is a new one. The manifests themselves are not deleted.
+---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the index
+---@param options? {digests?: string[], platforms?: string[]}
+---@return string
+function index.remove(ref, options) end
+
+---Store files as an artifact, and give its digest. Its content is a string, a blob, or the files that the options name.
+---@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target. Default: beside the subject
+---@param content? string|regbot.Blob|regbot.Config the content, if it is no file
+---@param options? {artifactType?: string, files?: string[], fileMediaTypes?: string[], fileTitle?: boolean, configFile?: string, configType?: string, annotations?: table<string, string>, subject?: string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob, platform?: string, byDigest?: boolean}
+---@return string
+function artifact.put(ref, content, options) end
+
+---The descriptors of the files of an artifact; blob.get gives their content. With subject, it is an artifact that refers to this image.
+---@param ref? string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the artifact
+---@param options? {subject?: string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob, platform?: string, artifactType?: string, latest?: boolean, titles?: string[], fileMediaTypes?: string[], config?: boolean}
+---@return regbot.DescriptorFields[]
+function artifact.get(ref, options) end
+
+---The digest of a string, such as sha256:9f86...
+---@param content string the content
+---@param algorithm? string sha256 or sha512. Default: sha256
+---@return string
+function digest.of(content, algorithm) end
 
 ---What retention rules say about each tag of a repository. Nothing is deleted. The rules are written as under retention in the config, as a table: {keep = {{tags = {"v*"}}, {newest = {count = 5}}}}. The result is a list with a table for each tag, in the order of tag.ls. The table has tag, keep (whether the tag stays), reason, rule (the number of the rule that keeps it) and digest (nil if no rule needed it). If a tag moves after this, tag.delete skips it.
 ---@param repo string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the repository; a tag in it is ignored

@@ -50,6 +50,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "lua.api.names": ("lua", "oci"),
     "lua.api.objects": ("lua.api.names",),
     "lua.api.reference": ("lua.api.names",),
+    "lua.api.digest": ("lua", "oci"),
     "lua.api.export": ("lua.api.objects",),
     "lua.api.semver": ("lua", "oci"),
     "lua.api.json": ("lua",),
@@ -57,6 +58,7 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "lua.api.parallel": ("lua",),
     "lua.api": (
         *("plan", "rules", "config", "files", "lua.api.reference", "lua.api.export"),
+        "lua.api.digest",
         *("lua.api.semver", "lua.api.json", "lua.api.time"),
         "lua.api.parallel",
     ),

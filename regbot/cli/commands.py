@@ -11,6 +11,7 @@ import click
 from regbot.cli.approve import approve
 from regbot.cli.check import check
 from regbot.cli.cluster import cancel, units, worker
+from regbot.cli.digest import digest
 from regbot.cli.group import Commands
 from regbot.cli.history import history, undo
 from regbot.cli.in_use import in_use
@@ -35,7 +36,7 @@ from regbot.version import __version__
 _SECTIONS = {
     "Run scripts": (once, run, server, schedule),
     "Plan and undo": (plan, show_plan, apply, approve, history, undo),
-    "Work with registries": (registry, *MADE, sync),
+    "Work with registries": (registry, *MADE, sync, digest),
     "Check and test": (check, test, in_use, notify),
     "Share runs among machines": (worker, units, cancel),
     "Write": (init, record, schema, lua_api),

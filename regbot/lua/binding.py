@@ -268,8 +268,28 @@ def _read_any(passed: Passed) -> Any:  # noqa: ANN401
     return passed.value["text"] if raw is None else indented(raw)
 
 
+def _read_texts(passed: Passed) -> tuple[str, ...]:
+    """An array of texts; a single one stands for itself."""
+    values = [] if passed.value == {} else passed.value
+    if isinstance(values, str) and not passed.kind:
+        return (values,)
+    if passed.kind or not isinstance(values, list):
+        raise InvalidValue(f"expected an array of strings, got {describe(passed)}")
+    return tuple(STRING.read(plain(value)) for value in values)
+
+
+def _read_named_texts(passed: Passed) -> dict[str, str]:
+    """A table from names to texts."""
+    values = {} if passed.value == [] else passed.value
+    if passed.kind or not isinstance(values, dict):
+        raise InvalidValue(f"expected a table of strings, got {describe(passed)}")
+    return {name: STRING.read(plain(value)) for name, value in values.items()}
+
+
 STRING = Type("string", _read_text, "string", numeric=True)
 TEXT = Type("string", _read_text, "string", limit=None, numeric=True)
+STRINGS = Type("array of strings", _read_texts, "string[]")
+NAMED_STRINGS = Type("table of strings", _read_named_texts, "table<string, string>")
 BOOLEAN = _plain_type("boolean", "a boolean", lambda value: isinstance(value, bool))
 NUMBER = _plain_type("number", "a number", is_number, numeric=True)
 COUNT = _plain_type(

@@ -116,8 +116,7 @@ class Applier:
                 self.stores.open(action.reference).put_manifest(name, action.manifest)
                 return Applied(action.digest)
             case PutBlob():
-                store, content = self.stores.open(action.reference), self._content(action)
-                store.put_blob(content, digest=action.digest, size=action.size)
+                self._put_blob(action)
                 return Applied(action.digest)
             case CopyImage():
                 return self._copy(action, may_put)
@@ -125,6 +124,18 @@ class Applier:
                 return self._export(action)
             case ImportTar():
                 return self._import(action, may_put)
+
+    def _put_blob(self, action: PutBlob) -> None:
+        """Store a blob, if it can be without moving its content."""
+        store, source = self.stores.open(action.reference), action.source
+        if source and source.registry == action.reference.registry:
+            try:
+                if store.blob_size(action.digest) == action.size:
+                    return
+            except NotFound:
+                if store.mount_blob(action.digest, source.without_name):
+                    return
+        store.put_blob(self._content(action), digest=action.digest, size=action.size)
 
     def _content(self, action: PutBlob) -> Chunks:
         if action.content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -21,6 +22,7 @@ NOT_COMMANDS = {
     "manifest.exists": "the exit code of manifest head tells it",
     "manifest.descriptor": "manifest head --json prints it",
     "image.ratelimitWait": "is for a script that goes on afterwards",
+    "digest.of": "is regbot digest, which no registry is asked for",
     "blob.content": "blob get prints it",
     "blob.size": "blob head prints it",
     "manifest.export": "a script's edits have no command",
@@ -363,6 +365,31 @@ def test_repositories_are_listed(run, registry, repository):
     assert name in run("repo", "ls", registry.host).stdout.splitlines()
     words = ("repo", "ls", registry.host, "--include", re.escape(name), "--full")
     assert run(*words).stdout == f"{repository}\n"
+
+
+def test_the_digest_of_standard_input(tmp_path):
+    done = regbot("digest", home=tmp_path, stdin="hi\n")
+    assert done.stdout == f"sha256:{hashlib.sha256(b'hi' + bytes([10])).hexdigest()}\n"
+    long = regbot("digest", "--algorithm", "sha512", home=tmp_path, stdin="hi\n").stdout
+    assert long.startswith("sha512:")
+
+
+def test_an_artifact_needs_a_type_and_content(run, repository):
+    done = run("artifact", "put", f"{repository}:file", stdin="x")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "artifactType says what it is" in done.stderr
+    done = run("artifact", "put", "--artifact-type", "text/plain", stdin="x")
+    assert "a reference is needed" in done.stderr
+
+
+def test_one_of_several_files_has_to_be_chosen(run, repository, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    words = ("--artifact-type", "text/plain", "--file", "one", "--file", "two", "--file-title")
+    assert run("artifact", "put", f"{repository}:files", *words).returncode == 0
+    done = run("artifact", "get", f"{repository}:files")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there are 2 files: choose with --file: one, two" in done.stderr
 
 
 def test_the_history_has_what_a_command_changed(run, repository, tmp_path: Path):

@@ -10,14 +10,21 @@ from support.registry import TestRegistry
 from regbot.lua.api.catalogue import BINDINGS
 
 CALLS = {
-    "tag.delete": 'tag.delete(repo .. ":old")',
-    "manifest.delete": 'manifest.getList(repo .. ":multi"):delete()',
-    "manifest.put": 'manifest.getList(repo .. ":old"):put(repo .. ":again")',
-    "blob.put": 'blob.put(repo, "some content")',
-    "image.copy": 'image.copy(repo .. ":multi", repo .. "-copy:multi", {digestTags = true})',
-    "image.exportTar": 'image.exportTar(repo .. ":old", "old.tar")',
-    "image.importTar": 'image.importTar(repo .. ":imported", "given.tar")',
-    "image.delete": 'image.delete(repo .. ":multi", {children = true, referrers = true})',
+    "tag.delete": 'tag.delete(app .. ":old")',
+    "manifest.delete": 'manifest.getList(app .. ":multi"):delete()',
+    "manifest.put": 'manifest.getList(app .. ":old"):put(app .. ":again")',
+    "blob.put": 'blob.put(app, "some content")',
+    "image.copy": 'image.copy(app .. ":multi", app .. "-copy:multi", {digestTags = true})',
+    "image.exportTar": 'image.exportTar(app .. ":old", "old.tar")',
+    "image.importTar": 'image.importTar(app .. ":imported", "given.tar")',
+    "tag.add": 'tag.add(app .. ":old", "again")',
+    "blob.copy": 'blob.copy(app, app .. "-copy", manifest.get(app .. ":old").config.digest)',
+    "repo.copy": 'repo.copy(app, app .. "-copy")',
+    "index.create": 'index.create(app .. "-new:both", {refs = {app .. ":multi"}})',
+    "index.add": 'index.add(app .. ":multi", {refs = {app .. ":old"}})',
+    "index.remove": 'index.remove(app .. ":multi", {platforms = {"linux/arm64"}})',
+    "artifact.put": 'artifact.put(app .. ":file", "content", {artifactType = "text/plain"})',
+    "image.delete": 'image.delete(app .. ":multi", {children = true, referrers = true})',
 }
 
 
@@ -44,7 +51,7 @@ def run(tmp_path, registry):
         config = {
             "creds": [{"registry": registry.host, "tls": "disabled"}],
             "defaults": {"workDir": str(work)},
-            "scripts": [{"name": "a", "script": f'repo = "{registry.host}/app"\n{script}'}],
+            "scripts": [{"name": "a", "script": f'app = "{registry.host}/app"\n{script}'}],
         }
         (tmp_path / "bot.yml").write_text(json.dumps(config))
         variables = {"XDG_STATE_HOME": str(tmp_path / "state")}
@@ -52,7 +59,7 @@ def run(tmp_path, registry):
         return regbot("once", "-c", path, *flags, home=tmp_path, variables=variables)
 
     run.work = work
-    assert run('image.exportTar(repo .. ":old", "given.tar")').returncode == 0
+    assert run('image.exportTar(app .. ":old", "given.tar")').returncode == 0
     return run
 
 

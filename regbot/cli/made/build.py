@@ -22,6 +22,12 @@ _file = click.option(
 _media_type = click.option(
     *("-t", "--content-type"), default="", metavar="TYPE", help="Its media type, if it names none."
 )
+_output = click.option(
+    *("-o", "--output", "folder"),
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Write each file to this folder, by its name.",
+)
 _full = click.option("--full", is_flag=True, help="Print full names, as other commands take them.")
 _dereference = click.option(
     "--force-tag-dereference", is_flag=True, help="Take the digest that a tag is on."
@@ -61,7 +67,8 @@ def _with_options(run: Callable[..., int], signature: Signature) -> Callable[...
         _dereference: made.by_digest,
         _full: bool(made.joint),
         _media_type: made.content == "manifest",
-        _file: bool(made.content),
+        _file: bool(made.content) and not made.content_unless,
+        _output: made.form == "files",
     }
     command: Callable[..., Any] = run
     for option, is_wanted in options.items():

@@ -23,6 +23,8 @@ from regbot.oci.reference import Reference
 STANDARD = "-"
 """Standard input, or standard output."""
 
+_PATHS = ("files", "configFile")
+"""Options that are paths."""
 _CHUNK = 1024 * 1024
 _LONGEST_LIST = 16 * 1024 * 1024
 
@@ -37,6 +39,8 @@ def lines_of(signature: Signature, command: str, words: Sequence[str]) -> list[S
         lines = [line.split() for line in _standard_lines()]
     elif signature.repeats and words:
         lines = [[word] for word in words]
+    elif signature.made.each_last and len(words) > signature.needed:
+        lines = [[*words[: signature.needed - 1], last] for last in words[signature.needed - 1 :]]
     else:
         lines = [list(words)]
     most = len(signature.words)
@@ -91,12 +95,15 @@ class Reading:
             for option in self._binding.options
             if option.name in values
         }
-        return Call(self._binding.name, (*arguments, plain(options)), " ".join(line))
+        about = " ".join(line) or str(self._given.get("subject", ""))
+        return Call(self._binding.name, (*arguments, plain(options)), about)
 
     def _option(self, parameter: Parameter) -> Passed:
         value = self._given[parameter.name]
         if parameter.type.lua == TABLE and isinstance(value, tuple):
             value = dict(map(_pair, value))
+        if parameter.name in _PATHS:
+            value = tuple(map(_path, value)) if isinstance(value, tuple) else _path(str(value))
         passed = plain(list(value) if isinstance(value, tuple) else value)
         self._check(parameter, f"--{parameter.name}", passed)
         return passed
@@ -131,13 +138,15 @@ def require_digests(command: str, lines: Sequence[Sequence[str]]) -> None:
 
 
 @contextmanager
-def content_from(file: str, parameter: str, target: str, media_type: str) -> Iterator[Passed]:
+def content_from(
+    file: str, parameter: str, line: Sequence[str], media_type: str
+) -> Iterator[Passed]:
     """What a file or standard input holds, as the function takes it. Raises UsageError."""
     with ExitStack() as ending:
         source = _opened(file, ending)
         try:
             if parameter == "manifest":
-                content = _manifest(source, target, media_type)
+                content = _manifest(source, line[0], media_type)
             else:
                 spool = source if source.seekable() else ending.enter_context(TemporaryFile())
                 content = Passed("content", {}, _spooled(source, spool))

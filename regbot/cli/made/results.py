@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,16 +16,29 @@ from regbot.cli.made.signature import Signature
 from regbot.cli.made.table import Form
 from regbot.cli.output import is_terminal, show
 from regbot.config.values import Call
-from regbot.errors import Stopped
+from regbot.errors import InvalidValue, Stopped
 from regbot.events import Emit, Ending, Printed, ignore
+from regbot.files import replace_by_pieces
+from regbot.lua.api.artifact import TITLE
 from regbot.lua.binding import Passed
 from regbot.lua.wire import to_bytes
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
 from regbot.store.protocol import ReadStores
+from regbot.values import dataclass
 
 _RAW = ("raw-body", "rawBody", "body")
 """What ``--format`` calls the exact bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes to be written, and the name of a file for them."""
+
+    name: str
+    chunks: Iterable[bytes]
+
+
 _FORMS: dict[str, Form] = {
     "string[]": "lines",
     "string": "text",
@@ -52,6 +66,7 @@ class Results:
         as_json: bool = False,
         named: bool = False,
         full: bool = False,
+        folder: str | None = None,
     ) -> None:
         made, binding = signature.made, signature.binding
         self._made = made
@@ -60,6 +75,7 @@ class Results:
         self._full = full or named
         self._form: Form = "exact" if template in _RAW else made.form or _FORMS[binding.result]
         self._template = Template(template) if template and template not in _RAW else None
+        self._folder = Path(folder) if folder else None
         self._waits = binding.changes
         self._waiting: list[str] = []
         self._lost: click.exceptions.Exit | None = None
@@ -68,12 +84,13 @@ class Results:
     @property
     def is_exact(self) -> bool:
         """Whether bytes are printed as they are."""
-        return self._form == "exact" and not self._as_json and self._template is None
+        is_exact = self._form in ("exact", "files")
+        return is_exact and not self._as_json and self._template is None
 
     def answered(self, call: Call, result: Passed, stores: ReadStores) -> None:
         """Print a result; that of a change is printed at the end. Raises Stopped."""
         if self.is_exact:
-            self._show_bytes(result, stores)
+            self._show_bytes(contents_of(call, result, stores))
             return
         text = self._text(call, result)
         if text is None:
@@ -109,21 +126,14 @@ class Results:
                 yield from (f"{before}{name}" for name in value)
             case "descriptors":
                 yield from _described(value)
-            case "json":
-                if value is not None:
-                    yield json.dumps(value, ensure_ascii=False, indent=2)
-            case "digest":
-                yield self._beside(call, value["digest"])
-            case "moment":
-                if value is not None:
-                    moment = datetime.fromtimestamp(value, UTC)
-                    yield self._beside(call, f"{moment:%Y-%m-%dT%H:%M:%SZ}")
-            case "text":
-                if value is not None:
-                    yield self._beside(call, text_of(value))
-
-    def _beside(self, call: Call, text: str) -> str:
-        return f"{call.about}  {text}" if self._named else text
+            case "tree":
+                yield from _branches(value)
+            case "json" if value is not None:
+                yield json.dumps(value, ensure_ascii=False, indent=2)
+            case "digest" | "moment" | "text":
+                text = _text_of(value, self._form)
+                if text:
+                    yield f"{call.about}  {text}" if self._named else text
 
     def _full_name(self, call: Call) -> str:
         """What makes the full name of something that was listed, before its own name."""
@@ -131,22 +141,50 @@ class Results:
             return f"{call.about}/"
         return f"{Reference.parse(call.about).without_name}{self._made.joint}"
 
-    def _show_bytes(self, result: Passed, stores: ReadStores) -> None:
-        chunks: Iterable[bytes]
-        if result.kind == "blob":
-            blob = result.value
-            store = stores.open(Reference.parse(blob["reference"]))
-            chunks = store.blob(Digest.parse(blob["digest"]), blob["size"])
-        else:
-            chunks = (to_bytes(result.value["raw"]),)
+    def _show_bytes(self, contents: Sequence[Content]) -> None:
+        """Write contents to files, or the only one to standard output. Raises RegbotError."""
+        if self._folder:
+            _write_all(self._folder, contents)
+            return
+        if len(contents) > 1:
+            names = ", ".join(content.name for content in contents)
+            raise InvalidValue(f"there are {len(contents)} files: choose with --file: {names}")
         try:
-            for chunk in chunks:
+            for chunk in contents[0].chunks:
                 show(lambda stream, chunk=chunk: stream.buffer.write(chunk))  # type: ignore[misc]
             if is_terminal(sys.stdout):
                 show(lambda stream: print(file=stream))
         except click.exceptions.Exit as lost:
             self._lost = lost
             raise Stopped("nobody reads what is printed") from None
+
+
+def contents_of(call: Call, result: Passed, stores: ReadStores) -> Sequence[Content]:
+    """The bytes of a manifest, of a blob, or of the files of an artifact."""
+    if result.kind == "manifest":
+        return [Content("", (to_bytes(result.value["raw"]),))]
+    if result.kind == "blob":
+        blobs, name = [result.value], result.value["reference"]
+    else:
+        blobs, name = result.value, call.about
+    store = stores.open(Reference.parse(name))
+    contents = []
+    for blob in blobs:
+        digest = Digest.parse(blob["digest"])
+        title = Path((blob.get("annotations") or {}).get(TITLE) or "").name
+        named = title not in ("", "..")
+        contents.append(Content(title if named else digest.hex, store.blob(digest, blob["size"])))
+    return contents
+
+
+def _write_all(folder: Path, contents: Sequence[Content]) -> None:
+    """Write each content to its file, which is there as a whole or not at all."""
+    names = [content.name for content in contents]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InvalidValue(f"two files are called {twice}: choose with --file-media-type")
+    for content in contents:
+        replace_by_pieces(folder / content.name, content.chunks)
 
 
 def value_of(result: Passed) -> Any:  # noqa: ANN401 - any JSON value
@@ -164,8 +202,29 @@ def value_of(result: Passed) -> Any:  # noqa: ANN401 - any JSON value
     return fields
 
 
+def _text_of(value: Any, form: Form) -> str:  # noqa: ANN401 - any JSON value
+    """A result that is a word or a text; empty for none."""
+    if form == "digest" and not isinstance(value, str):
+        return str(value["digest"])
+    if form == "moment" and value is not None:
+        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return text_of(value)
+
+
 def _described(descriptors: Iterable[dict[str, Any]]) -> Iterator[str]:
     """One descriptor on a line: digest, what it is, and bytes."""
     for descriptor in descriptors:
         kind = descriptor.get("artifactType") or descriptor.get("mediaType") or "-"
         yield f"{descriptor['digest']}  {kind}  {descriptor['size']}"
+
+
+def _branches(branch: dict[str, Any], before: str = "", deeper: str = "") -> Iterator[str]:
+    """A manifest and what belongs to it, each on a line of its own below it."""
+    words = [branch[key] for key in ("digest", "platform", "tag") if branch.get(key)]
+    words.append(branch.get("artifactType") or branch.get("mediaType") or "missing")
+    yield before + "  ".join(words)
+    parts = [*branch.get("manifests", ()), *branch.get("referrers", ())]
+    for part in parts:
+        is_last = part is parts[-1]
+        begins, goes_on = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
+        yield from _branches(part, deeper + begins, deeper + goes_on)

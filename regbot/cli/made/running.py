@@ -55,6 +55,7 @@ def run_made(
         as_json=given.get("as_json", False),
         named=len(lines) > 1,
         full=given.get("full", False),
+        folder=given.get("folder"),
     )
     options = {
         key.removeprefix(AN_OPTION): value
@@ -64,10 +65,10 @@ def run_made(
     reading = Reading(signature, command, options)
     with ExitStack() as ending:
         content = None
-        if made.content:
-            media_type = given.get("content_type", "")
-            file = content_from(given["file"], made.content, lines[0][0], media_type)
-            content = ending.enter_context(file)
+        if made.content and not options.get(made.content_unless):
+            media_type, file = given.get("content_type", ""), given.get("file", "")
+            opened = content_from(file, made.content, lines[0], media_type)
+            content = ending.enter_context(opened)
         sent = _sent_file(signature, lines[0], ending)
         if sent:
             lines = [[lines[0][0], str(sent)]]

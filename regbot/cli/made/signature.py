@@ -26,7 +26,7 @@ _METAVARS: Mapping[str, str] = {
     "platform": "PLATFORM",
     "array of platforms": "PLATFORM",
     "array of regular expressions": "REGEX",
-    "table of texts": "KEY=VALUE",
+    "table of strings": "KEY=VALUE",
     "integer": "N",
     "number": "N",
 }
@@ -82,14 +82,15 @@ class Signature:
     @property
     def is_for_one(self) -> bool:
         """Whether it makes a single call, whose content is read or written as it is."""
-        return bool(self.made.content) or self.made.form == "exact" or self.writes_file
+        is_exact = self.made.form in ("exact", "files")
+        return bool(self.made.content) or is_exact or self.writes_file
 
     @property
     def usage(self) -> str:
         """The arguments, as the help shows them."""
         names = [each.name.upper() for each in self.words]
-        if self.repeats:
-            return f"{names[0]}..."
+        if self.repeats or self.made.each_last:
+            return f"{' '.join(names)}..."
         optional = [f"[{name}]" for name in names[self.needed :]]
         return " ".join([*names[: self.needed], *optional])
 
@@ -109,8 +110,8 @@ class Signature:
         """The options, as click has them."""
         for option in self.options:
             short = ("-p",) if option.name == "platform" else ()
-            flag = f"--{_UP.sub('-', option.name).lower()}"
-            names = (*short, *self.made.flags.get(option.name, ()), flag, _key(option))
+            usual = (*short, f"--{_UP.sub('-', option.name).lower()}")
+            names = (*self.made.flags.get(option.name, usual), _key(option))
             kind = option.type.lua
             repeats = kind in (LIST, TABLE)
             doc, _, _ = option.doc.partition(_FOR_SCRIPTS)

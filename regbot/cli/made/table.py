@@ -11,10 +11,23 @@ from typing import Literal
 
 from regbot.values import dataclass
 
-Form = Literal["", "lines", "text", "json", "exact", "moment", "digest", "descriptors", "nothing"]
+Form = Literal[
+    "",
+    "lines",
+    "text",
+    "json",
+    "exact",
+    "moment",
+    "digest",
+    "descriptors",
+    "files",
+    "tree",
+    "nothing",
+]
 """How a result is printed; empty is what fits the function's result.
 
-``exact`` are the bytes of a manifest or blob, ``digest`` the digest of a manifest or blob.
+``exact`` are the bytes of a manifest or blob, ``digest`` the digest of a manifest or blob,
+``files`` the content of blobs that are described.
 """
 
 
@@ -28,10 +41,12 @@ class Made:
 
     ``function`` is its name in scripts, and with an option that is named in ``instead`` the
     function given there. Parameters are arguments, in their order, but those named in
-    ``as_options``; the one called ``content`` is read from a file or from standard input.
+    ``as_options``; the one called ``content`` is read from a file or from standard input, unless
+    the option ``content_unless`` is given.
     ``flags`` are options that have other names than the function's options. ``joint`` is what
     makes the full name of a listed thing. ``by_digest``: what it is about has to be named by
-    its digest. ``doc`` is what the help says in place of the function's text. ``examples`` are
+    its digest. ``each_last``: the last argument may be given many times, each for a call.
+    ``doc`` is what the help says in place of the function's text. ``examples`` are
     what is typed, each with what it does.
     """
 
@@ -42,10 +57,12 @@ class Made:
     form: Form = ""
     as_options: tuple[str, ...] = ()
     content: str = ""
+    content_unless: str = ""
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     instead: Mapping[str, str] = field(default_factory=dict)
     joint: str = ""
     by_digest: bool = False
+    each_last: bool = False
     doc: str = ""
 
     def calls(self, family: str) -> Iterator[tuple[str, str]]:
@@ -82,7 +99,15 @@ _LS = ("list",)
 _RM = ("delete", "del", "remove")
 _APP = "registry.example.org/team/app"
 _MIRROR = "mirror.example.org/team/app"
+_LAYERS = "{{range .Layers}}{{println .Digest}}{{end}}"
 _CONFIG = f"$(regbot manifest get {_APP}:v2.0.0 --format '{{{{.Config.Digest}}}}')"
+
+_OF_ENTRIES = {
+    "refs": ("--ref",),
+    "digests": ("--digest",),
+    "platforms": ("-p", "--platform"),
+    "descAnnotations": ("--desc-annotation",),
+}
 
 _MANIFEST_GET = Made(
     "get",
@@ -131,6 +156,18 @@ FAMILIES: tuple[Family, ...] = (
                 doc="Delete tags. Other tags of the same digest stay. A tag in use is skipped with"
                 " a warning. If the registry refuses the delete, the tag stays as it was.",
             ),
+            Made(
+                "add",
+                "tag.add",
+                {
+                    f"{_APP}:v2.2.0 stable": "set a tag to what another one is on",
+                    f"{_APP}:v2.2.0 v2 v2.2": "set several",
+                },
+                form="nothing",
+                each_last=True,
+                doc="Set other tags of the same repository to the manifest that a reference names."
+                " A tag that is there already is moved.",
+            ),
         ),
     ),
     Family(
@@ -150,6 +187,20 @@ FAMILIES: tuple[Family, ...] = (
                 doc="List the repositories of a registry, one on a line. Some registries don't"
                 " list them, such as Docker Hub.",
             ),
+            Made(
+                "copy",
+                "repo.copy",
+                {
+                    f"{_APP} {_MIRROR} --include 'v2\\..*' --dry-run": "see what would be copied",
+                    f"{_APP} {_MIRROR} --include 'v2\\..*' --referrers": "with what is attached",
+                    f"{_APP} {_MIRROR} --new-tags": "all tags that the target doesn't have",
+                },
+                aliases=("cp",),
+                form="nothing",
+                doc="Copy the images at all tags of a repository, or at some of them. A tag that"
+                " fails stops no other. What the target has already is not sent. Nothing is"
+                " deleted at the target, but its tags may be moved.",
+            ),
         ),
     ),
     Family(
@@ -163,10 +214,27 @@ FAMILIES: tuple[Family, ...] = (
                 {
                     f"{_APP}:latest": "the digest",
                     f"{_APP}:latest --json": "media type, digest and size",
+                    f"{_APP}:latest --platform linux/arm64": "the digest of the image for a"
+                    " platform",
                 },
                 aliases=("digest",),
                 form="digest",
-                doc="Print the digest of a manifest or an index. Its content is not read.",
+                as_options=("platform",),
+                instead={"platform": "image.digest"},
+                doc="Print the digest of a manifest or an index. Its content is not read, unless a"
+                " platform is asked for.",
+            ),
+            Made(
+                "diff",
+                "manifest.diff",
+                {
+                    f"{_APP}:v2.1.0 {_APP}:v2.2.0": "line by line, as diff -u writes it",
+                    f"{_APP}:v2.1.0 {_APP}:v2.2.0 --context-full": "with all lines",
+                },
+                form="text",
+                flags={"lines": ("--context",), "full": ("--context-full",)},
+                doc="Print the difference of two manifests or indexes; nothing where they are the"
+                " same.",
             ),
             Made(
                 "put",
@@ -213,6 +281,30 @@ FAMILIES: tuple[Family, ...] = (
                 },
                 aliases=("cp",),
                 flags={"fastCheck": ("--fast",)},
+            ),
+            Made(
+                "inspect",
+                "image.inspect",
+                {
+                    f"{_APP}:v2.1.0": "all there is to know, as JSON",
+                    f"{_APP}:latest --platform linux/arm64": "of the image for a platform",
+                    f"{_APP}:v2.1.0 --format '{_LAYERS}'": "its layers",
+                },
+                form="json",
+                as_options=("platform",),
+                doc="Print what there is to know of an image: the fields of its config, and its"
+                " digests, layers, size and annotations. No layer is read.",
+            ),
+            Made(
+                "digest",
+                "image.digest",
+                {
+                    f"{_APP}:latest": "the digest, to pin the image by",
+                    f"{_APP}:latest --platform linux/arm64": "that of the image for a platform",
+                },
+                as_options=("platform",),
+                doc="Print the digest of what a reference names. With --platform, it is the digest"
+                " of the image that an index has for it.",
             ),
             Made(
                 "config",
@@ -316,6 +408,17 @@ FAMILIES: tuple[Family, ...] = (
                 doc="Store a blob in a repository, and print its digest. If the repository has it"
                 " already, nothing is sent.",
             ),
+            Made(
+                "copy",
+                "blob.copy",
+                {
+                    f"{_APP} registry.example.org/team/web {_CONFIG}": "to another repository",
+                },
+                aliases=("cp",),
+                form="nothing",
+                doc="Copy a blob to another repository. Within a registry, no content is sent, if"
+                " the registry can do that.",
+            ),
         ),
     ),
     Family(
@@ -330,8 +433,107 @@ FAMILIES: tuple[Family, ...] = (
                     f"{_APP}:v2.1.0 --artifact-type application/spdx+json": "its SBOMs",
                 },
                 aliases=_LS,
-                flags={"artifactType": ("--filter-artifact-type",)},
+                flags={"artifactType": ("--artifact-type", "--filter-artifact-type")},
                 doc="List what refers to an image by its subject, such as signatures.",
+            ),
+            Made(
+                "tree",
+                "referrer.tree",
+                {
+                    f"{_APP}:latest": "the image, its platforms, and what refers to each of them",
+                    f"{_APP}:latest --digest-tags": "with the signatures of cosign",
+                },
+                form="tree",
+                flags={"artifactType": ("--artifact-type", "--filter-artifact-type")},
+                doc="Print what belongs to an image, as a tree: the manifests that it lists, and"
+                " what refers to each of them.",
+            ),
+        ),
+    ),
+    Family(
+        "index",
+        "Put indexes together of other images.",
+        (
+            Made(
+                "create",
+                "index.create",
+                {
+                    f"{_APP}:both --ref {_APP}:latest --platform linux/amd64 --platform"
+                    " linux/arm64": "of two platforms of another index",
+                    f"{_APP}:pair --ref {_APP}:v2.1.0 --ref {_APP}:v2.2.0": "of two images",
+                },
+                aliases=("init", "new"),
+                flags={
+                    **_OF_ENTRIES,
+                    "annotations": ("--annotation",),
+                    "mediaType": ("-m", "--media-type"),
+                },
+                doc="Make an index, store it under a tag or digest, and print its digest. It lists"
+                " images that are copied to its repository, and manifests that are there.",
+            ),
+            Made(
+                "add",
+                "index.add",
+                {f"{_APP}:pair --ref {_APP}:v2.0.0": "another image"},
+                aliases=("append", "insert"),
+                flags=_OF_ENTRIES,
+                doc="Add images to an index, and print its new digest. The tag is moved to it; an"
+                " index that is named by its digest stays, and there is a new one.",
+            ),
+            Made(
+                "rm",
+                "index.remove",
+                {f"{_APP}:both --platform linux/arm64": "the entry for a platform"},
+                aliases=_RM,
+                flags={"digests": ("--digest",), "platforms": ("-p", "--platform")},
+                doc="Take entries out of an index, and print its new digest. The tag is moved to"
+                " it. The manifests themselves are not deleted.",
+            ),
+        ),
+    ),
+    Family(
+        "artifact",
+        "Store files in a registry, and get them back.",
+        (
+            Made(
+                "put",
+                "artifact.put",
+                {
+                    f"{_APP}:files --artifact-type application/vnd.example.files --file tags.txt"
+                    " --file pairs.txt --file-title": "two files, with their names",
+                    f"--subject {_APP}:latest --artifact-type application/spdx+json <"
+                    " manifest.json": "beside an image, such as an SBOM",
+                },
+                aliases=("create", "push"),
+                content="content",
+                content_unless="files",
+                flags={
+                    "files": ("-f", "--file"),
+                    "fileMediaTypes": ("-m", "--file-media-type"),
+                    "annotations": ("--annotation",),
+                },
+                doc="Store files as an artifact, and print its digest. Without --file, it is what"
+                " comes from standard input. Without REF, it is stored beside the subject.",
+            ),
+            Made(
+                "get",
+                "artifact.get",
+                {
+                    f"{_APP}:files --file tags.txt": "one file, to standard output",
+                    f"{_APP}:files --output .": "all files, to a folder",
+                    f"--subject {_APP}:latest --filter-artifact-type application/spdx+json": "what"
+                    " refers to an image",
+                },
+                aliases=("pull",),
+                form="files",
+                flags={
+                    "titles": ("-f", "--file"),
+                    "config": ("--show-config",),
+                    "fileMediaTypes": ("-m", "--file-media-type"),
+                    "artifactType": ("--artifact-type", "--filter-artifact-type"),
+                },
+                doc="Print a file of an artifact, or write all of its files to a folder. With"
+                " --subject, it is an artifact that refers to an image.",
             ),
         ),
     ),

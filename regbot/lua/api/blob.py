@@ -45,10 +45,11 @@ class LocalContent:
     chunks: Chunks
 
 
-_Content = bytes | HeldBlob | HeldConfig | LocalContent
+Held = bytes | HeldBlob | HeldConfig | LocalContent
+"""Content that a script or a command gives."""
 
 
-def _read_content(passed: Passed) -> _Content:
+def _read_content(passed: Passed) -> Held:
     if isinstance(passed.document, LocalContent):
         return passed.document
     if passed.kind == "blob":
@@ -85,8 +86,8 @@ def _size(_context: Context, blob: HeldBlob) -> Passed:
     return plain(blob.size)
 
 
-def _put(context: Context, reference: Reference, content: _Content) -> Passed:
-    digest, size, chunks = _chunks(context, content)
+def _put(context: Context, reference: Reference, content: Held) -> Passed:
+    digest, size, chunks = chunks_of(context, content)
     context.executor.execute(
         PutBlob(
             reference.without_name,
@@ -100,7 +101,20 @@ def _put(context: Context, reference: Reference, content: _Content) -> Passed:
     return Passed("values", [str(digest), size])
 
 
-def _chunks(context: Context, content: _Content) -> tuple[Digest, int, Chunks]:
+def _copy(context: Context, source: Reference, target: Reference, digest: str | None) -> Passed:
+    wanted = Digest.parse(digest) if digest else source.digest
+    if wanted is None:
+        raise InvalidValue(f"{source} names no digest, and no digest is given")
+    size = context.stores.open(source).blob_size(wanted)
+    repository = target.without_name
+    context.executor.execute(
+        PutBlob(repository, wanted, size, None, context.last_message, source=source.without_name)
+    )
+    return plain(str(wanted))
+
+
+def chunks_of(context: Context, content: Held) -> tuple[Digest, int, Chunks]:
+    """Digest and size of content, and what reads it."""
     if isinstance(content, LocalContent):
         return content.digest, content.size, content.chunks
     if isinstance(content, HeldBlob):
@@ -159,6 +173,19 @@ BINDINGS = (
         result="string, integer",
         method_of=("blob",),
         method="put",
+        changes=True,
+    ),
+    Binding(
+        name="blob.copy",
+        doc="Copy a blob to another repository, and give its digest. Within a registry, no content"
+        " is sent, if the registry can do that.",
+        parameters=(
+            Parameter("src", REFERENCE, "the repository, or a reference with the blob's digest"),
+            Parameter("dst", REPOSITORY, "the other repository"),
+            _DIGEST,
+        ),
+        run=_copy,
+        result="string",
         changes=True,
     ),
 )

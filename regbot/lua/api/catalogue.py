@@ -8,11 +8,14 @@ from typing import Any
 
 from regbot.errors import InvalidValue
 from regbot.lua.api import (
+    artifact,
     blob,
     copy,
+    digest,
     environment,
     export,
     image,
+    index,
     json,
     log,
     manifest,
@@ -45,6 +48,9 @@ _MODULES: tuple[ModuleType, ...] = (
     export,
     blob,
     referrer,
+    index,
+    artifact,
+    digest,
     retention,
     time,
     semver,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from regbot.events import Message
 from regbot.image.facts import created_of, image_size
+from regbot.image.parts import blobs_of
 from regbot.image.ratelimit import wait_for_pulls
 from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
-from regbot.lua.api.manifest import manifest_of, read_head
+from regbot.lua.api.manifest import manifest_of, read_head, read_manifest
+from regbot.lua.api.names import REFERENCE
 from regbot.lua.api.objects import (
     MANIFEST,
     MANIFEST_HEAD,
@@ -33,6 +35,30 @@ def _config(
 
 def _reference(source: HeldManifest | Reference) -> Reference:
     return source if isinstance(source, Reference) else source.reference
+
+
+def _digest(context: Context, source: Reference, platform: Platform | None) -> Passed:
+    if platform is None:
+        return plain(str(read_head(context, source).digest))
+    index = read_manifest(context, source)
+    return plain(str(image_of(context.stores.open(source), index, platform).digest))
+
+
+def _inspect(context: Context, source: Reference, platform: Platform | None) -> Passed:
+    named = read_manifest(context, source)
+    store = context.stores.open(source)
+    image = image_of(store, named, platform)
+    config = store.config(image, limit=context.blob_limit)
+    about = {
+        "name": str(source.without_name),
+        "digest": str(named.digest),
+        "mediaType": named.media_type,
+        "image": str(image.digest),
+        "layers": [layer.to_json() for layer in image.layers],
+        "size": sum({blob.digest: blob.size for blob in blobs_of(image)}.values()),
+        "annotations": {**named.annotations, **image.annotations},
+    }
+    return plain({**config.data, **about})
 
 
 def _created(context: Context, source: HeldManifest | Reference) -> Passed:
@@ -89,6 +115,30 @@ BINDINGS = (
         result="regbot.Config",
         method_of=("manifest",),
         method="config",
+    ),
+    Binding(
+        name="image.inspect",
+        doc="What there is to know of an image, in one table: the fields of its config, and name,"
+        " digest and mediaType of what the reference names. image is the digest of the image that"
+        " was chosen from an index, layers are its layers, size is the size of them and the config"
+        " in bytes, annotations are those of the index and the image.",
+        parameters=(
+            Parameter("ref", REFERENCE, "the image"),
+            Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
+        ),
+        run=_inspect,
+        result="table",
+    ),
+    Binding(
+        name="image.digest",
+        doc="The digest of what a reference names. With platform, the digest of the image that an"
+        " index has for it.",
+        parameters=(
+            Parameter("ref", REFERENCE, "the image"),
+            Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
+        ),
+        run=_digest,
+        result="string",
     ),
     Binding(
         name="image.created",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import unified_diff
+
 from regbot.errors import InvalidValue, NotFound
 from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.names import REFERENCE
 from regbot.lua.api.objects import (
+    MANIFEST,
     MANIFEST_HEAD,
     PLATFORM,
     SOURCE,
@@ -16,7 +19,8 @@ from regbot.lua.api.objects import (
     give_head,
     give_manifest,
 )
-from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
+from regbot.lua.binding import BOOLEAN, COUNT, STRING, Binding, Parameter, Passed, plain
+from regbot.lua.wire import indented, to_text
 from regbot.oci.manifest import Head, Manifest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -129,6 +133,27 @@ def _put(
     return plain(str(manifest.digest))
 
 
+def _difference(
+    context: Context,
+    before: HeldManifest | Reference,
+    after: HeldManifest | Reference,
+    *,
+    lines: int,
+    full: bool,
+) -> Passed:
+    first, second = _lines(context, before), _lines(context, after)
+    names = [
+        str(each if isinstance(each, Reference) else each.reference) for each in (before, after)
+    ]
+    around = len(first) + len(second) if full else lines
+    difference = unified_diff(first, second, names[0], names[1], n=around, lineterm="")
+    return plain("\n".join(difference))
+
+
+def _lines(context: Context, source: HeldManifest | Reference) -> list[str]:
+    return indented(to_text(manifest_of(context, source).raw)).splitlines()
+
+
 def _rate_limit(context: Context, source: HeldManifest | Reference) -> Passed:
     head = source.head if isinstance(source, HeldManifest) else read_head(context, source)
     rate = head.rate_limit
@@ -228,6 +253,21 @@ BINDINGS = (
         method_of=("manifest",),
         method="put",
         changes=True,
+    ),
+    Binding(
+        name="manifest.diff",
+        doc="The difference of two manifests or indexes, line by line as diff -u writes it; empty"
+        " where they are the same.",
+        parameters=(
+            Parameter("before", MANIFEST, "a manifest, or a reference to one"),
+            Parameter("after", MANIFEST, "another one"),
+        ),
+        options=(
+            Parameter("lines", COUNT, "lines to show around what differs", default=3),
+            Parameter("full", BOOLEAN, "show all lines", default=False),
+        ),
+        run=_difference,
+        result="string",
     ),
     Binding(
         name="manifest.ratelimit",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from regbot.lua.api.context import Context
-from regbot.lua.api.names import REPOSITORY, TAGGED
+from regbot.lua.api.manifest import read_manifest
+from regbot.lua.api.names import REFERENCE, REPOSITORY, TAGGED
 from regbot.lua.api.repo import PAGE, fitting
 from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
 from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference
-from regbot.plan.action import DeleteTag
+from regbot.oci.tag import Tag
+from regbot.plan.action import DeleteTag, PutManifest
 
 
 def _list(
@@ -46,6 +48,14 @@ def _delete(
     return plain(None)
 
 
+def _add(context: Context, reference: Reference, name: str) -> Passed:
+    manifest = read_manifest(context, reference)
+    target = reference.with_tag(Tag.parse(name))
+    context.executor.execute(PutManifest(target, manifest, context.last_message))
+    context.seen.digest(target, manifest.digest)
+    return plain(str(manifest.digest))
+
+
 BINDINGS = (
     Binding(
         name="tag.ls",
@@ -74,6 +84,18 @@ BINDINGS = (
             ),
         ),
         run=_delete,
+        changes=True,
+    ),
+    Binding(
+        name="tag.add",
+        doc="Set another tag of the same repository to the manifest that a reference names, and"
+        " give its digest. If the tag is there already, it is moved.",
+        parameters=(
+            Parameter("ref", REFERENCE, "the image"),
+            Parameter("tag", STRING, "the other tag"),
+        ),
+        run=_add,
+        result="string",
         changes=True,
     ),
 )
