@@ -113,15 +113,18 @@ def _after_a_look(part: Repositories, tls: str | None) -> Proposal:
 
 
 def _access(registry: str, tls: str) -> Access:
+    from regbot.config.load import default_config
     from regbot.events import ignore
     from regbot.http.docker_config import load
-    from regbot.http.hosts import Login
+    from regbot.http.hosts import HostSettings, Login
     from regbot.proposal.pages import Access
 
     if all(os.environ.get(name) for name in _VARIABLES):
         return Access(registry, tls, "environment")
-    has_login = load(os.environ, ignore).login(registry) != Login()
-    return Access(registry, tls, "docker" if has_login else "")
+    hosts = default_config(os.environ, Path.cwd()).client.hosts
+    settings = next((host for host in hosts if host.name == registry), HostSettings(registry))
+    has_login = load(os.environ, ignore).fill_in(settings, ignore).login != Login()
+    return Access(registry, tls, "stored" if has_login else "")
 
 
 def _look(part: Repositories, access: Access) -> Proposal:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from regbot.config.checks import check
@@ -78,43 +79,40 @@ def read_registries(environ: Mapping[str, str]) -> Registries:
     if path is None:
         return Registries()
     try:
-        text = registries_text(path)
+        text, is_own = registries_text(path)
+        registries = parse_registries(text, path, environ)
     except ConfigError as error:
         return Registries(problems=error.problems, files=(path,))
     except OSError as error:
         why = f"{path}: can't read the file: {error.strerror or error}; continuing without it"
         return Registries(warnings=(why,), files=(path,))
-    if text is None:
-        return Registries(files=(path,))
-    try:
-        return parse_registries(text, path, environ)
-    except ConfigError as error:
-        return Registries(problems=error.problems, files=(path,))
+    if not is_own and any(entry.helper for entry in registries.entries):
+        problem = f"{path}: it names a program under credHelper, and others can write to the file"
+        remedy = f"make it your own, and: chmod go-w {path}"
+        return replace(registries, problems=(f"{problem} ({remedy})",))
+    return registries
 
 
-def registries_text(path: Path) -> bytes | None:
-    """The bytes of the file, None without one and where it is empty.
+def registries_text(path: Path) -> tuple[bytes, bool]:
+    """The bytes of the file, and whether nobody else can write to it; no bytes without one.
 
-    Raises OSError where it can't be read, and ConfigError for one that others can write to,
-    since it may name a program to be run.
+    Raises OSError where it can't be read, and ConfigError where it is too large.
     """
     try:
         with open_regular(path) as file:
             is_own = is_private(os.fstat(file.fileno()))
             text = file.read(_LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return None
-    if not is_own:
-        raise ConfigError(
-            [f"{path}: others can write to it (make it your own, and: chmod go-w {path})"]
-        )
+        return b"", True
     if len(text) > _LARGEST:
         raise ConfigError([f"{path}: it is larger than 4MiB (is it the right file?)"])
-    return text if text.strip() else None
+    return text, is_own
 
 
 def parse_registries(text: bytes, path: Path, environ: Mapping[str, str]) -> Registries:
-    """What a text says. Raises ConfigError if it is not YAML."""
+    """What a text says; nothing if it is empty. Raises ConfigError if it is not YAML."""
+    if not text.strip():
+        return Registries(files=(path,))
     document = compose(text, str(path))
     reader = FileReader(document, environ, path.parent, RegistriesFile)
     file = reader.read(RegistriesFile.read)

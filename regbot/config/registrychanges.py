@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from regbot.config.compose import compose
 from regbot.config.document import ListNode, Mark, Node, Scalar
 from regbot.config.registries import Registries, parse_registries, registries_text
 from regbot.errors import ConfigError, InvalidValue
@@ -75,11 +74,9 @@ def registry_of(entry: Mapping[str, Any]) -> str:
 def _read(path: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], Registries]:
     """The file as plain values, with a list of entries under ``creds``, and what it means."""
     with reading(path):
-        text = registries_text(path)
-    if text is None:
-        return {"creds": []}, Registries()
-    content = _plain(compose(text, str(path)).root)
+        text, _ = registries_text(path)
     registries = parse_registries(text, path, environ)
+    content = _plain(registries.document.root)
     if isinstance(content, dict):
         content.setdefault("creds", [])
         if isinstance(content["creds"], list) and all(

@@ -36,7 +36,7 @@ _KIND_WORDS: dict[Kind, str] = {
 class Access:
     """How the registry is reached.
 
-    ``login`` is where its login is: ``docker``, ``environment``, or empty for nowhere.
+    ``login`` is where its login is: ``stored``, ``environment``, or empty for nowhere.
     """
 
     registry: str
@@ -119,8 +119,8 @@ def _creds(access: Access) -> Iterator[str]:
     yield f"  - registry: {quoted(access.registry)}"
     if access.tls:
         yield f"    tls: {access.tls}"
-    if access.login == "docker":
-        yield "    # The login is docker's own, from `docker login`."
+    if access.login == "stored":
+        yield f"    # The login is stored, see: regbot registry whoami {access.registry}"
     elif access.login == "environment":
         yield "    user: '{{env \"REGISTRY_USER\"}}'"
         yield "    pass: '{{env \"REGISTRY_PASSWORD\"}}'"

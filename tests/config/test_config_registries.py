@@ -149,14 +149,16 @@ def test_warnings_have_their_places(path: Path, environ: dict[str, str]) -> None
     assert default_config(environ, Path()).warnings == (warning,)
 
 
-def test_a_file_that_others_can_write_to_is_refused(path: Path, environ: dict[str, str]) -> None:
-    """It may name a program to be run."""
+def test_a_program_is_not_run_for_a_file_that_others_can_write_to(
+    path: Path, environ: dict[str, str]
+) -> None:
     set_up(path, HOST, {"tls": "disabled"}, environ)
     path.chmod(0o620)
-    said = f"{path}: others can write to it (make it your own, and: chmod go-w {path})"
-    assert problems("{}", environ=environ) == [said]
-    with pytest.raises(ConfigError):
-        set_up(path, HOST, {"tls": "enabled"}, environ)
+    assert host(default_config(environ, Path())).tls == "disabled"
+    set_up(path, HOST, {"credHelper": "docker-credential-x"}, environ)
+    path.chmod(0o620)
+    (problem,) = problems("{}", environ=environ)
+    assert problem.startswith(f"{path}: it names a program under credHelper, and others can write")
 
 
 def test_a_folder_in_its_place_is_a_warning(path: Path, environ: dict[str, str]) -> None:

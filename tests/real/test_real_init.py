@@ -119,7 +119,7 @@ def test_a_login_is_dockers_or_of_the_environment(tmp_path):
         (other / ".docker" / "config.json").write_text(json.dumps(auths))
         assert run(other, "init", registry.host).returncode == 0
         config = (other / "regbot.yml").read_text()
-        assert "docker's own" in config
+        assert f"regbot registry whoami {registry.host}\n" in config
         assert registry.password not in config
         assert "REGISTRY_PASSWORD" not in config
         assert run(other, "plan").returncode == 0
