@@ -1,7 +1,8 @@
-"""What many machines promise, with real workers that are killed or have a wrong clock."""
+"""What many machines promise, with real workers that are killed, suspended and cut off."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ import pytest
 from support.applying import bot_in
 from support.clusterbot import ClusterBot
 from support.clusterworker import opened, until
+from support.postgres import postgres as own_postgres
 from support.quickworker import quick_worker
 from support.watchedregistry import WatchedRegistry
 
@@ -86,7 +88,7 @@ def ends_well(bot: ClusterBot, process: subprocess.Popen[bytes]) -> None:
     assert process.wait(_LONGEST) == 0, (bot.folder / "stderr").read_text()
 
 
-def holds(bot: ClusterBot, before: Any, alone: Any) -> None:
+def holds(bot: ClusterBot, before: Any, alone: Any, runs: int = 1) -> None:
     """Everything that is promised, when all runs have ended."""
     registry = bot.registry
     assert isinstance(registry, WatchedRegistry)
@@ -95,11 +97,11 @@ def holds(bot: ClusterBot, before: Any, alone: Any) -> None:
     rows = registry.database.rows("SELECT state, ended IS NULL FROM unit")
     assert set(rows) == {("done", False)}
     history = bot.runs()
-    assert [run.status for run in history] == ["done"]
+    assert [run.status for run in history] == ["done"] * runs
     paths = [deleted.path for deleted in registry.deleted]
     assert len(paths) == len(set(paths))
     for deleted in registry.deleted:
-        assert deleted.had_it in ([], [deleted.process]), deleted
+        assert not deleted.had_it or deleted.process in deleted.had_it, deleted
     noted = {str(a.reference) for actions in bot.journalled().values() for a in actions}
     assert noted == {
         f"{registry.host}/{name}:{tag}" for name in NAMES for tag in TAGS if tag.startswith("old")
@@ -122,23 +124,28 @@ MOMENTS: Mapping[str, Arm] = {
 
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
 @pytest.mark.parametrize("guard", GUARDS.values(), ids=GUARDS)
-def test_a_worker_that_is_killed_does_no_harm(bot, alone, moment, guard):
-    """Another worker ends the run."""
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "suspended"])
+def test_a_worker_that_is_broken_off_does_no_harm(bot, alone, moment, guard, sent):
+    """The other worker ends the run; one that wakes up again deletes nothing more."""
     configure(bot, guard)
     before = content(bot.registry)
-    is_killed, is_ready = threading.Event(), threading.Event()
+    is_sent, is_ready = threading.Event(), threading.Event()
 
-    def kill() -> None:
+    def send() -> None:
         assert is_ready.wait(_LONGEST)
-        first.kill()
-        is_killed.set()
+        first.send_signal(sent)
+        is_sent.set()
 
-    moment(bot.registry, kill)
+    moment(bot.registry, send)
     with quick_worker(bot.folder) as first, handing_out(bot) as run:
         is_ready.set()
-        assert is_killed.wait(_LONGEST)
+        assert is_sent.wait(_LONGEST)
         with quick_worker(bot.folder):
             ends_well(bot, run)
+            if sent is signal.SIGSTOP:
+                first.send_signal(signal.SIGCONT)
+                first.terminate()
+                assert first.wait(_LONGEST) == 0
     holds(bot, before, alone)
 
 
@@ -162,3 +169,32 @@ def test_an_old_worker_leaves_a_newer_run_alone(bot, alone):
                 ends_well(bot, run)
                 assert {deleted.process for deleted in bot.registry.deleted} == {str(new.pid)}
     holds(bot, before, alone)
+
+
+def test_two_that_ask_for_the_same_get_it_once(bot, alone):
+    configure(bot, {})
+    before = content(bot.registry)
+    with handing_out(bot) as run, handing_out(bot) as same:
+        until(lambda: bot.run("units").stdout.count("split") == 2)
+        with quick_worker(bot.folder), quick_worker(bot.folder):
+            ends_well(bot, run)
+            ends_well(bot, same)
+    holds(bot, before, alone, runs=2)
+
+
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+def test_a_database_that_restarts_does_no_harm(tmp_path, alone, how):
+    """While nothing is to be done, and in the middle of deletes."""
+    with own_postgres() as server, server.database() as url, scene_at(tmp_path, url) as bot:
+        configure(bot, {})
+        before = content(bot.registry)
+        with quick_worker(bot.folder) as first, quick_worker(bot.folder) as second:
+            server.restart(how)
+            bot.registry.before("DELETE", "/manifests/", lambda: server.restart(how), after=3)
+            with handing_out(bot) as run:
+                ends_well(bot, run)
+            for worker in first, second:
+                worker.terminate()
+            for worker in first, second:
+                assert worker.wait(_LONGEST) == 0
+        holds(bot, before, alone)
