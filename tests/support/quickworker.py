@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,9 +63,9 @@ def _work(config_path: str) -> None:
     ):
         signal.signal(signal.SIGTERM, lambda *_: bot.stop.ask())
         print("ready", flush=True)
-        thread = threading.Thread(target=units.work, args=(bot.stop, 2))
-        thread.start()
-        thread.join()
+        # In this thread, as the command does: a thread that only joins another isn't woken by
+        # a signal that the kernel gives to another thread, such as one right after SIGCONT.
+        units.work(bot.stop, 2)
 
 
 if __name__ == "__main__":
