@@ -18,6 +18,7 @@ RegbotError
 │   ├── SizeMismatch
 │   └── Malformed         not JSON, not a manifest, HTML from a captive portal, ...
 ├── StorageError          a file of a layout folder can't be read or written
+│   └── DatabaseAway      the database of the state can't be reached at the moment
 ├── NotRestored           a tag could not be given back what had been taken from it
 ├── NotConfirmed          a delete was accepted, but whether it was done could not be seen
 ├── InternalError         regbot itself broke: a defect
@@ -129,6 +130,10 @@ class Malformed(ContentError):
 
 class StorageError(RegbotError):
     """A file can't be read or written."""
+
+
+class DatabaseAway(StorageError):
+    """The database that has the state can't be reached; it may come back."""
 
 
 class StateInUse(StorageError):

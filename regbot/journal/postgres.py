@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from regbot.errors import StorageError
+from regbot.errors import DatabaseAway, StorageError
 from regbot.journal.batching import Batches, Result
 from regbot.journal.database import Steps
 from regbot.journal.place import DatabaseUrl
@@ -26,9 +26,9 @@ _CONNECTION: Mapping[str, Any] = {
     "tcp_user_timeout": 15_000,
 }
 """What a URL may say otherwise: a server that is gone is noticed within some 20 seconds."""
-_LONGEST_IDLE = 0.8
-"""The part of others' patience after which PostgreSQL ends the transaction of who does nothing
-in it: a process that is suspended would keep its locks for as long."""
+_LONGEST_IDLE = 4.0
+"""Seconds after which PostgreSQL ends the transaction of who does nothing in it: a process that
+is suspended would keep its locks for as long. Nobody's patience is shorter but in tests."""
 _WRITERS = 0x7265_6762_6F74
 """The advisory lock of who writes."""
 _TYPES = {
@@ -44,8 +44,8 @@ _TYPES = {
 class PostgresDatabase:
     """A Database with tables of its own in the schema ``regbot`` of a database.
 
-    A connection that is lost fails what is under way; the next call opens another.
-    ``patience`` is how long to wait for other writers, in seconds.
+    A connection that is lost fails what is under way, and nothing else: what comes next opens
+    another. ``patience`` is how long to wait for other writers, in seconds.
     """
 
     now = "extract(epoch FROM clock_timestamp())::double precision"
@@ -172,7 +172,7 @@ class PostgresDatabase:
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         """The connection. One that is lost is replaced, but not within a transaction."""
-        if self._connection is None or (self._connection.closed and not self._is_writing):
+        if self._connection is None or (not self._is_writing and _is_lost(self._connection)):
             self._connection = psycopg.connect(**_parameters(self._url), autocommit=True)
             self._connection.execute(
                 "SELECT set_config('search_path', %s, false),"
@@ -182,7 +182,7 @@ class PostgresDatabase:
                 (
                     _SCHEMA,
                     f"{int(self._patience * 1000)}ms",
-                    f"{int(self._patience * _LONGEST_IDLE * 1000)}ms",
+                    f"{int(min(_LONGEST_IDLE, 0.8 * self._patience) * 1000)}ms",
                 ),
             )
         return self._connection
@@ -206,7 +206,9 @@ class PostgresDatabase:
             text = f"the history {self._url} is locked by another process"
             raise StorageError(f"{text} (wait until that has ended)") from error
         except psycopg.Error as error:
-            raise StorageError(f"can't use the history {self._url}: {self._why(error)}") from error
+            is_away = self._connection is None or self._connection.closed
+            failure = DatabaseAway if is_away else StorageError
+            raise failure(f"can't use the history {self._url}: {self._why(error)}") from error
 
     def _why(self, error: psycopg.Error) -> str:
         """What went wrong, in one line without the password."""
@@ -217,6 +219,18 @@ class PostgresDatabase:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         text = lines[0] if lines else type(error).__name__
         return text.replace(str(password), "***") if password else text
+
+
+def _is_lost(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
+    """Whether the server has ended a connection that nobody uses now, as a restart does.
+
+    Its last message and the end of the connection are only seen when somebody reads them, and
+    that takes a read each.
+    """
+    with suppress(psycopg.Error):
+        connection.pgconn.consume_input()
+        connection.pgconn.consume_input()
+    return connection.closed
 
 
 def conninfo_of(url: DatabaseUrl, options: str) -> str:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from regbot.errors import Stopped
+from regbot.errors import Stopped, StorageError
 from regbot.events import Emit, Ending
 from regbot.journal.place import State
 from regbot.oci.digest import Digest
@@ -42,7 +42,8 @@ class JournalSlot:
     A run that changes nothing leaves no trace and makes no file. ``journal`` is one that
     is open, and stays open; without it the settings' is opened, and cleared of old runs.
     ``run_id`` is the id of the run, where it has one already. An ``attempt`` at a unit joins
-    that run, and leaves its end to who ends the last unit.
+    that run, and leaves its end to who ends the last unit. ``trouble`` is why an entry could
+    not be written: what it was for was not done.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class JournalSlot:
         self._journal = journal
         self._run: RunJournal | None = None
         self._has_ended = False
+        self.trouble: StorageError | None = None
 
     def save(self, target: Target, *, stop: Stop, emit: Emit) -> Saved:
         """What a delete takes away, to be noted with it."""
@@ -72,7 +74,11 @@ class JournalSlot:
 
     def begin(self, actions: Sequence[Beginning]) -> list[int]:
         """Note actions, on the disk; the ids of their entries come back."""
-        return self._begun().begin(actions)
+        try:
+            return self._begun().begin(actions)
+        except StorageError as error:
+            self.trouble = error
+            raise
 
     def end(self, ends: Sequence[End]) -> None:
         """Say what became of entries. Raises StorageError."""

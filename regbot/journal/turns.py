@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field
 from typing import Protocol
 
-from regbot.errors import StorageError
+from regbot.errors import DatabaseAway, StorageError
 from regbot.journal.claims import Claims
 from regbot.journal.database import Database
 from regbot.journal.turn_table import TurnTable
@@ -139,19 +139,23 @@ class SharedTurns(Turns):
                     self._wake.set()
 
     def _claim_free(self, names: Sequence[str], change: Change) -> None:
-        """Claim the repositories that neither this worker nor another has a claim on."""
+        """Claim the repositories that neither this worker nor another has a claim on.
+
+        Without its database it claims none: each is asked for later, and waited for.
+        """
         with self._moved:
             known = self._claims.keys() | self._in_hand | self._left
             new = [name for name in names if name not in known]
             self._in_hand.update(new)
             self._left.update(new)  # as long as it is not known how the question ends
         try:
-            lease = self._lease()
-            version, claimed = self._table.claim(new, Claims(change, (lease.worker,)))
-            with self._moved:
-                for name in claimed:
-                    self._claims[name] = _Claim(change, lease, version, since=self._clock())
-                self._left.difference_update(new)
+            with suppress(DatabaseAway):
+                lease = self._lease()
+                version, claimed = self._table.claim(new, Claims(change, (lease.worker,)))
+                with self._moved:
+                    for name in claimed:
+                        self._claims[name] = _Claim(change, lease, version, since=self._clock())
+                    self._left.difference_update(new)
         finally:
             self._put_down(new)
             self._tend()
@@ -191,7 +195,16 @@ class SharedTurns(Turns):
             self._moved.notify_all()
 
     def _ask(self, name: str, change: Change, stop: Stop) -> _Claim:
-        """Claim a repository, in place of what this worker has of it; wait for that."""
+        """Claim a repository, in place of what this worker has of it; wait for that.
+
+        A database that is away is waited for too.
+        """
+        while True:
+            with suppress(DatabaseAway):
+                return self._ask_once(name, change, stop)
+            stop.wait(_LONGEST_PAUSE)
+
+    def _ask_once(self, name: str, change: Change, stop: Stop) -> _Claim:
         lease = self._lease()
         version, claimed = self._table.claim([name], Claims(change, (lease.worker,)))
         if claimed:

@@ -15,7 +15,7 @@ import pytest
 from support.postgres import postgres as own_postgres
 from support.turning import APP, OTHER, Worker, hold, started, take_turns, worker
 
-from regbot.errors import Stopped, StorageError
+from regbot.errors import ScriptTimeout, Stopped, StorageError
 from regbot.oci.reference import Reference
 from regbot.plan.turns import Change
 from regbot.stopping import Stop
@@ -292,10 +292,12 @@ def test_the_turns_of_a_worker_end_with_its_lease(database_url: str, how: int) -
 
 
 def test_a_database_that_is_gone_for_a_while_leaves_no_claim_behind() -> None:
+    """Who waits for a turn waits for the database too."""
     with own_postgres() as server, server.database() as url, worker(url, LEASE_FOR_GOOD) as own:
         with own.turns.at(APP, "deletes", Stop()):
             server.stop("immediate")
-        with pytest.raises(StorageError), own.turns.at(OTHER, "deletes", Stop()):
+        stop = Stop(timeout=1.0)
+        with pytest.raises(ScriptTimeout), own.turns.at(OTHER, "deletes", stop):
             pass
         server.start()
         until(lambda: not _rows_or_none(own))

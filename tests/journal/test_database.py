@@ -7,13 +7,13 @@ import os
 import signal
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from support.databases import connecting
 from support.postgres import postgres as own_postgres
 
-from regbot.errors import StorageError
+from regbot.errors import DatabaseAway, StorageError
 from regbot.journal.database import storable
 
 STEPS = (
@@ -199,6 +199,35 @@ def test_a_server_that_restarts_fails_what_is_under_way_and_no_more(how):
         assert not database.is_writable
         server.start()
         assert database.is_writable
+
+
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+def test_a_server_that_restarts_while_nothing_is_asked_fails_nothing(how):
+    asked = {
+        "write": lambda database: database.run(ADD, ("a",)),
+        "insert": lambda database: database.insert(ADD, ("a",)),
+        "read": lambda database: database.rows("SELECT name FROM thing"),
+        "work": lambda database: database.together(lambda: database.run(ADD, ("a",))),
+    }
+    with own_postgres() as server, ExitStack() as ending:
+        databases = [ending.enter_context(closing(opened_at(server.url()))) for _ in asked]
+        server.restart(how)
+        for database, ask in zip(databases, asked.values(), strict=True):
+            ask(database)
+        assert names(databases[0]) == ["a"] * 3
+
+
+def test_a_server_that_is_away_can_be_told_from_what_it_refuses():
+    with own_postgres() as server, closing(opened_at(server.url())) as database:
+        with pytest.raises(StorageError) as refused:
+            database.run("INSERT INTO nothing VALUES (1)")
+        server.stop()
+        for _ in range(2):
+            with pytest.raises(DatabaseAway):
+                database.run(ADD, ("lost",))
+        server.start()
+        database.run(ADD, ("kept",))
+        assert not isinstance(refused.value, DatabaseAway)
 
 
 def hold_a_transaction(url, patience, began):

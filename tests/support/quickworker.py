@@ -1,6 +1,6 @@
 """``regbot worker`` as a process whose lease lasts three seconds, and whose clock may be off.
 
-``python -m support.quickworker CONFIG SECONDS`` works until SIGTERM. Registries see
+``python -m support.quickworker CONFIG SECONDS SCHEMA`` works until SIGTERM. Registries see
 ``worker/PID`` as its user agent.
 """
 
@@ -17,18 +17,31 @@ from pathlib import Path
 
 from support.clusterworker import LEASE, TIMES
 from support.command import environment
+from support.handing import write_in_form
 
 
 @contextmanager
-def quick_worker(folder: Path, clock: float = 0.0) -> Iterator[subprocess.Popen[str]]:
+def quick_worker(
+    folder: Path, clock: float = 0.0, schema: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A worker of ``bot.yml`` whose clock is so many seconds ahead, ready as the block begins.
 
-    It is killed at the end. What it tells is in a file ``worker0`` and so on.
+    It knows units in the form with the number ``schema``, and is killed at the end. What it
+    tells is in a file ``worker0`` and so on.
     """
     log = folder / f"worker{len(list(folder.glob('worker*')))}"
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "support.quickworker", "bot.yml", str(clock)],
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-m",
+                "support.quickworker",
+                "bot.yml",
+                str(clock),
+                str(schema or ""),
+            ],
             cwd=folder,
             env=environment(folder, PYTHONPATH=str(Path(__file__).parents[1])),
             stdin=subprocess.DEVNULL,
@@ -69,7 +82,8 @@ def _work(config_path: str) -> None:
 
 
 if __name__ == "__main__":
-    path, ahead = sys.argv[1], float(sys.argv[2])
+    path, ahead, form = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+    write_in_form(form)
     right = time.time
     time.time = lambda: right() + ahead
     _work(path)

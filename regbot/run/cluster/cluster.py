@@ -182,6 +182,8 @@ def do_attempt(
     """Do a unit of a run as an attempt, and note in a journal what it changes.
 
     ``kind`` is that of the run; ``parts`` and ``before`` are as in run.unitwork.do_unit.
+    Raises StorageError where something was left undone because the journal could not be
+    written: another attempt may do it.
     """
     emit = in_run(bot.emit, unit.run, unit.script)
     slot = JournalSlot(bot.journal_settings, kind, journal, run_id=unit.run, attempt=attempt)
@@ -189,7 +191,7 @@ def do_attempt(
     services = replace(bot.services, emit=emit, journal=slot, answers=answers)
     try:
         earlier = journal.actions(unit.run) if attempt.number > 1 else ()
-        return unitwork.do_unit(
+        result = unitwork.do_unit(
             unit,
             bot.script,
             services,
@@ -202,6 +204,9 @@ def do_attempt(
         slot.finish("done")
         if answers:
             answers.close()
+    if slot.trouble and result.status != "stopped":
+        raise slot.trouble
+    return result
 
 
 def _nothing(_open: Mapping[str, int]) -> Sequence[NewUnit]:

@@ -150,38 +150,44 @@ class Units:
                 self._end_if_done(taken.run)
         return is_newest
 
-    def put_back(self, taken: Taken, error: str = "", *, after: float | None = None) -> bool:
-        """Let a unit wait for another attempt; False if this one had ended before.
+    def put_back(
+        self, taken: Taken, error: str = "", *, after: float = 0.0, counts: bool = False
+    ) -> bool:
+        """Let a unit wait for another attempt, in so many seconds at the soonest.
 
-        With ``after`` this attempt came to nothing by itself, and the next one begins after so
-        many seconds; without it nothing was wrong.
+        False if this attempt had ended before. It ``counts`` as a failure if it came to nothing
+        by itself.
         """
-        now, wait, failed = self._database.now, after or 0.0, after is not None
+        now = self._database.now
         with self._database.writing():
             changed = self._database.run(
                 f"UPDATE unit SET state = 'waiting', worker = '', ready = {now} + ?, error = ?,"  # noqa: S608
                 " failures = failures + ? WHERE id = ? AND attempt = ? AND state = ?",
-                (wait, storable(error), int(failed), taken.id, taken.number, RUNNING),
+                (after, storable(error), int(counts), taken.id, taken.number, RUNNING),
             )
             if changed:
-                self._bell.ring(self._fingerprint(taken.run), [taken.id], wait)
+                self._bell.ring(self._fingerprint(taken.run), [taken.id], after)
         return bool(changed)
 
-    def lapsed(self) -> list[Taken]:
-        """The attempts whose workers are gone, or were stopped for longer than their lease."""
+    def lapsed(self, fingerprint: str) -> list[Taken]:
+        """The attempts whose workers are gone, or were stopped for longer than their lease.
+
+        Only those of the config with this ``fingerprint``.
+        """
+        own = "run IN (SELECT run FROM course WHERE fingerprint = ?)"
+        return self._running(f"NOT {self._alive} AND {own}", fingerprint)
+
+    def attempts_of(self, worker: str) -> list[Taken]:
+        """The attempts of a worker that may go on."""
+        return self._running("worker = ?", worker)
+
+    def _running(self, which: str, *values: object) -> list[Taken]:
         rows = self._database.rows(
             "SELECT id, run, script, attempt, failures, content FROM unit"  # noqa: S608
-            f" WHERE state = ? AND NOT {self._alive}",
-            (RUNNING,),
+            f" WHERE state = ? AND {which}",
+            (RUNNING, *values),
         )
         return [Taken(*row) for row in rows]
-
-    def attempts_of(self, worker: str) -> set[tuple[str, int]]:
-        """The attempts of a worker that may go on: each by unit and number."""
-        rows = self._database.rows(
-            "SELECT id, attempt FROM unit WHERE worker = ? AND state = ?", (worker, RUNNING)
-        )
-        return {(unit, number) for unit, number in rows}
 
     def call_again(self, waiting_for: float) -> None:
         """Call workers to units that waited so many seconds and lost the call to them."""

@@ -1,7 +1,8 @@
 """A worker: takes units that wait, has each done as an attempt, and says how it ended.
 
 It outlives its database. While that is away, what runs goes on until the end of the lease,
-and how it ended is told as soon as there is somebody to tell; nothing new begins.
+and how it ended is told as soon as there is somebody to tell; nothing new begins. What could
+not be done without the database is done again, and that is nobody's failure.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from regbot.errors import Stopped, StorageError, text_of
+from regbot.errors import DatabaseAway, Stopped, StorageError, text_of
 from regbot.events import Emit, Message
 from regbot.run.cluster.progress import State
-from regbot.run.cluster.units import CANCELLED, Following, Taken, Units
+from regbot.run.cluster.underway import Underway
+from regbot.run.cluster.units import Following, Taken, Units
 from regbot.stopping import Attempt, Clock, Stop, time_with_sleep
 from regbot.values import dataclass
 
@@ -63,13 +65,15 @@ class Calls(Protocol):
 class Done:
     """How an attempt ended: the new state of its unit, and what follows the unit.
 
-    In state ``waiting`` the unit is to be tried again, if it may.
+    In state ``waiting`` the unit is to be tried again, if it may: of attempts that ``count``
+    there are three.
     """
 
     state: State
     error: str
     result: bytes | None
     following: Following
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,7 @@ class Worker:
         self._emit = emit
         self._times = times
         self._clock = clock
-        self._lock = threading.Lock()
-        self._attempts: dict[tuple[str, int], tuple[Attempt, str]] = {}
+        self._underway = Underway()
         self._retired = threading.Event()
         self._trouble = ""
 
@@ -173,49 +176,54 @@ class Worker:
             lease = self._leases.lease()
             if stop.asked or lease.ends - self._clock() < self._times.margin:
                 return
-            taken = self._units.take(unit, lease.worker)
-            if taken:
-                self._do(taken, lease, stop)
+            with self._underway.asking(unit, lease.worker):
+                taken = self._units.take(unit, lease.worker)
+                if taken is None:
+                    return
+                attempt = self._attempt_at(taken, lease)
+                self._underway.begin(taken, attempt, lease.worker)
+            try:
+                self._end(taken, attempt, self._done(taken, attempt), stop)
+            finally:
+                self._underway.end(taken)
 
-    def _do(self, taken: Taken, lease: Lease, stop: Stop) -> None:
+    def _attempt_at(self, taken: Taken, lease: Lease) -> Attempt:
         def ends() -> float:
             return 0.0 if lease.has_ended else lease.ends - self._times.margin
 
-        attempt = Attempt(taken.id, taken.number, ends, self._clock)
-        key = taken.id, taken.number
-        with self._lock:
-            self._attempts[key] = attempt, lease.worker
-        try:
-            done = self._work.do(taken, attempt)
-        except Exception as error:  # noqa: BLE001 - whatever it is, others may do better
-            done = Done("waiting", text_of(error), None, lambda _: ())
-        finally:
-            with self._lock:
-                self._attempts.pop(key)
-        self._end(taken, attempt, done, is_stopped=stop.asked)
+        return Attempt(taken.id, taken.number, ends, self._clock)
 
-    def _end(self, taken: Taken, attempt: Attempt, done: Done, *, is_stopped: bool) -> None:
-        """Say how an attempt ended, as long as that is of interest."""
-        while not attempt.reason():
+    def _done(self, taken: Taken, attempt: Attempt) -> Done:
+        """What an attempt comes to."""
+        try:
+            return self._work.do(taken, attempt)
+        except Exception as error:  # noqa: BLE001 - whatever it is, others may do better
+            is_away = isinstance(error, DatabaseAway)
+            return Done("waiting", text_of(error), None, lambda _: (), counts=not is_away)
+
+    def _end(self, taken: Taken, attempt: Attempt, done: Done, stop: Stop) -> None:
+        """Say how an attempt ended. One that may not go on is given back, if nobody has it."""
+        while True:
             try:
-                if done.state == "stopped" and is_stopped:
+                if attempt.reason() or (done.state == "stopped" and stop.asked):
                     self._units.put_back(taken)
                 elif done.state == "waiting":
-                    self._try_again(taken, done.error)
+                    self._try_again(taken, done.error, counts=done.counts)
                 else:
                     self._units.end(taken, done.state, done.error, done.result, done.following)
             except StorageError as error:
                 self._tell("can't say how a unit ended", error)
+                if attempt.reason() and stop.asked:
+                    return
                 threading.Event().wait(self._times.shortest)
             else:
                 return
 
-    def _try_again(self, taken: Taken, error: str) -> None:
+    def _try_again(self, taken: Taken, error: str, *, counts: bool = True) -> None:
         """Let a unit wait for another attempt, or fail. Raises StorageError."""
-        failures = taken.failures + 1
-        if failures < MOST_FAILURES:
+        if not counts or taken.failures + 1 < MOST_FAILURES:
             wait = self._times.second_attempt * 3**taken.failures
-            self._units.put_back(taken, error, after=wait)
+            self._units.put_back(taken, error, after=wait, counts=counts)
             return
         done = self._work.give_up(taken, error)
         self._units.end(taken, done.state, done.error, done.result, done.following)
@@ -224,23 +232,12 @@ class Worker:
         """See to the units again and again: to what is lost, and what was ended by others."""
         while not ended.wait(self._times.look):
             with self._telling("can't look after the units"):
-                self._end_attempts()
-                for taken in self._units.lapsed():
+                for taken in self._underway.compare(self._units.attempts_of):
+                    self._units.put_back(taken)
+                for taken in self._units.lapsed(self._work.fingerprint):
                     self._try_again(taken, _LOST.format(count=taken.failures + 1))
                 self._units.call_again(self._times.lost_call)
                 self._trouble = ""
-
-    def _end_attempts(self) -> None:
-        """End the attempts here that may not go on, by what the database says."""
-        with self._lock:
-            attempts = dict(self._attempts)
-        may_go_on = {
-            key
-            for worker in {worker for _, worker in attempts.values()}
-            for key in self._units.attempts_of(worker)
-        }
-        for key in attempts.keys() - may_go_on:
-            attempts[key][0].end(CANCELLED)
 
     @contextmanager
     def _telling(self, what: str) -> Iterator[None]:
