@@ -85,7 +85,7 @@ class Client:
         config's journal, in ``journal`` if that is a folder, nowhere if it is False.
         ``evidence``: what is deleted is read before, for reports; a dry run always does so.
         ``timeout`` is in seconds and for all calls together. ``emit`` hears what happens.
-        Raises ConfigError.
+        Raises ConfigError, and StorageError where a database as state can't be reached.
         """
         path = "" if config is None else str(expect("config", config, str, Path))
         folder = expect("journal", journal, bool, str, Path)
@@ -105,10 +105,12 @@ class Client:
         absolute = str(Path(path).absolute()) if path and path != "-" else path
         with ExitStack() as ending:
             self._bot = ending.enter_context(assemble(self._config, options, absolute, plain(emit)))
-            self._services = ending.enter_context(self._bot.recording("library")).services
+            run = ending.enter_context(self._bot.recording("library"))
+            self._services = run.services
             services = replace(self._services, overlay=None)
-            script, stop = self._config.defaults, self._bot.stop
-            self._opened = ending.enter_context(session_of(script, services, stop))
+            self._opened = ending.enter_context(
+                session_of(self._config.defaults, services, run.stop)
+            )
             self._ending = ending.pop_all()
         self._is_closed = False
 

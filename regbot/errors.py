@@ -9,7 +9,7 @@ RegbotError
 │   └── ScriptMemory      it wanted more memory than its limit
 ├── GuardBroken           what is to be deleted is more than may be; nothing was done
 ├── Stopped               SIGTERM or Ctrl-C asked the run to end
-│   └── AttemptEnded      an attempt at a piece of a run may change nothing any more
+│   └── AttemptEnded      a run, or an attempt at a unit, may change nothing any more
 ├── CredentialError       credentials can't be had, or a helper failed
 ├── ProgramFailed         a program that the user named could not be run to its end
 ├── UseUnknown            what is in use can't be known, so nothing may be deleted
@@ -97,7 +97,7 @@ class Stopped(RegbotError):
 
 
 class AttemptEnded(Stopped):
-    """An attempt at a unit has ended: its worker's lease is over, or a newer attempt runs."""
+    """A run or an attempt at a unit has ended: its lease is over, or a newer attempt runs."""
 
 
 class CredentialError(RegbotError):

@@ -1,8 +1,8 @@
 """The signal that ends a run: on request, at a timeout, or at the end of a lease.
 
 Everything that waits (for a retry, a rate limit, a schedule) waits on a Stop, so that
-SIGTERM, Ctrl-C and a script's timeout end it at once. Where a run is divided among
-machines, a Stop also says whether this attempt at a unit may still change anything.
+SIGTERM, Ctrl-C and a script's timeout end it at once. Where machines share a database, a
+Stop also says whether this run, or this attempt at a unit, may still change anything.
 """
 
 from __future__ import annotations
@@ -62,20 +62,20 @@ def time_with_sleep() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-class Attempt:
-    """One attempt at a unit, and whether it may still change anything; threads share it.
+class Leased:
+    """Work under a lease, and whether it may still change anything; threads share it.
 
-    ``number`` says the how-manieth attempt at the ``unit`` it is. ``ends`` gives until when
-    its worker may write, by ``clock``: the end of the lease as far as it is known now, or
-    sooner by what a registry may need to carry out what it was sent last. Once the attempt
-    has ended it stays so, whatever ``ends`` gives later.
+    ``name`` is what messages call it, and ``over`` why it ends with the lease. ``ends`` gives
+    until when it may write, by ``clock``: the end of the lease as far as it is known now, or
+    sooner by what a registry may need to carry out what it was sent last. Once the work has
+    ended it stays so, whatever ``ends`` gives later.
     """
 
     def __init__(
-        self, unit: str, number: int, ends: Callable[[], float], clock: Clock = time_with_sleep
+        self, name: str, over: str, ends: Callable[[], float], clock: Clock = time_with_sleep
     ) -> None:
-        self.unit = unit
-        self.number = number
+        self._name = name
+        self._over = over
         self._ends = ends
         self._clock = clock
         self._ended = ""
@@ -88,11 +88,23 @@ class Attempt:
     def end(self, why: str) -> AttemptEnded:
         """End it now, as who asked the database knows. Gives the first reason there was."""
         self._ended = self._ended or why
-        return AttemptEnded(f"attempt {self.number} at {self.unit} has ended: {self._ended}")
+        return AttemptEnded(f"{self._name} has ended: {self._ended}")
 
     def reason(self) -> AttemptEnded | None:
         """The reason to change nothing any more, or None."""
-        return None if self.left else self.end("the lease of its worker is over")
+        return None if self.left else self.end(self._over)
+
+
+class Attempt(Leased):
+    """One attempt at a unit; ``number`` says the how-manieth."""
+
+    def __init__(
+        self, unit: str, number: int, ends: Callable[[], float], clock: Clock = time_with_sleep
+    ) -> None:
+        name = f"attempt {number} at {unit}"
+        super().__init__(name, "the lease of its worker is over", ends, clock)
+        self.unit = unit
+        self.number = number
 
 
 class Stop:
@@ -110,7 +122,7 @@ class Stop:
         clock: Clock = time.monotonic,
         sleep: Sleep = threading.Event.wait,
         late: str = "",
-        attempt: Attempt | None = None,
+        attempt: Leased | None = None,
     ) -> None:
         """``late`` is the message at the timeout, if that is not a script's timeout.
 
@@ -135,9 +147,16 @@ class Stop:
             attempt=self._attempt,
         )
 
-    def for_attempt(self, attempt: Attempt) -> Stop:
-        """A stop without a timeout that also ends with an attempt at a unit."""
-        return Stop(request=self._request, clock=self._clock, sleep=self._sleep, attempt=attempt)
+    def for_attempt(self, attempt: Leased) -> Stop:
+        """A stop that also ends with an attempt at a unit, or with the lease of a run."""
+        return Stop(
+            timeout=self.remaining,
+            request=self._request,
+            clock=self._clock,
+            sleep=self._sleep,
+            late=self.late,
+            attempt=attempt,
+        )
 
     def to_finish(self, seconds: float, by: float) -> Stop:
         """A stop for what must not be left half done; neither ``ask`` nor a timeout ends it.
@@ -234,7 +253,7 @@ class _Finishing(Stop):
         sleep: Sleep,
         seconds: float,
         by: float,
-        attempt: Attempt | None,
+        attempt: Leased | None,
     ) -> None:
         super().__init__(
             timeout=seconds,

@@ -136,6 +136,13 @@ def test_what_has_begun_may_be_finished_after_a_request_to_stop(clock):
     Stop().check_attempt()
 
 
+def test_a_run_keeps_its_timeout_under_a_lease(clock):
+    stop = Stop(timeout=60.0, clock=clock, late="too slow").for_attempt(Lease().attempt)
+    clock.now += 60
+    with pytest.raises(ScriptTimeout, match="too slow"):
+        stop.check()
+
+
 def test_the_end_of_a_lease_is_no_timeout(clock):
     """A request may take longer than a lease, as long as that is renewed."""
     stop = Stop(clock=clock).for_attempt(Lease().attempt)

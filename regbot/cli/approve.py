@@ -33,8 +33,8 @@ def approve(plan: str | None, config_path: str | None) -> None:
     nothing until the plan is approved. The server applies an approved plan at once. Where
     none is running, the next one does it, or `regbot apply`.
 
-    Run it on the machine of the server, as its user and with its config: the plans are in
-    the folder `state` of the config, or else in the home of the user.
+    Run it with the config of the server. The plans are in the `state` of the config: where
+    that is a folder, run it on the machine of the server and as its user.
     """
     from regbot.journal.opening import default_state
     from regbot.journal.serverlock import has_server
@@ -50,7 +50,7 @@ def approve(plan: str | None, config_path: str | None) -> None:
             show_text(f"no plan waits for approval in {config.state or default_state()}")
         return
     with journal_with(lambda journal: journal.approve_plan(plan), config) as (journal, record):
-        is_served = has_server(journal.state, record.config)
+        is_served = has_server(journal, record.config)
     approved = f"approved the plan {record.id}: {record.summary}"
     if is_served:
         show_text(f"{approved}; the server applies it now")

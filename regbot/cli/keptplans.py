@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from regbot.journal.place import State
     from regbot.journal.records import PlanRecord, PlanState
     from regbot.plan.planfile import Plan
-    from regbot.run.bot import Ended
+    from regbot.run.bot import Bot, Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class NamedPlan:
             with open_journal(self.state) as journal:
                 journal.require_open(self.record)
 
-    def apply(self, carry_out: Callable[[], Ended]) -> Ended:
+    def apply(self, bot: Bot, carry_out: Callable[[], Ended]) -> Ended:
         """Carry it out. Raises Conflict for one that needs approval, and can't be applied."""
         if not self.record:
             return carry_out()
@@ -62,7 +62,7 @@ class NamedPlan:
         from regbot.run.planning import apply_kept
 
         with open_journal(self.state) as journal:
-            return apply_kept(journal, self.record, carry_out)
+            return apply_kept(bot.by_lease(journal), self.record, carry_out)
 
 
 def find_plan(name: str, config: Config) -> NamedPlan:

@@ -179,7 +179,7 @@ def apply(
                 return apply_in_cluster(bot, content.actions, named.kept_as)
             return bot.apply(content.actions)
 
-        ended = named.apply(carry_out)
+        ended = named.apply(bot, carry_out)
         write_reports(bot, "apply", ended, reports)
         is_cut_off = bot.stop.asked or ended.status == "stopped"
         then = ["stopped: apply the plan again to go on"] if is_cut_off else []

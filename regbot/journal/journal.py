@@ -2,7 +2,8 @@
 
 It has a history in a database, the saved manifests, and the names of what is in progress:
 ``<id>`` for a run, ``<id>.script`` for a run of a script, ``<id>.plan`` for a plan that is
-being applied. Several runs may write at the same time, each by its ``runjournal``.
+being applied, in a database ``<config>.server`` for its servers. Several runs may write at the
+same time, each by its ``runjournal``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal, Self
 from regbot.image.parts import blobs_of
 from regbot.journal.attempts import TAKEN_OVER
 from regbot.journal.courses import Courses
-from regbot.journal.database import Database
+from regbot.journal.database import Database, storable
 from regbot.journal.history import History
 from regbot.journal.manifests import Manifests
 from regbot.journal.naming import new_id
@@ -272,10 +273,27 @@ class Journal:
         return plans.begin(plan, self._clock(), lambda id_: self._running.take(_plan_lock(id_)))
 
     def end_plan(self, plan: PlanRecord, state: Literal["applied", "failed"]) -> None:
-        """Set what became of a plan that was begun. Raises StorageError."""
+        """Set what became of a plan that was begun, unless another process applies it by now.
+
+        Raises StorageError.
+        """
         if plan.state == "applying":
-            self._history.plans.end(plan, state)
+            with self._history.writing():
+                if not self._running.ended(_plan_lock(plan.id)):
+                    self._history.plans.end(plan, state)
             self._running.release(_plan_lock(plan.id))
+
+    def be_server(self, config: str) -> None:
+        """Let others know that a server of a config works with the database of this journal.
+
+        Of several servers one holds the name; call it again and again. Raises StorageError.
+        """
+        if not self.has_server(config):
+            self._running.take(_server_lock(config))
+
+    def has_server(self, config: str) -> bool:
+        """Whether a server of a config works with the database of this journal."""
+        return self._running.is_held(_server_lock(config))
 
     def lapse_plan(self, plan: PlanRecord) -> bool:
         """Let a plan lapse, unless its state has changed by now. Raises StorageError."""
@@ -348,3 +366,8 @@ def _lock_of(script_run: str) -> str:
 def _plan_lock(plan: str) -> str:
     """The lock of a plan that is being applied."""
     return f"{plan}.plan"
+
+
+def _server_lock(config: str) -> str:
+    """The lock of the servers of a config."""
+    return storable(f"{config}.server")

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import uuid4
 
-from regbot.errors import StorageError
+from regbot.errors import AttemptEnded, StorageError
 from regbot.journal.database import Database, storable
-from regbot.stopping import Clock, time_with_sleep
+from regbot.stopping import Clock, Leased, time_with_sleep
 
 LEASES = (
     "CREATE TABLE worker (id TEXT PRIMARY KEY, name TEXT NOT NULL, until REAL NOT NULL)",
@@ -35,6 +35,13 @@ _RETRIED_AFTER = 1.0
 """Seconds from a renewal that failed to the next try."""
 _CLOSED_WITHIN = 2.0
 """Seconds that who closes waits for the database."""
+_MARGIN = 0.1
+"""The part of a lease in whose last seconds nothing is begun or written any more."""
+_NAME = "this run"
+_OVER = (
+    "its lease is over, since the process was suspended or could not reach the database for too"
+    " long; nothing more is changed (run it again)"
+)
 _SHOWN_FOR = 86400.0
 """Seconds for which a worker is remembered whose lease has ended."""
 
@@ -97,6 +104,7 @@ class Leases:
         self._lock = threading.Lock()
         self._connection: Database | None = None
         self._lease: Lease | None = None
+        self._taken: dict[str, Lease] = {}
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -115,6 +123,20 @@ class Leases:
                 self._thread.start()
             return self._lease
 
+    def leased(self) -> Leased:
+        """What a run may change, under the lease of now. Raises StorageError.
+
+        It ends some seconds before the lease, so that the registry has carried out by then
+        what it was asked last.
+        """
+        lease = self.lease()
+        margin = self._seconds * _MARGIN
+
+        def ends() -> float:
+            return 0.0 if lease.has_ended else lease.ends - margin
+
+        return Leased(_NAME, _OVER, ends, self._clock)
+
     def take(self, run: str) -> None:
         """Hold a new name, or that of a worker whose lease has ended. Raises StorageError."""
         lease = self.lease()
@@ -123,20 +145,41 @@ class Leases:
             " ON CONFLICT (name) DO UPDATE SET worker = excluded.worker",
             (run, lease.worker),
         )
+        self._taken[run] = lease
 
     def release(self, run: str) -> None:
-        """Give a name back, whichever process held it, as far as the database can be reached."""
+        """Give a name back, as far as the database can be reached; not that of a live process."""
+        lease = self._taken.pop(run, None)
         with suppress(StorageError):
-            self._database.run("DELETE FROM held WHERE name = ?", (run,))
+            self._database.run(
+                "DELETE FROM held WHERE name = ? AND worker NOT IN"  # noqa: S608
+                f" (SELECT id FROM worker WHERE until > {self._database.now} AND id <> ?)",
+                (run, lease.worker if lease else ""),
+            )
 
     def is_held(self, run: str) -> bool:
         """Whether it is in progress. Raises StorageError."""
-        return bool(
-            self._database.rows(
-                "SELECT 1 FROM held JOIN worker ON worker.id = worker"  # noqa: S608
-                f" WHERE held.name = ? AND until > {self._database.now}",
-                (run,),
-            )
+        return bool(self._holders(run))
+
+    def ended(self, run: str) -> AttemptEnded | None:
+        """Why this process may do nothing more of what it took. Raises StorageError.
+
+        Where the database says so, the lease has ended whatever the clock here says: that of
+        a virtual machine that was suspended may not know it.
+        """
+        lease = self._taken.get(run)
+        if lease and not lease.has_ended:
+            if self._holders(run) == [(lease.worker,)]:
+                return None
+            lease.end()
+        return AttemptEnded(f"{_NAME} has ended: {_OVER}")
+
+    def _holders(self, run: str) -> list[tuple[str]]:
+        """The worker that holds a name, if there is one."""
+        return self._database.rows(
+            "SELECT worker FROM held JOIN worker ON worker.id = worker"  # noqa: S608
+            f" WHERE held.name = ? AND until > {self._database.now}",
+            (run,),
         )
 
     def close(self) -> None:

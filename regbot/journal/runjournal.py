@@ -64,8 +64,8 @@ class RunJournal:
         records = [self._record_of(action, places) for action in actions]
 
         def write() -> list[int] | AttemptEnded:
-            if self._attempt and not self._history.may_write(self._attempt):
-                return self._attempt.end(TAKEN_OVER)  # raised here, it would end others' work
+            if ended := self._ended():
+                return ended  # raised here, it would end others' work
             # Another process may have removed some of them in the meantime.
             self._manifests.add(
                 item for item in manifests.values() if not self._manifests.has(item)
@@ -76,6 +76,13 @@ class RunJournal:
         if isinstance(written, AttemptEnded):
             raise written
         return written
+
+    def _ended(self) -> AttemptEnded | None:
+        """The reason to change nothing any more, if the database knows of one."""
+        if self._attempt:
+            is_newest = self._history.may_write(self._attempt)
+            return None if is_newest else self._attempt.end(TAKEN_OVER)
+        return self._running.ended(self.id)
 
     def _record_of(
         self, beginning: Beginning, places: Mapping[Reference, Reference]

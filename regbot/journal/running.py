@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from regbot.errors import AttemptEnded
 from regbot.files import writing
 
 
@@ -25,7 +26,10 @@ class Running(Protocol):
         """Hold a new name. Raises StorageError."""
 
     def release(self, run: str) -> None:
-        """Give a name back, whichever process held it."""
+        """Give a name back that this process held, or one that is gone."""
+
+    def ended(self, run: str) -> AttemptEnded | None:
+        """Why this process may do nothing more of what it took; None while it still holds it."""
 
     def is_held(self, run: str) -> bool:
         """Whether it is in progress."""
@@ -64,6 +68,9 @@ class RunLocks:
             descriptor = self._held.pop(run, None)
         if descriptor is not None:
             os.close(descriptor)
+
+    def ended(self, _run: str) -> None:
+        """Nothing ends before the process does: the kernel gives its locks to nobody else."""
 
     def is_held(self, run: str) -> bool:
         """Whether a run is in progress."""

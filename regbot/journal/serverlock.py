@@ -11,10 +11,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from regbot.errors import StateInUse
 from regbot.files import writing
 from regbot.journal.place import DatabaseUrl, State
+
+if TYPE_CHECKING:
+    from regbot.journal.journal import Journal
 
 _TRIES = 20
 _PAUSE = 0.05
@@ -58,12 +62,12 @@ def only_server(
         os.close(descriptor)
 
 
-def has_server(state: State, config: str) -> bool:
-    """Whether a server of a config works with this state; a database can't tell."""
-    if isinstance(state, DatabaseUrl):
-        return True
+def has_server(journal: Journal, config: str) -> bool:
+    """Whether a server of a config works with the state of a journal."""
+    if isinstance(journal.state, DatabaseUrl):
+        return journal.has_server(config)
     try:
-        descriptor = os.open(state / "server.lock", os.O_RDONLY)
+        descriptor = os.open(journal.state / "server.lock", os.O_RDONLY)
     except OSError:
         return False
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ class JournalSlot:
     """A Recorder that begins its run with the first entry; threads may share it.
 
     A run that changes nothing leaves no trace and makes no file. ``journal`` is one that
-    is open, and stays open; without it the settings' is opened, and cleared of old runs.
+    is open, and stays open; without it the settings' is opened. It is cleared of old runs.
     ``run_id`` is the id of the run, where it has one already. An ``attempt`` at a unit joins
     that run, and leaves its end to who ends the last unit. ``trouble`` is why an entry could
     not be written: what it was for was not done.
@@ -115,7 +116,7 @@ class JournalSlot:
                 settings = self._settings
                 if self._journal is None:
                     self._journal = open_journal(settings.state)
-                if self._own_journal:
+                if self._attempt is None and settings.keep < math.inf:
                     self._journal.forget(settings.keep)
                 self._run = self._journal.begin_run(
                     kind=self._kind,

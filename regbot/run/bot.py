@@ -30,7 +30,7 @@ from regbot.run.limits.opening import open_limits
 from regbot.run.piece import carry_out_for, session_of
 from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
-from regbot.run.services import Services
+from regbot.run.services import Services, open_shared
 from regbot.stopping import GRACE, Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from regbot.journal.journal import Journal
     from regbot.journal.records import ScriptRun
     from regbot.journal.restore import Undone
+    from regbot.journal.shared import SharedState
     from regbot.report.model import Kind, Report
     from regbot.rules.in_use.answers import Answer, Answers
     from regbot.rules.in_use.mention import Mention
@@ -57,7 +58,8 @@ class Options:
     gives a script its process, and ``answered`` is given what a command's calls gave.
     ``timeout`` is in seconds, for all together, and ``grace`` those to end in once somebody
     asked to stop. ``journal`` is a state other than the config's; False leaves no record.
-    ``turns`` are taken together with other bots of the process, and ``stop`` ends them together.
+    ``turns`` are taken together with other bots of the process, ``stop`` ends them together,
+    and ``shared`` is what they have of a state in a database.
     """
 
     dry_run: bool = False
@@ -72,6 +74,7 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     turns: Turns = field(default_factory=Turns)
     stop: Stop | None = None
+    shared: SharedState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +135,18 @@ class Bot:
         """Run every enabled script once in a dry run, for a plan."""
         return self._recorded("plan", self._run_all, self.config.enabled)
 
-    def _run_all(self, services: Services) -> list[RunResult]:
+    def _run_all(self, run: Recording) -> list[RunResult]:
         return run_all(
             self.config.enabled,
-            lambda script: run_script(script, services, self.stop),
+            lambda script: run_script(script, run.services, run.stop),
             parallel=self.config.parallel,
-            stop=self.stop,
+            stop=run.stop,
         )
 
     def run(self, script: Script) -> Ended:
         """Run one script that is not in the config."""
         return self._recorded(
-            "run", lambda services: [run_script(script, services, self.stop)], [script]
+            "run", lambda run: [run_script(script, run.services, run.stop)], [script]
         )
 
     def taking(self, turns: Turns) -> Bot:
@@ -169,24 +172,29 @@ class Bot:
 
     def run_due(self, script: Script, run_id: str) -> Ended:
         """Run a script of a server, as the run with this id."""
-
-        def work(services: Services) -> list[RunResult]:
-            return [run_script(script, services, self.stop)]
-
-        return self._recorded("server", work, [script], run_id)
+        return self._recorded(
+            "server", lambda run: [run_script(script, run.services, run.stop)], [script], run_id
+        )
 
     def apply(self, plan: Sequence[Planned], run_id: str = "") -> Ended:
         """Carry out a plan, as the run with this id. The outcomes are in ``outcomes``."""
 
-        def work(services: Services) -> list[RunResult]:
+        def work(run: Recording) -> list[RunResult]:
             with (
                 suppress(Stopped, ScriptTimeout),
-                session_of(self.config.defaults, services, self.stop) as session,
+                session_of(self.config.defaults, run.services, run.stop) as session,
             ):
-                self.carry_out(plan, session.executor, services)
+                self.carry_out(plan, session.executor, run.services)
             return []
 
         return self._recorded("apply", work, run_id=run_id, script=", ".join(scripts_of(plan)))
+
+    def by_lease(self, journal: Journal) -> Journal:
+        """A journal that is written to by the lease of this process, if others share it."""
+        shared = self.services.shared
+        if shared is None or self.services.dry_run or journal.state != self.config.state:
+            return journal
+        return shared.journal
 
     def carry_out(self, plan: Sequence[Planned], door: Executor, services: Services) -> None:
         """Carry out a plan through a door, each script's actions by its guard.
@@ -212,13 +220,15 @@ class Bot:
         from regbot.journal.undo import undo
 
         undo_id = new_id(time.time())
-        services = replace(self.services, emit=in_run(self.services.emit, undo_id))
+        services, stop = self.services.leased(self.stop)
+        services = replace(services, emit=in_run(services.emit, undo_id))
+        services.require_state()
 
         def open_door(terms: Terms) -> AbstractContextManager[Session]:
             return open_session(
                 "undo",
                 services.exchange,
-                stop=self.stop,
+                stop=stop,
                 emit=without(services.emit, ActionDone),
                 outcomes=Outcomes(),
                 terms=terms,
@@ -226,12 +236,12 @@ class Bot:
             )
 
         return undo(
-            journal,
+            self.by_lease(journal),
             run,
             open_door,
             tags=tags,
             dry_run=services.dry_run,
-            stop=self.stop,
+            stop=stop,
             emit=services.emit,
             undo_id=undo_id,
         )
@@ -272,23 +282,30 @@ class Bot:
     def _recorded(
         self,
         kind: str,
-        work: Callable[[Services], Sequence[RunResult]],
+        work: Callable[[Recording], Sequence[RunResult]],
         scripts: Sequence[Script] = (),
         run_id: str = "",
         script: str = "",
     ) -> Ended:
         """Carry out one run on record."""
         with self.recording(kind, scripts, run_id, script) as run:
-            run.results = tuple(work(run.services))
+            run.results = tuple(work(run))
         return Ended(run.ended, run.results)
 
     def recording(
-        self, kind: str, scripts: Sequence[Script] = (), run_id: str = "", script: str = ""
+        self,
+        kind: str,
+        scripts: Sequence[Script] = (),
+        run_id: str = "",
+        script: str = "",
+        *,
+        by_workers: bool = False,
     ) -> AbstractContextManager[Recording]:
         """Begin one run of some scripts with a journal of its own, and emit how it ended.
 
         ``run_id`` is the run's id, where it has one already. ``script`` is told with its
-        events, by default the name of its only script.
+        events, by default the name of its only script. ``by_workers``: what is changed, others
+        change by their leases.
         """
         return recording(
             RunStarted(kind, self.services.dry_run, len(scripts)),
@@ -298,6 +315,7 @@ class Bot:
             self.stop,
             run_id=run_id,
             script=script or (scripts[0].name if len(scripts) == 1 else ""),
+            by_workers=by_workers,
         )
 
     def images_in_use(self) -> tuple[list[Answer], list[Mention]]:
@@ -334,6 +352,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
     client = config.client
     if options.user_agent:
         client = replace(client, user_agent=options.user_agent)
+    shared = options.shared or open_shared(config.state)
     limits = open_limits(config.state)
     transport = Transport(client, emit=emit, limits=limits)
     stop = options.stop or Stop(timeout=options.timeout, grace=options.grace)
@@ -350,6 +369,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         evidence=options.evidence,
         whole=options.whole,
         turns=options.turns,
+        shared=shared,
         start_process=options.start_process,
         answered=options.answered,
         overlay=_own_overlay(transport.bind, stop, emit) if options.dry_run else None,
@@ -367,6 +387,8 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         yield Bot(config, services, stop, journal)
     finally:
         transport.close()
+        if shared and not options.shared:
+            shared.close()
         if limits:
             limits.close()
         if cache:

@@ -265,7 +265,8 @@ def carry_out_for(
 
 
 def session_of(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:
-    """The stores and the door of a script."""
+    """The stores and the door of a script. Raises StorageError where it has no lease."""
+    services.require_state()
     return open_session(
         script.name,
         services.exchange,

@@ -38,7 +38,8 @@ def run_all(
     """
 
     def begin(script: Script) -> RunResult:
-        return RunResult(script.name, "stopped", "not begun") if stop.asked else run(script)
+        is_over = isinstance(stop.reason(), Stopped)
+        return RunResult(script.name, "stopped", "not begun") if is_over else run(script)
 
     with ThreadPoolExecutor(max(1, parallel), thread_name_prefix="script") as pool:
         return list(pool.map(begin, scripts))

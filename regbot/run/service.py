@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from regbot.run.reloading import ConfigSource, Reloading
 from regbot.run.scheduler import Scheduler
 from regbot.run.service_events import ConfigReloaded
 from regbot.run.service_record import ServiceRecord, service_record
+from regbot.run.services import open_shared
 from regbot.run.timetable import Turn, Work, due_rules
 from regbot.run.turnwork import TurnWork
 from regbot.stopping import Stop
@@ -252,6 +253,7 @@ class Service:
 
     def _apply_approved(self) -> None:
         """Apply the plans that were approved. Raises StorageError, and Stopped."""
+        self._record.be_seen()
         for plan in self._approvals.look(self.config):
             try:
                 self._queue(plan)
@@ -313,10 +315,12 @@ def open_service(
     Raises StateInUse if there is another server with the same folder of state, and
     StorageError for a database that can't be used.
     """
+    shared = options.shared or open_shared(config.state)
     options = replace(
         options,
         evidence=options.evidence or with_reports,
         stop=options.stop or Stop(timeout=options.timeout, grace=options.grace),
+        shared=shared,
     )
     works = isinstance(config.state, DatabaseUrl) and not (options.dry_run or queue_only)
 
@@ -330,7 +334,8 @@ def open_service(
             yield bot
 
     with (
+        closing(shared) if shared else nullcontext(),
         closing(CurrentBot(open_bot, config)) as bots,
-        service_record(bots.bot.journal_settings, emit) as record,
+        service_record(bots.bot.journal_settings, shared, emit) as record,
     ):
         yield Service(bots, record, source, emit, with_reports=with_reports)

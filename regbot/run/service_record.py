@@ -16,13 +16,13 @@ from regbot.events import Emit, Message
 from regbot.journal.journal import Journal
 from regbot.journal.naming import new_id
 from regbot.journal.opening import default_state, open_journal
-from regbot.journal.place import DatabaseUrl
 from regbot.journal.records import ScriptRun
 from regbot.journal.serverlock import only_server
 from regbot.journal.slot import JournalSettings
 from regbot.run.timetable import rule_text
 
 if TYPE_CHECKING:
+    from regbot.journal.shared import SharedState
     from regbot.run.cluster.servers import Servers
     from regbot.stopping import Stop
 
@@ -81,6 +81,14 @@ class ServiceRecord:
     def change(self, settings: JournalSettings) -> None:
         """Go on with these settings, of the same state."""
         self._settings = settings
+
+    def be_seen(self) -> None:
+        """Be known as a server to all that share the journal, again and again.
+
+        Raises StorageError.
+        """
+        if self.journal and self.servers:
+            self.journal.be_server(self._settings.config)
 
     def last_due(self, config: Config) -> Mapping[str, datetime]:
         """When the last run of each script was due, by the script's name."""
@@ -166,8 +174,10 @@ class ServiceRecord:
 
 
 @contextmanager
-def service_record(settings: JournalSettings, emit: Emit) -> Iterator[ServiceRecord]:
-    """The record of the only server with its folder, or of one of many with a database.
+def service_record(
+    settings: JournalSettings, shared: SharedState | None, emit: Emit
+) -> Iterator[ServiceRecord]:
+    """The record of the only server with its folder, or of one of many with a ``shared`` state.
 
     Raises StateInUse if there is another server with a folder. Where that can't be written, a
     server goes on without a record. Raises StorageError for a database that can't be used.
@@ -175,10 +185,10 @@ def service_record(settings: JournalSettings, emit: Emit) -> Iterator[ServiceRec
     state = settings.state or default_state()
     with ExitStack() as ending:
         journal, servers = None, None
-        if isinstance(state, DatabaseUrl) and not settings.off:
+        if shared and not settings.off:
             from regbot.run.cluster.opening import open_servers
 
-            journal, servers = ending.enter_context(open_servers(state, settings.config))
+            journal, servers = shared.journal, open_servers(shared, settings.config)
         elif not settings.off:
             try:
                 ending.enter_context(only_server(state, settings.config))

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from regbot.errors import StorageError
 from regbot.events import Emit, Event
 from regbot.http.exchange import Exchange
 from regbot.image.deliveries import Deliveries
+from regbot.journal.place import DatabaseUrl, State
 from regbot.journal.slot import JournalSlot
 from regbot.lua import sandbox
 from regbot.lua.processes import Process, start
@@ -25,6 +27,7 @@ from regbot.store.views import Reading
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
+    from regbot.journal.shared import SharedState
     from regbot.rules.in_use.answers import Answers
 
 
@@ -53,6 +56,8 @@ class Services:
     ``blob_limit`` is in bytes. ``evidence``: what is deleted is looked at for a report.
     ``journal`` gives the run's journal, and ``answers`` what is in use.
     ``turns`` says which script may change a repository. ``deliveries`` are those of a run.
+    ``shared`` is what the process has of a state that others share, too; None for a folder,
+    and ``trouble`` is why it can't be used.
     ``overlay`` is what the scripts of a dry run plan together. ``whole``: in a dry run a
     script that fails plans nothing, as where it has a guard; else what it planned before
     counts, since a live run would have done it. ``reading`` says how registries are read.
@@ -71,6 +76,8 @@ class Services:
     journal: JournalSlot | None = None
     turns: Turns = field(default_factory=Turns)
     deliveries: Deliveries = field(default_factory=Deliveries)
+    shared: SharedState | None = None
+    trouble: StorageError | None = None
     answers: Answers | None = None
     overlay: OverlayStores | None = None
     whole: bool = False
@@ -82,6 +89,26 @@ class Services:
     def exchange(self, stop: Stop) -> Exchange:
         """The exchange of this run, until the Stop ends it."""
         return self.bind(stop, self.emit)
+
+    def leased(self, stop: Stop) -> tuple[Services, Stop]:
+        """These services and a Stop for one run that may change something.
+
+        Where the state is shared with other machines, the run ends with the lease that this
+        process has now, and takes its turns with all of them. Where the state can't be
+        reached, no session of the run opens.
+        """
+        if self.shared is None or self.dry_run:
+            return self, stop
+        try:
+            leased, turns = self.shared.leases.leased(), self.shared.turns
+        except StorageError as error:
+            return replace(self, trouble=error), stop
+        return replace(self, turns=turns), stop.for_attempt(leased)
+
+    def require_state(self) -> None:
+        """Raise a StorageError for a run that may change nothing, since it has no lease."""
+        if self.trouble:
+            raise self.trouble
 
     def in_use(self, settings: InUseSettings, stop: Stop) -> InUse | None:
         """What is in use by a script's settings, or by a test."""
@@ -97,6 +124,18 @@ class Services:
         """The same for a dry run whose outcomes are kept private."""
         emit = _as_trial(self.emit)
         return replace(self, dry_run=True, outcomes=Outcomes(), overlay=None, emit=emit)
+
+
+def open_shared(state: State | None) -> SharedState | None:
+    """What this process has of a state that others share; None for a folder.
+
+    Call it once, where the parts of the process are put together.
+    """
+    if not isinstance(state, DatabaseUrl):
+        return None
+    from regbot.journal.shared import SharedState
+
+    return SharedState(state)
 
 
 def _as_trial(emit: Emit) -> Emit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 
 import pytest
 from support.applying import APP, bot_in
@@ -13,9 +14,10 @@ from regbot.journal.opening import open_journal
 from regbot.journal.serverlock import only_server
 
 
-@pytest.fixture
-def bot(tmp_path):
-    with bot_in(tmp_path, DISTRIBUTION_3) as bot:
+@pytest.fixture(params=["folder", "database"])
+def bot(request, tmp_path):
+    database = "" if request.param == "folder" else request.getfixturevalue("database_url")
+    with bot_in(tmp_path, DISTRIBUTION_3, database=database) as bot:
         bot.fill(old=2, new=1)
         bot.configure()
         yield bot
@@ -37,13 +39,24 @@ def waiting(bot, *, within=3600.0, made=None):
     return plan.id
 
 
+@contextmanager
+def server_of(bot, config):
+    """What others see of a server of a config."""
+    path = str(bot.folder / config)
+    with open_journal(bot.state) as journal, only_server(bot.state, path):
+        if bot.database:
+            journal.be_server(path)
+        yield
+
+
 def states(bot):
     with open_journal(bot.state) as journal:
         return {plan.id: plan.state for plan in journal.plans()}
 
 
 def test_the_plans_that_wait_are_listed(bot):
-    assert bot.run("approve").stdout == "no plan waits for approval in state\n"
+    named = str(bot.state) if bot.database else "state"
+    assert bot.run("approve").stdout == f"no plan waits for approval in {named}\n"
     waiting(bot, within=10.0, made=time.time() - 60)
     plan = waiting(bot)
     (line,) = bot.run("approve").stdout.splitlines()
@@ -77,14 +90,14 @@ def test_the_command_that_is_told_applies_it(bot):
 
 def test_a_running_server_is_told_of(bot):
     plan = waiting(bot)
-    with only_server(bot.state, str(bot.folder / "bot.yml")):
+    with server_of(bot, "bot.yml"):
         done = bot.run("approve", plan)
     assert done.stdout.endswith("; the server applies it now\n")
 
 
 def test_a_server_of_another_config_does_not_count(bot):
     plan = waiting(bot)
-    with only_server(bot.state, str(bot.folder / "other.yml")):
+    with server_of(bot, "other.yml"):
         done = bot.run("approve", plan)
     assert "no server of its config is running, so the next one applies it" in done.stdout
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from support.applying import APP, bot_in
+from support.clusterworker import until
 from support.command import regbot
 from support.journals import PLACE, begin, end, note, small
 from support.postgres import PASSWORD
@@ -235,6 +237,21 @@ def test_while_a_worker_lives_nothing_is_copied(tmp_path, database_url, copies):
             done = copies(without_password(database_url), "to")
             assert done.returncode == 1
             assert "(stop it first)" in done.stderr
+        done = copies(without_password(database_url), "to")
+    assert done.returncode == 0, done.stderr
+
+
+def test_while_a_server_works_with_a_database_nothing_is_copied(tmp_path, database_url, copies):
+    with bot_in(tmp_path, database=database_url) as bot:
+        bot.configure(interval="1h")
+        with bot.server() as server:
+            with open_journal(bot.state) as journal:
+                until(lambda: journal.has_server(str(tmp_path / "bot.yml")))
+            done = copies(without_password(database_url), "to")
+            assert done.returncode == 1
+            assert "(stop it first)" in done.stderr
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(60) == 0
         done = copies(without_password(database_url), "to")
     assert done.returncode == 0, done.stderr
 

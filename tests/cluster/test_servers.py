@@ -20,7 +20,7 @@ from regbot.config.values import Script
 from regbot.errors import StorageError
 from regbot.events import Printed
 from regbot.journal.opening import open_journal
-from regbot.journal.shared import connect
+from regbot.journal.shared import SharedState, connect
 from regbot.plan.outcome import ActionDone
 from regbot.run.cluster.due import STEPS, DueClaims
 from regbot.run.cluster.opening import open_servers
@@ -128,11 +128,12 @@ def test_what_two_servers_are_asked_for_at_once_does_not_overlap(bot):
 def test_what_is_claimed_and_not_handed_out_is_left_to_the_others(bot):
     script = Script(name="clean", text="", interval=60.0)
     due = datetime.fromtimestamp(1000, UTC)
-    with open_servers(bot.state, "bot.yml") as (_, dying):
+    with closing(SharedState(bot.state)) as first, closing(SharedState(bot.state)) as second:
+        dying, other = (open_servers(shared, "bot.yml") for shared in (first, second))
         with suppress(StorageError), dying.deciding():
             assert dying.claim(script, due)
             raise StorageError("it is gone")
-        with open_servers(bot.state, "bot.yml") as (_, other), other.deciding():
+        with other.deciding():
             assert other.claim(script, due)
 
 

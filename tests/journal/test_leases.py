@@ -116,9 +116,62 @@ def test_a_name_is_held_until_it_is_given_back(leases, database, connect):
     leases.take("another")
     with closing(Leases(database, connect)) as other:
         assert other.is_held("a run")
-        other.release("a run")
+    leases.release("a run")
     assert not leases.is_held("a run")
     assert leases.is_held("another")
+
+
+def test_nobody_gives_back_what_another_holds(leases, database, connect):
+    leases.take("a run")
+    with closing(Leases(database, connect)) as other:
+        other.release("a run")
+        assert other.is_held("a run")
+        pass_time(database, SECONDS)
+        other.release("a run")
+    assert database.rows("SELECT name FROM held") == []
+
+
+def test_a_process_knows_what_it_still_holds(leases, database, connect):
+    assert leases.ended("a run")
+    leases.take("a run")
+    assert leases.ended("a run") is None
+    with closing(Leases(database, connect)) as other:
+        assert other.ended("a run")
+    leases.release("a run")
+    assert leases.ended("a run")
+
+
+def test_what_the_database_ended_is_ended_here_too(leases, database):
+    """As after a virtual machine was suspended: its own clock did not go on."""
+    leases.take("a run")
+    work = leases.leased()
+    assert work.reason() is None
+    pass_time(database, SECONDS)
+    assert "its lease is over" in str(leases.ended("a run"))
+    assert "its lease is over" in str(work.reason())
+
+
+def test_what_another_took_over_is_not_held_any_more(leases, database, connect):
+    leases.take("a plan")
+    pass_time(database, SECONDS)
+    with closing(Leases(database, connect)) as other:
+        other.take("a plan")
+        assert leases.ended("a plan")
+        leases.release("a plan")
+        assert other.ended("a plan") is None
+
+
+def test_work_ends_before_its_lease_and_stays_ended(leases, clock):
+    work = leases.leased()
+    clock.now += 0.9 * SECONDS - 1
+    assert work.left == 1.0
+    clock.now += 1
+    assert work.reason()
+    assert leases.lease().ends > clock.now
+    clock.now += SECONDS
+    leases.lease()
+    assert work.reason()
+    assert leases.leased().reason() is None
 
 
 def test_what_a_process_held_is_given_back_at_its_end(database, connect):

@@ -101,5 +101,8 @@ def test_one_server_at_a_time(tmp_path):
 def test_a_lock_that_is_let_go_in_a_moment_keeps_no_server_away(tmp_path):
     with ExitStack() as killed:
         killed.enter_context(only_server(tmp_path))
-        with only_server(tmp_path, sleep=lambda _seconds: killed.close()):
-            assert has_server(tmp_path, "")
+        with (
+            only_server(tmp_path, sleep=lambda _seconds: killed.close()),
+            open_journal(tmp_path) as journal,
+        ):
+            assert has_server(journal, "")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from support.journals import PLACE, begin, end, note, small
 
-from regbot.errors import Conflict, StorageError
+from regbot.errors import AttemptEnded, Conflict, StorageError
 from regbot.journal.opening import open_journal
 from regbot.journal.place import DatabaseUrl
+from regbot.journal.shared import SharedState
 from regbot.plan.action import DeleteTag
 
 DAY = 86400.0
+
+
+def lapse(journal):
+    """Let all leases end, as the database knows them."""
+    journal.database.run("UPDATE worker SET until = 0")
 
 
 @pytest.fixture
@@ -74,6 +81,49 @@ def test_of_several_processes_one_applies_a_plan_until_it_is_gone(url):
         journal.close()
         assert other.plan(plan.id).state == "failed"
         assert other.begin_plan(other.plan(plan.id)).state == "applying"
+
+
+def test_who_lost_its_lease_writes_nothing_more(url):
+    with open_journal(url) as journal:
+        run = begin(journal)
+        entry = note(run, "clean-up", DeleteTag(PLACE), small(1))
+        lapse(journal)
+        with pytest.raises(AttemptEnded, match="its lease is over"):
+            note(run, "clean-up", DeleteTag(PLACE), small(2))
+        assert [action.id for action in journal.actions(run.id)] == [entry]
+
+
+def test_who_lost_its_lease_leaves_the_plan_to_who_has_it_now(url):
+    with open_journal(url) as journal, open_journal(url) as other:
+        plan = journal.keep_plan(b"a plan", made=1.0, config="", summary="", approve_within=1e12)
+        begun = journal.begin_plan(journal.approve_plan(plan.id))
+        lapse(journal)
+        taken_over = other.begin_plan(other.plan(plan.id))
+        journal.end_plan(begun, "failed")
+        assert other.plan(plan.id).state == "applying"
+        other.end_plan(taken_over, "applied")
+        assert journal.plan(plan.id).state == "applied"
+
+
+def test_servers_of_a_config_are_known(url):
+    with open_journal(url) as journal, open_journal(url) as other:
+        assert not other.has_server("/a.yml")
+        for server in (journal, other, journal):
+            server.be_server("/a.yml")
+        assert other.has_server("/a.yml")
+        assert not other.has_server("/b.yml")
+        journal.close()
+        other.be_server("/a.yml")
+        assert other.has_server("/a.yml")
+
+
+def test_a_process_opens_a_state_once(url):
+    with closing(SharedState(url)) as shared, open_journal(url) as other:
+        assert shared.journal is shared.journal
+        run = begin(shared.journal)
+        note(run, "clean-up", DeleteTag(PLACE), small(1))
+        lease = shared.leases.lease()
+        assert other.database.rows("SELECT id FROM worker") == [(lease.worker,)]
 
 
 def test_who_owns_the_schema_needs_no_other_right(database_url):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from support.clusterworker import LEASE, TIMES
@@ -62,17 +62,22 @@ def _work(config_path: str) -> None:
     # Only here, where the clock is off by now.
     from regbot.cli.opening import read_config
     from regbot.cli.reading import compiler
+    from regbot.journal.place import DatabaseUrl
+    from regbot.journal.shared import SharedState
     from regbot.run.bot import Options, assemble
     from regbot.run.cluster.opening import open_worker
 
     def tell(event: object) -> None:
         print(event, file=sys.stderr, flush=True)
 
-    options = Options(user_agent=f"worker/{os.getpid()}", grace=5)
     config = read_config(config_path, compiler())
+    assert isinstance(config.state, DatabaseUrl)
+    shared = SharedState(config.state, seconds=LEASE)
+    options = Options(user_agent=f"worker/{os.getpid()}", grace=5, shared=shared)
     with (
+        closing(shared),
         assemble(config, options, str(Path(config_path).absolute()), tell) as bot,
-        open_worker(bot, "the test", lease=LEASE, times=TIMES) as units,
+        open_worker(bot, "the test", times=TIMES) as units,
     ):
         signal.signal(signal.SIGTERM, lambda *_: bot.stop.ask())
         print("ready", flush=True)

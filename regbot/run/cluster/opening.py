@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
@@ -11,47 +10,51 @@ from typing import TYPE_CHECKING
 from regbot.config.values import Config
 from regbot.errors import UsageError, text_of
 from regbot.events import LeftBehind, Message, without
-from regbot.journal.leases import SECONDS
 from regbot.journal.place import DatabaseUrl, State
 from regbot.plan.outcome import ActionDone
 from regbot.run.cluster.worker import TIMES, Times
 
 if TYPE_CHECKING:
-    from regbot.journal.journal import Journal
+    from regbot.journal.shared import SharedState
     from regbot.run.bot import Bot
     from regbot.run.cluster.cluster import Cluster
+    from regbot.run.cluster.queue import Queue
     from regbot.run.cluster.servers import Servers
     from regbot.run.cluster.units import Units
     from regbot.run.cluster.worker import Worker
 
-_PATIENCE = 30.0
-"""Seconds to wait for others that are writing: workers write at the same time all the time."""
+_NO_DATABASE = (
+    "{what} needs a state that machines share, and here it is a folder"
+    " (set defaults.state to a URL such as postgresql://user:password@host/database)"
+)
 
 
 def require_database(state: State | None, what: str) -> DatabaseUrl:
     """The database that machines share. Raises UsageError where the state is in a folder."""
     if isinstance(state, DatabaseUrl):
         return state
-    raise UsageError(
-        f"{what} needs a state that machines share, and here it is a folder"
-        " (set defaults.state to a URL such as postgresql://user:password@host/database)"
-    )
+    raise UsageError(_NO_DATABASE.format(what=what))
 
 
 @contextmanager
 def open_units(state: State | None, what: str) -> Iterator[Units]:
     """The units of all runs; ``what`` needs them. Raises UsageError, and StorageError."""
+    with _open_queue(state, what) as (units, _):
+        yield units
+
+
+@contextmanager
+def _open_queue(state: State | None, what: str) -> Iterator[tuple[Units, Queue]]:
     url = require_database(state, what)
-    from regbot.journal.shared import open_database
+    from regbot.journal.shared import PATIENCE, open_database
     from regbot.run.cluster.queue import Queue
     from regbot.run.cluster.units import Units
 
     with ExitStack() as ending:
-        database = open_database(url, _PATIENCE)
-        ending.callback(database.close)
+        database = ending.enter_context(closing(open_database(url, PATIENCE)))
         queue = Queue(url, database)
         queue.prepare()
-        yield Units(database, queue)
+        yield Units(database, queue), queue
 
 
 @contextmanager
@@ -63,31 +66,18 @@ def open_cluster(config: Config, config_path: str, what: str) -> Iterator[Cluste
         yield Cluster(units, config, config_path)
 
 
-@contextmanager
-def open_servers(url: DatabaseUrl, config: str) -> Iterator[tuple[Journal, Servers]]:
-    """The journal of the servers of a config, by its path, and what they agree on.
-
-    Raises StorageError.
-    """
-    from regbot.journal.courses import Courses
-    from regbot.journal.journal import Journal
-    from regbot.journal.manifest_table import ManifestTable
-    from regbot.journal.shared import open_database, open_leases
+def open_servers(shared: SharedState, config: str) -> Servers:
+    """What the servers of a config, by its path, agree on. Raises StorageError."""
     from regbot.run.cluster.due import STEPS
     from regbot.run.cluster.queue import Queue
     from regbot.run.cluster.servers import Servers
     from regbot.run.cluster.units import Units
 
-    with ExitStack() as ending:
-        database = open_database(url, _PATIENCE)
-        leases = open_leases(url, database, _PATIENCE)
-        journal = ending.enter_context(
-            Journal(url, database, ManifestTable(database), leases, time.time, Courses(database))
-        )
-        database.prepare("due", STEPS)
-        queue = Queue(url, database)
-        queue.prepare()
-        yield journal, Servers(journal, Units(database, queue), config)
+    database = shared.database
+    database.prepare("due", STEPS)
+    queue = Queue(shared.url, database)
+    queue.prepare()
+    return Servers(shared.journal, Units(database, queue), config)
 
 
 @contextmanager
@@ -117,37 +107,23 @@ def working(bot: Bot, at_once: int) -> Iterator[None]:
 
 
 @contextmanager
-def open_worker(
-    bot: Bot, what: str, *, lease: float = SECONDS, times: Times = TIMES
-) -> Iterator[Worker]:
+def open_worker(bot: Bot, what: str, *, times: Times = TIMES) -> Iterator[Worker]:
     """What does units of a bot's config.
 
-    Its lease goes on for so many seconds after it was renewed.
     Raises as ``open_units`` does.
     """
-    url = require_database(bot.config.state, what)
-    from regbot.journal.courses import Courses
-    from regbot.journal.journal import Journal
-    from regbot.journal.manifest_table import ManifestTable
-    from regbot.journal.shared import open_database, open_leases
-    from regbot.journal.turns import SharedTurns
     from regbot.run.cluster.cluster import Cluster
-    from regbot.run.cluster.queue import Queue
     from regbot.run.cluster.worker import Work, Worker
 
-    with ExitStack() as ending:
-        units = ending.enter_context(open_units(url, what))
-        database = open_database(url, _PATIENCE)
-        leases = open_leases(url, database, _PATIENCE, seconds=lease)
-        journal = ending.enter_context(
-            Journal(url, database, ManifestTable(database), leases, time.time, Courses(database))
-        )
-        turns = ending.enter_context(closing(SharedTurns(database, leases.lease)))
-        bot_in_turn = bot.taking(turns)
+    shared = bot.services.shared
+    if shared is None:
+        raise UsageError(_NO_DATABASE.format(what=what))
+    with _open_queue(bot.config.state, what) as (units, queue):
+        journal, bot_in_turn = shared.journal, bot.taking(shared.turns)
         cluster = Cluster(units, bot.config, bot.config_path)
         work = Work(
             bot.config.fingerprint,
             lambda taken, attempt: cluster.do(bot_in_turn, journal, taken, attempt),
             lambda taken, error: cluster.give_up(journal, taken, error),
         )
-        yield Worker(units, Queue(url, database), leases, work, bot.emit, times)
+        yield Worker(units, queue, shared.leases, work, bot.emit, times)

@@ -32,7 +32,7 @@ def run_in(cluster: Cluster, bot: Bot, kind: str = "once", run_id: str = "") -> 
     Raises StorageError where they can't be asked to.
     """
     course = course_of(bot, run_id or new_id(time.time()), bot.config.enabled)
-    with bot.recording(kind, course.scripts, course.run) as run:
+    with bot.recording(kind, course.scripts, course.run, by_workers=True) as run:
         _tidy(bot)
         _note(cluster, bot, run, course, cluster.run(kind, course, run.services, bot.stop))
     return Ended(run.ended, run.results)
@@ -40,7 +40,7 @@ def run_in(cluster: Cluster, bot: Bot, kind: str = "once", run_id: str = "") -> 
 
 def follow_in(cluster: Cluster, bot: Bot, kind: str, course: Course) -> Ended:
     """Follow a run that was handed out, as one that a bot does here. Raises Stopped."""
-    with bot.recording(kind, course.scripts, course.run) as run:
+    with bot.recording(kind, course.scripts, course.run, by_workers=True) as run:
         _note(cluster, bot, run, course, cluster.follow(course, run.services, bot.stop))
     return Ended(run.ended, run.results)
 
@@ -68,7 +68,8 @@ def apply_in(
     if not plan:
         return bot.apply(plan, run_id)
     run_id = run_id or new_id(time.time())
-    with bot.recording("apply", run_id=run_id, script=", ".join(scripts_of(plan))) as run:
+    told_as = ", ".join(scripts_of(plan))
+    with bot.recording("apply", run_id=run_id, script=told_as, by_workers=True) as run:
         services = run.services
         with session_of(bot.config.defaults, services, bot.stop) as session:
             parts = parts_of(plan, session.executor.repository_of)
