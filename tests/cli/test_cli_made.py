@@ -206,6 +206,7 @@ def test_a_failure_is_an_error_of_the_log_as_json(run, repository):
         (["tag", "ls", "a", "--include", "("], "tag ls --include: '(' is not a regular expression"),
         (["manifest", "get", "a", "-p", "x"], "platform 'x' is not os/arch"),
         (["manifest", "get", "a", "--format", "{{.x"], "--format: {{ without }}"),
+        (["tag", "ls", "a", "--format", "raw-body"], "--format raw-body: write what to print as"),
         (["manifest", "rm", "a:b"], "manifest rm: a:b names no digest"),
         (["blob", "put", "a", "--file", "no-such-file"], "--file no-such-file: "),
         (["manifest", "put", "a"], "the manifest: a manifest is not JSON but empty"),
@@ -365,6 +366,25 @@ def test_repositories_are_listed(run, registry, repository):
     assert name in run("repo", "ls", registry.host).stdout.splitlines()
     words = ("repo", "ls", registry.host, "--include", re.escape(name), "--full")
     assert run(*words).stdout == f"{repository}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("regbot re", {"repo", "referrer", "record", "registry"}),
+        ("regbot tag ", {"ls", "rm", "add"}),
+        ("regbot image copy --digest", {"--digest-tags"}),
+    ],
+)
+def test_a_shell_completes_commands_and_options(typed, completed, tmp_path):
+    words = typed.split(" ")
+    variables = {
+        "_REGBOT_COMPLETE": "bash_complete",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    lines = regbot(home=tmp_path, variables=variables).stdout.splitlines()
+    assert {line.partition(",")[2] for line in lines} == completed
 
 
 def test_the_digest_of_standard_input(tmp_path):

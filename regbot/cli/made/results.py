@@ -16,7 +16,7 @@ from regbot.cli.made.signature import Signature
 from regbot.cli.made.table import Form
 from regbot.cli.output import is_terminal, show
 from regbot.config.values import Call
-from regbot.errors import InvalidValue, Stopped
+from regbot.errors import InvalidValue, Stopped, UsageError
 from regbot.events import Emit, Ending, Printed, ignore
 from regbot.files import replace_by_pieces
 from regbot.lua.api.artifact import TITLE
@@ -73,8 +73,11 @@ class Results:
         self._as_json = as_json
         self._named = named
         self._full = full or named
-        self._form: Form = "exact" if template in _RAW else made.form or _FORMS[binding.result]
-        self._template = Template(template) if template and template not in _RAW else None
+        self._form: Form = made.form or _FORMS[binding.result]
+        is_raw = template in _RAW and self._form == "exact"
+        if template and not is_raw and "{{" not in template:
+            raise UsageError(f"--format {template}: write what to print as '{{{{.Field}}}}'")
+        self._template = Template(template) if template and not is_raw else None
         self._folder = Path(folder) if folder else None
         self._waits = binding.changes
         self._waiting: list[str] = []
