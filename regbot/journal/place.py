@@ -37,6 +37,8 @@ class DatabaseUrl:
             raise InvalidValue("has a space in it (write %20 in a password)")
         if "@" in f"{url.path}{url.query}{url.fragment}":
             raise InvalidValue("has an @ after its host (write %2F, %3F, %23 or %40 in a password)")
+        if url.netloc.count("@") > 1:
+            raise InvalidValue("has an @ before that of its host (write %40 in a password)")
         login, at, hosts = url.netloc.rpartition("@")
         user = login.partition(":")[0]
         return cls(Secret(text), f"{url.scheme}://{user}{at}{hosts}{url.path}")

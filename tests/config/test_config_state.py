@@ -42,6 +42,7 @@ def test_what_is_shown_of_a_database_has_no_password():
         ("postgresql://regbot:pa/55@db.example.org/x", "it has an @ after its host"),
         ("'postgresql://regbot:pa?55@db.example.org/x'", "it has an @ after its host"),
         ("'postgresql://regbot:pa#55@db.example.org/x'", "it has an @ after its host"),
+        ("postgresql://regbot:pa@55@db.example.org/x", "it has an @ before that of its host"),
         ("'{{env \"NOTHING\"}}'", "it is empty"),
     ],
 )
