@@ -23,6 +23,11 @@ from regbot.run.unit import Kind, Unit, UnitResult
 Value = TypeVar("Value")
 
 SCHEMA = 1
+"""The number of the form in which units, their results and what a run is about are written.
+
+Another form has another number: whoever knows it not leaves such units alone, see
+``cluster.units.key_of``.
+"""
 LARGEST = 1 << 30
 """Bytes of JSON; what claims to be more is not unpacked."""
 

@@ -29,6 +29,8 @@ for _, name in ipairs(tag.ls(args.repo)) do
 end
 """
 GUARDS = {"at once": {}, "judged first": {"maxDeletes": 100}}
+NEWER = 99
+"""The number of a form of units that this regbot does not know."""
 _LONGEST = 60.0
 
 
@@ -171,6 +173,17 @@ def test_an_old_worker_leaves_a_newer_run_alone(bot, alone):
             with quick_worker(bot.folder) as new:
                 ends_well(bot, run)
                 assert {deleted.process for deleted in bot.registry.deleted} == {str(new.pid)}
+    holds(bot, before, alone)
+
+
+def test_a_worker_leaves_units_alone_that_a_newer_regbot_wrote(bot, alone):
+    configure(bot, {})
+    before = content(bot.registry)
+    with quick_worker(bot.folder), handing_out_as(bot.folder, "r1", NEWER) as run:
+        until(lambda: "another version of regbot" in (bot.folder / "worker0").read_text())
+        with quick_worker(bot.folder, schema=NEWER) as new:
+            ends_well(bot, run)
+            assert {deleted.process for deleted in bot.registry.deleted} == {str(new.pid)}
     holds(bot, before, alone)
 
 

@@ -14,7 +14,7 @@ from support.clusterworker import CONFIG, course, opened, unit, until
 from regbot.errors import DatabaseAway
 from regbot.events import ignore
 from regbot.journal.postgres import PostgresDatabase
-from regbot.run.cluster.units import Taken, Units
+from regbot.run.cluster.units import Taken, Units, key_of
 from regbot.run.cluster.worker import Done, Times, Work, Worker
 from regbot.stopping import Attempt, Stop, time_with_sleep
 
@@ -37,7 +37,7 @@ class Calls:
         rows = self._database.rows(
             "SELECT id FROM unit JOIN course ON course.run = unit.run"
             " WHERE state = 'waiting' AND fingerprint = ?",
-            (CONFIG,),
+            (key_of(CONFIG),),
         )
         return {name: CONFIG for (name,) in rows}
 

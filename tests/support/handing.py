@@ -48,9 +48,10 @@ def handing_out_as(
 def write_in_form(schema: str) -> None:
     """Let this process write and read units in the form with this number, as another regbot."""
     from regbot.run import unitentries
+    from regbot.run.cluster import units
 
     if schema:
-        unitentries.SCHEMA = int(schema)
+        unitentries.SCHEMA = units.SCHEMA = int(schema)
 
 
 def _hand_out(config_path: str, run: str) -> str:

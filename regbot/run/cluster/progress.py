@@ -96,8 +96,8 @@ class Progress:
         """How many units of a config wait, and how many are being done."""
         rows = self._database.rows(
             "SELECT unit.state, COUNT(*) FROM unit JOIN course ON course.run = unit.run"
-            " WHERE unit.state IN ('waiting', ?) AND course.fingerprint = ? GROUP BY unit.state",
-            (RUNNING, fingerprint),
+            " WHERE unit.state IN ('waiting', ?) AND course.fingerprint LIKE ? GROUP BY unit.state",
+            (RUNNING, f"{fingerprint}.%"),
         )
         return {"waiting": 0, RUNNING: 0, **{state: int(count) for state, count in rows}}
 

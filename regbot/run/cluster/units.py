@@ -18,6 +18,7 @@ from regbot.journal.attempts import RUNNING
 from regbot.journal.courses import Courses
 from regbot.journal.database import Database, storable
 from regbot.run.cluster.progress import Progress, State
+from regbot.run.unitentries import SCHEMA
 from regbot.values import dataclass
 
 _ALIVE = "EXISTS (SELECT 1 FROM worker WHERE worker.id = unit.worker AND worker.until > {now})"
@@ -93,6 +94,14 @@ class Bell(Protocol):
         """The units that waited so many seconds with no call to them, and their config."""
 
 
+def key_of(fingerprint: str) -> str:
+    """What workers look for: the units of a config, in the form that this regbot writes.
+
+    One that writes another form leaves them alone, as it could not read them.
+    """
+    return f"{fingerprint}.{SCHEMA}"
+
+
 class Units:
     """The units of all runs; threads may share it. Raises StorageError."""
 
@@ -113,13 +122,13 @@ class Units:
                     course.run,
                     course.kind,
                     storable(course.config),
-                    course.fingerprint,
+                    key_of(course.fingerprint),
                     course.content,
                     course.plan,
                 ),
             )
             if added:
-                self._add(course.run, course.fingerprint, units)
+                self._add(course.run, key_of(course.fingerprint), units)
                 self._end_if_done(course.run)
         return bool(added)
 
@@ -146,7 +155,7 @@ class Units:
         with self._changing(taken, state, error, result) as is_newest:
             if is_newest:
                 if units := following(self._open(taken.run)):
-                    self._add(taken.run, self._fingerprint(taken.run), units)
+                    self._add(taken.run, self._key(taken.run), units)
                 self._end_if_done(taken.run)
         return is_newest
 
@@ -166,16 +175,16 @@ class Units:
                 (after, storable(error), int(counts), taken.id, taken.number, RUNNING),
             )
             if changed:
-                self._bell.ring(self._fingerprint(taken.run), [taken.id], after)
+                self._bell.ring(self._key(taken.run), [taken.id], after)
         return bool(changed)
 
     def lapsed(self, fingerprint: str) -> list[Taken]:
         """The attempts whose workers are gone, or were stopped for longer than their lease.
 
-        Only those of the config with this ``fingerprint``.
+        Only those of the config with this ``fingerprint``, in the form that this regbot writes.
         """
         own = "run IN (SELECT run FROM course WHERE fingerprint = ?)"
-        return self._running(f"NOT {self._alive} AND {own}", fingerprint)
+        return self._running(f"NOT {self._alive} AND {own}", key_of(fingerprint))
 
     def attempts_of(self, worker: str) -> list[Taken]:
         """The attempts of a worker that may go on."""
@@ -200,7 +209,7 @@ class Units:
     def cancel(self, run: str) -> int:
         """End a run: how many of its units waited or were running. Raises NotFound."""
         with self._database.writing():
-            self._fingerprint(run)
+            self.course(run)
             changed = self._database.run(
                 f"UPDATE unit SET state = 'stopped', error = ?, ended = {self._database.now}"  # noqa: S608
                 " WHERE run = ? AND ended IS NULL",
@@ -217,7 +226,15 @@ class Units:
         rows = self._database.rows(query, (run,))
         if not rows:
             raise NotFound(f"no run {run!r} was handed out to workers (see regbot units)")
-        return HandedOut(*rows[0])
+        run, kind, config, key, *others = rows[0]
+        return HandedOut(run, kind, config, key.rpartition(".")[0], *others)
+
+    def is_left_alone(self, fingerprint: str) -> bool:
+        """Whether a run of a config goes on whose units have a form that this regbot can't read."""
+        query = (
+            "SELECT 1 FROM course WHERE ended IS NULL AND fingerprint LIKE ? AND fingerprint <> ?"
+        )
+        return bool(self._database.rows(query, (f"{fingerprint}.%", key_of(fingerprint))))
 
     def has(self, run: str) -> bool:
         """Whether a run was handed out."""
@@ -315,5 +332,7 @@ class Units:
         endings: Sequence[Ending] = ("failed", "stopped")
         self._courses.end(run, next((ending for ending in endings if ending in states), "done"))
 
-    def _fingerprint(self, run: str) -> str:
-        return self.course(run).fingerprint
+    def _key(self, run: str) -> str:
+        return str(
+            self._database.rows("SELECT fingerprint FROM course WHERE run = ?", (run,))[0][0]
+        )

@@ -17,12 +17,16 @@ from regbot.errors import DatabaseAway, Stopped, StorageError, text_of
 from regbot.events import Emit, Message
 from regbot.run.cluster.progress import State
 from regbot.run.cluster.underway import Underway
-from regbot.run.cluster.units import Following, Taken, Units
+from regbot.run.cluster.units import Following, Taken, Units, key_of
 from regbot.stopping import Attempt, Clock, Stop, time_with_sleep
 from regbot.values import dataclass
 
 MOST_FAILURES = 3
 """Attempts at a unit that may come to nothing by themselves."""
+_OTHER_VERSION = (
+    "a run waits that another version of regbot handed out; this one can't do it"
+    " (let workers of that version do it, or end it with regbot cancel)"
+)
 _LOST = "its worker ended or was cut off {count} times (the log of the workers may say why)"
 
 
@@ -154,7 +158,7 @@ class Worker:
                     began = self._clock()
                     with self._telling("can't take units"):
                         self._calls.work(
-                            self._work.fingerprint,
+                            key_of(self._work.fingerprint),
                             lambda unit: self._attempt(unit, stop),
                             threads,
                             concurrency,
@@ -230,6 +234,7 @@ class Worker:
 
     def _look(self, ended: threading.Event) -> None:
         """See to the units again and again: to what is lost, and what was ended by others."""
+        was_left_alone = False
         while not ended.wait(self._times.look):
             with self._telling("can't look after the units"):
                 for taken in self._underway.compare(self._units.attempts_of):
@@ -238,6 +243,10 @@ class Worker:
                     self._try_again(taken, _LOST.format(count=taken.failures + 1))
                 self._units.call_again(self._times.lost_call)
                 self._trouble = ""
+                is_left_alone = self._units.is_left_alone(self._work.fingerprint)
+                if is_left_alone and not was_left_alone:
+                    self._emit(Message("warn", _OTHER_VERSION))
+                was_left_alone = is_left_alone
 
     @contextmanager
     def _telling(self, what: str) -> Iterator[None]:
