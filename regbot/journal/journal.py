@@ -262,15 +262,18 @@ class Journal:
         """Raise a Conflict for a plan that can't be applied any more, or is being applied."""
         self._history.plans.require_open(plan, self._clock())
 
-    def begin_plan(self, plan: PlanRecord) -> PlanRecord:
+    def begin_plan(self, plan: PlanRecord, *, here: bool = True) -> PlanRecord:
         """Begin to apply a plan, approved or not: who does that has looked at it.
 
         Of several processes one may; the others get a Conflict, as for a plan that has
         lapsed or was applied. One that needs no approval may be applied any number of
-        times. Say with ``end_plan`` what became of it.
+        times. Say with ``end_plan`` what became of it. Where it is not applied ``here`` but by
+        workers, it ends with the run that they share.
         """
         plans = self._history.plans
-        return plans.begin(plan, self._clock(), lambda id_: self._running.take(_plan_lock(id_)))
+        return plans.begin(
+            plan, self._clock(), lambda id_: self._running.take(_plan_lock(id_)) if here else None
+        )
 
     def end_plan(self, plan: PlanRecord, state: Literal["applied", "failed"]) -> None:
         """Set what became of a plan that was begun, unless another process applies it by now.

@@ -12,7 +12,7 @@ from regbot.config.values import Script
 from regbot.errors import Conflict, RegbotError, Stopped, StorageError
 from regbot.events import Emit, Message, RunMissed, RunResult, in_run
 from regbot.journal.records import ScriptRun
-from regbot.plan.planfile import plan_of
+from regbot.plan.planfile import Plan, plan_of
 from regbot.report.summary import summary
 from regbot.run.approval import Approvals
 from regbot.run.bot import Bot
@@ -24,6 +24,7 @@ from regbot.run.timetable import Turn, rule_text
 if TYPE_CHECKING:
     from regbot.report.model import Kind, Report
     from regbot.run.cluster.servers import Servers
+    from regbot.run.unit import Course
 
 _LOOKED_EVERY = 1.0
 """Seconds after which a server looks again whether others still run a script."""
@@ -65,29 +66,32 @@ class TurnWork:
 
         Raises Stopped.
         """
-        trouble = ""
-        while True:
-            if turn.plan and self._is_done_with(turn, bot):
-                return None
+        run, servers, trouble = _begun(turn, bot), self._record.servers, ""
+        if not servers:
+            is_over = turn.plan and self._is_done_with(turn, bot)
+            return None if is_over else self._record.begin(run)
+        course = None
+        while not (turn.plan and self._is_done_with(turn, bot)):
             try:
-                return self._try_to_begin(turn, bot, self._record.servers)
-            except _IsGoing:
+                if not course:
+                    plan = self._plan_of(run, bot).actions if turn.plan else ()
+                    course = servers.course_of(turn, plan, bot.for_run(run))
+                return self._decide(turn, course, bot, servers)
+            except (_IsGoing, Conflict):
                 pass
             except StorageError as error:
                 if str(error) != trouble:
                     trouble = str(error)
                     self._emit(Message("warn", f"a run has to wait: {error}"))
             bot.stop.wait(_LOOKED_EVERY)
+        return None
 
-    def _try_to_begin(self, turn: Turn, bot: Bot, servers: Servers | None) -> ScriptRun | None:
-        """Begin a run, or leave it out. Raises _IsGoing where it has to wait, and StorageError.
+    def _decide(self, turn: Turn, course: Course, bot: Bot, servers: Servers) -> ScriptRun | None:
+        """Begin a run, or leave it out. Raises StorageError, and _IsGoing where it has to wait.
 
         Of several servers one decides at a time. What is due and has to wait is left to the
-        first of them that can begin it.
+        first of them that can begin it. Raises Conflict as ``servers.hand_out`` does.
         """
-        run = _begun(turn, bot)
-        if not servers:
-            return self._record.begin(run)
         skips = turn.script.overlap == "skip" and not turn.is_asked
         with servers.deciding():
             is_going = servers.is_going(turn.names)
@@ -96,9 +100,8 @@ class TurnWork:
             if not turn.is_asked and not servers.claim(turn.script, turn.due):
                 return None
             if not is_going:
-                run = self._record.begin(run)
-                if run.kind != "apply":
-                    servers.hand_out(run, turn.script, bot.for_run(run))
+                run = self._record.begin(_begun(turn, bot))
+                servers.hand_out(run, course, bot)
                 return run
         self._emit(RunMissed(turn.script.name, turn.due, _IS_GOING))
         return None
@@ -113,7 +116,7 @@ class TurnWork:
                 case "plan":
                     result, plan = self._plan(script, bot, run)
                 case "apply":
-                    result = self._apply(bot, run)
+                    result = self._apply(script, bot, run)
                 case _:
                     result = self._run(script, bot, run)
         except Stopped:
@@ -163,20 +166,27 @@ class TurnWork:
         except (Conflict, StorageError) as error:
             return replace(result, status="failed", error=f"the plan is not kept: {error}"), ""
 
-    def _apply(self, bot: Bot, run: ScriptRun) -> RunResult:
-        """Apply a plan."""
-        emit = in_run(self._emit, run.id, run.script)
+    def _apply(self, script: Script, bot: Bot, run: ScriptRun) -> RunResult:
+        """Apply a plan here, or follow the workers that do. Raises Stopped."""
+        if self._record.servers:
+            return self._run(script, bot, run)
         try:
+            plan = self._plan_of(run, bot)
             journal = self._approvals.journal
             record = self._approvals.find(run.plan, bot.config)
-            content = journal.plan_content(record)
-            plan = plan_of(content, record.id, work_dir=bot.config.defaults.work_dir)
-            for warning in plan.warnings(bot.config.fingerprint):
-                emit(Message("warn", warning, {"plan": record.id}))
             ended = apply_kept(journal, record, lambda: bot.apply(plan.actions, run.id))
         except RegbotError as error:
             return RunResult(run.script, "failed", str(error))
         return RunResult(run.script, ended.status, _failures(bot), ended.run.seconds)
+
+    def _plan_of(self, run: ScriptRun, bot: Bot) -> Plan:
+        """The plan that a run applies; what speaks against it is told. Raises RegbotError."""
+        record = self._approvals.find(run.plan, bot.config)
+        content = self._approvals.journal.plan_content(record)
+        plan = plan_of(content, record.id, work_dir=bot.config.defaults.work_dir)
+        for warning in plan.warnings(bot.config.fingerprint):
+            in_run(self._emit, run.id, run.script)(Message("warn", warning, {"plan": record.id}))
+        return plan
 
     def _end(self, run: ScriptRun, bot: Bot, result: RunResult) -> None:
         """Note how a run ended, and then what it did: the report reads the registry."""

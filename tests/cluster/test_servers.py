@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
+from support.applying import APP
 from support.clusterbot import cluster_bot
 from support.clusterworker import until
 from support.command import REGBOT, environment
@@ -24,6 +25,7 @@ from regbot.journal.shared import SharedState, connect
 from regbot.plan.outcome import ActionDone
 from regbot.run.cluster.due import STEPS, DueClaims
 from regbot.run.cluster.opening import open_servers
+from regbot.run.service_events import PlanWaits
 
 
 @pytest.fixture
@@ -189,3 +191,26 @@ def test_a_run_whose_config_nobody_has_any_more_ends(bot, monkeypatch):
         assert f"regbot units {run.id}" in run.error
         service.run_now("clean")
         heard.ended(2)
+
+
+def test_a_plan_is_applied_to_its_end_when_the_server_that_began_it_is_gone(bot):
+    held, go = threading.Event(), threading.Event()
+
+    def hold():
+        held.set()
+        assert go.wait(60)
+
+    bot.fill(old=3)
+    bot.registry.before("DELETE", "/manifests/", hold)
+    with serving(bot, approve=True) as (second, other):
+        with served(read(bot), queue_only=True) as (first, heard):
+            first.run_now("clean")
+            heard.until(lambda: heard.of(PlanWaits))
+            plan = heard.of(PlanWaits)[0].plan
+            first.approve(plan.id)
+            assert held.wait(60)
+        go.set()
+        (run,) = other.ended(kind="apply")
+        assert second.journal.plan(plan.id).state == "applied"
+    assert (run.status, run.plan, run.counts) == ("done", plan.id, {"done": 3})
+    assert set(bot.registry.tags(APP)) == {"new0", "new1"}

@@ -54,8 +54,8 @@ def _serve() -> None:
     from regbot.journal import shared
     from regbot.run.cluster import opening
 
-    shared.open_leases = partial(shared.open_leases, seconds=LEASE)
-    opening.open_worker = partial(opening.open_worker, lease=LEASE, times=TIMES)
+    shared.SharedState = partial(shared.SharedState, seconds=LEASE)
+    opening.open_worker = partial(opening.open_worker, times=TIMES)
     main()
 
 

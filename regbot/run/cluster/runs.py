@@ -38,9 +38,12 @@ def run_in(cluster: Cluster, bot: Bot, kind: str = "once", run_id: str = "") -> 
     return Ended(run.ended, run.results)
 
 
-def follow_in(cluster: Cluster, bot: Bot, kind: str, course: Course) -> Ended:
-    """Follow a run that was handed out, as one that a bot does here. Raises Stopped."""
-    with bot.recording(kind, course.scripts, course.run, by_workers=True) as run:
+def follow_in(cluster: Cluster, bot: Bot, kind: str, course: Course, script: str) -> Ended:
+    """Follow a run that was handed out, as one that a bot does here. Raises Stopped.
+
+    ``script`` is what it is of.
+    """
+    with bot.recording(kind, course.scripts, course.run, script, by_workers=True) as run:
         _note(cluster, bot, run, course, cluster.follow(course, run.services, bot.stop))
     return Ended(run.ended, run.results)
 
@@ -70,14 +73,18 @@ def apply_in(
     run_id = run_id or new_id(time.time())
     told_as = ", ".join(scripts_of(plan))
     with bot.recording("apply", run_id=run_id, script=told_as, by_workers=True) as run:
-        services = run.services
-        with session_of(bot.config.defaults, services, bot.stop) as session:
-            parts = parts_of(plan, session.executor.repository_of)
-        services.emit(StepsAhead("", "action", len(plan)))
-        course = Course(run_id, evidence=services.evidence, parts=tuple(parts), plan=kept_as)
+        course = course_of_plan(bot, plan, run_id, kept_as)
+        run.services.emit(StepsAhead("", "action", len(plan)))
         _tidy(bot)
-        _note(cluster, bot, run, course, cluster.run("apply", course, services, bot.stop))
+        _note(cluster, bot, run, course, cluster.run("apply", course, run.services, bot.stop))
     return Ended(run.ended)
+
+
+def course_of_plan(bot: Bot, plan: Sequence[Planned], run_id: str, kept_as: str = "") -> Course:
+    """A run that carries out a plan, which the journal keeps under an id, if it does."""
+    with session_of(bot.config.defaults, bot.services, bot.stop) as session:
+        parts = parts_of(plan, session.executor.repository_of)
+    return Course(run_id, evidence=bot.services.evidence, parts=tuple(parts), plan=kept_as)
 
 
 def _tidy(bot: Bot) -> None:

@@ -8,8 +8,9 @@ another one follows the run. The units need no server.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,17 @@ from regbot.errors import StorageError
 from regbot.events import RunResult
 from regbot.journal.journal import Journal
 from regbot.journal.records import ScriptRun
+from regbot.plan.carrying import Planned
 from regbot.run.cluster.cluster import Cluster
 from regbot.run.cluster.due import DueClaims
-from regbot.run.cluster.runs import course_of, follow_in
+from regbot.run.cluster.runs import course_of, course_of_plan, follow_in
 from regbot.run.cluster.units import HandedOut, Units
+from regbot.run.timetable import Turn
+from regbot.run.unit import Course
 
 if TYPE_CHECKING:
     from regbot.run.bot import Bot
 
-_KIND = "server"
-"""The kind of a server's runs in the history."""
 _LOOKED_EVERY = 1.0
 """Seconds from one look at a run of another config to the next."""
 _NOBODY_FOR = 60.0
@@ -65,17 +67,29 @@ class Servers:
             if not run.scripts.isdisjoint(scripts)
         )
 
-    def hand_out(self, run: ScriptRun, script: Script, bot: Bot) -> None:
-        """Let the units of a run wait for workers. To be called in ``deciding``."""
-        self._cluster(bot).hand_out(_KIND, course_of(bot, run.id, [script]))
+    def course_of(self, turn: Turn, plan: Sequence[Planned], bot: Bot) -> Course:
+        """What a turn is about; its run has no id yet. ``plan`` is what it is to carry out."""
+        if turn.plan:
+            return course_of_plan(bot, plan, "", turn.plan)
+        return course_of(bot, "", [turn.script])
+
+    def hand_out(self, run: ScriptRun, course: Course, bot: Bot) -> None:
+        """Let the units of a run wait for workers. To be called in ``deciding``.
+
+        Raises Conflict for a plan that can't be applied any more.
+        """
+        if run.kind == "apply":
+            self._journal.begin_plan(self._journal.plan(run.plan), here=False)
+        self._cluster(bot).hand_out(_kind(run), replace(course, run=run.id))
 
     def follow(self, run: ScriptRun, script: Script, bot: Bot) -> RunResult:
         """Follow a run that was handed out to its end. Raises Stopped, and the run goes on."""
         if self._wait_for(run, bot).fingerprint != bot.config.fingerprint:
             return self._outlast(run, bot)
-        course = course_of(bot, run.id, [script])
-        (result,) = follow_in(self._cluster(bot), bot, _KIND, course).results
-        return result
+        course = course_of(bot, run.id, () if run.kind == "apply" else [script])
+        ended = follow_in(self._cluster(bot), bot, _kind(run), course, run.script)
+        (result,) = ended.results
+        return replace(result, script=run.script)
 
     def _outlast(self, run: ScriptRun, bot: Bot) -> RunResult:
         """Wait for the end of a run of another config, which ends where nobody can do it.
@@ -118,3 +132,8 @@ class Servers:
 
     def _cluster(self, bot: Bot) -> Cluster:
         return Cluster(self._units, bot.config, bot.config_path)
+
+
+def _kind(run: ScriptRun) -> str:
+    """The kind of a server's run in the history."""
+    return "apply" if run.kind == "apply" else "server"
