@@ -235,13 +235,16 @@ class Worker:
     def _look(self, ended: threading.Event) -> None:
         """See to the units again and again: to what is lost, and what was ended by others."""
         was_left_alone = False
+        calls_again = self._clock()
         while not ended.wait(self._times.look):
             with self._telling("can't look after the units"):
                 for taken in self._underway.compare(self._units.attempts_of):
                     self._units.put_back(taken)
                 for taken in self._units.lapsed(self._work.fingerprint):
                     self._try_again(taken, _LOST.format(count=taken.failures + 1))
-                self._units.call_again(self._times.lost_call)
+                if self._clock() >= calls_again:  # all that wait are looked at for that
+                    self._units.call_again(self._times.lost_call)
+                    calls_again = self._clock() + self._times.lost_call
                 self._trouble = ""
                 is_left_alone = self._units.is_left_alone(self._work.fingerprint)
                 if is_left_alone and not was_left_alone:
