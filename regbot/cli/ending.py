@@ -44,29 +44,31 @@ grace_option = click.option(
 )
 
 
-def leave_in_time(stop: Stop, emit: Emit) -> None:
+def leave_in_time(stop: Stop, emit: Emit, hint: str = "set a longer --grace") -> None:
     """End the process when the grace of ``stop`` is over, as if it had been killed.
+
+    ``hint`` is what could be done about that.
 
     That is for what nothing else ends, such as a disk that does not answer: all that is
     known to wait ends before. The journal can be killed at any moment.
     """
-    threading.Thread(target=_watch, args=(stop, emit), name="grace", daemon=True).start()
+    threading.Thread(target=_watch, args=(stop, emit, hint), name="grace", daemon=True).start()
 
 
-def _watch(stop: Stop, emit: Emit) -> None:
+def _watch(stop: Stop, emit: Emit, hint: str) -> None:
     try:
         while True:
             stop.wait(_LOOKS)
     except Stopped:
         threading.Event().wait(stop.left())
-    threading.Thread(target=_tell, args=(stop, emit), name="too late", daemon=True).start()
+    threading.Thread(target=_tell, args=(stop, emit, hint), name="too late", daemon=True).start()
     threading.Event().wait(_TO_TELL)
     os._exit(EXIT_FAILED)
 
 
-def _tell(stop: Stop, emit: Emit) -> None:
+def _tell(stop: Stop, emit: Emit, hint: str) -> None:
     from regbot.events import Message
 
     grace = format_duration(stop.grace)
-    text = f"not everything ended within {grace}, so it is left undone (set a longer --grace)"
-    emit(Message("error", text))
+    text = f"not everything ended within {grace}, so it is left undone"
+    emit(Message("error", f"{text} ({hint})" if hint else text))

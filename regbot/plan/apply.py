@@ -20,6 +20,7 @@ from regbot.image.copy import Copied, copy_image
 from regbot.image.deliveries import Deliveries
 from regbot.image.options import CopyOptions
 from regbot.image.removal import RemoveTag, Step, plan_removal
+from regbot.image.transfer import NOT_SEEN
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference, names_of_registry
 from regbot.oci.tag import Tag
@@ -132,7 +133,7 @@ class Applier:
             try:
                 if store.blob_size(action.digest) == action.size:
                     return
-            except NotFound:
+            except NOT_SEEN:
                 if store.mount_blob(action.digest, source.without_name):
                     return
         store.put_blob(self._content(action), digest=action.digest, size=action.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 from regbot.cli.made.format import Template, text_of
 from regbot.cli.made.signature import Signature
 from regbot.cli.made.table import Form
-from regbot.cli.output import is_terminal, show
+from regbot.cli.output import show
 from regbot.config.values import Call
 from regbot.errors import InvalidValue, Stopped, UsageError
 from regbot.events import Emit, Ending, Printed, ignore
@@ -24,6 +25,7 @@ from regbot.lua.binding import Passed
 from regbot.lua.wire import to_bytes
 from regbot.oci.digest import Digest
 from regbot.oci.reference import Reference
+from regbot.report.shown import visible
 from regbot.store.protocol import ReadStores
 from regbot.values import dataclass
 
@@ -81,6 +83,7 @@ class Results:
         self._folder = Path(folder) if folder else None
         self._waits = binding.changes
         self._waiting: list[str] = []
+        self._is_seen = bool(sys.stdout and sys.stdout.isatty())
         self._lost: click.exceptions.Exit | None = None
         self.emit: Emit = ignore
 
@@ -98,6 +101,8 @@ class Results:
         text = self._text(call, result)
         if text is None:
             return
+        if self._is_seen:
+            text = _visible(text)
         if self._waits:
             self._waiting.append(text)
         else:
@@ -152,11 +157,10 @@ class Results:
         if len(contents) > 1:
             names = ", ".join(content.name for content in contents)
             raise InvalidValue(f"there are {len(contents)} files: choose with --file: {names}")
+        chunks = contents[0].chunks
         try:
-            for chunk in contents[0].chunks:
+            for chunk in readable(chunks) if self._is_seen else chunks:
                 show(lambda stream, chunk=chunk: stream.buffer.write(chunk))  # type: ignore[misc]
-            if is_terminal(sys.stdout):
-                show(lambda stream: print(file=stream))
         except click.exceptions.Exit as lost:
             self._lost = lost
             raise Stopped("nobody reads what is printed") from None
@@ -175,7 +179,7 @@ def contents_of(call: Call, result: Passed, stores: ReadStores) -> Sequence[Cont
     for blob in blobs:
         digest = Digest.parse(blob["digest"])
         title = Path((blob.get("annotations") or {}).get(TITLE) or "").name
-        named = title not in ("", "..")
+        named = title not in ("", "..") and title.isprintable()
         contents.append(Content(title if named else digest.hex, store.blob(digest, blob["size"])))
     return contents
 
@@ -188,6 +192,19 @@ def _write_all(folder: Path, contents: Sequence[Content]) -> None:
         raise InvalidValue(f"two files are called {twice}: choose with --file-media-type")
     for content in contents:
         replace_by_pieces(folder / content.name, content.chunks)
+
+
+def readable(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Content for a terminal: nothing in it that a terminal would obey, and a last line feed."""
+    decoder = getincrementaldecoder("utf-8")("surrogateescape")
+    for chunk in chunks:
+        yield _visible(decoder.decode(chunk)).encode()
+    yield _visible(decoder.decode(b"", final=True)).encode() + b"\n"
+
+
+def _visible(text: str) -> str:
+    """A text with its lines as they are, and escapes for what else is not printable."""
+    return "\n".join(map(visible, text.replace("\t", "    ").split("\n")))
 
 
 def value_of(result: Passed) -> Any:  # noqa: ANN401 - any JSON value

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from regbot.cli.ending import leave_in_time
 from regbot.cli.group import EXIT_CODES, EXIT_OK
 from regbot.cli.made.inputs import (
     STANDARD,
@@ -84,6 +85,8 @@ def run_made(
             command=True,
         ) as bot:
             results.emit = bot.emit
+            if results.is_exact or sent:  # whoever reads the output may never go on
+                leave_in_time(bot.stop, bot.emit, hint="")
             ended = bot.run(config.command(command, calls))
             if sent and ended.status == "done" and not dry_run:
                 _send(sent)
