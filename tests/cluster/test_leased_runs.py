@@ -82,7 +82,8 @@ def said(bot) -> str:
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_run_that_slept_past_its_lease_deletes_nothing_more(bot, script):
-    bot.configure_all({"clean": script})
+    one_at_a_time = {"registry": bot.registry.host, "tls": "disabled", "reqConcurrent": 1}
+    bot.configure_all({"clean": script}, [one_at_a_time])
     before = dict(bot.registry.tags(APP))
     suspending = Suspending(bot, "DELETE", "/manifests/", after=2)
     with quick_command(bot, "once") as run:
