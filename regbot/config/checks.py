@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from regbot.config.document import (
     Document,
@@ -15,9 +15,6 @@ from regbot.config.document import (
     shown,
 )
 from regbot.config.explain import unknown_script
-from regbot.config.fields import TRUE
-from regbot.errors import InvalidValue
-from regbot.oci.reference import Reference
 
 _PAIR = (("clientCert", "clientKey"), ("clientKey", "clientCert"))
 _WAYS = ("webhook", "apprise", "ping")
@@ -42,10 +39,8 @@ def check(document: Document) -> Iterator[Problem]:
         yield from _one_source(script)
         yield from _retention(document.root, script)
         yield from _unique_name(script, first)
-    syncs = list(_mappings(document.root.get("sync")))
-    for entry in syncs:
+    for entry in _mappings(document.root.get("sync")):
         yield from _unique_name(entry, first)
-        yield from _own_target(entry, syncs)
     for entry in _mappings(document.root.get("notify")):
         yield from _receiver(entry, first)
 
@@ -70,34 +65,6 @@ def _receiver(entry: MappingNode, scripts: Mapping[str, Mark]) -> Iterator[Probl
     for name in (entry.get("script"), *names):
         if isinstance(name, Scalar) and name.text.strip() and name.text.strip() not in scripts:
             yield Problem(name.mark, unknown_script(name.text.strip(), scripts))
-
-
-def _own_target(entry: MappingNode, syncs: Sequence[MappingNode]) -> Iterator[Problem]:
-    """Where an entry cleans up, no other one copies to: it would delete what that copies."""
-    if not _is_on(entry.get("cleanup")):
-        return
-    target = _repository(entry.get("target"))
-    for other in syncs:
-        if other is not entry and target and target == _repository(other.get("target")):
-            text = (
-                f"the entry at line {other.mark.line} copies to {target} too, and cleanup would"
-                " delete that (give one of them another target)"
-            )
-            yield Problem(entry.entries["cleanup"].key_mark, text)
-            return
-
-
-def _is_on(node: Node | None) -> bool:
-    return isinstance(node, Scalar) and node.text.strip().lower() in TRUE
-
-
-def _repository(node: Node | None) -> str:
-    """The repository that a target names, as far as its text tells."""
-    text = node.text.strip() if isinstance(node, Scalar) else ""
-    try:
-        return str(Reference.parse(text).without_name)
-    except InvalidValue:
-        return text
 
 
 def _certificate_pair(creds: MappingNode) -> Iterator[Problem]:

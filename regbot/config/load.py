@@ -18,6 +18,7 @@ from regbot.config.lua import read_texts, texts_in, texts_of
 from regbot.config.registries import Registries, read_registries
 from regbot.config.schema import File
 from regbot.config.section import FileReader
+from regbot.config.targets import check_targets
 from regbot.config.values import Config
 from regbot.errors import ConfigError
 from regbot.files import is_private
@@ -111,6 +112,8 @@ def load_config(
     file_reader = FileReader(document, environ, base, File)
     file = file_reader.read(File.read)
     problems = [*document.problems, *check(document), *file_reader.problems]
+    if file and not problems:
+        problems += check_targets(document, file.sync or ())
     files = tuple(dict.fromkeys((*file_reader.files, *registries.files)))
     if problems or not file:
         findings = read_texts(document, texts_in(document), reader)

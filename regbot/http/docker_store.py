@@ -86,7 +86,9 @@ class DockerStore:
         """The logins in the file, which is written at the end if they were changed."""
         with folder_of_one_writer(self._path.parent):
             content = self._read()
-            auths = content.setdefault("auths", {})
+            if content.get("auths") is None:
+                content["auths"] = {}
+            auths = content["auths"]
             if not isinstance(auths, dict):
                 raise self._refused("auths is not a JSON object")
             before = dict(auths)

@@ -39,7 +39,7 @@ from regbot.run.repositories import Place, with_name
 from regbot.run.retention import keep_to
 from regbot.run.unit import told
 from regbot.stopping import Stop
-from regbot.store.protocol import ReadStores
+from regbot.store.protocol import ReadStore, ReadStores
 from regbot.sync.backup import fields_of
 from regbot.sync.rules import Sync
 from regbot.values import dataclass
@@ -147,7 +147,7 @@ class Syncing:
         if source and self._sync.is_of_image:
             return [source]
         try:
-            tags = self._stores.open(repository).tags()
+            tags = self._listing(repository).tags()
         except NotFound:
             if self._place.is_named:
                 raise
@@ -157,6 +157,12 @@ class Syncing:
         if not chosen:
             self._tell("warn", f"none of its {len(tags)} tags is to be copied")
         return [repository.with_tag(tag) for tag in chosen]
+
+    def _listing(self, repository: Reference) -> ReadStore:
+        """Who lists the source's tags: a mirror may lack some, so none where others are deleted."""
+        if self._sync.cleanup:
+            return self._executor.reading(repository)
+        return self._stores.open(repository)
 
     def _compared(self, source: Reference) -> _Copy | None:
         """What there is to do for an image: None where the target has it already."""
@@ -188,9 +194,14 @@ class Syncing:
         return self._target.with_tag(source.tag)
 
     def _digest_at(self, target: Reference) -> Digest | None:
+        """What the target's tag is on; None where it isn't there, or may not be seen.
+
+        Where a backup is made of it, it has to be seen.
+        """
+        unseen = (NotFound,) if self._sync.backup else NOT_SEEN
         try:
             return self._executor.reading(target).head(target.name).digest
-        except NOT_SEEN:
+        except unseen:
             return None
 
     def _copied(self, copy: _Copy) -> None:

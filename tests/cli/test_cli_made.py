@@ -125,6 +125,14 @@ def test_full_names_go_from_one_command_to_the_next(run, registry, repository):
     assert done.stderr.startswith("deleted 2 tags in 1 repository")
 
 
+def test_a_list_that_is_too_long_is_not_cut_off(run, registry, repository):
+    lines = f"{repository}:v2\n" + "#" * (16 * 1024 * 1024 - 2 * len(repository)) + "\n"
+    whole = lines + f"{repository}:v1-of-another\n" * 2
+    done = run("tag", "rm", "-", stdin=whole)
+    assert (done.returncode, tags_of(registry, repository)) == (2, {"multi", "same", "v1", "v2"})
+    assert "standard input has more than 16.0 MiB" in done.stderr
+
+
 def test_tags_of_several_repositories_have_full_names(run, repository):
     done = run("tag", "ls", repository, repository, "--include", "v1")
     assert done.stdout == f"{repository}:v1\n" * 2

@@ -28,6 +28,7 @@ IMAGE = {
         ("{{.Size}} {{len .Config.Env}}", "3 2"),
         ("{{range .Config.Env}}{{println .}}{{end}}", "X=1\nY=2\n"),
         ("{{range .None}}x{{else}}none{{end}}", "none"),
+        ("{{join .Config.Env .None}}", "X=1Y=2"),
         ("{{if .Variant}}v{{else}}no{{end}}|{{if .Size}}yes{{end}}", "no|yes"),
         ('{{join .Config.Env ","}}', "X=1,Y=2"),
         ('{{index .Config.Labels "a.b" | upper}}', "C"),
@@ -53,6 +54,10 @@ def test_a_template_is_filled_in(template, text):
         ("{{.a .b}}", "'.b' is too much here"),
         ("{{if .x}}{{nosuch}}{{end}}", "no function 'nosuch'"),
         ("{{(.a}}", "( without )"),
+        (r'{{"\q"}}', r'"\q" can't be read (escapes are those of JSON)'),
+        (f"{{{{index .a {'9' * 5000}}}}}", "can't be read"),
+        ("{{if .x}}" * 3000 + "{{end}}" * 3000, "nested too deep"),
+        ("{{" + "(" * 3000 + ".x" + ")" * 3000 + "}}", "nested too deep"),
     ],
 )
 def test_a_mistake_is_found_before_anything_runs(template, words):

@@ -137,6 +137,42 @@ def test_each_mistake_has_its_place(text, problem):
     assert re.match(r"[\w.]+:\d+:\d+: ", line)
 
 
+def cleaned(target: str, kind: str = "repository", more: str = "") -> str:
+    """A config whose first entry cleans up localhost:5000/a/b or all below localhost:5000/a."""
+    name = {"repository": "localhost:5000/a/b", "registry": "localhost:5000/a"}[kind]
+    source = {"repository": "example.org/app", "registry": "example.org"}[kind]
+    first = f"  - source: {source}\n    target: {name}\n    type: {kind}\n    cleanup: true\n"
+    return f"sync:\n{first}  - target: {target}\n{more}"
+
+
+IMAGE = "    source: a:1\n    type: image\n"
+REGISTRY = "    source: example.org\n    type: registry\n    repos: {allow: ['b|c']}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shared"),
+    [
+        (cleaned("127.0.0.1:5000/a/b:1", more=IMAGE), "a/b"),
+        (cleaned("LOCALHOST:5000/a/b:1", more=IMAGE), "a/b"),
+        (cleaned("'localhost:5000/a/b:{{ \"1\" }}'", more=IMAGE), "a/b"),
+        (cleaned("localhost:5000/a", more=REGISTRY), "a/b"),
+        (cleaned("localhost:5000/a/x:1", "registry", IMAGE), "a/x"),
+        (cleaned("localhost:5000/a", "registry", REGISTRY), "a"),
+        (cleaned("localhost:5000/a/c:1", more=IMAGE), ""),
+        (cleaned("localhost:5000/a/b", more=REGISTRY), ""),
+        (cleaned("localhost:5000/a", more=REGISTRY.replace("b|c", "c")), ""),
+        (cleaned("localhost:5000/ab:1", "registry", IMAGE), ""),
+    ],
+)
+def test_no_other_entry_copies_to_where_one_cleans_up(text, shared):
+    if not shared:
+        load(text)
+        return
+    (line,) = problems(text)
+    assert line.startswith("bot.yml:5:5: the entry at line 6 copies to ")
+    assert f"/{shared} too" in line
+
+
 def test_hooks_are_warned_of_as_nobody_runs_them():
     config = load(entry("hooks: {pre: {type: x}}"))
     (warning,) = config.warnings

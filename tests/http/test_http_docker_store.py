@@ -134,6 +134,14 @@ def test_a_link_stays_a_link(config: Path, environ: dict[str, str], tmp_path: Pa
     assert login(environ) == JOE
 
 
+def test_a_list_of_logins_without_a_value_is_empty(config: Path, environ: dict[str, str]) -> None:
+    write(config, '{"auths": null, "psFormat": "x"}')
+    assert not store(environ).erase(Stop())
+    store(environ).store(JOE, Stop())
+    assert login(environ) == JOE
+    assert json.loads(config.read_text())["psFormat"] == "x"
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"auths": []}', ""])
 def test_a_file_that_is_not_understood_is_left_as_it_is(
     text: str, config: Path, environ: dict[str, str]

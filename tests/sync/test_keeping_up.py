@@ -39,8 +39,13 @@ class Pair:
     target: TestRegistry
     folder: Path
 
-    def sync(self, *, dry_run: bool = False, guard: Any = None, **entry: Any) -> Ran:
-        """Run one entry once, from APP to COPY unless it says otherwise."""
+    def sync(
+        self, *, dry_run: bool = False, guard: Any = None, mirror: str = "", **entry: Any
+    ) -> Ran:
+        """Run one entry once, from APP to COPY unless it says otherwise.
+
+        ``mirror`` is a mirror of the source's registry.
+        """
         entry = {
             "name": "copies",
             "source": f"{self.source.host}/{APP}",
@@ -49,7 +54,9 @@ class Pair:
             **({"guard": guard} if guard else {}),
             **entry,
         }
-        hosts = [{"registry": each.host, "tls": "disabled"} for each in (self.source, self.target)]
+        names = dict.fromkeys(filter(None, (self.source.host, self.target.host, mirror)))
+        hosts: list[dict[str, Any]] = [{"registry": name, "tls": "disabled"} for name in names]
+        hosts[0] |= {"mirrors": [mirror]} if mirror else {}
         config = {"creds": hosts, "defaults": {"state": "state"}, "sync": [entry]}
         messages: list[str] = []
         counts: Counter[type[Event]] = Counter()
@@ -135,6 +142,17 @@ def test_a_tag_whose_backup_fails_does_not_move(pair):
     assert pair.target.tags(COPY)["2"] != before["2"]
 
 
+def test_a_tag_that_may_not_be_seen_does_not_move_without_its_backup(pair):
+    fill(pair.source, APP, "1")
+    before = fill(pair.target, COPY, "1")
+    pair.source.put_image(APP, "1", labels={"new": "yes"})
+    for method in ("HEAD", "GET"):
+        pair.target.break_next("status", method, f"{COPY}/manifests/1", status=403, times=99)
+    ran = pair.sync(backup="old-{{.Ref.Tag}}")
+    assert ran.result.status == "failed"
+    assert pair.target.tags(COPY) == before
+
+
 def test_one_image_and_the_repositories_of_a_registry(pair):
     fill(pair.source, APP, "1", "2")
     fill(pair.source, "team/other", "1")
@@ -198,6 +216,15 @@ class TestCleanUp:
         ran = pair.sync(tags={"allow": [r"\d"]}, cleanup=True)
         assert set(pair.target.tags(COPY)) == {"1", "2"}
         assert any(message.startswith("warn: none of its 1 tags") for message in ran.messages)
+
+    def test_nothing_goes_where_only_a_mirror_can_list_the_source(self, pair):
+        fill(pair.source, APP, "1", "2")
+        pair.source.break_next("status", "GET", "tags/list", status=429, times=99)
+        with TestRegistry(DISTRIBUTION_3) as mirror:
+            fill(mirror, APP, "1")
+            fill(pair.target, COPY, "1", "2")
+            assert pair.sync(mirror=mirror.host, cleanup=True).result.status == "failed"
+        assert set(pair.target.tags(COPY)) == {"1", "2"}
 
     def test_nothing_goes_where_a_copy_failed(self, pair):
         fill(pair.source, APP, "1", "2")

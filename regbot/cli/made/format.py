@@ -58,13 +58,15 @@ class Template:
     """A template that was read. Raises UsageError for a mistake in it."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
         parts = list(_parts(text))
-        self._nodes, end = _read(parts, 0)
-        if end < len(parts):
-            raise UsageError(f"--format: {{{{{parts[end].text}}}}} without its beginning")
-        for _ in self._written(self._nodes, None, only_checked=True):
-            """A name that is no function is a mistake whatever the value is."""
+        try:
+            self._nodes, end = _read(parts, 0)
+            if end < len(parts):
+                raise UsageError(f"--format: {{{{{parts[end].text}}}}} without its beginning")
+            for _ in self._written(self._nodes, None, only_checked=True):
+                """A name that is no function is a mistake whatever the value is."""
+        except RecursionError:
+            raise UsageError("--format: it is nested too deep") from None
 
     def render(self, value: Any) -> str:  # noqa: ANN401 - any JSON value
         """The template with a value filled in. Raises UsageError where it can't be."""
@@ -217,12 +219,10 @@ class _Reading:
             raise UsageError("--format: a value is missing (write one such as {{.Digest}})")
         kind, text = self._tokens.pop(0)
         match kind:
-            case "string":
-                return json.loads(text)
+            case "string" | "number":
+                return _literal(text)
             case "raw":
                 return text[1:-1]
-            case "number":
-                return int(text)
             case "field":
                 return None if self._only_checked else _field(self._value, text)
         if text != "(":
@@ -231,6 +231,16 @@ class _Reading:
         if not self._tokens or self._tokens.pop(0)[1] != ")":
             raise UsageError("--format: ( without )")
         return result
+
+
+def _literal(text: str) -> Any:  # noqa: ANN401
+    """A text in quotes, with the escapes of JSON, or a number."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise UsageError(
+            f"--format: {text[:40]} can't be read (escapes are those of JSON)"
+        ) from None
 
 
 def _field(value: Any, path: str) -> Any:  # noqa: ANN401
@@ -286,7 +296,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "printPretty": lambda value: value if isinstance(value, str) else _pretty(value),
     "index": _index,
     "len": lambda value: len(value or ()),
-    "join": lambda values, separator: separator.join(map(text_of, values or ())),
+    "join": lambda values, separator: text_of(separator).join(map(text_of, values or ())),
     "split": lambda text, separator: text_of(text).split(separator),
     "lower": lambda text: text_of(text).lower(),
     "upper": lambda text: text_of(text).upper(),

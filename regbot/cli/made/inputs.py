@@ -19,6 +19,7 @@ from regbot.lua.binding import Parameter, Passed, plain
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import DEFAULT_BLOB_LIMIT, Manifest
 from regbot.oci.reference import Reference
+from regbot.units import format_size
 
 STANDARD = "-"
 """Standard input, or standard output."""
@@ -53,11 +54,15 @@ def lines_of(signature: Signature, command: str, words: Sequence[str]) -> list[S
 
 
 def _standard_lines() -> Iterator[str]:
-    """The lines of standard input, without empty ones and comments."""
+    """The lines of standard input, without empty ones and comments. Raises UsageError."""
     if not sys.stdin:
         raise UsageError("standard input is closed")
-    text = sys.stdin.buffer.read(_LONGEST_LIST).decode("utf-8", "surrogateescape")
-    for line in text.splitlines():
+    raw = sys.stdin.buffer.read(_LONGEST_LIST + 1)
+    if len(raw) > _LONGEST_LIST:
+        raise UsageError(
+            f"standard input has more than {format_size(_LONGEST_LIST)} (give it in parts)"
+        )
+    for line in raw.decode("utf-8", "surrogateescape").splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             yield line
 
