@@ -95,9 +95,9 @@ class DockerStore:
             yield auths
             if auths == before:
                 return
-            text = json.dumps(content, indent="\t", ensure_ascii=False)
+            text = json.dumps(content, indent="\t")
             with writing(self._path):
-                replace_file(self._path.resolve(), text.encode("utf-8", "surrogatepass"), 0o600)
+                replace_file(self._path.resolve(), text.encode(), 0o600)
 
     def _read(self) -> dict[str, Any]:
         if not self._path.exists():

@@ -93,6 +93,7 @@ def test_all_else_in_the_file_stays(config: Path, environ: dict[str, str]) -> No
         "HttpHeaders": {"X": "<é>"},
         "auths": {"other.example": {"auth": "b3RoZXI6b3RoZXI=", "email": "a@b"}},
         "detachKeys": "ctrl-e,e",
+        "half": "\ud83d",
         "number": 12345678901234567890,
     }
     write(config, before)
