@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from support.applying import APP
+from support.applying import APP, DELETE_OLD
 from support.clusterbot import cluster_bot
-from support.clusterworker import until
+from support.clusterworker import opened, until
 from support.command import REGBOT, environment
 from support.serving import served, state_of
 
@@ -179,18 +179,31 @@ def test_a_run_goes_on_with_its_config_when_that_is_replaced(bot):
         assert [event.text for event in heard.of(Printed)] == ["another"]
 
 
-def test_a_run_whose_config_nobody_has_any_more_ends(bot, monkeypatch):
+CUT_OFF = "UPDATE unit SET state = 'running', worker = 'gone', begun = 0, ready = 0"
+OF_ANOTHER_VERSION = "UPDATE course SET fingerprint = replace(fingerprint, '.', '.0')"
+
+
+@pytest.mark.parametrize(
+    ("script", "meanwhile"),
+    [("print('another')", CUT_OFF), (DELETE_OLD, OF_ANOTHER_VERSION)],
+    ids=["its worker was killed", "another version"],
+)
+def test_a_run_that_nobody_can_do_any_more_ends(bot, monkeypatch, script, meanwhile):
     monkeypatch.setattr("regbot.run.cluster.servers._NOBODY_FOR", 0.5)
     bot.configure(interval="1h")
+    bot.fill(old=0)
     with served(read(bot), queue_only=True) as (service, _):
         service.run_now("clean")
         until(lambda: service.states()[0].running)
-    with serving(bot, script="print('another')") as (service, heard):
+    with closing(opened(bot.database)) as database:
+        assert database.run(meanwhile) == 1
+        database.run("DELETE FROM procrastinate_jobs")
+    with serving(bot, script=script) as (service, heard):
         (run,) = heard.ended(script="clean")
         assert run.status == "stopped"
         assert f"regbot units {run.id}" in run.error
         service.run_now("clean")
-        heard.ended(2)
+        heard.ended(status="done")
 
 
 def test_a_plan_is_applied_to_its_end_when_the_server_that_began_it_is_gone(bot):

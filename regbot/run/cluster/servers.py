@@ -8,11 +8,11 @@ another one follows the run. The units need no server.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from regbot.config.values import Script
 from regbot.errors import StorageError
@@ -23,19 +23,21 @@ from regbot.plan.carrying import Planned
 from regbot.run.cluster.cluster import Cluster
 from regbot.run.cluster.due import DueClaims
 from regbot.run.cluster.runs import course_of, course_of_plan, follow_in
-from regbot.run.cluster.units import HandedOut, Units
+from regbot.run.cluster.units import Units
 from regbot.run.timetable import Turn
 from regbot.run.unit import Course
 
 if TYPE_CHECKING:
     from regbot.run.bot import Bot
 
+Answer = TypeVar("Answer")
+
 _LOOKED_EVERY = 1.0
 """Seconds from one look at a run of another config to the next."""
 _NOBODY_FOR = 60.0
 """Seconds without any work at a run of another config after which nobody is left to do it."""
-_WHY = "it was begun with another config (regbot units {run} shows what became of it)"
-_NOT_KEPT = "it was begun with another config, so the plan is out of date"
+_WHY = "it was begun with another config or regbot (regbot units {run} shows what became of it)"
+_NOT_KEPT = "it was begun with another config or regbot, so the plan is out of date"
 
 
 class Servers:
@@ -84,7 +86,7 @@ class Servers:
 
     def follow(self, run: ScriptRun, script: Script, bot: Bot) -> RunResult:
         """Follow a run that was handed out to its end. Raises Stopped, and the run goes on."""
-        if self._wait_for(run, bot).fingerprint != bot.config.fingerprint:
+        if not self._patiently(lambda: self._units.is_for(run.id, bot.config.fingerprint), bot):
             return self._outlast(run, bot)
         course = course_of(bot, run.id, () if run.kind == "apply" else [script])
         ended = follow_in(self._cluster(bot), bot, _kind(run), course, run.script)
@@ -92,11 +94,11 @@ class Servers:
         return replace(result, script=run.script)
 
     def _outlast(self, run: ScriptRun, bot: Bot) -> RunResult:
-        """Wait for the end of a run of another config, which ends where nobody can do it.
+        """Wait for the end of a run of another config or regbot, which ends if nobody can do it.
 
         Nothing is known here of what it was about. Raises Stopped.
         """
-        while not (status := self._wait_for(run, bot).status):
+        while not (status := self._patiently(lambda: self._units.course(run.id).status, bot)):
             with suppress(StorageError):
                 if self._units.is_idle(run.id, _NOBODY_FOR):
                     self._units.cancel(run.id)
@@ -107,11 +109,11 @@ class Servers:
             return RunResult(run.script, "stopped", _NOT_KEPT)
         return RunResult(run.script, "done")
 
-    def _wait_for(self, run: ScriptRun, bot: Bot) -> HandedOut:
-        """A run as it is now, as soon as the database can tell. Raises Stopped."""
+    def _patiently(self, ask: Callable[[], Answer], bot: Bot) -> Answer:
+        """What the database says, as soon as it can be asked. Raises Stopped."""
         while True:
             with suppress(StorageError):
-                return self._units.course(run.id)
+                return ask()
             bot.stop.wait(_LOOKED_EVERY)
 
     def abandoned(self) -> list[ScriptRun]:

@@ -240,12 +240,17 @@ class Units:
         """Whether a run was handed out."""
         return bool(self._database.rows("SELECT 1 FROM course WHERE run = ?", (run,)))
 
+    def is_for(self, run: str, fingerprint: str) -> bool:
+        """Whether a run is of the config with this, in the form that this regbot writes."""
+        query = "SELECT 1 FROM course WHERE run = ? AND fingerprint = ?"
+        return bool(self._database.rows(query, (run, key_of(fingerprint))))
+
     def is_idle(self, run: str, seconds: float) -> bool:
         """Whether nobody does any unit of a run, or has done so for so many seconds."""
         since = f"{self._database.now} - ?"
         return not self._database.rows(
-            f"SELECT 1 FROM unit WHERE run = ? AND (state = ? OR ready > {since}"  # noqa: S608
-            f" OR begun > {since} OR ended > {since}) LIMIT 1",
+            f"SELECT 1 FROM unit WHERE run = ? AND (state = ? AND {self._alive}"  # noqa: S608
+            f" OR ready > {since} OR begun > {since} OR ended > {since}) LIMIT 1",
             (run, RUNNING, seconds, seconds, seconds),
         )
 
