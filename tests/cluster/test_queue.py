@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 from support.clusterworker import CONFIG, course, unit, units_at, until, worker
@@ -75,6 +76,16 @@ def test_a_worker_that_was_suspended_finds_its_attempt_ended(database_url):
         assert names == {"first", "second"}
         assert [each for each in traces(database) if each[0] == "a"] == [("a", 1), ("a", 2)]
         assert states(units) == {"a": "done", "a.0": "done"}
+
+
+def test_a_worker_that_is_suspended_while_it_is_called_keeps_the_call_from_nobody(database_url):
+    """Its connection is in the middle of a transaction, with the call in it."""
+    with units_at(database_url) as (units, database), worker(database_url, "w", 1, "x") as first:
+        units.hand_out(course(), [unit("a")])
+        until(lambda: " T " in Path(f"/proc/{first.pid}/stat").read_text())
+        assert not traces(database)
+        with worker(database_url, "second"):
+            assert finish(units) == "done"
 
 
 def test_a_unit_is_given_back_by_a_worker_that_is_stopped(database_url):

@@ -2,7 +2,8 @@
 
 ``python -m support.clusterworker URL NAME SECONDS`` works until SIGTERM. Its lease lasts three
 seconds. The content of a unit says how long it takes; what each attempt did is in the table
-``trace`` of the database. A unit is followed by as many others as its content says.
+``trace`` of the database. With one more argument it is suspended when it is called to a unit.
+A unit is followed by as many others as its content says.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from regbot.errors import Stopped, StorageError
 from regbot.events import Event, ignore
@@ -116,10 +119,15 @@ def work(
 
 
 @contextmanager
-def worker(url: str, name: str = "w", concurrency: int = 2) -> Iterator[subprocess.Popen[str]]:
+def worker(
+    url: str, name: str = "w", concurrency: int = 2, *more: str
+) -> Iterator[subprocess.Popen[str]]:
     """A worker as a process, ready when the block begins, and killed at its end."""
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "support.clusterworker", url, name, str(concurrency)],
+        [
+            *(sys.executable, "-W", "error", "-m", "support.clusterworker"),
+            *(url, name, str(concurrency), *more),
+        ],
         cwd=Path(__file__).parents[1],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -134,6 +142,19 @@ def worker(url: str, name: str = "w", concurrency: int = 2) -> Iterator[subproce
         process.communicate()
 
 
+def suspend_when_called() -> None:
+    """Suspend this process when the queue calls it, before it has said that it was told."""
+    fetch = psycopg.AsyncCursor.fetchone
+
+    async def fetch_and_suspend(cursor: psycopg.AsyncCursor[Any]) -> Any:
+        row = await fetch(cursor)
+        if isinstance(row, dict) and row.get("queueing_lock"):
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        return row
+
+    psycopg.AsyncCursor.fetchone = fetch_and_suspend  # type: ignore[method-assign]
+
+
 def until(look: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
@@ -143,7 +164,9 @@ def until(look: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 if __name__ == "__main__":
-    url, name, most = sys.argv[1:]
+    url, name, most, *more = sys.argv[1:]
+    if more:
+        suspend_when_called()
     stop = Stop(grace=5)
     signal.signal(signal.SIGTERM, lambda *_: stop.ask())
     thread = threading.Thread(target=work, args=(url, name, int(most), stop))

@@ -24,7 +24,11 @@ from regbot.journal.place import DatabaseUrl
 from regbot.journal.postgres import PostgresDatabase, conninfo_of
 
 _TASK = "regbot unit"
-_OPTIONS = "-c search_path=regbot -c synchronous_commit=off"
+_OPTIONS = (
+    "-c search_path=regbot -c synchronous_commit=off"
+    " -c idle_in_transaction_session_timeout=4000"  # milliseconds; see journal.postgres
+)
+"""A worker that is suspended in the middle of a call gives the call back by that."""
 _CONNECTIONS = 4
 _PATIENCE = 5.0
 """Seconds to wait for a connection."""
