@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import procrastinate
@@ -137,27 +137,36 @@ class Queue:
         async def _unit(unit: str) -> None:
             await loop.run_in_executor(threads, do, unit)
 
-        async with app.open_async():
-            working = asyncio.create_task(
-                app.run_worker_async(
-                    queues=[queue],
-                    concurrency=concurrency,
-                    delete_jobs="always",
-                    install_signal_handlers=False,
-                    fetch_job_polling_interval=_POLLED_EVERY,
-                    update_heartbeat_interval=_BEATS_EVERY,
-                    stalled_worker_timeout=_DEAD_AFTER,
-                    shutdown_graceful_timeout=_TO_CANCEL,
-                )
+        async with _open(connector, has_ended) as is_open:
+            if is_open:
+                await self._take_units(app, queue, concurrency, has_ended)
+            elif not has_ended():
+                why = f"it can't be reached within {_PATIENCE:g}s"
+                raise StorageError(f"can't use the queue of {self._url}: {why}")
+
+    async def _take_units(
+        self, app: procrastinate.App, queue: str, concurrency: int, has_ended: HasEnded
+    ) -> None:
+        working = asyncio.create_task(
+            app.run_worker_async(
+                queues=[queue],
+                concurrency=concurrency,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                fetch_job_polling_interval=_POLLED_EVERY,
+                update_heartbeat_interval=_BEATS_EVERY,
+                stalled_worker_timeout=_DEAD_AFTER,
+                shutdown_graceful_timeout=_TO_CANCEL,
             )
-            tidying = asyncio.create_task(_tidy(app, queue))
-            while not has_ended() and not working.done():
-                await asyncio.wait([working], timeout=_LOOKED_EVERY)
-            for task in (working, tidying):
-                task.cancel()
-            await asyncio.wait([working, tidying])
-            if not working.cancelled() and (error := working.exception()):
-                raise StorageError(f"can't use the queue of {self._url}: {_why(error)}") from error
+        )
+        tidying = asyncio.create_task(_tidy(app, queue))
+        while not has_ended() and not working.done():
+            await asyncio.wait([working], timeout=_LOOKED_EVERY)
+        for task in (working, tidying):
+            task.cancel()
+        await asyncio.wait([working, tidying])
+        if not working.cancelled() and (error := working.exception()):
+            raise StorageError(f"can't use the queue of {self._url}: {_why(error)}") from error
 
     def _later(self, seconds: float) -> datetime:
         """A time by the database's clock."""
@@ -167,6 +176,24 @@ class Queue:
     def _has_tables(self) -> bool:
         query = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
         return bool(self._database.rows(query, ("procrastinate_jobs",)))
+
+
+@asynccontextmanager
+async def _open(
+    connector: procrastinate.PsycopgConnector, has_ended: HasEnded
+) -> AsyncIterator[bool]:
+    """Connections, until the end of the block; False where there are none in time."""
+    opening = asyncio.create_task(connector.open_async())
+    left = _PATIENCE
+    while left > 0 and not has_ended() and not opening.done():
+        await asyncio.wait([opening], timeout=_LOOKED_EVERY)
+        left -= _LOOKED_EVERY
+    opening.cancel()
+    await asyncio.wait([opening])
+    try:
+        yield not opening.cancelled() and opening.exception() is None
+    finally:
+        await connector.close_async()
 
 
 async def _tidy(app: procrastinate.App, queue: str) -> None:
