@@ -164,6 +164,17 @@ def test_units_are_listed_and_a_run_is_cancelled(bot, kill_at_end):
     assert "no run" in bot.run("units").stderr
 
 
+def test_a_run_that_no_worker_begins_says_so_once(bot, kill_at_end):
+    bot.configure("print('done')")
+    waiting = bot.start_logged("once", "--cluster")
+    kill_at_end.append(waiting)
+    log = bot.folder / "stderr"
+    until(lambda: "no worker has begun" in log.read_text())
+    with bot.worker():
+        assert waiting.wait(60) == 0
+    assert log.read_text().count("no worker has begun") == 1
+
+
 def test_a_folder_as_state_is_no_cluster(tmp_path):
     with bot_in(tmp_path) as bot:
         bot.configure()

@@ -26,6 +26,12 @@ from regbot.run.unitentries import UnitEntries
 
 _LOOKED_BACK = 5.0
 """Seconds by which the clock of the database may be set back between two looks."""
+_NOT_TAKEN_FOR = 10.0
+"""Seconds without any work at a run that nobody has begun, after which people should know."""
+_NOT_TAKEN = (
+    "no worker has begun with this run (start `regbot worker` with exactly the same config and"
+    " scripts; `regbot units` lists what waits and what workers do)"
+)
 
 
 class Follower:
@@ -52,6 +58,7 @@ class Follower:
         self._seen_until = 0.0
         self._begun: set[str] = set()
         self._trouble = ""
+        self._is_told_to_wait = False
 
     def look(self) -> bool:
         """Tell what happened since the last look; whether the run has ended."""
@@ -63,6 +70,8 @@ class Follower:
                     self._tell(self._units.ended_unit(unit_id))
                     self._seen.add(unit_id)
                     self._seen_until = max(self._seen_until, ended)
+            if not (has_ended or self._seen or self._is_told_to_wait):
+                self._tell_if_nobody_begins()
             self._trouble = ""
         except StorageError as error:
             if str(error) != self._trouble:
@@ -70,6 +79,11 @@ class Follower:
                 self._emit(Message("warn", f"can't see how the run goes on: {error}"))
             return False
         return has_ended
+
+    def _tell_if_nobody_begins(self) -> None:
+        if self._units.is_idle(self._course.run, _NOT_TAKEN_FOR):
+            self._is_told_to_wait = True
+            self._emit(Message("warn", _NOT_TAKEN))
 
     def results(self) -> list[RunResult]:
         """What became of each script, or of a plan as a whole; their outcomes are kept."""
