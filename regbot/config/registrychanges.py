@@ -5,6 +5,7 @@ What the file says beside them, and templates, stay as they were written; commen
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -156,4 +157,4 @@ def _events(value: object) -> Iterator[yaml.Event]:
 
 def _write(path: Path, text: bytes) -> None:
     with writing(path):
-        replace_file(path.resolve(), text, 0o600)
+        replace_file(Path(os.path.realpath(path)), text, 0o600)

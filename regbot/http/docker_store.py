@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from regbot.errors import StorageError
@@ -97,7 +99,7 @@ class DockerStore:
                 return
             text = json.dumps(content, indent="\t")
             with writing(self._path):
-                replace_file(self._path.resolve(), text.encode(), 0o600)
+                replace_file(Path(os.path.realpath(self._path)), text.encode(), 0o600)
 
     def _read(self) -> dict[str, Any]:
         if not self._path.exists():

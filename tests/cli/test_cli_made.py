@@ -369,6 +369,23 @@ def test_a_referrer_is_listed(run, registry, repository):
     assert run("referrer", "ls", f"{repository}:v1", *words).stdout == ""
 
 
+def test_a_registry_can_not_forge_lines_or_obey_the_terminal(run, registry, repository):
+    name = repository.partition("/")[2]
+    forged = f"x/y\x1b[2J\nsha256:{'0' * 64}  x/y"
+    registry.put_artifact(name, registry.tags(name)["v1"], artifact_type=forged)
+    for command, count in (("ls", 1), ("tree", 2)):
+        shown = run("referrer", command, f"{repository}:v1").stdout
+        assert (len(shown.splitlines()), "\x1b" in shown) == (count, False)
+
+
+def test_half_a_character_is_printed_as_json_names_it(run, registry, repository):
+    registry.put_image(repository.partition("/")[2], "half", labels={"a": "\ud83d"})
+    words = ("image", "config", f"{repository}:half")
+    shown = run(*words, "--format", "{{json .Config.Labels}}")
+    assert (shown.returncode, shown.stdout) == (0, '{"a":"\\ud83d"}\n')
+    assert json.loads(run(*words, "--json").stdout)["config"]["Labels"] == {"a": "\ud83d"}
+
+
 def test_repositories_are_listed(run, registry, repository):
     name = repository.partition("/")[2]
     assert name in run("repo", "ls", registry.host).stdout.splitlines()

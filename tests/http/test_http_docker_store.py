@@ -135,6 +135,16 @@ def test_a_link_stays_a_link(config: Path, environ: dict[str, str], tmp_path: Pa
     assert login(environ) == JOE
 
 
+def test_a_link_that_leads_nowhere_gives_way_to_the_file(
+    config: Path, environ: dict[str, str]
+) -> None:
+    config.parent.mkdir()
+    config.symlink_to(config)
+    assert not store(environ).erase(Stop())
+    store(environ).store(JOE, Stop())
+    assert login(environ) == JOE
+
+
 def test_a_list_of_logins_without_a_value_is_empty(config: Path, environ: dict[str, str]) -> None:
     write(config, '{"auths": null, "psFormat": "x"}')
     assert not store(environ).erase(Stop())

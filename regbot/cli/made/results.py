@@ -101,6 +101,7 @@ class Results:
         text = self._text(call, result)
         if text is None:
             return
+        text = _encodable(text)
         if self._is_seen:
             text = _visible(text)
         if self._waits:
@@ -164,6 +165,15 @@ class Results:
         except click.exceptions.Exit as lost:
             self._lost = lost
             raise Stopped("nobody reads what is printed") from None
+
+
+def _encodable(text: str) -> str:
+    """The text with what UTF-8 can't have, half a character that JSON names, as JSON names it."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
 
 
 def contents_of(call: Call, result: Passed, stores: ReadStores) -> Sequence[Content]:
@@ -235,14 +245,14 @@ def _described(descriptors: Iterable[dict[str, Any]]) -> Iterator[str]:
     """One descriptor on a line: digest, what it is, and bytes."""
     for descriptor in descriptors:
         kind = descriptor.get("artifactType") or descriptor.get("mediaType") or "-"
-        yield f"{descriptor['digest']}  {kind}  {descriptor['size']}"
+        yield visible(f"{descriptor['digest']}  {kind}  {descriptor['size']}")
 
 
 def _branches(branch: dict[str, Any], before: str = "", deeper: str = "") -> Iterator[str]:
     """A manifest and what belongs to it, each on a line of its own below it."""
     words = [branch[key] for key in ("digest", "platform", "tag") if branch.get(key)]
     words.append(branch.get("artifactType") or branch.get("mediaType") or "missing")
-    yield before + "  ".join(words)
+    yield before + visible("  ".join(words))
     parts = [*branch.get("manifests", ()), *branch.get("referrers", ())]
     for part in parts:
         is_last = part is parts[-1]
