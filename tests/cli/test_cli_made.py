@@ -369,6 +369,12 @@ def test_a_referrer_is_listed(run, registry, repository):
     assert run("referrer", "ls", f"{repository}:v1", *words).stdout == ""
 
 
+def test_a_manifest_is_put_under_a_name_that_is_typed(run):
+    done = run("manifest", "put", stdin='{"schemaVersion": 2}')
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "write regbot manifest put REF" in done.stderr
+
+
 def test_a_registry_can_not_forge_lines_or_obey_the_terminal(run, registry, repository):
     name = repository.partition("/")[2]
     forged = f"x/y\x1b[2J\nsha256:{'0' * 64}  x/y"

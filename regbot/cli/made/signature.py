@@ -61,7 +61,9 @@ class Signature:
 
     @property
     def needed(self) -> int:
-        """How many of the arguments have to be there."""
+        """How many of the arguments have to be there: no file says where a manifest belongs."""
+        if self.made.content == "manifest":
+            return len(self.words)
         return sum(not (each.optional or self._may_be_left_out(each)) for each in self.words)
 
     @property
