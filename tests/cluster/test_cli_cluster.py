@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 
 import pytest
 from support.applying import APP, bot_in
 from support.clusterbot import cluster_bot
 from support.clusterworker import until
+from support.postgres import postgres as own_postgres
 
 EACH_REPOSITORY = """
 for _, name in ipairs(tag.ls(args.repo)) do
@@ -162,6 +164,21 @@ def test_units_are_listed_and_a_run_is_cancelled(bot, kill_at_end):
         assert bot.run("cancel", run).stderr == f"{run} had ended already\n"
         bot.configure()
     assert "no run" in bot.run("units").stderr
+
+
+def test_ctrl_c_says_so_where_it_can_not_cancel_the_run(tmp_path, kill_at_end):
+    with own_postgres() as server, cluster_bot(tmp_path, server.url()) as bot:
+        bot.configure()
+        waiting = bot.start_logged("once", "--cluster")
+        kill_at_end.append(waiting)
+        until(lambda: "waiting" in bot.run("units").stdout)
+        server.stop()
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(60) == 1
+        server.start()
+        told = (tmp_path / "stderr").read_text()
+        (run,) = re.findall(r"workers go on .* \(regbot cancel (\S+)\)", told)
+        assert bot.run("cancel", run).returncode == 0
 
 
 def test_a_run_that_no_worker_begins_says_so_once(bot, kill_at_end):

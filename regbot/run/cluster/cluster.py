@@ -53,7 +53,7 @@ class Cluster:
         try:
             return _results(follower, stop)
         except Stopped:
-            self._units.cancel(course.run)
+            self._cancel(course.run)
             follower.look()
         return follower.results()
 
@@ -63,6 +63,14 @@ class Cluster:
         Raises Stopped, and then the run goes on.
         """
         return _results(self._follower(course, services), stop)
+
+    def _cancel(self, run: str) -> None:
+        try:
+            self._units.cancel(run)
+        except StorageError as error:
+            goes_on = "so workers go on with it when they can reach the database"
+            text = f"the run {run} could not be cancelled, {goes_on} (regbot cancel {run})"
+            raise StorageError(f"{text}: {error}") from error
 
     def _follower(self, course: Course, services: Services) -> Follower:
         return Follower(
