@@ -72,12 +72,13 @@ def worker(config_path: str, settings: Settings, concurrency: int, grace: float)
 
     \b
       defaults:
-        state: 'postgresql://regbot:{{env "PGPASSWORD"}}@db.example.org/regbot'
+        state: 'postgresql://regbot@db.example.org/regbot'
 
     SIGTERM and Ctrl-C end it within --grace; a unit that does not end by then is given
     back, for another worker. One whose worker is killed or cut off is given out again when
     the lease of that worker is over, after some 30 seconds.
     """
+    from regbot.events import Message
     from regbot.run.bot import Options
     from regbot.run.cluster.opening import open_worker, require_database
 
@@ -88,6 +89,8 @@ def worker(config_path: str, settings: Settings, concurrency: int, grace: float)
         open_worker(bot, "regbot worker") as units,
     ):
         leave_in_time(bot.stop, bot.emit)
+        text = f"ready for units of {config_path}, {concurrency} at once"
+        bot.emit(Message("info", text, {"state": str(config.state)}))
         units.work(bot.stop, concurrency)
 
 

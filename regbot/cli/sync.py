@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 @click.option("--cleanup", is_flag=True, help="Delete tags of the target that are not to be there.")
 @dry_run_option
 @report_option
-@settings_options
+@partial(settings_options, level="warn")
 def sync(
     source: str,
     target: str,

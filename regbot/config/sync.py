@@ -355,5 +355,7 @@ def _place_of(kind: str, name: str) -> Reference:
         return Reference.parse(name)
     reference = Reference.parse(name, default_tag=None)
     if reference.without_name != reference:
-        raise InvalidValue(f"{name} is an image (write type: image, or leave its tag out)")
+        raise InvalidValue(
+            f"{name} has a tag, and a repository is needed (leave the tag out, or copy one image)"
+        )
     return reference

@@ -75,7 +75,7 @@ def test_an_image_goes_to_a_layout_folder_and_back(tmp_path, registry):
         (("a:1", "b:1", "--cleanup"), "a:1 is one image"),
         (("a", "b", "--tag", "("), "'regex:(' is not a regular expression"),
         (("a", "b", "--range", "new"), "'new' is not a range"),
-        (("a", "b:1"), "b:1 is an image"),
+        (("a", "b:1"), "b:1 has a tag, and a repository is needed"),
         (("a", "b", "--platform", "a/b/c/d"), "platform"),
     ],
 )

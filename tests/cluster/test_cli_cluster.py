@@ -149,6 +149,18 @@ def test_a_guard_judges_what_all_units_planned(bot):
     assert not bot.wrote()
 
 
+def test_a_unit_that_had_all_its_time_is_not_tried_again(bot):
+    bot.configure(FOR_EVER, timeout="1s")
+    with bot.worker() as worker:
+        done = bot.run("once", "--cluster")
+        assert done.returncode == 1
+        assert "timeout" in done.stderr
+        (run,) = set(re.findall(r"\d{8}-\d{6}-\w+", done.stderr))
+        (unit,) = bot.run("units", run).stdout.splitlines()
+        assert worker.poll() is None
+    assert "\t1\t" in unit
+
+
 def test_units_are_listed_and_a_run_is_cancelled(bot, kill_at_end):
     bot.configure(FOR_EVER, timeout="10m")
     with bot.worker():

@@ -111,7 +111,10 @@ def test_without_rules_every_tag_is_copied():
     [
         ("sync:\n  - target: b\n    type: image\n", "source is missing in a sync entry"),
         (entry(kind="tag"), "type: expected image, repository or registry, not 'tag'"),
-        (entry(source="example.org/app:1"), "source: example.org/app:1 is an image"),
+        (
+            entry(source="example.org/app:1"),
+            "source: example.org/app:1 has a tag, and a repository is needed",
+        ),
         (entry(source="Example.org/App"), "source: reference"),
         (entry(kind="registry"), "source: registry 'example.org/app' is not a host name"),
         (entry("tags: {allow: ['(']}"), "allow: 'regex:(' is not a regular expression"),

@@ -109,8 +109,10 @@ class Cluster:
         unit = self._entries.unit(taken.content)
         parts, before = self._needed(course, unit) if unit.kind == "judge" else ((), ())
         result = do_attempt(bot, unit, handed_out.kind, journal, attempt, parts, before)
-        is_worth_trying = not (result.outcomes or result.guarded)
-        if result.status == "failed" and is_worth_trying:
+        timeout = bot.script(unit.script).timeout
+        had_its_time = timeout is not None and result.seconds >= timeout
+        is_final = result.outcomes or result.guarded or had_its_time
+        if result.status == "failed" and not is_final:
             return Done("waiting", result.error, None, _nothing)
         return self._done(course, unit, result)
 

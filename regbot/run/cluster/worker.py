@@ -13,7 +13,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from regbot.errors import DatabaseAway, Stopped, StorageError, text_of
+from regbot.errors import (
+    DatabaseAway,
+    InternalError,
+    RegbotError,
+    Stopped,
+    StorageError,
+    text_of,
+)
 from regbot.events import Emit, Message
 from regbot.run.cluster.progress import State
 from regbot.run.cluster.underway import Underway
@@ -258,8 +265,10 @@ class Worker:
             yield
         except StorageError as error:
             self._tell(what, error)
+        except Exception as error:  # noqa: BLE001 - the next look may go well
+            self._tell(what, InternalError(error))
 
-    def _tell(self, what: str, error: StorageError) -> None:
+    def _tell(self, what: str, error: RegbotError) -> None:
         text = str(error)
         if text != self._trouble:
             self._trouble = text
