@@ -299,9 +299,13 @@ class RemoteStore:
         Upload(self._endpoint, content, digest=digest, size=size, ending=self._ending).run()
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
-        """Ask for a cross-repository mount (distribution spec, "Mounting a blob")."""
+        """Ask for a cross-repository mount (distribution spec, "Mounting a blob").
+
+        Not where a token is for one repository alone: a mount needs the scopes of two.
+        """
         here = self.repository
-        if source.scheme != "registry" or source.registry != here.registry:
+        is_elsewhere = source.scheme != "registry" or source.registry != here.registry
+        if is_elsewhere or self._endpoint.settings.repo_auth:
             return False
         request = Request(
             "POST",

@@ -138,8 +138,8 @@ def test_a_lost_terminal_ends_a_run_in_order(bot, command):
         os.close(theirs)
         assert reached.wait(60)
         os.close(ours)
-        go.set()
         assert running.wait(60) == 130
+    go.set()
     newest = bot.run("history").stdout.splitlines()[0]
     assert f"\t{command}\t" in newest
     assert "\tstopped\t" in newest
