@@ -87,8 +87,9 @@ class _Undoing:
         if action.verb not in _DELETES:
             return [Undone(action.reference, "skipped", f"{action.verb} is not undone")]
         names = names_of(action, tags)
-        if self.stop.reason():
-            return [Undone(name, "stopped", "stopped before its turn") for name in names]
+        if reason := self.stop.reason():
+            detail = f"{reason}, before its turn"
+            return [Undone(name, "stopped", detail) for name in names]
         try:
             store = self.executor.reading(action.reference)
             work = Restoring(action, store, self.journal.manifest, self._put, self.stop)

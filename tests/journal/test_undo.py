@@ -207,7 +207,7 @@ def test_an_undo_that_has_to_end_tells_what_is_left(world):
         ("v2", "restored"),
         ("v1", "stopped"),
     ]
-    assert found[1].detail == "stopped before its turn"
+    assert found[1].detail == "stopped, before its turn"
     (run,) = [run for run in world.journal.runs() if run.kind == "undo"]
     assert run.status == "stopped"
 
