@@ -95,7 +95,7 @@ def test_processes_that_change_repositories_at_once_keep_out_of_each_others_way(
     database_url: str,
 ) -> None:
     with worker(database_url) as own:
-        processes = [started(take_turns, database_url, seed, 25) for seed in range(5)]
+        processes = [started(take_turns, database_url, seed, 12) for seed in range(5)]
         for process in processes:
             process.join(2 * LONG)
             assert process.exitcode == 0
