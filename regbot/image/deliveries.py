@@ -18,6 +18,7 @@ class Deliveries:
 
     A registry can mount a blob from one of its repositories in another one (distribution
     spec, "Mounting a blob"), so what several images need has to be sent there only once.
+    What is known here may be out of date: content is removed while a run goes on, too.
     """
 
     def __init__(self) -> None:

@@ -18,7 +18,6 @@ from regbot.values import dataclass
 NOT_SEEN = (NotFound, NotSupported, Forbidden)
 """Answers of a target after which content is sent: if it may not be, that says so."""
 
-
 _MOUNTS = 2
 """Repositories from which a mount is tried before a blob is sent."""
 
@@ -59,9 +58,8 @@ class Transfer:
 
     def _bring(self, blob: Descriptor, places: Iterable[Reference], way: _Way) -> str:
         """How it comes to the target, where ``places`` of the same registry have it."""
-        near = [*([self.source.repository] if self._same_host else []), *places]
-        if self.target.repository in near:
-            return "there"
+        known = (*((self.source.repository,) if self._same_host else ()), *places)
+        near = [place for place in known if place != self.target.repository]
         if near:
             if _has(self.target, blob):
                 return "there"

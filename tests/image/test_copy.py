@@ -20,6 +20,7 @@ from support.tagged import delete_tag
 
 from regbot.errors import DigestMismatch, Malformed, NotFound, NotSupported, Stopped
 from regbot.image.copy import copy_image
+from regbot.image.deliveries import Deliveries
 from regbot.image.options import CopyOptions
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
@@ -210,6 +211,19 @@ def test_a_registry_that_does_not_mount_gets_the_bytes():
         copy(here.store("team/app"), "v1", here.store("team/mirror"), "v1")
         assert whole(here.store("team/mirror"), "v1") == whole(here.store("team/app"), "v1")
         assert here.registry.uploads("team/mirror") == []
+
+
+def test_what_was_removed_since_another_copy_of_the_run_is_sent_again():
+    with side() as here, side() as there:
+        deliveries = Deliveries()
+        for number in (1, 2):
+            push(here.store("team/app"), make_image(labels={"n": str(number)}), f"v{number}")
+        for number in (1, 2):
+            source, target = here.store("team/app"), there.store("team/app")
+            name = Tag(f"v{number}")
+            copy_image(source, name, target, name, deliveries=deliveries, stop=Stop())
+            assert whole(target, name) == whole(here.store("team/app"), name)
+            there.registry.content.repository("team/app").blobs.clear()
 
 
 def test_within_a_repository_only_a_tag_is_put():
