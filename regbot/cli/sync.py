@@ -79,15 +79,15 @@ def sync(
     What is to be kept up belongs under sync in the config: it has more options, schedules,
     and guards of its own for --cleanup.
     """
-    from regbot.config.sync import version_range
     from regbot.image.options import CopyOptions
     from regbot.oci.platform import Platform
+    from regbot.oci.versions import require_range
     from regbot.run.bot import Options
     from regbot.sync.rules import TagRules
 
     config = read_config(config_path)
     try:
-        rules = TagRules(_expressions(tags), _expressions(but), tuple(map(version_range, ranges)))
+        rules = TagRules(_expressions(tags), _expressions(but), tuple(map(require_range, ranges)))
         options = CopyOptions(
             tuple(map(Platform.parse, platforms)), digest_tags=digest_tags, referrers=referrers
         )
@@ -117,7 +117,7 @@ def _script(
     cleanup: bool,
 ) -> Script:
     """The script that syncs a source, whose name tells what it is. Raises InvalidValue."""
-    from regbot.config.sync import kind_of_source, repositories_of, source_of, target_of
+    from regbot.config.syncplaces import kind_of_source, repositories_of, source_of, target_of
     from regbot.sync.rules import Sync, TagRules
 
     kind = kind_of_source(source)
@@ -132,4 +132,4 @@ def _script(
 def _expressions(texts: Iterable[str]) -> tuple[Pattern, ...]:
     from regbot.oci.patterns import Pattern
 
-    return tuple(Pattern.of_expression(text, f"regex:{text}") for text in texts)
+    return tuple(Pattern.parse(f"regex:{text}") for text in texts)

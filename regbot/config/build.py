@@ -107,10 +107,10 @@ def _sync(
     of_all: DefaultsSection | None,
 ) -> Script:
     options = {key.name for key in SyncOptions.keys.values()}
-    given = of_all.values if of_all else {}
+    of_defaults = of_all.values if of_all else {}
     values = {
         "name": section.shown,
-        "work": section.sync({name: given[name] for name in options & given.keys()}),
+        "work": section.sync({name: of_defaults[name] for name in options & of_defaults.keys()}),
         "repositories": section.repositories(),
     }
     return _run(document, ("sync", number), "source", section, defaults, values)

@@ -57,9 +57,9 @@ def registries_path(environ: Mapping[str, str]) -> Path | None:
 
     That is the system's folder for a program's config, such as ``~/.config/regbot``.
     """
-    own, home = environ.get(_FOLDER_VARIABLE, ""), environ.get("HOME", "")
-    if own:
-        return Path(own) / _NAME
+    own_folder, home = environ.get(_FOLDER_VARIABLE, ""), environ.get("HOME", "")
+    if own_folder:
+        return Path(own_folder) / _NAME
     for_all = environ.get("XDG_CONFIG_HOME", "")
     if for_all and Path(for_all).is_absolute():
         return Path(for_all) / "regbot" / _NAME
@@ -116,10 +116,10 @@ def parse_registries(text: bytes, path: Path, environ: Mapping[str, str]) -> Reg
     document = compose(text, str(path))
     reader = FileReader(document, environ, path.parent, RegistriesFile)
     file = reader.read(RegistriesFile.read)
-    found = [*document.problems, *check(document), *reader.problems]
+    problems = [*document.problems, *check(document), *reader.problems]
     files = (path, *reader.files)
-    if found or not file:
-        return Registries(document, problems=document.error(found).problems, files=files)
+    if problems or not file:
+        return Registries(document, problems=document.error(problems).problems, files=files)
     entries = file.creds or ()
     warnings = map(document.line, warnings_of_creds(document, entries))
     return Registries(document, entries, warnings=tuple(warnings), files=files)

@@ -19,15 +19,15 @@ from regbot.config.fields import (
 from regbot.config.filefields import rendered
 from regbot.config.section import Key, Listing, RequiredKey, Section, Table, Value
 from regbot.config.shapes import ANY_TEXT, shaped, text, words
+from regbot.config.syncplaces import repositories_of, source_of, target_of
 from regbot.config.template import render
 from regbot.config.values import Repositories
 from regbot.errors import InvalidValue
 from regbot.image.options import CopyOptions, ReferrerFilter
 from regbot.oci.patterns import Pattern
 from regbot.oci.platform import Platform
-from regbot.oci.reference import Reference, parse_registry
-from regbot.sync.backup import fields_of
-from regbot.sync.rules import RateLimit, Sync, TagRules
+from regbot.oci.reference import Reference
+from regbot.sync.rules import RateLimit, Sync, TagRules, fields_of
 
 _KINDS = ("image", "repository", "registry")
 KIND = Expected("image, repository or registry", "write one of the three words")
@@ -39,9 +39,8 @@ _LEAST_RETRY = 300.0
 @shaped(text(r"v\d+\.\d+", "latest"))
 def expression_of(value: Value) -> Pattern:
     """A regular expression that has to fit a whole name."""
-    expression = clean_text_of(value)
     try:
-        return Pattern.of_expression(expression, f"regex:{expression}")
+        return Pattern.parse(f"regex:{clean_text_of(value)}")
     except InvalidValue as error:
         raise Mistake(f"{error} (write one such as v\\d+\\.\\d+)") from None
 
@@ -49,18 +48,12 @@ def expression_of(value: Value) -> Pattern:
 @shaped(text(">=1.2 <2", "^3.1"))
 def range_of(value: Value) -> str:
     """A range of versions."""
+    from regbot.oci.versions import require_range
+
     try:
-        return version_range(word_of(value))
+        return require_range(word_of(value))
     except InvalidValue as error:
         raise Mistake(str(error)) from None
-
-
-def version_range(text: str) -> str:
-    """The same text, which is a range of versions. Raises InvalidValue."""
-    from regbot.oci.versions import TagVersion
-
-    TagVersion.parse("1.0.0").satisfies(text)
-    return text
 
 
 @shaped(words(*_KINDS))
@@ -301,13 +294,13 @@ class SyncEntry(SyncOptions):
                 if name in values
             },
         )
-        given: dict[str, Any] = {
+        others: dict[str, Any] = {
             name: values[name] for name in ("platform", "backup", "cleanup") if name in values
         }
         if values.get("media_types"):
-            given["media_types"] = frozenset(values["media_types"])
+            others["media_types"] = frozenset(values["media_types"])
         source = source_of(self.kind, self.source)
-        return Sync(source, self.target, sets, options=options, rate_limit=limit, **given)
+        return Sync(source, self.target, sets, options=options, rate_limit=limit, **others)
 
 
 _OF_KINDS = {
@@ -317,45 +310,3 @@ _OF_KINDS = {
     "cleanup": ("repository", "registry"),
 }
 """Keys that go with some types alone."""
-
-
-def source_of(kind: str, name: str) -> Reference | None:
-    """The image or repository that is copied; None for a registry. Raises InvalidValue."""
-    if kind == "registry":
-        parse_registry(name)
-        return None
-    return _place_of(kind, name)
-
-
-def target_of(kind: str, name: str) -> Reference:
-    """Where something is copied to, the first of many for a registry. Raises InvalidValue."""
-    if kind == "registry":
-        return Reference.parse(f"{name}/repository", default_tag=None)
-    return _place_of(kind, name)
-
-
-def repositories_of(
-    kind: str, source: str, **patterns: tuple[Pattern, ...]
-) -> tuple[Repositories, ...]:
-    """The repositories of a source that is a registry, which has to be asked for them."""
-    return (Repositories(parse_registry(source), **patterns),) if kind == "registry" else ()
-
-
-def kind_of_source(name: str) -> str:
-    """What is copied, by the name of the source. Raises InvalidValue."""
-    host = name.partition(":")[0]
-    if "/" not in name and ("." in host or host == "localhost" or name.startswith("[")):
-        return "registry"
-    reference = Reference.parse(name, default_tag=None)
-    return "repository" if reference.without_name == reference else "image"
-
-
-def _place_of(kind: str, name: str) -> Reference:
-    if kind == "image":
-        return Reference.parse(name)
-    reference = Reference.parse(name, default_tag=None)
-    if reference.without_name != reference:
-        raise InvalidValue(
-            f"{name} has a tag, and a repository is needed (leave the tag out, or copy one image)"
-        )
-    return reference

@@ -33,12 +33,12 @@ class SharedPace(Pace):
         shared = self._shared
         while True:
             stop.check()
-            asked = self._world.clock()
+            asked_at = self._world.clock()
             while (starts := shared.start(_LOOKED_EVERY)) is None:
                 stop.check()
             now = self._world.clock()
-            if now - asked > _LONG:
-                emit(Delayed(self._host, now - asked, "no answer from the database"))
+            if now - asked_at > _LONG:
+                emit(Delayed(self._host, now - asked_at, "no answer from the database"))
             if now < starts:
                 held = now < shared.held_until
                 why = SLOWED if held else BY_RATE

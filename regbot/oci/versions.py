@@ -67,6 +67,13 @@ class TagVersion:
         return all(c.holds(self.version) for c in comparators)
 
 
+def require_range(text: str) -> str:
+    """The same text, which is a range as ``satisfies`` takes it. Raises InvalidValue."""
+    for part in text.split("||"):
+        _comparators(part)
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class _Comparator:
     bound: semver.Version

@@ -40,8 +40,7 @@ from regbot.run.retention import keep_to
 from regbot.run.unit import told
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, ReadStores
-from regbot.sync.backup import fields_of
-from regbot.sync.rules import Sync
+from regbot.sync.rules import Sync, fields_of
 from regbot.values import dataclass
 
 Result = TypeVar("Result")

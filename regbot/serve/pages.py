@@ -161,8 +161,8 @@ class Pages:
 
 def policy_of(report: str) -> str:
     """The policy that a report names itself; one without is allowed nothing."""
-    own = _OWN_POLICY.search(report)
-    policy = unescape(own[1]) if own else "default-src 'none'"
+    own_policy = _OWN_POLICY.search(report)
+    policy = unescape(own_policy[1]) if own_policy else "default-src 'none'"
     return f"{policy}; frame-ancestors 'none'"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from regbot.errors import InvalidValue
 from regbot.image.options import CopyOptions
@@ -110,3 +110,15 @@ class Sync:
         """The tags to copy, in the order they are given. Raises InvalidValue."""
         sets = self.tag_sets or (TagRules(),)
         return [tag for tag in tags if any(each.takes(tag) for each in sets)]
+
+
+def fields_of(target: Reference) -> Mapping[str, str]:
+    """What the template of a backup may name of a target, by regclient's names."""
+    return {
+        ".Ref.Scheme": "reg" if target.scheme == "registry" else target.scheme,
+        ".Ref.Registry": target.registry,
+        ".Ref.Repository": target.repository,
+        ".Ref.Tag": str(target.tag or ""),
+        ".Ref.Digest": str(target.digest or ""),
+        ".Ref.CommonName": str(target),
+    }

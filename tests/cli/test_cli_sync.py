@@ -9,7 +9,7 @@ import pytest
 from support.command import regbot
 from support.registry import DISTRIBUTION_3, TestRegistry
 
-from regbot.config.sync import kind_of_source
+from regbot.config.syncplaces import kind_of_source
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ from regbot.errors import InvalidValue
 from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
-from regbot.sync.backup import fields_of
-from regbot.sync.rules import Sync, TagRules
+from regbot.sync.rules import Sync, TagRules, fields_of
 
 TAGS = [Tag(text) for text in ("1.0", "1.1", "2.0", "2.0-rc1", "latest", "edge")]
 
 
 def expressions(*texts: str) -> tuple[Pattern, ...]:
-    return tuple(Pattern.of_expression(text, f"regex:{text}") for text in texts)
+    return tuple(Pattern.parse(f"regex:{text}") for text in texts)
 
 
 def sync(source: str = "example.org/app", target: str = "b.example.org/app", *sets: TagRules):

@@ -87,14 +87,14 @@ class Template:
                     yield text_of(_Reading(node.tokens, value, only_checked=only_checked).result())
                 case _Block():
                     reading = _Reading(node.tokens, value, only_checked=only_checked)
-                    given = reading.result()
+                    operand = reading.result()
                     if only_checked:
                         yield from self._written(node.inner, None, only_checked=True)
                         yield from self._written(node.other, None, only_checked=True)
                         continue
-                    for item in _items(node.kind, given, value):
+                    for item in _items(node.kind, operand, value):
                         yield from self._written(node.inner, item)
-                    if not given:
+                    if not operand:
                         yield from self._written(node.other, value)
 
 
@@ -105,12 +105,12 @@ def text_of(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _items(kind: str, given: Any, value: Any) -> Sequence[Any]:  # noqa: ANN401
+def _items(kind: str, operand: Any, value: Any) -> Sequence[Any]:  # noqa: ANN401
     if kind == "if":
-        return [value] if given else []
-    if given and not isinstance(given, list | Mapping):
-        raise UsageError(f"--format: range needs a list, not {json.dumps(given)}")
-    return list(given.values()) if isinstance(given, Mapping) else given or []
+        return [value] if operand else []
+    if operand and not isinstance(operand, list | Mapping):
+        raise UsageError(f"--format: range needs a list, not {json.dumps(operand)}")
+    return list(operand.values()) if isinstance(operand, Mapping) else operand or []
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,9 @@ def lines_of(signature: Signature, command: str, words: Sequence[str]) -> list[S
     most = len(signature.words)
     for line in lines:
         if not signature.needed <= len(line) <= most:
-            found = f", not {' '.join(line)}" if line else ""
+            instead = f", not {' '.join(line)}" if line else ""
             hint = f"regbot {command} {signature.usage}"
-            raise UsageError(f"{command}: write {hint}{found} (see regbot {command} --help)")
+            raise UsageError(f"{command}: write {hint}{instead} (see regbot {command} --help)")
     return lines
 
 

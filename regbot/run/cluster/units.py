@@ -183,8 +183,8 @@ class Units:
 
         Only those of the config with this ``fingerprint``, in the form that this regbot writes.
         """
-        own = "run IN (SELECT run FROM course WHERE fingerprint = ?)"
-        return self._running(f"NOT {self._alive} AND {own}", key_of(fingerprint))
+        of_config = "run IN (SELECT run FROM course WHERE fingerprint = ?)"
+        return self._running(f"NOT {self._alive} AND {of_config}", key_of(fingerprint))
 
     def attempts_of(self, worker: str) -> list[Taken]:
         """The attempts of a worker that may go on."""
