@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
@@ -33,18 +34,36 @@ class Commands(click.Group):
     ConfigError one line for each problem.
     """
 
-    def __init__(self, *, sections: Mapping[str, Sequence[str]], **settings: Any) -> None:  # noqa: ANN401 - click's
-        """``sections`` are the names of the commands as the help lists them, by a title."""
+    def __init__(self, *, sections: Mapping[str, Mapping[str, str]], **settings: Any) -> None:  # noqa: ANN401 - click's
+        """``sections`` are the commands as the help lists them, by a title.
+
+        Each name comes with its file in this folder, which has the command under that name.
+        """
         super().__init__(**settings)
         self._sections = sections
+        self._files = {name: file for named in sections.values() for name, file in named.items()}
 
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return sorted(self._files)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, from its file."""
+        if cmd_name not in self._files:
+            return None
+        file = import_module(f"{__package__}.{self._files[cmd_name]}")
+        command: click.Command = getattr(file, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by what they are for."""
-        room = formatter.width - 6 - max(map(len, self.commands))
+        room = formatter.width - 6 - max(map(len, self._files))
         for title, names in self._sections.items():
-            lines = [(name, self.commands[name].get_short_help_str(room)) for name in names]
+            commands = [(name, self.get_command(ctx, name)) for name in names]
             with formatter.section(title):
-                formatter.write_dl(lines)
+                formatter.write_dl(
+                    [(name, each.get_short_help_str(room)) for name, each in commands if each]
+                )
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command."""

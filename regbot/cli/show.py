@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from regbot.cli import output
 from regbot.cli.journals import journal_at
 from regbot.cli.keptplans import NamedPlan, find_plan, next_steps
 from regbot.cli.opening import read_config
 from regbot.cli.options import config_is_named, optional_config_option
-from regbot.cli.output import show, show_text
 
 if TYPE_CHECKING:
     from regbot.journal.records import PlanRecord
     from regbot.plan.planfile import Plan
 
 
-@click.command("show")
+@click.command()
 @click.argument("plan_name", metavar="[PLAN]", required=False)
 @click.option("--kept", "with_kept", is_flag=True, help="Show what stays too, and why.")
 @optional_config_option
-def show_plan(plan_name: str | None, config_path: str | None, *, with_kept: bool) -> None:
+def show(plan_name: str | None, config_path: str | None, *, with_kept: bool) -> None:
     """Show a PLAN again, or list the plans that are kept.
 
     \b
@@ -69,9 +69,9 @@ def _show_list(plans: Sequence[PlanRecord]) -> None:
         for plan in plans
     ]
     if lines:
-        show(lambda stream: print_lines(columns, lines, stream, title="what it would do"))
+        output.show(lambda stream: print_lines(columns, lines, stream, title="what it would do"))
     else:
-        show_text("no plan is kept: regbot plan makes one")
+        output.show_text("no plan is kept: regbot plan makes one")
 
 
 def _state(plan: PlanRecord) -> str:
@@ -96,5 +96,5 @@ def _show_plan(plan: Plan, named: NamedPlan, config_path: str, *, with_kept: boo
     text = summary(plan_outcomes(plan), plan.scripts, seconds=0.0, dry_run=True, then=then)
     for script in plan.lacking:
         error = f"script {script.script} {script.status}: {script.error}"
-        show(lambda stream, error=error: print_line(error, stream, style="bold"))  # type: ignore[misc]
-    show(lambda stream: print_table(rows, text, stream))
+        output.show(lambda stream, error=error: print_line(error, stream, style="bold"))  # type: ignore[misc]
+    output.show(lambda stream: print_table(rows, text, stream))

@@ -37,3 +37,5 @@ class FamilyGroup(Group):
 
 MADE = tuple(map(FamilyGroup, FAMILIES))
 """The families, as commands of regbot."""
+
+tag, repo, manifest, image, blob, referrer, index, artifact = MADE
