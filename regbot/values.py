@@ -2,7 +2,7 @@
 
 The standard library compiles eight methods of each frozen class, which takes 0.6 ms. A
 command that starts makes some 150 of them, and would spend a fifth of its time on that.
-Here three methods are compiled when the first of them is used, and the others are shared.
+Here three methods are compiled when they are first used, and the others are shared.
 A value is shown without the fields that have their default.
 Fields have to be of the plain kind: ``init``, ``kw_only`` and ``hash`` are refused.
 """
@@ -60,7 +60,7 @@ def _late(made: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - any cla
     """A method that compiles what it stands for, and is replaced by it."""
 
     def method(self: object, *values: object, **named: object) -> object:
-        compiled = _compile(made)[name]
+        compiled = _compile(made, name)
         if getattr(made, name) is method:
             setattr(made, name, compiled)
         return compiled(self, *values, **named)
@@ -68,12 +68,13 @@ def _late(made: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - any cla
     return method
 
 
-def _compile(made: Any) -> dict[str, Any]:  # noqa: ANN401 - any class
+def _compile(made: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - any class
     fields = [field for field in dataclasses.fields(made) if field.init]
     names = {"MISSING": MISSING, **dict(_names(made, fields))}
-    exec("\n".join(_source(made, fields)), names)  # noqa: S102 - of the class alone
-    names["__init__"].__qualname__ = f"{made.__qualname__}.__init__"
-    return names
+    exec("\n".join(_SOURCES[name](made, fields)), names)  # noqa: S102 - of the class alone
+    method: Callable[..., Any] = names[name]
+    method.__qualname__ = f"{made.__qualname__}.{name}"
+    return method
 
 
 def _names(made: type, fields: Sequence[Field[Any]]) -> Iterator[tuple[str, Any]]:
@@ -84,8 +85,8 @@ def _names(made: type, fields: Sequence[Field[Any]]) -> Iterator[tuple[str, Any]
         yield f"make_{field.name}", field.default_factory
 
 
-def _source(made: type, fields: Sequence[Field[Any]]) -> Iterator[str]:
-    """``__init__``, which sets each slot, and the comparison by the values of the fields."""
+def _init(made: type, fields: Sequence[Field[Any]]) -> Iterator[str]:
+    """``__init__``, which sets each slot."""
     yield f"def __init__({', '.join(['self', *map(_parameter, fields)])}):"
     for field in fields:
         name, value = field.name, field.name
@@ -93,13 +94,28 @@ def _source(made: type, fields: Sequence[Field[Any]]) -> Iterator[str]:
             value = f"make_{name}() if {name} is MISSING else {name}"
         yield f" set_{name}(self, {value})"
     yield " self.__post_init__()" if hasattr(made, "__post_init__") else " pass"
-    compared = [field.name for field in fields if field.compare]
-    mine, others = ("".join(f"{it}.{name}," for name in compared) for it in ("self", "other"))
+
+
+def _eq(_made: type, fields: Sequence[Field[Any]]) -> Iterator[str]:
+    """``__eq__``, which compares the values of the fields."""
+    mine, others = _values("self", fields), _values("other", fields)
     yield "def __eq__(self, other):"
     yield " same = other.__class__ is self.__class__"
-    yield f" return ({mine}) == ({others}) if same else NotImplemented"
+    yield f" return {mine} == {others} if same else NotImplemented"
+
+
+def _hash(_made: type, fields: Sequence[Field[Any]]) -> Iterator[str]:
+    """``__hash__`` of the values of the fields."""
     yield "def __hash__(self):"
-    yield f" return hash(({mine}))"
+    yield f" return hash({_values('self', fields)})"
+
+
+_SOURCES = {"__init__": _init, "__eq__": _eq, "__hash__": _hash}
+
+
+def _values(it: str, fields: Sequence[Field[Any]]) -> str:
+    """A tuple of the fields that count in a comparison."""
+    return f"({''.join(f'{it}.{field.name},' for field in fields if field.compare)})"
 
 
 def _parameter(field: Field[Any]) -> str:

@@ -6,6 +6,7 @@ a traceback of half an import. Until then hardly anything is imported, for the s
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -17,12 +18,20 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 
 
+_GARBAGE = 100_000
+"""Objects that come to be until garbage is looked for: hardly any is not freed at once."""
+
+
 def main() -> None:
     """Run the command and exit with its exit code."""
     signal.signal(signal.SIGINT, leave)
+    gc.set_threshold(_GARBAGE)
     from regbot.cli.commands import regbot
 
-    regbot(prog_name="regbot")
+    try:
+        regbot(prog_name="regbot")
+    finally:
+        gc.freeze()  # what is left ends with the process
 
 
 def leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -248,6 +247,8 @@ class Config:
         known = [script.name for script in self.scripts]
         for name in names:
             if name not in known:
+                from difflib import get_close_matches
+
                 near = get_close_matches(name, known, n=1)
                 listed = ", ".join(known) or "none"
                 hint = f"did you mean {near[0]}?" if near else f"the config has: {listed}"

@@ -23,9 +23,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from regbot.http.cutting import Cutter
 from regbot.http.opening import Opening
 
-_AT_ONCE = 64 * 1024
-_AT_MOST = 256 * 1024
-"""Bytes that are read and sent in one piece: at first, and of a body that is long."""
+_READ_AT_ONCE = 64 * 1024
+_SENT_AT_ONCE = 256 * 1024
+"""Bytes of one piece."""
 _LONGEST_HEAD = 256 * 1024
 """Bytes that may come without any of the body: informational answers, headers, trailers."""
 
@@ -49,8 +49,8 @@ class Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         self.cutter.uses(self.sock)
-        for start in range(0, len(data), _AT_MOST):
-            piece = memoryview(data)[start : start + _AT_MOST]
+        for start in range(0, len(data), _SENT_AT_ONCE):
+            piece = memoryview(data)[start : start + _SENT_AT_ONCE]
             self.cutter.check_attempt()
             self.sock.sendall(piece)
 
@@ -158,13 +158,13 @@ class Answer:
     """
 
     __slots__ = (
-        "_at_once",
         "_connection",
         "_fields",
         "_has_body",
         "_has_surplus",
         "_is_broken",
         "_is_whole",
+        "_left",
         "_parser",
         "_pieces",
         "closed",
@@ -181,7 +181,7 @@ class Answer:
         self._fields: list[tuple[bytes, bytes]] = []
         self._connection = connection
         self._has_body = has_body
-        self._at_once = _AT_ONCE
+        self._left = 0
         self._parser = httptools.HttpResponseParser(self)
         self._pieces: deque[bytes] = deque()
         self._is_whole = False
@@ -194,7 +194,7 @@ class Answer:
         while not self.status:
             if left <= 0:
                 raise http.client.LineTooLong("headers")
-            data = self._connection.sock.recv(_AT_ONCE)
+            data = self._connection.sock.recv(_READ_AT_ONCE)
             if not data:
                 raise http.client.RemoteDisconnected("no answer")
             left -= len(data)
@@ -203,17 +203,20 @@ class Answer:
         if not self._has_body:
             self._is_whole, self._has_surplus = True, bool(self._pieces)
             self._pieces.clear()
+        elif not self._is_whole and "transfer-encoding" not in self.headers:
+            length = self.headers.get("content-length", "")
+            self._left = int(length) - sum(map(len, self._pieces)) if length.isdecimal() else 0
 
     def read1(self, amount: int, decode_content: bool = True) -> bytes:  # noqa: ARG002, FBT001, FBT002 - as urllib3 has it
         """The next bytes of the body, ``amount`` at most, as they came; none at its end."""
+        if self._left and not self._pieces:
+            return self._read_plain(min(amount, self._left))
         left = _LONGEST_HEAD
         while not self._pieces and not self._is_whole:
             if self._is_broken or left <= 0:
                 raise http.client.IncompleteRead(b"")
-            data = self._connection.sock.recv(self._at_once)
+            data = self._connection.sock.recv(_READ_AT_ONCE)
             left -= len(data)
-            if len(data) == self._at_once:
-                self._at_once = _AT_MOST
             if data:
                 self._parse(data)
             elif "transfer-encoding" in self.headers:
@@ -228,6 +231,13 @@ class Answer:
         return piece[:amount]
 
     read = read1
+
+    def _read_plain(self, amount: int) -> bytes:
+        """Bytes of a body whose length is known, past the parser: it has nothing to find there."""
+        data = self._connection.sock.recv(amount)
+        self._left -= len(data)
+        self._is_whole = not self._left
+        return data
 
     def close(self) -> None:
         """Read nothing more."""

@@ -21,7 +21,8 @@ from regbot.redaction import redacted
 from regbot.stopping import Stop
 from regbot.units import format_duration
 
-CHUNK = 256 * 1024
+CHUNK = 124 * 1024
+"""Bytes read at once. From 128 KiB on, memory comes from the system anew for each piece."""
 _GRACE = 0.05
 _REFUSED = re.compile(r"failed: 4(?!08|29)\d\d")
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)

@@ -24,13 +24,12 @@ from regbot.plan.executor import Executor, Terms
 from regbot.plan.outcome import ActionDone, Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns
-from regbot.run.calls import Answered, ignore_answer
 from regbot.run.job import run_script
 from regbot.run.limits.opening import open_limits
 from regbot.run.piece import carry_out_for, session_of
 from regbot.run.recording import Recording, recording
 from regbot.run.scheduler import run_all
-from regbot.run.services import Services, open_shared
+from regbot.run.services import Answered, Services, ignore_answer, open_shared
 from regbot.stopping import GRACE, Stop
 from regbot.store.cache_folder import open_cache
 from regbot.store.opener import OpenStores

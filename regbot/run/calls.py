@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from regbot.config.values import Call, Calls
 from regbot.errors import RegbotError, ScriptTimeout, Stopped
@@ -11,17 +12,12 @@ from regbot.events import Message
 from regbot.lua.api.catalogue import BINDINGS
 from regbot.lua.api.context import Context
 from regbot.lua.binding import Binding, LocalContext, Passed
-from regbot.store.protocol import ReadStores
 
-Answered = Callable[[Call, Passed, ReadStores], None]
-"""Is given what a call gave, with the stores in which there may be more of it to read."""
+if TYPE_CHECKING:
+    from regbot.run.services import Answered
 
 _AHEAD = 64
 """How many calls may be done, or under way, before what the first of them gave is taken."""
-
-
-def ignore_answer(_call: Call, _result: Passed, _stores: ReadStores) -> None:
-    """An Answered that wants to know nothing."""
 
 
 def make_calls(calls: Calls, context: Context, answered: Answered) -> str:

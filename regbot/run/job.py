@@ -17,13 +17,10 @@ from regbot.plan.carrying import planned_from
 from regbot.plan.judgement import judge
 from regbot.plan.outcome import Outcomes
 from regbot.plan.session import Session
-from regbot.run.calls import make_calls
 from regbot.run.piece import (
     carry_out_judged,
-    context_of,
     ending_of,
     execute,
-    run_text,
     work_in,
 )
 from regbot.run.repositories import EachRepository, Place, find_places
@@ -86,12 +83,15 @@ def _work(
 
     def work(session: Session) -> list[Any]:
         if isinstance(script.work, Calls):
-            context = context_of(script, services, stop, session)
-            failure = make_calls(script.work, context, services.answered)
+            from regbot.run.program import run_calls
+
+            failure = run_calls(script.work, script, services, stop, session)
             failures.update({"": failure} if failure else {})
         elif script.is_done_by_repository:
             failures.update(_each_repository(script, services, stop, session))
         else:
+            from regbot.run.program import run_text
+
             return run_text(script, services, stop, session)
         return []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from regbot.config.values import Script
 from regbot.errors import (
@@ -17,9 +17,6 @@ from regbot.errors import (
     Stopped,
 )
 from regbot.events import Ending, StepsAhead
-from regbot.lua import sandbox
-from regbot.lua.api.catalogue import dispatcher, interface
-from regbot.lua.api.context import Context
 from regbot.plan.action import Action
 from regbot.plan.carrying import Planned, carry_out, scripts_of
 from regbot.plan.executor import Executor, Terms
@@ -109,6 +106,8 @@ def work_in(script: Script, services: Services, stop: Stop, place: Place) -> Non
             case Sync() as sync:
                 _keep_up(sync, script, services, stop, session, place)
             case _:
+                from regbot.run.program import run_text
+
                 run_text(script, services, stop, session)
 
     execute(script, services, stop, work, judges=False)
@@ -167,42 +166,6 @@ def _keep_up(
         may_wait=not services.dry_run,
     )
     syncing.run(now=services.now(), in_use=services.in_use(script.in_use, stop))
-
-
-def context_of(script: Script, services: Services, stop: Stop, session: Session) -> Context:
-    """What the functions that a script calls are told."""
-    return Context(
-        script=script.name,
-        stores=session.stores,
-        executor=session.executor,
-        emit=services.emit,
-        stop=stop,
-        blob_limit=services.blob_limit,
-        lua_path=script.lua_path,
-        work_dir=script.work_dir,
-        env=script.env,
-        environment=services.environment,
-        in_use=services.in_use(script.in_use, stop),
-        now=services.now,
-    )
-
-
-def run_text(script: Script, services: Services, stop: Stop, session: Session) -> list[Any]:
-    """Run a Lua program to its end, and give what it returns."""
-    context = context_of(script, services, stop, session)
-    fixture = services.fixture
-    program = sandbox.Program(
-        script.name,
-        script.text,
-        script.memory,
-        services.flavour,
-        file=script.chunk_name,
-        line=script.line,
-        now=fixture.now if fixture else None,
-        covered=fixture.covered if fixture else None,
-    )
-    visible = interface(script.args, memory=script.memory, document_limit=services.blob_limit)
-    return sandbox.run(program, visible, dispatcher(context), stop, start=services.start_process)
 
 
 @contextmanager

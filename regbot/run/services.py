@@ -19,7 +19,6 @@ from regbot.plan.outcome import ActionDone, Outcomes
 from regbot.plan.turns import Turns
 from regbot.plan.uses import InUse
 from regbot.rules.in_use.settings import InUseSettings
-from regbot.run.calls import Answered, ignore_answer
 from regbot.stopping import Stop
 from regbot.store.overlay_stores import OverlayStores
 from regbot.store.protocol import ReadStores
@@ -27,8 +26,17 @@ from regbot.store.views import Reading
 from regbot.values import dataclass
 
 if TYPE_CHECKING:
+    from regbot.config.values import Call
     from regbot.journal.shared import SharedState
+    from regbot.lua.binding import Passed
     from regbot.rules.in_use.answers import Answers
+
+Answered = Callable[["Call", "Passed", ReadStores], None]
+"""Is given what a call gave, with the stores in which there may be more of it to read."""
+
+
+def ignore_answer(_call: Call, _result: Passed, _stores: ReadStores) -> None:
+    """An Answered that wants to know nothing."""
 
 
 @dataclass(frozen=True, slots=True)

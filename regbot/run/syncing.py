@@ -33,10 +33,7 @@ from regbot.plan.action import CopyImage
 from regbot.plan.executor import Executor
 from regbot.plan.session import Session
 from regbot.plan.uses import InUse
-from regbot.rules.content import StoreContent
-from regbot.rules.policy import Policy, Rule
 from regbot.run.repositories import Place, with_name
-from regbot.run.retention import keep_to
 from regbot.run.unit import told
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, ReadStores
@@ -236,6 +233,10 @@ class Syncing:
 
     def _clean_up(self, names: Sequence[Reference], *, now: float, in_use: InUse | None) -> None:
         """Delete the tags of the target that are not among those to copy."""
+        from regbot.rules.content import StoreContent
+        from regbot.rules.policy import Policy, Rule
+        from regbot.run.retention import keep_to
+
         wanted = {str(tag) for name in names if (tag := name.tag)}
         if self._sync.backup:
             wanted |= set(map(self._tag_of_backup, names))

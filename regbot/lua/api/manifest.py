@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import unified_diff
-
 from regbot.errors import InvalidValue, NotFound
 from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
@@ -141,6 +139,8 @@ def _difference(
     lines: int,
     full: bool,
 ) -> Passed:
+    from difflib import unified_diff
+
     first, second = _lines(context, before), _lines(context, after)
     names = [
         str(each if isinstance(each, Reference) else each.reference) for each in (before, after)
