@@ -223,7 +223,7 @@ def lab():
         yield Lab(registry, client, Path(folder), itertools.count())
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(content=contents, steps=st.lists(_steps(), min_size=3, max_size=12))
 def test_a_dry_run_reads_and_a_plan_ends_as_the_script_does(lab, content, steps):
     script = script_of(steps)

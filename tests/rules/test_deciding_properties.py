@@ -80,7 +80,7 @@ USED = st.builds(
     st.lists(st.sampled_from(TAGS), max_size=1),
     st.lists(st.sampled_from([digest(name) for name in NAMES]), max_size=1),
 )
-over_policies = settings(max_examples=200)
+over_policies = settings(max_examples=100)
 
 
 def outcome(images: dict[str, Facts], rules: dict[str, Any], used: Used) -> dict[str, Any]:

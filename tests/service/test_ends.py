@@ -19,7 +19,7 @@ from support.watched_server import PATIENCE, serving
 from regbot.errors import Conflict
 from regbot.journal.opening import open_journal
 
-ROUNDS = 5
+ROUNDS = 3
 """Ends of each test. A seed is a test of its own, so that they run at once."""
 EVER = 10**9
 REPOSITORIES = ("team/app", "team/web", "team/multi", "team/asked")
