@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -68,8 +67,7 @@ def config_of(
     """The config at a path, or one without any settings, with what is given beside it.
 
     Without a path only the registries that the person has set up count. Then nothing is read
-    ahead or cached, and the journal forgets nothing: other programs may keep theirs there for
-    longer. Raises ConfigError and TypeError.
+    ahead or cached. Raises ConfigError and TypeError.
     """
     if path:
         stdin = sys.stdin.buffer if sys.stdin else BytesIO()
@@ -77,7 +75,6 @@ def config_of(
     else:
         config = replace(
             default_config(environment, Path.cwd()),
-            journal_keep=math.inf,
             readahead=0,
             cache=CacheSettings(size=0),
         )

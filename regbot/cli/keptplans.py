@@ -75,7 +75,7 @@ def find_plan(name: str, config: Config) -> NamedPlan:
     if "/" in name or name.endswith(".json") or os.path.isfile(name):  # noqa: PTH113 - any length
         return NamedPlan(name)
     with journal_with(lambda journal: journal.plan(name), config) as (journal, record):
-        if record.old_from < time.time() - config.journal_keep:
+        if record.is_too_old(time.time()):
             raise NotFound(f"the plan {record.id} is too old: it was kept for journalKeep")
         return NamedPlan(record.id, record, journal.plan_content(record), journal.state)
 

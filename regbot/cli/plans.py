@@ -117,7 +117,7 @@ def _keep(bot: Bot, content: Plan, ended: Ended) -> tuple[str, list[str]]:
 
     try:
         with open_journal(bot.config.state) as journal:
-            journal.forget_plans(bot.config.journal_keep)
+            journal.forget_plans(bot.config_path, bot.config.journal_keep)
             record = keep_plan(bot, journal, content, ended.results)
     except StorageError as error:
         return f"the plan is not kept: {error}", []

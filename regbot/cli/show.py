@@ -35,8 +35,7 @@ def show(plan_name: str | None, config_path: str | None, *, with_kept: bool) -> 
     config = read_config(config_path)
     if plan_name is None:
         with journal_at(config.state) as journal:
-            oldest = time.time() - config.journal_keep
-            _show_list([plan for plan in journal.plans() if plan.old_from >= oldest])
+            _show_list([plan for plan in journal.plans() if not plan.is_too_old(time.time())])
         return
     named = find_plan(plan_name, config)
     plan = named.read(config.defaults.work_dir)

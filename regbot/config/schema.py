@@ -176,7 +176,9 @@ class DefaultsSection(SyncOptions):
         " `postgresql://...` for a database that many machines share; a template may give it."
         " Default: the system's folder for such data, for example `~/.local/state/regbot`.",
     )
-    journal_keep = Key(duration_of, "How long the journal and plans are kept.", default="30d")
+    journal_keep = Key(
+        duration_of, "How long the journal and plans of this config are kept.", default="30d"
+    )
     readahead = Key(
         count_of,
         "How many tags are read before a script asks for them, see"

@@ -40,7 +40,12 @@ class Table:
 
 
 TABLES = (
-    Table("run", "runs", ("id",), ("kind", "config", "fingerprint", "started", "ended", "status")),
+    Table(
+        "run",
+        "runs",
+        ("id",),
+        ("kind", "config", "fingerprint", "started", "ended", "status", "keep"),
+    ),
     Table(
         "action",
         "actions",
@@ -57,7 +62,7 @@ TABLES = (
         ("id",),
         (
             *("script", "kind", "config", "started", "schedule", "due", "ended", "status"),
-            *("error", "guarded", "counts", "plan", "freeable", "summary"),
+            *("error", "guarded", "counts", "plan", "freeable", "summary", "keep"),
         ),
     ),
     Table("run_page", "pages of runs", ("run",), ("report", "log"), at_once=10),
@@ -66,7 +71,7 @@ TABLES = (
         "plan",
         "plans",
         ("id",),
-        ("made", "config", "summary", "content", "script", "state", "lapses"),
+        ("made", "config", "summary", "content", "script", "state", "lapses", "keep"),
         at_once=10,
     ),
     Table("failing", "failing scripts", ("config", "script"), ("since",)),

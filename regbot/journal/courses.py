@@ -9,6 +9,7 @@ from __future__ import annotations
 from regbot.events import Ending
 from regbot.journal.database import Database, Steps
 from regbot.journal.history import end_run
+from regbot.journal.keeping import keep_for
 
 COURSES: Steps = (
     (
@@ -36,10 +37,12 @@ COURSES: Steps = (
         "DROP INDEX course_to_close",
         "ALTER TABLE course DROP COLUMN closed",
     ),
+    ("ALTER TABLE course ADD COLUMN keep REAL",),
 )
 """The tables. ``course`` is a run, and ``plan`` the id of the one that it carries out, if that
-is kept. A unit in state ``waiting`` may begin from ``ready`` on; its ``failures`` are attempts
-that came to nothing by themselves. Times are in seconds since 1970 by the database's clock."""
+is kept; ``keep`` is as in RunRecord. A unit in state ``waiting`` may begin from ``ready`` on;
+its ``failures`` are attempts that came to nothing by themselves. Times are in seconds since 1970
+by the database's clock."""
 
 
 class Courses:
@@ -76,14 +79,15 @@ class Courses:
             ("applied" if status == "done" else "failed", run),
         )
 
-    def forget(self, older_than: float) -> None:
-        """Remove runs that ended more than so many seconds ago, with their units and results.
+    def forget(self, config: str, keep: float) -> None:
+        """Remove runs that ended longer ago than each is kept, with their units and results.
 
-        What they changed stays in the history for as long as that says.
+        Those of this config are kept for at least so many seconds. What they changed stays in
+        the history for as long as that says.
         """
+        keep_for(self._database, ("course",), config, keep)
         for (run,) in self._database.rows(
-            f"SELECT run FROM course WHERE ended < {self._database.now} - ?",  # noqa: S608
-            (older_than,),
+            f"SELECT run FROM course WHERE ended < {self._database.now} - keep"  # noqa: S608
         ):
             self._database.run("DELETE FROM unit WHERE run = ?", (run,))
             self._database.run("DELETE FROM course WHERE run = ?", (run,))

@@ -9,6 +9,8 @@ FAILING = (
         config TEXT NOT NULL, script TEXT NOT NULL, since REAL NOT NULL,
         PRIMARY KEY (config, script)) WITHOUT ROWID""",
 )
+_KEPT = 30 * 86400.0
+"""Seconds for which that is remembered: the script may be gone."""
 
 
 class Failing:
@@ -40,6 +42,6 @@ class Failing:
             (storable(config), storable(script)),
         )
 
-    def forget(self, before: float) -> None:
-        """Remove the scripts that fail since before a time, such as those of old configs."""
-        self._database.run("DELETE FROM failing WHERE since < ?", (before,))
+    def forget(self, now: float) -> None:
+        """Remove the scripts that have failed for too long, such as those of old configs."""
+        self._database.run("DELETE FROM failing WHERE since < ?", (now - _KEPT,))

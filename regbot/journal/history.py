@@ -11,6 +11,7 @@ from regbot.errors import InvalidValue
 from regbot.journal.attempts import may_write
 from regbot.journal.database import ALL_ROWS, Database, Steps, storable
 from regbot.journal.failing import FAILING, Failing
+from regbot.journal.keeping import KEEPING
 from regbot.journal.naming import named
 from regbot.journal.plans import PLANS, Plans
 from regbot.journal.records import (
@@ -51,17 +52,17 @@ _WAS_GONE = (
     "UPDATE action SET was_gone = 1 WHERE status = 'done' AND detail = 'already gone'",
 )
 """Whether a delete found nothing to take, which only the detail told before."""
-STEPS: Steps = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES, FAILING, _WAS_GONE)
+STEPS: Steps = (_RUNS, (*PLANS, *SCRIPT_RUNS), RUN_PAGES, FAILING, _WAS_GONE, KEEPING)
 """The versions of the tables. One of any of them is taken over, so none is ever changed:
 what is new is a step at the end."""
 _ACTION = (
     "action.id, run, at, script, verb, reference, digest, reason, status, detail, tags, missing,"
     " was_gone"
 )
-_RUN = "id, kind, config, fingerprint, started, ended, status"
-_SILENT_SINCE = (
-    "started < ? AND coalesce(ended, 0) < ?"
-    " AND NOT EXISTS (SELECT 1 FROM action WHERE action.run = run.id AND at >= ?)"
+_RUN = "id, kind, config, fingerprint, started, ended, status, keep"
+_TOO_OLD = (
+    "started < ? - keep AND coalesce(ended, 0) < ? - keep"
+    " AND NOT EXISTS (SELECT 1 FROM action WHERE action.run = run.id AND at >= ? - keep)"
 )
 
 Result = TypeVar("Result")
@@ -100,7 +101,7 @@ class History:
     def add_run(self, run: RunRecord) -> bool:
         """Add a run, or return False if its id is taken. Call it in ``writing``."""
         added = self._database.run(
-            f"INSERT INTO run ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            f"INSERT INTO run ({_RUN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
             " ON CONFLICT DO NOTHING",
             (
                 run.id,
@@ -110,6 +111,7 @@ class History:
                 run.started,
                 run.ended,
                 run.status,
+                run.keep,
             ),
         )
         return added == 1
@@ -183,7 +185,10 @@ class History:
         ):
             counts.setdefault(run, {})[status] = count
         rows = self._database.rows(f"SELECT {_RUN} FROM run {which}", (value,))  # noqa: S608
-        return [replace(RunRecord(*row), counts=counts.get(row[0], {})) for row in rows]
+        return [
+            replace(RunRecord(*values), counts=counts.get(values[0], {}), keep=keep)
+            for *values, keep in rows
+        ]
 
     def actions(self, run: str) -> list[ActionRecord]:
         """The actions of a run, in the order in which they began."""
@@ -214,14 +219,17 @@ class History:
         query = "SELECT 1 FROM saved WHERE digest = ? LIMIT 1"
         return [digest for digest in digests if not self._database.rows(query, (str(digest),))]
 
-    def forget(self, before: float, *, keep: Callable[[str], bool]) -> list[str]:
-        """Remove runs without activity since ``before``, except those to keep; their ids."""
+    def forget(self, now: float, *, is_going: Callable[[str], bool]) -> list[str]:
+        """Remove runs in which nothing was done for as long as each is kept; their ids.
+
+        Those that go on stay.
+        """
         with self.writing():
             rows = self._database.rows(
-                f"SELECT id FROM run WHERE {_SILENT_SINCE}",  # noqa: S608
-                (before, before, before),
+                f"SELECT id FROM run WHERE {_TOO_OLD}",  # noqa: S608
+                (now, now, now),
             )
-            gone = [str(run) for (run,) in rows if not keep(run)]
+            gone = [str(run) for (run,) in rows if not is_going(run)]
             self._database.run_many("DELETE FROM run WHERE id = ?", [(run,) for run in gone])
         return gone
 

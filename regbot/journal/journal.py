@@ -19,6 +19,7 @@ from regbot.journal.attempts import TAKEN_OVER
 from regbot.journal.courses import Courses
 from regbot.journal.database import Database, storable
 from regbot.journal.history import History
+from regbot.journal.keeping import KEPT, keep_for
 from regbot.journal.manifests import Manifests
 from regbot.journal.naming import new_id
 from regbot.journal.place import State
@@ -94,24 +95,27 @@ class Journal:
         kind: str,
         config: str,
         fingerprint: str,
+        keep: float | None = None,
         run_id: str = "",
         attempt: Attempt | None = None,
     ) -> RunJournal:
         """Begin a run. Its id is the one given, or the time in UTC and a few random digits.
 
+        It is to ``keep`` for so many seconds; None leaves that to a later run of its config.
         An ``attempt`` at a unit joins the run with this id; the first of them begins it. One
         that has ended gets AttemptEnded.
         """
         started = self._clock()
+        run = RunRecord("", kind, config, fingerprint, started, keep=keep)
         if attempt is not None:
             with self._history.writing():
                 if not self._history.may_write(attempt):
                     raise attempt.end(TAKEN_OVER)
-                self._history.add_run(RunRecord(run_id, kind, config, fingerprint, started))
+                self._history.add_run(replace(run, id=run_id))
             return self._joined(run_id, attempt)
         with self._history.writing():
             while True:
-                run = RunRecord(run_id or new_id(started), kind, config, fingerprint, started)
+                run = replace(run, id=run_id or new_id(started))
                 run_id = ""
                 if self._history.add_run(run):
                     break
@@ -220,14 +224,15 @@ class Journal:
         made: float,
         config: str,
         summary: str,
+        keep: float | None = None,
         script: str = "",
         approve_within: float | None = None,
     ) -> PlanRecord:
-        """Keep a plan under an id like that of a run. Raises StorageError.
+        """Keep a plan for so many seconds, under an id like that of a run. Raises StorageError.
 
         With ``approve_within``, in seconds, it waits for approval and lapses after that.
         """
-        plan = PlanRecord("", made, config, summary, script)
+        plan = PlanRecord("", made, config, summary, script, keep=keep)
         if approve_within is not None:
             plan = replace(plan, state="waiting", lapses=made + approve_within)
         return self._history.plans.add(lambda: new_id(made), plan, content)
@@ -302,9 +307,10 @@ class Journal:
         """Let a plan lapse, unless its state has changed by now. Raises StorageError."""
         return self._history.plans.lapse(plan)
 
-    def forget_plans(self, older_than: float) -> None:
-        """Remove the plans that were made more than ``older_than`` seconds ago."""
-        self._history.plans.forget(self._clock() - older_than)
+    def forget_plans(self, config: str, keep: float) -> None:
+        """Remove the plans that are too old, as ``forget`` does."""
+        keep_for(self.database, KEPT, config, keep)
+        self._history.plans.forget(self._clock())
 
     def actions(self, run: str) -> list[ActionRecord]:
         """The actions of the run with this id, in the order in which they began."""
@@ -325,23 +331,24 @@ class Journal:
             needed.update(blob.digest for blob in blobs_of(self.manifest(saved)))
         return frozenset(needed)
 
-    def forget(self, older_than: float) -> Forgotten:
-        """Remove runs without activity in the last ``older_than`` seconds.
+    def forget(self, config: str, keep: float) -> Forgotten:
+        """Remove the runs in which nothing was done for as long as each is kept.
 
-        Runs in progress are kept. The manifests that no other run needs are removed
-        after their rows, and with them those of which no entry was ever written. Plans and
-        runs of scripts as old as that go too, and the units of runs that workers shared.
+        Those of this config are kept for at least so many seconds. Runs in progress stay. The
+        manifests that no other run needs are removed after their rows, and with them those of
+        which no entry was ever written. Plans and runs of scripts that are too old go too, and
+        the units of runs that workers shared.
         """
         now = self._clock()
-        self.forget_plans(older_than)
-        self._history.failing.forget(now - older_than)
+        self.forget_plans(config, keep)
+        self._history.failing.forget(now)
         if self._courses:
-            self._courses.forget(older_than)
-        runs = self._history.forget(now - older_than, keep=self._is_going)
+            self._courses.forget(config, keep)
+        runs = self._history.forget(now, is_going=self._is_going)
         for run in runs:
             self._running.release(run)
         for run in self._history.script_runs.forget(
-            now - older_than, keep=lambda run: self._running.is_held(_lock_of(run))
+            now, is_going=lambda run: self._running.is_held(_lock_of(run))
         ):
             self._running.release(_lock_of(run))
         self.manifests.tidy(before=now - _TEMPORARY_FOR)

@@ -26,7 +26,7 @@ PLANS = (
     "CREATE INDEX plan_by_state ON plan(state, config)",
 )
 """The table, which files of the first version may have, and what it lacked there."""
-_COLUMNS = "id, made, config, summary, script, state, lapses"
+_COLUMNS = "id, made, config, summary, script, state, lapses, keep"
 _STATES: Sequence[PlanState] = get_args(PlanState)
 _WAITING: Sequence[PlanState] = ("waiting",)
 _OPEN: Sequence[PlanState] = ("waiting", "approved", "failed")
@@ -57,7 +57,7 @@ class Plans:
             taken = self._ids()
             plan = replace(plan, id=next(name for name in iter(new_id, None) if name not in taken))
             self._database.run(
-                f"INSERT INTO plan ({_COLUMNS}, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT INTO plan ({_COLUMNS}, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (
                     plan.id,
                     plan.made,
@@ -66,6 +66,7 @@ class Plans:
                     storable(plan.script),
                     plan.state,
                     plan.lapses,
+                    plan.keep,
                     zlib.compress(content),
                 ),
             )
@@ -93,18 +94,19 @@ class Plans:
         script: object,
         state: object,
         lapses: object,
+        keep: object,
     ) -> PlanRecord:
         """A row of the table; SQLite lets any column hold any type.
 
         A plan that was being applied by a process that is gone has failed.
         """
-        match plan, made, config, summary, script, lapses:
-            case str(), float(), str(), str(), str(), float() | None:
+        match plan, made, config, summary, script, lapses, keep:
+            case str(), float(), str(), str(), str(), float() | None, float() | None:
                 for known in _STATES:
                     if state == known:
                         is_cut_off = known == "applying" and not self._is_applied(plan)
                         now: PlanState = "failed" if is_cut_off else known
-                        return PlanRecord(plan, made, config, summary, script, now, lapses)
+                        return PlanRecord(plan, made, config, summary, script, now, lapses, keep)
         raise self._database.damaged(f"plan {plan!r}")
 
     def find(self, prefix: str) -> PlanRecord:
@@ -172,12 +174,9 @@ class Plans:
         self._database.run("UPDATE plan SET state = ? WHERE id = ?", (state, plan.id))
         return replace(plan, state=state)
 
-    def forget(self, before: float) -> None:
-        """Remove the plans that were made before; those that lapse, if they did before.
-
-        Raises StorageError.
-        """
-        self._database.run("DELETE FROM plan WHERE coalesce(lapses, made) < ?", (before,))
+    def forget(self, now: float) -> None:
+        """Remove the plans that are too old. Raises StorageError."""
+        self._database.run("DELETE FROM plan WHERE coalesce(lapses, made) < ? - keep", (now,))
 
 
 def _require(plan: PlanRecord, states: Sequence[PlanState], now: float) -> None:

@@ -32,7 +32,8 @@ class RunRecord:
     """A run. Times are in seconds since 1970; ``counts`` are its actions by status.
 
     ``kind`` is the command, such as ``once``, ``apply`` or ``undo``. ``config`` is the
-    path of the config, and ``fingerprint`` tells its versions apart.
+    path of the config, and ``fingerprint`` tells its versions apart. ``keep`` is for how many
+    seconds it is kept, None until its config says so.
     """
 
     id: str
@@ -43,6 +44,7 @@ class RunRecord:
     ended: float | None = None
     status: RunStatus = "running"
     counts: Mapping[str, int] = field(default_factory=dict)
+    keep: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class ScriptRun:
     which the run was ``due``, None if it was by none. ``counts`` are its actions by
     status. ``guarded``: it failed because its guard stopped it. ``plan`` is the id of the
     plan that was made or applied, ``freeable`` the known bytes that garbage collection
-    could free, None if nobody counted. ``summary`` says what was done.
+    could free, None if nobody counted. ``summary`` says what was done. ``keep`` is as in
+    RunRecord.
     """
 
     id: str
@@ -73,6 +76,7 @@ class ScriptRun:
     plan: str = ""
     freeable: int | None = None
     summary: str = ""
+    keep: float | None = None
 
     @property
     def scripts(self) -> frozenset[str]:
@@ -160,6 +164,7 @@ class PlanRecord:
 
     ``config`` is the path of the config it was made with, ``summary`` says what it would do.
     ``script`` made it, if a server did. It can be approved, and applied, until it ``lapses``.
+    ``keep`` is as in RunRecord.
     """
 
     id: str
@@ -169,11 +174,12 @@ class PlanRecord:
     script: str = ""
     state: PlanState = ""
     lapses: float | None = None
+    keep: float | None = None
 
-    @property
-    def old_from(self) -> float:
-        """From when on it gets too old to be kept: not before it lapses."""
-        return self.made if self.lapses is None else self.lapses
+    def is_too_old(self, now: float) -> bool:
+        """Whether it is not to be kept any longer: its time counts from when it lapses."""
+        old_from = self.made if self.lapses is None else self.lapses
+        return self.keep is not None and old_from < now - self.keep
 
     def is_over(self, now: float) -> bool:
         """Whether its time to be approved, and applied, is over."""

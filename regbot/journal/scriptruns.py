@@ -25,7 +25,7 @@ SCRIPT_RUNS = (
 """The table, which files of the first version may have, and what it lacked there."""
 _COLUMNS = (
     "id, script, kind, config, started, schedule, due,"
-    " ended, status, error, guarded, counts, plan, freeable, summary"
+    " ended, status, error, guarded, counts, plan, freeable, summary, keep"
 )
 _NEWEST = (
     "SELECT id FROM (SELECT id,"
@@ -55,7 +55,7 @@ class ScriptRuns:
             run = replace(run, id=next(name for name in iter(new_id, None) if self._is_free(name)))
             self._database.run(
                 f"INSERT INTO script_run ({_COLUMNS})"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run.id,
                     script,
@@ -65,6 +65,7 @@ class ScriptRuns:
                     run.schedule,
                     run.due,
                     *_ending(run),
+                    run.keep,
                 ),
             )
             self._database.run(
@@ -136,14 +137,14 @@ class ScriptRuns:
         )
         return {(script, schedule): due for script, schedule, due in rows}
 
-    def forget(self, before: float, *, keep: Callable[[str], bool]) -> list[str]:
-        """Remove the runs that began before, except those to keep; their ids.
+    def forget(self, now: float, *, is_going: Callable[[str], bool]) -> list[str]:
+        """Remove the runs that began longer ago than each is kept; their ids.
 
-        Raises StorageError.
+        Those that go on stay. Raises StorageError.
         """
         with self._database.writing():
-            rows = self._database.rows("SELECT id FROM script_run WHERE started < ?", (before,))
-            gone = [str(run) for (run,) in rows if not keep(run)]
+            rows = self._database.rows("SELECT id FROM script_run WHERE started < ? - keep", (now,))
+            gone = [str(run) for (run,) in rows if not is_going(run)]
             self._database.run_many("DELETE FROM script_run WHERE id = ?", [(run,) for run in gone])
         return gone
 
@@ -156,7 +157,7 @@ class ScriptRuns:
         return not self._database.rows(query, (run, run))
 
     def _read(self, row: tuple[Any, ...]) -> ScriptRun:
-        *values, guarded, counts, plan, freeable, summary = row
+        *values, guarded, counts, plan, freeable, summary, keep = row
         try:
             counted = json.loads(counts)
         except ValueError as error:
@@ -178,6 +179,7 @@ class ScriptRuns:
             plan=plan,
             freeable=freeable,
             summary=summary,
+            keep=keep,
         )
 
 

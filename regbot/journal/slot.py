@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -26,12 +25,13 @@ from regbot.values import dataclass
 class JournalSettings:
     """Where journals are kept, and for how long.
 
-    ``state`` None is the system's folder for it; ``keep`` is in seconds.
-    ``config`` and ``fingerprint`` are what the history tells of a run. ``off``: none is kept.
+    ``state`` None is the system's folder for it; ``keep`` is in seconds, None where only the
+    config knows. ``config`` and ``fingerprint`` are what the history tells of a run. ``off``:
+    none is kept.
     """
 
     state: State | None
-    keep: float
+    keep: float | None
     config: str
     fingerprint: str
     off: bool = False
@@ -41,7 +41,8 @@ class JournalSlot:
     """A Recorder that begins its run with the first entry; threads may share it.
 
     A run that changes nothing leaves no trace and makes no file. ``journal`` is one that
-    is open, and stays open; without it the settings' is opened. It is cleared of old runs.
+    is open, and stays open; without it the settings' is opened. It is cleared of what is too
+    old, but not where nobody says for how long the run is kept: an undo still needs that.
     ``run_id`` is the id of the run, where it has one already. An ``attempt`` at a unit joins
     that run, and leaves its end to who ends the last unit. ``trouble`` is why an entry could
     not be written: what it was for was not done.
@@ -116,12 +117,13 @@ class JournalSlot:
                 settings = self._settings
                 if self._journal is None:
                     self._journal = open_journal(settings.state)
-                if self._attempt is None and settings.keep < math.inf:
-                    self._journal.forget(settings.keep)
+                if self._attempt is None and settings.keep is not None:
+                    self._journal.forget(settings.config, settings.keep)
                 self._run = self._journal.begin_run(
                     kind=self._kind,
                     config=settings.config,
                     fingerprint=settings.fingerprint,
+                    keep=settings.keep,
                     run_id=self._new_id,
                     attempt=self._attempt,
                 )

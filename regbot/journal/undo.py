@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -54,7 +53,7 @@ def undo(
     """
     run = journal.run(run_id)
     chosen = _chosen(journal.actions(run.id), tags, run.id)
-    settings = JournalSettings(None, math.inf, run.config, run.fingerprint)
+    settings = JournalSettings(None, None, run.config, run.fingerprint)
     slot = None if dry_run else JournalSlot(settings, "undo", journal, run_id=undo_id)
     results: list[Undone] = []
     with open_door(Terms(dry_run=dry_run, journal=slot)) as session:

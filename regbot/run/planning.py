@@ -57,6 +57,7 @@ def keep_plan(
         plan_text(plan, bot.config.defaults.work_dir).encode(),
         made=plan.made,
         config=bot.config_path,
+        keep=bot.config.journal_keep,
         summary=summary(bot.outcomes, results, seconds=0.0, dry_run=True),
         script=script.name if script else "",
         approve_within=script.approve_within if script and script.approve else None,

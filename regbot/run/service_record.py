@@ -112,7 +112,7 @@ class ServiceRecord:
 
         Raises StorageError where others have to know of it, and it can't be recorded.
         """
-        run = self._begun(replace(run, config=self._settings.config))
+        run = self._begun(replace(run, config=self._settings.config, keep=self._settings.keep))
         self.go_on(run)
         return run
 
@@ -162,10 +162,12 @@ class ServiceRecord:
     def tidy(self) -> None:
         """Remove what is too old, now and then."""
         now = time.monotonic()
-        if self.journal and (self._tidied is None or now - self._tidied > _TIDIED_EVERY):
+        keep = self._settings.keep
+        is_due = self._tidied is None or now - self._tidied > _TIDIED_EVERY
+        if self.journal and is_due and keep is not None:
             self._tidied = now
             try:
-                self.journal.forget(self._settings.keep)
+                self.journal.forget(self._settings.config, keep)
             except StorageError as error:
                 self._warn("what is too old stays on record", error)
 

@@ -216,8 +216,8 @@ def test_a_plan_goes_with_the_journal(bot, command):
 
 def test_a_plan_goes_when_the_journal_is_cleared(bot):
     made(bot)
-    with open_journal(bot.state, clock=lambda: time.time() + 10) as journal:
-        journal.forget(5)
+    with open_journal(bot.state, clock=lambda: time.time() + 31 * 86400) as journal:
+        journal.forget("/other.yml", 5)
         assert journal.plans() == []
 
 

@@ -62,3 +62,20 @@ def test_without_the_journal_the_space_comes_back(tmp_path):
     assert kept.tags() == []
     contents = [path.read_bytes() for path in (folder / "blobs").rglob("*") if path.is_file()]
     assert not any(b'"v": "1"' in content for content in contents)
+
+
+def test_a_config_that_keeps_less_takes_no_undo_from_another(tmp_path):
+    folder = tmp_path / "layout"
+    store = OciDirStore(Reference.parse(f"ocidir://{folder}"))
+    runs = []
+    for tag, keep in (("old", "30d"), ("new", "1ms")):
+        push(store, make_image(labels={"v": tag}), tag)
+        config = tmp_path / f"{keep}.yml"
+        config.write_text(json.dumps({"defaults": {"state": "state", "journalKeep": keep}}))
+        text = f"tag.delete('ocidir://{folder}:{tag}')"
+        done = regbot("run", "-e", text, "-c", str(config), home=tmp_path, cwd=tmp_path)
+        runs.append(re.search(r"run=(\S+)", done.stderr)[1])
+    for run in runs:
+        undone = regbot("undo", run, "-c", str(config), home=tmp_path, cwd=tmp_path)
+        assert undone.returncode == 0, undone.stderr
+    assert sorted(OciDirStore(store.repository).tags()) == ["new", "old"]

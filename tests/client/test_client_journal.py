@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from support.command import regbot
 from support.library import connect, write_config
@@ -59,17 +61,17 @@ def test_who_changes_nothing_leaves_nothing(registry):
     assert not default_state().exists()
 
 
-def test_without_a_config_nothing_is_forgotten(registry):
-    state = default_state()
-    with open_journal(state, clock=lambda: 1_000_000_000.0) as journal:
-        journal.begin_run(kind="once", config="", fingerprint="").finish("done")
-        old = journal.begin_run(kind="once", config="", fingerprint="")
-        kept = [run.id for run in journal.runs()]
-        assert kept
-        with connect(registry) as client:
-            client.tag_delete(f"{registry.host}/app:new")
-        assert set(kept) <= {run for run, _, _ in runs_in(state)}
-        old.finish("done")
+def test_a_client_without_a_config_leaves_what_others_keep_for_longer(registry):
+    state, year = default_state(), 365 * 86400.0
+    with open_journal(state, clock=lambda: time.time() - year) as journal:
+        for keep in (2 * year, 0.5 * year):
+            config = f"/kept-for-{keep}.yml"
+            run = journal.begin_run(kind="once", config=config, fingerprint="", keep=keep)
+            run.finish("failed")
+    with connect(registry) as client:
+        client.tag_delete(f"{registry.host}/app:new")
+    with open_journal(state) as journal:
+        assert [run.config for run in journal.runs()] == ["", f"/kept-for-{2 * year}.yml"]
 
 
 def test_a_run_is_undone(registry):

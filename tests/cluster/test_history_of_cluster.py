@@ -13,6 +13,8 @@ from support.applying import APP
 from support.clusterbot import ClusterBot, cluster_bot
 from support.clusterworker import opened
 
+from regbot.journal.courses import Courses
+
 _LONGEST = 60.0
 DAY = 86400.0
 
@@ -101,4 +103,5 @@ def test_units_are_kept_as_long_as_the_journal(bot, keep):
         assert bot.run("once", "--cluster").returncode == 0
         database.run("UPDATE course SET ended = ended - ?", (31 * DAY,))
         assert bot.run("once", "--cluster").returncode == 0
+        Courses(database).forget("/other.yml", 60.0)
         assert len(database.rows("SELECT run FROM course")) == (1 if keep == "1d" else 2)

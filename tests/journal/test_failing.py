@@ -5,6 +5,7 @@ from __future__ import annotations
 from regbot.journal.opening import open_journal
 
 NOW = 1_795_456_501.0
+DAY = 86400.0
 
 
 def test_a_script_fails_until_it_works_again(state):
@@ -20,9 +21,9 @@ def test_a_script_fails_until_it_works_again(state):
 
 
 def test_what_failed_long_ago_is_forgotten(state):
-    times = iter([NOW - 1000, NOW - 10, NOW, NOW])
+    times = iter([NOW - 31 * DAY, NOW - 29 * DAY, NOW, NOW])
     with open_journal(state, clock=lambda: next(times)) as journal:
         journal.set_failing("/bot.yml", "long ago", failing=True)
         journal.set_failing("/bot.yml", "lately", failing=True)
-        journal.forget(100)
+        journal.forget("/other.yml", 1.0)
         assert journal.failing("/bot.yml") == {"lately"}

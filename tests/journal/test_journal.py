@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.images import make_image, make_index, make_referrer, push
-from support.journals import PLACE, begin, delete_digest, delete_tags, end, note, small
+from support.journals import CONFIG, PLACE, begin, delete_digest, delete_tags, end, note, small
 from support.pairs import layout
 
 from regbot.errors import InvalidValue, NotFound
@@ -143,12 +143,12 @@ def test_old_runs_are_forgotten_with_the_manifests_only_they_need(journal, clock
     clock.now += 31 * DAY
     young = begin(journal)
     note(young, "clean-up", DeleteTag(PLACE), small(2))
-    found = journal.forget(30 * DAY)
+    found = journal.forget(CONFIG, 30 * DAY)
     assert (found.runs, found.manifests) == (1, 1)
     assert [run.id for run in journal.runs()] == [young.id]
     assert journal.actions(old.id) == []
     assert kept(tmp_path) == [small(2).digest.hex]
-    assert journal.forget(30 * DAY).runs == 0
+    assert journal.forget(CONFIG, 30 * DAY).runs == 0
 
 
 def test_a_long_run_is_as_young_as_its_last_action(journal, clock):
@@ -156,7 +156,7 @@ def test_a_long_run_is_as_young_as_its_last_action(journal, clock):
     clock.now += 31 * DAY
     note(run, "server", DeleteTag(PLACE), small(1))
     clock.now += DAY
-    assert journal.forget(30 * DAY).runs == 0
+    assert journal.forget(CONFIG, 30 * DAY).runs == 0
     assert len(journal.actions(run.id)) == 1
 
 
@@ -166,7 +166,7 @@ def test_files_left_unfinished_by_a_crash_go_when_they_are_old(journal, clock, t
     for name, at in ((".regbot-old", NOW - DAY), (".regbot-young", NOW)):
         (folder / name).write_bytes(b"{")
         os.utime(folder / name, (at, at))
-    journal.forget(30 * DAY)
+    journal.forget(CONFIG, 30 * DAY)
     assert kept(tmp_path) == [".regbot-young", small(1).digest.hex]
 
 
@@ -177,7 +177,7 @@ def test_a_manifest_forgotten_while_its_entry_is_written_is_kept_all_the_same(tm
         old = begin(other)
         note(old, "clean-up", DeleteTag(PLACE), small(2))
         old.finish("done")
-        assert other.forget(-DAY).runs == 1
+        assert other.forget(CONFIG, -DAY).runs == 1
         return NOW
 
     with other, open_journal(tmp_path, clock=forgetting) as journal:

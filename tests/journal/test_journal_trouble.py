@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from support.journals import PLACE, begin, end, note, small
+from support.journals import CONFIG, PLACE, begin, end, note, small
 
 from regbot.errors import StorageError
 from regbot.journal.opening import open_journal
@@ -79,7 +79,7 @@ def test_a_locked_history_is_an_error_and_nothing_is_noted(tmp_path):
                 lambda: end(run, entry, "done"),
                 lambda: run.finish("done"),
                 lambda: begin(journal),
-                lambda: journal.forget(0),
+                lambda: journal.forget(CONFIG, 0),
             ):
                 with pytest.raises(StorageError) as error:
                     change()

@@ -203,9 +203,9 @@ def test_a_plan_is_not_forgotten_before_it_lapses(journal, clock):
     journal.approve_plan(approved.id)
     keep(journal, approve_within=None)
     clock.now += 3000
-    journal.forget_plans(60)
+    journal.forget_plans(CONFIG, 60)
     assert {plan.id for plan in journal.plans()} == {waiting.id, approved.id}
     assert journal.approve_plan(waiting.id).state == "approved"
     clock.now += 700
-    journal.forget_plans(60)
+    journal.forget_plans(CONFIG, 60)
     assert journal.plans() == []

@@ -156,7 +156,7 @@ def test_what_stays_is_that_of_the_last_run_and_bytes_add_up(state):
         [item] = journal.pages.repository_days()
         assert (item.deleted, item.kept, item.freeable) == (4, 5, None), "not all runs told"
         clock.now += 10 * DAY
-        journal.forget(DAY)
+        journal.forget("", DAY)
         assert journal.pages.repository_days() == []
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from shutil import copytree
 
 from support.applying import APP, bot_in
-from support.journals import PLACE, begin, end, note, small
+from support.journals import CONFIG, PLACE, begin, end, note, small
 
 from regbot.image.options import CopyOptions
 from regbot.journal.opening import open_journal
@@ -77,7 +77,7 @@ def test_a_run_that_goes_on_is_not_forgotten_and_an_interrupted_one_is(tmp_path)
         note(going, "clean-up", DeleteTag(PLACE), small(1))
         with open_journal(tmp_path) as other:
             note(begin(other), "clean-up", DeleteTag(PLACE), small(2))
-        assert journal.forget(-DAY).runs == 1
+        assert journal.forget(CONFIG, -DAY).runs == 1
         assert [run.id for run in journal.runs()] == [going.id]
         assert [path.name for path in (tmp_path / "running").iterdir()] == [going.id]
 

@@ -56,7 +56,7 @@ def test_old_runs_are_forgotten_but_not_one_that_goes_on(state):
         journal.end_script(replace(old, status="done"))
         going = journal.begin_script(replace(NIGHTLY, script="long", started=NOW - 100))
         new = journal.begin_script(replace(NIGHTLY, started=NOW - 10))
-        journal.forget(50)
+        journal.forget("/regbot.yml", 50)
         assert [run.id for run in journal.script_runs()] == [new.id, going.id]
 
 

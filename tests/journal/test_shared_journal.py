@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from support.journals import PLACE, begin, end, note, small
+from support.journals import CONFIG, PLACE, begin, end, note, small
 
 from regbot.errors import AttemptEnded, Conflict, StorageError
 from regbot.journal.opening import open_journal
@@ -64,7 +64,7 @@ def test_what_old_runs_needed_goes_with_them_and_no_more(url):
         note(left, "clean-up", DeleteTag(PLACE), small(2))
         (saved,) = other.actions(left.id)[1].manifests
         other.close()
-        forgotten = journal.forget(-DAY)
+        forgotten = journal.forget(CONFIG, -DAY)
         assert (forgotten.runs, forgotten.manifests) == (1, 1)
         assert [run.id for run in journal.runs()] == [going.id]
         assert journal.manifest(journal.actions(going.id)[0].manifests[0])

@@ -26,11 +26,12 @@ from regbot.stopping import Stop
 from regbot.store.protocol import Store
 from support.tagged import delete_tag
 
+CONFIG = "regbot.yml"
 PLACE = Reference.parse("registry.example.org/team/app:v1")
 
 
-def begin(journal: Journal) -> RunJournal:
-    return journal.begin_run(kind="once", config="regbot.yml", fingerprint="f00d")
+def begin(journal: Journal, config: str = CONFIG, keep: float | None = None) -> RunJournal:
+    return journal.begin_run(kind="once", config=config, fingerprint="f00d", keep=keep)
 
 
 def saved_before(store: Store, action: Delete, *, stop: Stop | None = None) -> Saved:

@@ -94,6 +94,7 @@ class Cluster:
                 self._config.fingerprint,
                 json.dumps(content).encode(),
                 course.plan,
+                self._config.journal_keep,
             ),
             self._new(first_units(course)),
         )

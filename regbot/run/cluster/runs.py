@@ -90,7 +90,7 @@ def course_of_plan(bot: Bot, plan: Sequence[Planned], run_id: str, kept_as: str 
 def _tidy(bot: Bot) -> None:
     """Remove what is too old, as a run here does before it changes anything."""
     with open_journal(bot.state) as journal:
-        journal.forget(bot.config.journal_keep)
+        journal.forget(bot.config_path, bot.config.journal_keep)
 
 
 def _note(

@@ -30,8 +30,8 @@ class HandedOut:
     """A run that is divided into units. ``content`` says what it is about.
 
     ``fingerprint`` is that of its config: only who has the same may do its units. ``plan``
-    is the id of the one that it carries out, if that is kept. ``status`` is how it ended,
-    empty before.
+    is the id of the one that it carries out, if that is kept. It is kept for ``keep`` seconds.
+    ``status`` is how it ended, empty before.
     """
 
     run: str
@@ -40,6 +40,7 @@ class HandedOut:
     fingerprint: str
     content: bytes
     plan: str = ""
+    keep: float | None = None
     status: Ending | Literal[""] = ""
 
 
@@ -116,8 +117,8 @@ class Units:
         """Begin a run with its first units; False if a run with this id was handed out."""
         with self._database.writing():
             added = self._database.run(
-                "INSERT INTO course (run, kind, config, fingerprint, content, plan, made)"  # noqa: S608
-                f" VALUES (?, ?, ?, ?, ?, ?, {self._database.now}) ON CONFLICT DO NOTHING",
+                "INSERT INTO course (run, kind, config, fingerprint, content, plan, keep, made)"  # noqa: S608
+                f" VALUES (?, ?, ?, ?, ?, ?, ?, {self._database.now}) ON CONFLICT DO NOTHING",
                 (
                     course.run,
                     course.kind,
@@ -125,6 +126,7 @@ class Units:
                     key_of(course.fingerprint),
                     course.content,
                     course.plan,
+                    course.keep,
                 ),
             )
             if added:
@@ -221,7 +223,8 @@ class Units:
     def course(self, run: str) -> HandedOut:
         """A run that was handed out. Raises NotFound."""
         query = (
-            "SELECT run, kind, config, fingerprint, content, plan, status FROM course WHERE run = ?"
+            "SELECT run, kind, config, fingerprint, content, plan, keep, status FROM course"
+            " WHERE run = ?"
         )
         rows = self._database.rows(query, (run,))
         if not rows:
