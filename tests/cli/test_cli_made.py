@@ -110,6 +110,21 @@ def test_tags_are_listed_one_on_a_line(run, repository):
     assert run("tag", "ls", repository, "--json").stdout == '["multi", "same", "v1", "v2"]\n'
 
 
+def test_templates_of_regctl_find_their_fields(run, registry, repository):
+    name = repository.partition("/")[2]
+    template = '{{$name := .Name}}{{range .Tags}}{{printf "%s:%s\\n" $name .}}{{end}}'
+    listed = run("tag", "ls", repository, "--include", "v.", "--format", template)
+    assert listed.stdout == f"{repository}:v1\n{repository}:v2\n"
+    words = ("manifest", "head", f"{repository}:v1", "--format", "{{.GetDescriptor.Digest}}")
+    assert run(*words).stdout == f"{registry.tags(name)['v1']}\n"
+    put = ("manifest", "put", f"{repository}:new", "--format")
+    stored = run(*put, "{{.Manifest.GetDescriptor.Digest}}", stdin=registry.manifests(name)[registry.tags(name)["v2"]])
+    assert stored.stdout == f"{registry.tags(name)['v2']}\n"
+    odd = run("tag", "ls", repository, "--format", "{{.Index}}")
+    assert (odd.returncode, odd.stdout) == (1, "")
+    assert "--format: there is no .Index in " in odd.stderr
+
+
 def test_patterns_include_and_exclude_whole_names(run, repository):
     listed = run("tag", "ls", repository, "--include", "v.", "--include", "sam", "--exclude", ".2")
     assert listed.stdout == "v1\n"

@@ -10,6 +10,7 @@ IMAGE = {
     "config": {"Labels": {"a.b": "c"}, "Env": ["X=1", "Y=2"]},
     "rootfs": {"diff_ids": ["sha256:1"]},
     "os.version": "10",
+    "history": [{"created_by": "RUN x"}],
     "size": 3,
     "variant": "",
 }
@@ -36,6 +37,24 @@ IMAGE = {
         ('{{default "none" .Variant}}', "none"),
         ("a {{- .Size -}} b", "a3b"),
         ("plain", "plain"),
+        ("a{{/* }} {{ */}}b {{- /* c */ -}} c", "abc"),
+        ('{{if eq .Architecture "amd64" "arm64"}}yes{{end}}', "yes"),
+        ('{{if ne .Architecture "arm64"}}other{{else if .Size}}sized{{else}}no{{end}}', "sized"),
+        ('{{if eq .Missing ""}}{{not .Size}}{{end}}', "false"),
+        ('{{and .Size .Variant "x"}}|{{or .Variant .None 3}}', "|3"),
+        ("{{if and .None (index .Config.Env 7)}}x{{end}}", ""),
+        ("{{if and (ge .Size 3) (lt .Size 4.5) (gt .Size .None)}}yes{{end}}", "yes"),
+        ("{{with .Config}}{{index .Env 0}}{{end}}{{with .None}}x{{else}}none{{end}}", "X=1none"),
+        ("{{with .None}}{{else with .Size}}{{.}}{{end}}", "3"),
+        ("{{range $n, $each := .Config.Env}}{{$n}}:{{$each}} {{end}}", "0:X=1 1:Y=2 "),
+        ("{{range $k, $v := .Config.Labels}}{{$k}}={{$v}}{{end}}", "a.b=c"),
+        ('{{$a := .Size}}{{range .Config.Env}}{{printf "%d-%s " $a .}}{{end}}', "3-X=1 3-Y=2 "),
+        ("{{range .Config.Env}}{{$.Size}}{{end}}", "33"),
+        ("{{with $c := .Config}}{{$c.Labels}}{{end}}", '{"a.b": "c"}'),
+        ("{{(index .History 0).CreatedBy}}", "RUN x"),
+        ('{{printf "%-6s|%3d" .Architecture .Size}}', "arm64 |  3"),
+        ('{{"}}"}}{{`a"b`}}{{true}}', '}}a"btrue'),
+        ("{{.GetConfig.Env}}", '["X=1", "Y=2"]'),
     ],
 )
 def test_a_template_is_filled_in(template, text):
@@ -54,6 +73,17 @@ def test_a_template_is_filled_in(template, text):
         ("{{.a .b}}", "'.b' is too much here"),
         ("{{if .x}}{{nosuch}}{{end}}", "no function 'nosuch'"),
         ("{{(.a}}", "( without )"),
+        ("{{define `x`}}{{end}}", "define is not supported (docs/commands.md lists what is)"),
+        ("{{range .a}}{{break}}{{end}}", "break is not supported"),
+        ("{{range .a}}{{else range .b}}{{end}}", "else range .b is not supported"),
+        ("{{urlquery .a}}", "no function 'urlquery'"),
+        ("{{$x}}", "there is no variable $x"),
+        ("{{if .a}}{{$x := 1}}{{end}}{{$x}}", "there is no variable $x"),
+        ("{{$x = 1}}", "'= 1' can't be read (docs/commands.md lists what can)"),
+        ("{{$a, $b := .x}}", ":= follows one variable, after range one or two"),
+        ("{{.a := 1}}", ":= follows one variable"),
+        ("{{.a | .b}}", "| needs a function, not .b"),
+        ("{{with .x}}", "{{with .x}} without {{end}}"),
         (r'{{"\q"}}', "can't be read (escapes are those of JSON)"),
         (f"{{{{index .a {'9' * 5000}}}}}", "can't be read"),
         ("{{if .x}}" * 3000 + "{{end}}" * 3000, "nested too deep"),
@@ -67,7 +97,28 @@ def test_a_mistake_is_found_before_anything_runs(template, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("template", ["{{range .Size}}{{end}}", "{{index .Config.Env 7}}"])
-def test_what_does_not_fit_the_value_is_an_error(template):
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{range .Size}}{{end}}", "range needs a list, not 3"),
+        ("{{index .Config.Env 7}}", "index: there is no item 7"),
+        ("{{index .Config.Env -1}}", "index: there is no item -1"),
+        ("{{.IsList}}", ".IsList is not supported (docs/commands.md lists what is)"),
+        ("{{.Architecture.Name}}", "there is no .Name in arm64 (see --json)"),
+        ("{{.Config.Env.First}}", 'there is no .First in ["X=1", "Y=2"]'),
+        ('{{printf "%x" .Size}}', "printf: %x is not supported"),
+        ('{{printf "%s"}}', "printf: there is no value for %s"),
+        ('{{printf "-" .Size}}', "printf: there are more values than places for them"),
+        ('{{lt .Size "a"}}', "lt can't be used like this"),
+    ],
+)
+def test_what_does_not_fit_the_value_is_an_error(template, words):
+    with pytest.raises(UsageError) as caught:
         Template(template).render(IMAGE)
+    assert str(caught.value).startswith("--format: ")
+    assert words in str(caught.value)
+
+
+def test_fields_besides_are_those_of_the_whole_value_alone():
+    template = Template("{{$n := .Name}}{{range .Tags}}{{$n}}:{{.}} {{end}}{{json .}}")
+    assert template.render(["v1"], {"name": "app", "tags": ["v1"]}) == 'app:v1 ["v1"]'

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from regbot.cli.made.format import Template, text_of
+from regbot.cli.made.format import Template
+from regbot.cli.made.format_functions import text_of
 from regbot.cli.made.signature import Signature
 from regbot.cli.made.table import Form
 from regbot.cli.output import show
@@ -31,6 +32,7 @@ from regbot.values import dataclass
 
 _RAW = ("raw-body", "rawBody", "body")
 """What ``--format`` calls the exact bytes."""
+_DESCRIPTOR = ("mediaType", "digest", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,10 @@ class Results:
         self._form: Form = made.form or _FORMS[binding.result]
         is_raw = template in _RAW and self._form == "exact"
         if template and not is_raw and "{{" not in template:
-            raise UsageError(f"--format {template}: write what to print as '{{{{.Field}}}}'")
+            raise UsageError(
+                f"--format {template}: write what to print as '{{{{.Field}}}}'"
+                " (docs/commands.md lists what a template may have)"
+            )
         self._template = Template(template) if template and not is_raw else None
         self._folder = Path(folder) if folder else None
         self._waits = binding.changes
@@ -119,7 +124,8 @@ class Results:
     def _text(self, call: Call, result: Passed) -> str | None:
         """The lines to print, without the last line feed; None for no line at all."""
         if self._template:
-            text = self._template.render(value_of(result))
+            fields = self._fields(call, result)
+            text = self._template.render(value_of(result), fields)
             return text.removesuffix("\n")
         value = value_of(result)
         if self._as_json:
@@ -127,6 +133,17 @@ class Results:
             return json.dumps(shown, ensure_ascii=False)
         lines = list(self._lines(call, value))
         return "\n".join(lines) if lines else None
+
+    def _fields(self, call: Call, result: Passed) -> Mapping[str, Any]:
+        """What regctl's templates find beside the fields of the result."""
+        value = result.value
+        if result.kind == "manifest":
+            return {"descriptor": {key: value[key] for key in _DESCRIPTOR}}
+        if self._made.listed:
+            return {"name": call.about, self._made.listed: value}
+        if self._form == "text" and self._waits:
+            return {"manifest": {"descriptor": {"digest": value}}}
+        return {}
 
     def _lines(self, call: Call, value: Any) -> Iterator[str]:  # noqa: ANN401
         match self._form:
@@ -222,7 +239,7 @@ def value_of(result: Passed) -> Any:  # noqa: ANN401 - any JSON value
     fields = result.value
     match result.kind:
         case "manifest" if fields.get("bodyless"):
-            return {key: fields[key] for key in ("mediaType", "digest", "size")}
+            return {key: fields[key] for key in _DESCRIPTOR}
         case "manifest" | "config":
             return json.loads(to_bytes(fields["raw"]))
         case "blob":

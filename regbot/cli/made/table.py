@@ -44,7 +44,8 @@ class Made:
     ``as_options``; the one called ``content`` is read from a file or from standard input, unless
     the option ``content_unless`` is given.
     ``flags`` are options that have other names than the function's options. ``joint`` is what
-    makes the full name of a listed thing. ``by_digest``: what it is about has to be named by
+    makes the full name of a listed thing, and ``listed`` the field by which regctl's templates
+    find the list. ``by_digest``: what it is about has to be named by
     its digest. ``each_last``: the last argument may be given many times, each for a call.
     ``doc`` is what the help says in place of the function's text. ``examples`` are
     what is typed, each with what it does.
@@ -61,6 +62,7 @@ class Made:
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     instead: Mapping[str, str] = field(default_factory=dict)
     joint: str = ""
+    listed: str = ""
     by_digest: bool = False
     each_last: bool = False
     doc: str = ""
@@ -141,6 +143,7 @@ FAMILIES: tuple[Family, ...] = (
                 },
                 aliases=_LS,
                 joint=":",
+                listed="tags",
                 doc="List the tags of repositories, one on a line. Unless --limit is given, it is"
                 " all of them.",
             ),
@@ -184,6 +187,7 @@ FAMILIES: tuple[Family, ...] = (
                 },
                 aliases=_LS,
                 joint="/",
+                listed="repositories",
                 doc="List the repositories of a registry, one on a line. Some registries don't"
                 " list them, such as Docker Hub.",
             ),
@@ -434,6 +438,7 @@ FAMILIES: tuple[Family, ...] = (
                 },
                 aliases=_LS,
                 flags={"artifactType": ("--artifact-type", "--filter-artifact-type")},
+                listed="descriptors",
                 doc="List what refers to an image by its subject, such as signatures.",
             ),
             Made(
