@@ -18,17 +18,28 @@ TagsOf = Callable[[Reference], frozenset[Tag] | None]
 """The tags of a repository without what is planned; None where they can't be read."""
 
 
-def judge(guard: Guard, outcomes: Sequence[Outcome], tags_of: TagsOf, now: float) -> None:
+_REMEDY = "to see what it would delete: regbot once --dry-run; then correct the script or the guard"
+
+
+def judge(
+    guard: Guard,
+    outcomes: Sequence[Outcome],
+    tags_of: TagsOf,
+    now: float,
+    *,
+    judged: str = "script",
+    remedy: str = _REMEDY,
+) -> None:
     """Raise GuardBroken, with every broken rule, unless the planned deletes keep them all.
 
-    The tags are counted now: since the script has read them, others may have gone.
+    The tags are counted now: since the script has read them, others may have gone. ``judged``
+    is what the guard stops, and ``remedy`` what to do then.
     """
     lines = _broken(guard, outcomes, tags_of, now)
     if lines:
         raise GuardBroken(
-            f"the guard stopped this script, and nothing was deleted: {'; '.join(lines)}"
-            " (to see what it would delete: regbot once --dry-run; then correct the script or"
-            " the guard)"
+            f"the guard stopped this {judged}, and nothing was deleted: {'; '.join(lines)}"
+            f" ({remedy})"
         )
 
 

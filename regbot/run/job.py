@@ -14,13 +14,13 @@ from regbot.config.values import Calls, Script
 from regbot.errors import ScriptError
 from regbot.events import RunResult, ScriptEnded, ScriptStarted, in_run
 from regbot.plan.carrying import planned_from
-from regbot.plan.judgement import judge
 from regbot.plan.outcome import Outcomes
 from regbot.plan.session import Session
 from regbot.run.piece import (
     carry_out_judged,
     ending_of,
     execute,
+    judge_in,
     work_in,
 )
 from regbot.run.repositories import EachRepository, Place, find_places
@@ -67,7 +67,7 @@ def run_whole(script: Script, services: Services, stop: Stop) -> list[Any]:
                 services.outcomes.add(outcome)
 
         def check(session: Session) -> None:
-            judge(script.guard, outcomes, session.tags_of, services.now())
+            judge_in(session, script, outcomes, services)
 
         carry_out_judged(script, planned_from(outcomes), check, services, stop)
     if failures:

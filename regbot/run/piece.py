@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import replace
 from typing import TypeVar
 
-from regbot.config.values import Script
+from regbot.config.values import Calls, Script
 from regbot.errors import (
     GuardBroken,
     InternalError,
@@ -21,7 +21,7 @@ from regbot.plan.action import Action
 from regbot.plan.carrying import Planned, carry_out, scripts_of
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.judgement import judge
-from regbot.plan.outcome import Outcomes
+from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
 from regbot.rules.policy import Policy
@@ -71,7 +71,7 @@ def execute(
                 planned = services.outcomes.of(script.name)
                 actions = [each.action for each in planned if each.status == "planned"]
                 turns.enter_context(held(session, actions, services, stop))
-                judge(script.guard, planned, session.tags_of, services.now())
+                judge_in(session, script, planned, services)
             plan_counts = True
         finally:
             session.executor.close()
@@ -80,6 +80,20 @@ def execute(
             else:
                 services.outcomes.withdraw(script.name, WITHDRAWN)
         return value
+
+
+def judge_in(
+    session: Session, script: Script, outcomes: Sequence[Outcome], services: Services
+) -> None:
+    """Let the guard of a script, or for a command, judge what was planned. Raises GuardBroken."""
+    now = services.now()
+    if not isinstance(script.work, Calls):
+        judge(script.guard, outcomes, session.tags_of, now)
+        return
+    remedy = "delete less, or correct the guard"
+    if not services.dry_run:
+        remedy = f"add --dry-run to see what it would delete; then {remedy}"
+    judge(script.guard, outcomes, session.tags_of, now, judged="command", remedy=remedy)
 
 
 def _settle(script: Script, session: Session) -> None:

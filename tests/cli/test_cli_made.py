@@ -118,7 +118,11 @@ def test_templates_of_regctl_find_their_fields(run, registry, repository):
     words = ("manifest", "head", f"{repository}:v1", "--format", "{{.GetDescriptor.Digest}}")
     assert run(*words).stdout == f"{registry.tags(name)['v1']}\n"
     put = ("manifest", "put", f"{repository}:new", "--format")
-    stored = run(*put, "{{.Manifest.GetDescriptor.Digest}}", stdin=registry.manifests(name)[registry.tags(name)["v2"]])
+    stored = run(
+        *put,
+        "{{.Manifest.GetDescriptor.Digest}}",
+        stdin=registry.manifests(name)[registry.tags(name)["v2"]],
+    )
     assert stored.stdout == f"{registry.tags(name)['v2']}\n"
     odd = run("tag", "ls", repository, "--format", "{{.Index}}")
     assert (odd.returncode, odd.stdout) == (1, "")
@@ -181,7 +185,14 @@ def test_a_command_that_changes_nothing_has_no_dry_run(run, repository):
 def test_a_guard_of_the_config_holds_for_commands(run, registry, repository):
     done = run("tag", "rm", f"{repository}:v1", f"{repository}:v2", guard={"maxDeletes": 1})
     assert done.returncode == 1
-    assert "maxDeletes" in done.stderr
+    assert "the guard stopped this command, and nothing was deleted: maxDeletes 1" in done.stderr
+    assert (
+        "(add --dry-run to see what it would delete; then delete less, or correct the guard)"
+        in (done.stderr)
+    )
+    words = ("tag", "rm", f"{repository}:v1", f"{repository}:v2", "--dry-run")
+    dry = run(*words, guard={"maxDeletes": 1})
+    assert "1 too many (delete less, or correct the guard)" in dry.stderr
     assert tags_of(registry, repository) == {"multi", "same", "v1", "v2"}
     done = run("tag", "rm", f"{repository}:v1", guard={"maxDeletes": 1})
     assert done.returncode == 0, done.stderr
