@@ -162,7 +162,8 @@ def replace_by_pieces(
     check: Check = no_check,
 ) -> Signature:
     """The same for a file that is large."""
-    with temporary_file(path) as (descriptor, temporary):
+    require_replaceable(path)
+    with temporary_file(path) as (descriptor, temporary), writing(path):
         if permissions is not None:
             os.fchmod(descriptor, permissions)
         for piece in pieces:
@@ -174,6 +175,17 @@ def replace_by_pieces(
         os.rename(temporary, path)
         sync_folder(path.parent)
         return signature_of(os.fstat(descriptor))
+
+
+def require_replaceable(path: StrPath) -> None:
+    """Raise StorageError for what no file may take the place of: a device, pipe or socket.
+
+    Whoever may write to ``/dev`` would lose ``/dev/null`` for good.
+    """
+    with writing(path), suppress(FileNotFoundError):
+        status = os.lstat(path)
+        if not (stat.S_ISLNK(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            _require_regular(status, path)
 
 
 @contextmanager
@@ -196,17 +208,18 @@ def folder_of_one_writer(folder: Path) -> Iterator[None]:
 def write_out(path: Path, content: bytes) -> None:
     """Write a file that the user named: as a whole, but a device or pipe as it is.
 
-    A file that is there already keeps its permissions.
+    A file that is there already keeps its permissions. Raises StorageError.
     """
-    target = path.resolve()
-    status = target.stat() if target.exists() else None
-    if status is None:
-        replace_file(target, content)
-    elif stat.S_ISREG(status.st_mode):
-        replace_file(target, content, stat.S_IMODE(status.st_mode))
-    else:
-        with target.open("wb") as stream:
-            stream.write(content)
+    with writing(path):
+        target = path.resolve()
+        status = target.stat() if target.exists() else None
+        if status is None:
+            replace_file(target, content)
+        elif stat.S_ISREG(status.st_mode):
+            replace_file(target, content, stat.S_IMODE(status.st_mode))
+        else:
+            with target.open("wb") as stream:
+                stream.write(content)
 
 
 def obstacle(path: Path) -> str:

@@ -17,7 +17,7 @@ from regbot.config.document import Mistake
 from regbot.config.template import render
 from regbot.errors import CredentialError, StorageError
 from regbot.events import Event, Message
-from regbot.files import obstacle, open_regular, reading
+from regbot.files import obstacle, open_regular, reading, replace_file, write_out
 from regbot.http.docker_config import load as load_docker_config
 from regbot.http.hosts import HostSettings
 from regbot.http.tls import context_for
@@ -180,3 +180,19 @@ def test_what_stands_in_the_way_of_a_file_is_said_and_nothing_is_left(tmp_path):
     assert obstacle(tmp_path / "no" / "new") == f"there is no folder {tmp_path / 'no'}"
     assert obstacle(Path("/proc/new")) != ""
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_file_takes_the_place_of_a_device_or_a_pipe(tmp_path):
+    pipe = pipe_at(tmp_path / "pipe")
+    for path, kind in ((pipe, "a named pipe"), (Path("/dev/full"), "a device")):
+        with pytest.raises(StorageError) as caught:
+            replace_file(path, b"content")
+        assert str(caught.value) == f"can't write {path}: it is {kind}, not a regular file"
+    assert pipe.is_fifo()
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_full_disk_is_one_error_that_names_the_file():
+    with pytest.raises(StorageError) as caught:
+        write_out(Path("/dev/full"), b"content")
+    assert str(caught.value).startswith("can't write /dev/full: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -10,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from regbot.cli.main import EXIT_INTERRUPTED
-from regbot.cli.output import flush, note
+from regbot.cli.output import flush, lost, note
 from regbot.errors import ConfigError, RegbotError, UsageError
 
 EXIT_OK = 0
@@ -64,6 +65,16 @@ class Commands(click.Group):
                 formatter.write_dl(
                     [(name, each.get_short_help_str(room)) for name, each in commands if each]
                 )
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's
+        """Read the command line and run the command; a help that can't be written is an error."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            note(str(lost(error)))
+            sys.exit(EXIT_FAILED)
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command."""

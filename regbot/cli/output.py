@@ -43,7 +43,7 @@ def show(print_to: Callable[[TextIO], None]) -> None:
         print_to(sys.stdout)
         sys.stdout.flush()
     except OSError as error:
-        raise _lost(error) from None
+        raise lost(error) from None
 
 
 def show_text(text: str) -> None:
@@ -89,10 +89,10 @@ class Printing:
     def check(self) -> None:
         """Raise StorageError if a line could not be written."""
         if self._error:
-            raise _lost(self._error)
+            raise lost(self._error)
 
 
-def _lost(error: OSError) -> Exception:
+def lost(error: OSError) -> Exception:
     """The exception for a result that can't be written: an exit if the reader has left."""
     drop(1)
     if isinstance(error, BrokenPipeError):

@@ -125,8 +125,8 @@ def _script(
         raise InvalidValue(f"{source} is one image (leave --tag, --except, --range, --cleanup out)")
     target_of(kind, target)
     work = Sync(source_of(kind, source), target, (rules,), options=options, cleanup=cleanup)
-    script = config.one_off(f"{source} to {target}", b"", {})
-    return replace(script, work=work, repositories=repositories_of(kind, source))
+    script = config.command(f"{source} to {target}", work)
+    return replace(script, repositories=repositories_of(kind, source))
 
 
 def _expressions(texts: Iterable[str]) -> tuple[Pattern, ...]:

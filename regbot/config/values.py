@@ -232,12 +232,12 @@ class Config:
             args=arguments,
         )
 
-    def command(self, name: str, calls: Calls) -> Script:
+    def command(self, name: str, work: Calls | Sync) -> Script:
         """What a person asks for at the prompt, with the config's defaults.
 
         Files and layout folders may be anywhere: ``workDir`` is a bound for scripts.
         """
-        return replace(self.one_off(name, b"", {}), work=calls, work_dir=Path("/"))
+        return replace(self.one_off(name, b"", {}), work=work, work_dir=Path("/"))
 
     def only(self, names: Sequence[str]) -> Config:
         """The same with these scripts alone, enabled or not; without names as it is.

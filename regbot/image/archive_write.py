@@ -16,7 +16,7 @@ from pathlib import Path
 
 from regbot.errors import InvalidValue, NotFound, NotSupported, SizeMismatch, StorageError
 from regbot.events import Emit, Message
-from regbot.files import sync_folder, temporary_file, writing
+from regbot.files import require_replaceable, sync_folder, temporary_file, writing
 from regbot.image.compression import Target, codec_for, packing
 from regbot.image.crew import Crew
 from regbot.image.graph import Graph, Look, explore
@@ -60,6 +60,7 @@ def write_archive(
     raises, NotSupported for docker's schema 1, and StorageError.
     """
     names = _Names.of(repository_name, name)
+    require_replaceable(path)
     head = source.head(name)
     look = Look(source, source.manifest, emit=emit)
     graph = explore(head.descriptor, look, Crew(1, stop))

@@ -163,11 +163,11 @@ class Manifest:
         descriptor can be read: bytes that one client takes for an image and another for an
         index would pass as both (image spec, "Image Manifest" > security considerations).
         """
-        data = parse_object(raw, "a manifest")
+        data = parse_object(raw, "the manifest")
         media_type = _media_type(media_type, data)
         if media_type in SCHEMA1:
             payload = _signed_payload(raw, data)
-            data = parse_object(payload, "a manifest")
+            data = parse_object(payload, "the manifest")
             return cls(raw, media_type, Digest.of(payload, algorithm), data, rate_limit)
         is_index = media_type in INDEXES
         manifests = _descriptors(data, "manifests") if is_index else ()

@@ -232,12 +232,16 @@ class Applier:
         return [_as_action(step, reference, reason, removal) for step in steps]
 
     def _copy(self, action: CopyImage, may_put: MayPut) -> Applied:
-        target = action.reference
+        target, source = action.reference, self.sources.open(action.source)
+        if target.tag and target.digest:
+            digest = source.head(action.source.name).digest
+            if digest != target.digest:
+                raise DigestMismatch(f"{action.source} is {digest}, not {target.digest}")
         copied = copy_image(
-            self.sources.open(action.source),
+            source,
             action.source.name,
             self.stores.open(target),
-            target.tag,
+            target.tag or target.digest,
             action.options,
             may_put=lambda tag, digest: may_put(target.with_tag(tag), digest),
             deliveries=self.deliveries,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from regbot.errors import InvalidValue, RegbotError, UsageError
 from regbot.events import RunResult
-from regbot.files import write_out, writing
+from regbot.files import write_out
 from regbot.plan.carrying import Planned
 from regbot.plan.fields import Fields, list_of, moment, text
 from regbot.plan.kept import Kept
@@ -73,8 +73,7 @@ class Plan:
 
 def write_plan(plan: Plan, path: Path, work_dir: Path) -> None:
     """Write a plan as a whole or not at all. Raises StorageError."""
-    with writing(path):
-        write_out(path, plan_text(plan, work_dir).encode())
+    write_out(path, plan_text(plan, work_dir).encode())
 
 
 def plan_text(plan: Plan, work_dir: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from regbot.errors import UsageError
-from regbot.files import write_out, writing
+from regbot.files import write_out
 from regbot.report.model import Report
 
 SUFFIXES = (".json", ".html", ".md", ".csv")
@@ -26,8 +26,7 @@ def write_reports(report: Report, paths: Sequence[Path]) -> None:
     """
     for path in paths:
         content = _form(path)(report).encode("utf-8", "backslashreplace")
-        with writing(path):
-            write_out(path, content)
+        write_out(path, content)
 
 
 def _form(path: Path) -> Callable[[Report], str]:

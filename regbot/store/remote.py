@@ -24,6 +24,7 @@ from regbot.errors import (
 )
 from regbot.events import Emit, Message, ignore
 from regbot.http.exchange import Exchange, Request, Response, Scope
+from regbot.http.faults import error_of
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
@@ -49,6 +50,8 @@ from regbot.store.upload import Upload, cancel
 
 _SEEN = 64
 """Tags whose last look is remembered."""
+_PAGE = "text/html"
+"""What a proxy or a page to log in at answers with, in place of a registry."""
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 
 
@@ -391,6 +394,8 @@ class RemoteStore:
         )
         try:
             with self._endpoint.send(request) as response:
+                if media_type_said(response.headers) == _PAGE and response.status == 200:
+                    raise error_of(response)  # a registry says 201
                 _check(manifest, digest_said(response.headers), reference)
                 return "OCI-Subject" in response.headers
         finally:

@@ -243,7 +243,7 @@ def test_a_failure_is_an_error_of_the_log_as_json(run, repository):
         (["tag", "ls", "a", "--format", "raw-body"], "--format raw-body: write what to print as"),
         (["manifest", "rm", "a:b"], "manifest rm: a:b names no digest"),
         (["blob", "put", "a", "--file", "no-such-file"], "--file no-such-file: "),
-        (["manifest", "put", "a"], "the manifest: a manifest is not JSON but empty"),
+        (["manifest", "put", "a"], "standard input: the manifest is not JSON but empty"),
         (["manifest", "get", "a", "b"], "manifest get: write regbot manifest get REF, not a b"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -255,6 +255,22 @@ def test_wrong_use_is_one_line_and_exit_2(run, registry, words, says):
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
     assert len(registry.requests) == before
+
+
+def test_a_dry_run_that_could_not_look_does_not_say_that_nothing_would_change(run, repository):
+    for words in (["image", "rm"], ["tag", "rm"]):
+        done = run(*words, f"{repository}-none:v1", "--dry-run")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_copy_to_another_digest_is_an_error_and_not_unchanged(run, repository):
+    other = f"sha256:{'0' * 64}"
+    for target in (f"{repository}@{other}", f"{repository}:new@{other}"):
+        done = run("image", "copy", f"{repository}:v1", target)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.rstrip().endswith(f", not {other}")
+    assert run("manifest", "head", f"{repository}:new").returncode == 1
 
 
 def test_an_empty_list_is_nothing_to_do(run):

@@ -98,3 +98,12 @@ def test_a_closed_standard_input_is_one_line(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr == "standard input is closed (name a file after -c)\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["tag", "ls", "--help"], ["version"]], ids=str)
+def test_a_help_that_can_not_be_written_is_one_line(tmp_path, words):
+    with Path("/dev/full").open("wb") as out:
+        done = start(tmp_path, *words, stdout=out, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("can't write the result: ")
+    assert done.stderr.count(b"\n") == 1

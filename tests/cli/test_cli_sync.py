@@ -62,7 +62,11 @@ def test_a_dry_run_shows_what_would_be_copied_and_deleted(tmp_path, registry):
     assert set(registry.tags("copies/app")) == {"old"}
 
 
-def test_an_image_goes_to_a_layout_folder_and_back(tmp_path, registry):
+def test_an_image_goes_to_a_layout_folder_anywhere_and_back(tmp_path, registry):
+    config = json.loads((tmp_path / "regbot.yml").read_text())
+    config["defaults"]["workDir"] = str(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "regbot.yml").write_text(json.dumps(config))
     layout = f"ocidir://{tmp_path}/store:1"
     assert sync(tmp_path, f"{registry.host}/team/app:1.0", layout).returncode == 0
     assert sync(tmp_path, layout, f"{registry.host}/back:x").returncode == 0

@@ -9,6 +9,7 @@ import pytest
 from support.clients import Client
 from support.images import make_image
 from support.registry import DOCKER_HUB, TestRegistry
+from support.scripted import always, scripted
 from support.tagged import delete_tag
 
 from regbot.errors import (
@@ -17,6 +18,7 @@ from regbot.errors import (
     Malformed,
     NotSupported,
     RegbotError,
+    RegistryError,
     ServerFault,
     SizeMismatch,
     TooManyRequests,
@@ -255,3 +257,14 @@ def test_a_manifest_that_a_mirror_could_have_is_asked_of_the_registry_for_deleti
             assert mirror.requests == []
         assert sorted(registry.tags(APP)) == ["v2"]
         assert sorted(mirror.tags(APP)) == ["v1"]
+
+
+def test_a_page_in_place_of_an_answer_to_a_put_is_an_error():
+    """A proxy, or a page to log in at, answers 200 to everything."""
+    page = b"<html><head><title>Log in</title></head></html>"
+    with (
+        scripted(always(body=page, Content_Type="text/html; charset=utf-8")) as server,
+        Client(server.host) as client,
+        pytest.raises(RegistryError, match="not a registry's answer: Log in"),
+    ):
+        client.store().put_manifest(Tag("v1"), make_image().manifest)

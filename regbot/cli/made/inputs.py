@@ -149,14 +149,15 @@ def content_from(
     """What a file or standard input holds, as the function takes it. Raises UsageError."""
     with ExitStack() as ending:
         source = _opened(file, ending)
+        name = "standard input" if file in ("", STANDARD) else f"--file {file}"
         try:
             if parameter == "manifest":
-                content = _manifest(source, line[0], media_type)
+                content = _manifest(source, name, line[0], media_type)
             else:
                 spool = source if source.seekable() else ending.enter_context(TemporaryFile())
                 content = Passed("content", {}, _spooled(source, spool))
         except OSError as error:
-            raise UsageError(f"{file or 'standard input'}: {error.strerror}") from None
+            raise UsageError(f"{name}: {error.strerror}") from None
         yield content
 
 
@@ -172,14 +173,15 @@ def _opened(file: str, ending: ExitStack) -> BinaryIO:
         raise UsageError(f"--file {file}: {why}") from None
 
 
-def _manifest(source: BinaryIO, target: str, media_type: str) -> Passed:
+def _manifest(source: BinaryIO, name: str, target: str, media_type: str) -> Passed:
+    """What the source holds, which ``name`` is the name of. Raises UsageError."""
     raw = source.read(DEFAULT_BLOB_LIMIT + 1)
     if len(raw) > DEFAULT_BLOB_LIMIT:
-        raise UsageError(f"a manifest has at most {DEFAULT_BLOB_LIMIT} bytes")
+        raise UsageError(f"{name}: a manifest has at most {DEFAULT_BLOB_LIMIT} bytes")
     try:
         return give_manifest(Reference.parse(target), Manifest.parse(raw, media_type))
     except RegbotError as error:
-        raise UsageError(f"the manifest: {error}") from None
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _spooled(source: BinaryIO, spool: BinaryIO) -> LocalContent:

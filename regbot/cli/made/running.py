@@ -100,14 +100,16 @@ def _show_end(bot: Bot, ended: Ended, settings: Settings, *, dry_run: bool) -> N
     for result in ended.results:
         if result.error and settings.log_format != "json":
             note(result.error)
-    if dry_run or any(outcome.status != "failed" for outcome in bot.outcomes):
+    is_planned = dry_run and ended.status == "done"
+    if is_planned or any(outcome.status != "failed" for outcome in bot.outcomes):
         table = rows_of(bot) if dry_run else None
         show_end(bot, replace(ended, results=()), settings, table=table)
 
 
 def _sent_file(signature: Signature, line: Sequence[str], ending: ExitStack) -> Path | None:
     """A file to write what goes to standard output to, if it does. Raises UsageError."""
-    if not signature.writes_file or line[len(signature.words) - 1 :] not in ([], [STANDARD]):
+    named = line[len(signature.words) - 1 :]
+    if not signature.writes_file or named not in ([], [STANDARD], ["/dev/stdout"]):
         return None
     if is_terminal(sys.stdout):
         raise UsageError("an archive is nothing for a terminal (name FILE, or add > FILE)")
