@@ -112,7 +112,7 @@ def load_config(
     file_reader = FileReader(document, environ, base, File)
     file = file_reader.read(File.read)
     problems = [*document.problems, *check(document), *file_reader.problems]
-    if file and not problems:
+    if file:
         problems += check_targets(document, file.sync or ())
     files = tuple(dict.fromkeys((*file_reader.files, *registries.files)))
     if problems or not file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 
 from regbot.config.document import Document, ListNode, MappingNode, Problem, Scalar
 from regbot.config.values import Script
@@ -29,11 +30,19 @@ class Findings:
 
 
 def texts_of(document: Document, scripts: Sequence[Script]) -> Iterator[Text]:
-    """The scripts of a valid config; what is found of one with rules is placed at its name."""
-    with_texts = (script for script in scripts if not isinstance(script.work, Sync))
-    for number, script in enumerate(with_texts):
-        key = "name" if script.work else "script"
-        _, node = document.find(("scripts", number, key))
+    """The scripts of a valid config, and the syncs that clean up.
+
+    What is found of a script with rules is placed at its name, of a sync at its source.
+    """
+    numbers = {"scripts": count(), "sync": count()}
+    for script in scripts:
+        is_sync = isinstance(script.work, Sync)
+        place = "sync" if is_sync else "scripts"
+        number = next(numbers[place])
+        if isinstance(script.work, Sync) and not script.work.cleanup:
+            continue
+        key = "source" if is_sync else "name" if script.work else "script"
+        _, node = document.find((place, number, key))
         scalar = node if isinstance(node, Scalar) and not node.is_null else None
         text = LuaText(
             script.text,

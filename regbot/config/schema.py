@@ -281,8 +281,11 @@ class SyncSection(SyncEntry, RunSection):
     @classmethod
     def read(cls, value: Value) -> SyncSection:
         """Read a mapping, and what has to be checked of it as a whole."""
+        problems = value.reader.problems
+        count = len(problems)
         section = super().read(value)
         section.check(value)
+        section.is_sound = len(problems) == count
         return section
 
 

@@ -246,6 +246,9 @@ class SyncEntry(SyncOptions):
         default=False,
     )
 
+    is_sound = True
+    """Whether nothing is wrong with the entry by itself."""
+
     def check(self, value: Value) -> None:
         """Note what is wrong with the names, and what does not go with the type."""
         if not isinstance(value.node, MappingNode):

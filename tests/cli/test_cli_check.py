@@ -105,6 +105,9 @@ scripts:
     script: tag.ls(args.repo)
   - {name: is off, script: tag.delete(args.ref), enabled: false}
   - {name: has its own, script: tag.delete(args.ref), guard: {protect: [latest]}}
+sync:
+  - {source: a, target: b, type: repository}
+  - {name: copies, source: c, target: d, type: repository, cleanup: true}
 """
 
 
@@ -116,6 +119,7 @@ def test_a_script_that_deletes_without_a_guard_is_warned_of_once(tmp_path):
     assert done.stderr.splitlines() == [
         f"warning: bot.yml:5:24: script 'old builds' {advice}",
         f"warning: bot.yml:7:11: script 'rules' {advice}",
+        f"warning: bot.yml:16:28: script 'copies' {advice}",
     ]
     assert done.returncode == 0
     (tmp_path / "bot.yml").write_text(f"defaults:\n  guard: {{maxDeletes: 100}}\n{UNGUARDED}")

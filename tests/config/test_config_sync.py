@@ -161,6 +161,8 @@ REGISTRY = "    source: example.org\n    type: registry\n    repos: {allow: ['b|
         (cleaned("localhost:5000/a", more=REGISTRY), "a/b"),
         (cleaned("localhost:5000/a/x:1", "registry", IMAGE), "a/x"),
         (cleaned("localhost:5000/a", "registry", REGISTRY), "a"),
+        (cleaned("localhost:5000/a/b", more=IMAGE).replace("localhost:5000/a", "ocidir://a"), "b"),
+        (cleaned("ocidir://./a/b", more=IMAGE).replace("localhost:5000/a", "ocidir://a"), "b"),
         (cleaned("localhost:5000/a/c:1", more=IMAGE), ""),
         (cleaned("localhost:5000/a/b", more=REGISTRY), ""),
         (cleaned("localhost:5000/a", more=REGISTRY.replace("b|c", "c")), ""),
@@ -174,6 +176,68 @@ def test_no_other_entry_copies_to_where_one_cleans_up(text, shared):
     (line,) = problems(text)
     assert line.startswith("bot.yml:5:5: the entry at line 6 copies to ")
     assert f"/{shared} too" in line
+
+
+def two_registries(first: str, second: str, *, of: str = "localhost:5000/a/b") -> str:
+    """A config that copies a registry to localhost:5000/a, cleaned up, and one to ``of``."""
+    entries = (("localhost:5000/a", "cleanup: true", first), (of, "cleanup: false", second))
+    return "sync:\n" + "".join(
+        f"  - {{source: example.org, target: '{target}', type: registry, {more},"
+        f" repos: {{{repos}}}}}\n"
+        for target, more, repos in entries
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "of"),
+    [
+        ("", "", "localhost:5000/a/b"),
+        ("", "", "127.0.0.1:5000/a/b/c"),
+        ("allow: ['b/.*']", "", "localhost:5000/a/b"),
+        ("allow: ['b/team-.*']", "allow: [team-a/app]", "localhost:5000/a/b"),
+        ("allow: [other, '(b|c)/.*']", "allow: [team]", "localhost:5000/a/b"),
+        ("deny: ['b.c/.*', 'b/tea?m/.*']", "allow: ['te?am/.*']", "localhost:5000/a/b"),
+        (r"deny: ['b\.*']", "", "localhost:5000/a/b"),
+        ("allow: ['team/.*']", "allow: ['team/app']", "localhost:5000/a"),
+    ],
+)
+def test_a_registry_is_not_copied_into_what_another_one_cleans_up(first, second, of):
+    (line,) = problems(two_registries(first, second, of=of))
+    assert line.startswith("bot.yml:2:")
+    assert f"the entry at line 3 copies to {of.replace('127.0.0.1', 'localhost')} too" in line
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "of"),
+    [
+        ("deny: ['b/.*']", "", "localhost:5000/a/b"),
+        ("deny: ['b.*']", "", "localhost:5000/a/b"),
+        ("allow: ['team/.*', library]", "", "localhost:5000/a/b"),
+        ("deny: ['b/team/.*']", "allow: ['team/.*']", "localhost:5000/a/b"),
+        ("allow: ['b/team/.*']", "deny: ['team/.*']", "localhost:5000/a/b"),
+        (r"allow: ['b/a\.b/.*']", r"allow: ['a\.c/.*']", "localhost:5000/a/b"),
+        ("allow: ['team/.*']", "allow: ['other/.*']", "localhost:5000/a"),
+        ("", "", "localhost:5000/ab"),
+    ],
+)
+def test_registries_whose_copies_never_meet_are_no_mistake(first, second, of):
+    load(two_registries(first, second, of=of))
+
+
+def test_the_way_out_that_a_mistake_names_is_one():
+    (line,) = problems(two_registries("", ""))
+    assert "or deny 'b/.*' under repos at line 2)" in line
+    load(two_registries("deny: ['b/.*']", ""))
+
+
+def test_shared_targets_are_told_with_all_other_mistakes():
+    text = two_registries("", "") + "  - {source: a, target: b, type: c}\n  - rubbish\n"
+    assert [line.partition(": ")[0] for line in problems(f"{text}scripts: []\nscript: x\n")] == [
+        "bot.yml:2:71",
+        "bot.yml:4:34",
+        "bot.yml:5:5",
+        "bot.yml:7:1",
+    ]
 
 
 def test_hooks_are_warned_of_as_nobody_runs_them():
