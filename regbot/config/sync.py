@@ -32,6 +32,8 @@ from regbot.sync.rules import RateLimit, Sync, TagRules, fields_of
 _KINDS = ("image", "repository", "registry")
 KIND = Expected("image, repository or registry", "write one of the three words")
 HOOKS = Expected("a mapping", "remove it: hooks are not run")
+_ANY = Reference.parse("example.org/app:any.tag")
+"""What a template of a backup is tried with."""
 _LEAST_RETRY = 300.0
 """Seconds below which a ``retry`` counts as so many, as for regsync."""
 
@@ -76,9 +78,11 @@ def platform_of(value: Value) -> Platform:
 
 @shaped(ANY_TEXT)
 def backup_of(value: Value) -> str:
-    """A template of a tag or reference, tried with a reference that stands for any."""
+    """A template of a tag or reference that is not the target itself."""
     template = clean_text_of(value)
-    render(template, value.reader.environ, fields=fields_of(Reference.parse("example.org/app:1")))
+    text = render(template, value.reader.environ, fields=fields_of(_ANY)).strip()
+    if text in (str(_ANY), str(_ANY.tag)):
+        raise Mistake("it would be the tag itself (write another one, as old-{{.Ref.Tag}})")
     return template
 
 

@@ -74,8 +74,10 @@ class Executor:
         self._emit = emit
         self._terms = terms
         self._behind = behind or Behind()
-        keeping = Keeping(terms.guard, terms.in_use, applier.book, applier.names, applier.stop)
-        self._looks = Looks(applier.stores, applier.book, keeping, dry_run=terms.dry_run)
+        self._keeping = Keeping(
+            terms.guard, terms.in_use, applier.book, applier.names, applier.stop
+        )
+        self._looks = Looks(applier.stores, applier.book, self._keeping, dry_run=terms.dry_run)
         self._entries = Entries(script, terms.journal, emit, applier.stop)
         self._record = Record(script, outcomes, emit, applier.book.note, dry_run=terms.dry_run)
         gathering = Gathering(applier, wanted=terms.evidence, contents=terms.contents)
@@ -108,6 +110,11 @@ class Executor:
     def repository_of(self, reference: Reference) -> Reference:
         """The reference's repository, by the one of its names to compare by."""
         return self._applier.names(reference)[0]
+
+    def protects(self, reference: Reference) -> bool:
+        """Whether the script's guard protects the reference's tag."""
+        tag = reference.tag
+        return tag is not None and self._keeping.protection(reference, tag) is not None
 
     def execute(self, action: Action) -> Outcome:
         """Apply an action, when it is its turn. Threads may do so at once.

@@ -180,6 +180,7 @@ def _keep_up(
         may_wait=not services.dry_run,
     )
     syncing.run(now=services.now(), in_use=services.in_use(script.in_use, stop))
+    raise_for_failed(services.outcomes.of(script.name))
 
 
 @contextmanager

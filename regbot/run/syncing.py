@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from regbot.config.document import Mistake
-from regbot.config.template import render
+from regbot.config.syncplaces import place_of_backup
 from regbot.errors import (
     GuardBroken,
     InvalidValue,
@@ -26,7 +24,6 @@ from regbot.image.resolve import image_of
 from regbot.image.transfer import NOT_SEEN
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import INDEXES
-from regbot.oci.patterns import Pattern
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import CopyImage
@@ -37,7 +34,7 @@ from regbot.run.repositories import Place, with_name
 from regbot.run.unit import told
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore, ReadStores
-from regbot.sync.rules import Sync, fields_of
+from regbot.sync.rules import Sync
 from regbot.values import dataclass
 
 Result = TypeVar("Result")
@@ -70,20 +67,6 @@ class _Copy:
         return "the source has another image" if self.replaced else "it may lack some content"
 
 
-def target_of_backup(template: str, target: Reference, environment: Mapping[str, str]) -> Reference:
-    """Where what is at a target is copied to before it is replaced. Raises InvalidValue.
-
-    A text with a colon or a slash is a whole reference, any other a tag beside the target's.
-    """
-    try:
-        text = render(template, environment, fields=fields_of(target)).strip()
-    except Mistake as error:
-        raise InvalidValue(f"backup: {error}") from None
-    if set(text) & {":", "/"}:
-        return Reference.parse(text)
-    return target.with_tag(Tag.parse(text))
-
-
 class Syncing:
     """One sync entry at one repository of its source."""
 
@@ -103,6 +86,7 @@ class Syncing:
         self._script = script
         self._sync = sync
         self._place = place
+        self._session = session
         self._stores: ReadStores = session.stores
         self._executor: Executor = session.executor
         self._stop = stop
@@ -133,9 +117,9 @@ class Syncing:
 
     def _refuse_itself(self) -> None:
         """Raise ScriptError where tags of a repository are copied to where they are."""
-        here, there = map(self._executor.repository_of, (self._place.repository, self._target))
-        if here == there and not self._sync.is_of_image:
-            raise ScriptError(f"{here} is the source and the target (name another target)")
+        source = self._place.repository
+        if self._is_target(source) and not self._sync.is_of_image:
+            raise ScriptError(f"{source} is the source and the target (name another target)")
 
     def _names(self) -> Sequence[Reference]:
         """The images to copy, by their names at the source."""
@@ -220,7 +204,7 @@ class Syncing:
                 tell=lambda text: self._tell("info", text),
             )
         if copy.replaced and self._sync.backup:
-            backup = target_of_backup(self._sync.backup, copy.target, self._environment)
+            backup = self._backup_of(copy.target)
             kept = copy.target.with_digest(copy.replaced)
             reason = f"{copy.target} is about to be replaced"
             self._executor.execute(
@@ -233,36 +217,41 @@ class Syncing:
 
     def _clean_up(self, names: Sequence[Reference], *, now: float, in_use: InUse | None) -> None:
         """Delete the tags of the target that are not among those to copy."""
-        from regbot.rules.content import StoreContent
-        from regbot.rules.policy import Policy, Rule
-        from regbot.run.retention import keep_to
+        from regbot.run.cleaning import clean_up
 
-        wanted = {str(tag) for name in names if (tag := name.tag)}
-        if self._sync.backup:
-            wanted |= set(map(self._tag_of_backup, names))
-        pattern = Pattern("what is synced", re.compile("|".join(map(re.escape, sorted(wanted)))))
-        why = f"it is not among what is synced from {self._place.repository}"
-        keep_to(
-            Policy((Rule(tags=(pattern,)),), otherwise=why),
-            Place(self._target.without_name, is_named=False),
-            StoreContent(
-                self._executor.reading(self._target),
-                self._stop,
-                script=self._script,
-                emit=self._emit,
-            ),
-            self._executor,
+        clean_up(
+            self._sync,
+            self._place.repository,
+            self._target,
+            self._with_backups(filter(None, (name.tag for name in names))),
+            self._with_backups,
+            self._session,
+            self._stop,
             script=self._script,
             now=now,
             in_use=in_use,
             emit=self._emit,
         )
 
-    def _tag_of_backup(self, name: Reference) -> str:
-        target = self._at_target(name)
-        backup = target_of_backup(self._sync.backup, target, self._environment)
-        is_beside = backup.without_name == target.without_name
-        return str(backup.tag) if is_beside else str(target.tag)
+    def _with_backups(self, tags: Iterable[Tag]) -> set[Tag]:
+        """Tags of the target, and those that their backups have beside them."""
+        kept = set(tags)
+        if self._sync.backup:
+            backups = [self._backup_of(self._target.with_tag(tag)) for tag in kept]
+            kept |= {backup.tag for backup in backups if self._is_target(backup) and backup.tag}
+        return kept
+
+    def _backup_of(self, target: Reference) -> Reference:
+        """Where what is at a target goes before it is replaced. Raises InvalidValue."""
+        backup = place_of_backup(self._sync.backup, target, self._environment)
+        if backup.tag == target.tag and self._is_target(backup):
+            raise InvalidValue(f"backup: {backup} is {target} itself (write another tag)")
+        return backup
+
+    def _is_target(self, reference: Reference) -> bool:
+        """Whether a reference is in the target's repository, by any of its names."""
+        here, there = map(self._executor.repository_of, (reference, self._target))
+        return here == there
 
     def _tried(self, source: Reference, work: Callable[[], Result]) -> Result | None:
         """What work gives, or None where it fails, which stops no other image."""

@@ -123,6 +123,8 @@ def test_without_rules_every_tag_is_copied():
         (entry("repos: {allow: [a]}"), "repos goes with type registry (remove it)"),
         (entry("cleanup: true", kind="image"), "cleanup goes with type repository and registry"),
         (entry("backup: 'old-{{.Ref.Name}}'"), "backup: template: there is no .Ref.Name here"),
+        (entry("backup: '{{.Ref.Tag}}'"), "backup: it would be the tag itself"),
+        (entry("backup: '{{.Ref.CommonName}}'"), "backup: it would be the tag itself"),
         (entry("tag: {allow: [a]}"), "did you mean tags?"),
         (
             entry("cleanup: true") + entry(kind="image", source="a:1").replace("sync:\n", ""),

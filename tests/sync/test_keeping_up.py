@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.registry import DISTRIBUTION_3, OLAREG, TestRegistry
+from support.registry import DELETE_OFF, DISTRIBUTION_3, OLAREG, Fault, Quirks, TestRegistry
 
 from regbot.config.load import load_config
 from regbot.events import BytesAhead, BytesMoved, Event, Message, RunResult, plain
@@ -193,11 +193,15 @@ def test_an_image_that_fails_stops_no_other(pair):
     assert set(pair.target.tags(COPY)) == {"1", "3"}
 
 
-def test_a_source_that_can_not_be_listed_is_a_failure_and_nothing_is_deleted(pair):
-    fill(pair.target, COPY, "1")
-    pair.source.break_next("status", "GET", "tags/list", status=403, times=9)
-    assert pair.sync(cleanup=True).result.status == "failed"
-    assert set(pair.target.tags(COPY)) == {"1"}
+def test_a_backup_that_would_be_the_tag_itself_fails_and_the_tag_does_not_move(pair):
+    fill(pair.source, APP, "1")
+    before = fill(pair.target, COPY, "1")
+    pair.source.put_image(APP, "1", labels={"new": "yes"})
+    itself = f"{pair.target.host}/{COPY}:1".replace("127.0.0.1", "localhost")
+    ran = pair.sync(backup=itself)
+    assert ran.result.status == "failed"
+    assert "itself" in ran.result.error
+    assert pair.target.tags(COPY) == before
 
 
 class TestCleanUp:
@@ -216,6 +220,88 @@ class TestCleanUp:
         ran = pair.sync(tags={"allow": [r"\d"]}, cleanup=True)
         assert set(pair.target.tags(COPY)) == {"1", "2"}
         assert any(message.startswith("warn: none of its 1 tags") for message in ran.messages)
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault(status=401),
+            Fault(status=403),
+            Fault(status=404),
+            Fault(status=404, after=1),
+            Fault("cut", after=1),
+            Fault("html"),
+        ],
+        ids=repr,
+    )
+    def test_nothing_goes_where_the_source_can_not_be_listed(self, tmp_path, fault):
+        with TestRegistry(Quirks(page_size=2)) as source, TestRegistry(DISTRIBUTION_3) as target:
+            fill(source, APP, "1", "2", "3")
+            fill(target, COPY, "1", "9")
+            source.faults.plan(replace(fault, method="GET", path="tags/list", times=9))
+            assert Pair(source, target, tmp_path).sync(cleanup=True).result.status == "failed"
+            assert set(target.tags(COPY)) == {"1", "9"}
+
+    def test_what_the_source_has_stays_though_a_page_of_its_list_is_missing(self, tmp_path):
+        quirks = Quirks(page_size=2, link="none")
+        with TestRegistry(quirks) as source, TestRegistry(DISTRIBUTION_3) as target:
+            fill(source, APP, "1", "2", "3", "4")
+            fill(target, COPY, "0", "1", "2", "3", "4", "old-3")
+            pair = Pair(source, target, tmp_path)
+            ran = pair.sync(cleanup=True, backup="old-{{.Ref.Tag}}")
+            assert set(target.tags(COPY)) == {"1", "2", "3", "4", "old-3"}
+            assert any(text.startswith("warn: 3 and 1 more stay: ") for text in ran.messages)
+
+    def test_a_tag_that_comes_to_both_sides_meanwhile_stays(self, pair):
+        fill(pair.source, APP, "1")
+        fill(pair.target, COPY, "1", "9")
+
+        def come() -> None:
+            for registry, repository in ((pair.source, APP), (pair.target, COPY)):
+                registry.put_image(repository, "2")
+
+        pair.target.break_next("call", "GET", "tags/list", call=come)
+        assert pair.sync(cleanup=True).result.status == "done"
+        assert set(pair.target.tags(COPY)) == {"1", "2"}
+
+    def test_nothing_goes_where_it_can_not_be_told_whether_the_source_has_it(self, pair):
+        fill(pair.source, APP, "1")
+        fill(pair.target, COPY, "1", "8", "9")
+        pair.source.break_next("status", "HEAD", "manifests/9", status=403, times=9)
+        pair.source.break_next("status", "GET", "manifests/9", status=403, times=9)
+        assert pair.sync(cleanup=True).result.status == "failed"
+        assert set(pair.target.tags(COPY)) == {"1", "8", "9"}
+
+    def test_nothing_goes_where_nothing_that_is_to_stay_is_there(self, pair):
+        fill(pair.source, APP, "1")
+        fill(pair.target, COPY, "9")
+        ran = pair.sync(cleanup=True, mediaTypes=["application/other"])
+        assert set(pair.target.tags(COPY)) == {"9"}
+        assert any("nothing is deleted, as the target has none" in text for text in ran.messages)
+
+    def test_a_delete_that_is_refused_fails_the_run(self, tmp_path):
+        with TestRegistry(DISTRIBUTION_3) as source, TestRegistry(DELETE_OFF) as target:
+            fill(source, APP, "1")
+            fill(target, COPY, "1", "9")
+            ran = Pair(source, target, tmp_path).sync(cleanup=True)
+            assert ran.result.status == "failed"
+            assert "refuses to delete" in ran.result.error
+            assert set(target.tags(COPY)) == {"1", "9"}
+
+    def test_what_a_guard_protects_stays_and_the_others_go(self, pair):
+        fill(pair.source, APP, "1")
+        fill(pair.target, COPY, "8", "9", "latest")
+        ran = pair.sync(cleanup=True, guard={"protect": [f"{COPY}:9", "latest"]})
+        assert ran.result.status == "done"
+        assert set(pair.target.tags(COPY)) == {"1", "9", "latest"}
+
+    def test_what_is_in_use_stays_and_all_where_that_is_unknown(self, pair):
+        fill(pair.source, APP, "1")
+        fill(pair.target, COPY, "8", "9")
+        assert pair.sync(cleanup=True, inUse={"file": "uses.txt"}).result.status == "failed"
+        assert set(pair.target.tags(COPY)) == {"1", "8", "9"}
+        (pair.folder / "uses.txt").write_text(f"{pair.target.host}/{COPY}:9\n")
+        assert pair.sync(cleanup=True, inUse={"file": "uses.txt"}).result.status == "done"
+        assert set(pair.target.tags(COPY)) == {"1", "9"}
 
     def test_nothing_goes_where_only_a_mirror_can_list_the_source(self, pair):
         fill(pair.source, APP, "1", "2")
@@ -241,6 +327,13 @@ class TestCleanUp:
         fill(pair.target, COPY, kept_signature, lost_signature)
         pair.sync(cleanup=True, backup="old-{{.Ref.Tag}}")
         assert set(pair.target.tags(COPY)) == {"1", "old-1", kept_signature}
+
+    def test_backups_are_spared_whichever_name_of_the_registry_is_written(self, pair):
+        fill(pair.source, APP, "1")
+        fill(pair.target, COPY, "old-1", "9")
+        host = pair.target.host.replace("127.0.0.1", "localhost")
+        pair.sync(cleanup=True, backup=f"{host}/{COPY}:old-{{{{.Ref.Tag}}}}")
+        assert set(pair.target.tags(COPY)) == {"1", "old-1"}
 
     def test_a_guard_sees_it_before_anything_is_changed(self, pair):
         fill(pair.source, APP, "1")
