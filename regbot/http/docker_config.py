@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
+from regbot.errors import InvalidValue
 from regbot.events import Emit, Message
 from regbot.files import open_regular
 from regbot.http.hosts import HUB_KEY, IDENTITY_USER, HostSettings, Login, Origin, Secret
@@ -141,13 +143,36 @@ def load_file(environ: Mapping[str, str], emit: Emit) -> DockerConfig:
     return _parse(raw, str(path), emit)
 
 
+def content_of(raw: bytes) -> dict[str, Any]:
+    """What a file of docker's says. Raises InvalidValue, which says what is wrong with it.
+
+    A number that JSON can't have would come out otherwise than it went in.
+    """
+    if not raw.strip():
+        raise InvalidValue("is empty")
+    if len(raw) > _LARGEST:
+        raise InvalidValue(f"is larger than {_LARGEST} bytes")
+    try:
+        content = json.loads(raw, parse_float=_number, parse_constant=_number)
+    except (ValueError, RecursionError):
+        raise InvalidValue("is not a JSON object") from None
+    if not isinstance(content, dict):
+        raise InvalidValue("is not a JSON object")
+    return content
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidValue(f"has {text[:20]}, which is no number of JSON")
+    return number
+
+
 def _parse(raw: bytes, place: str, emit: Emit) -> DockerConfig:
     try:
-        data = json.loads(raw) if len(raw) <= _LARGEST else None
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        _warn(emit, place, "is not a JSON object")
+        data = content_of(raw)
+    except InvalidValue as error:
+        _warn(emit, place, str(error))
         return DockerConfig()
     auths = _section(data, "auths", place, emit)
     helpers = _section(data, "credHelpers", place, emit)

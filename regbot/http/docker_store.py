@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from regbot.errors import StorageError
+from regbot.errors import InvalidValue, StorageError
 from regbot.events import ignore
 from regbot.files import folder_of_one_writer, read_whole, reading, replace_file, writing
 from regbot.http.credentials import helper_key
-from regbot.http.docker_config import config_path, load_file, registry_of
+from regbot.http.docker_config import config_path, content_of, load_file, registry_of
 from regbot.http.helper import Helper
 from regbot.http.hosts import HUB_KEY, HostSettings, Login
 from regbot.oci.reference import DOCKER_HUB
@@ -107,12 +107,9 @@ class DockerStore:
         with reading(self._path):
             text, _ = read_whole(self._path, _LARGEST)
         try:
-            content = json.loads(text)
-        except (ValueError, RecursionError):
-            content = None
-        if not isinstance(content, dict):
-            raise self._refused("it is not a JSON object")
-        return content
+            return content_of(text)
+        except InvalidValue as error:
+            raise self._refused(f"it {error}") from None
 
     def _refused(self, why: str) -> StorageError:
         return StorageError(f"can't change {self._path}: {why} (correct the file)")

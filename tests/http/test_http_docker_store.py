@@ -227,3 +227,37 @@ def test_a_helper_that_fails_stores_nothing_and_no_error_quotes_it(
         store(environ).store(JOE, Stop())
     assert "p:w" not in str(caught.value)
     assert json.loads(config.read_text()) == {"credsStore": "test"}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"x": 1e400}', "it has 1e400, which is no number of JSON"),
+        ('{"x": [-Infinity]}', "it has -Infinity, which is no number of JSON"),
+        ('{"x": NaN}', "it has NaN, which is no number of JSON"),
+        ('{"x": ' + "9" * 6000 + "}", "it is not a JSON object"),
+        ("", "it is empty"),
+        (" \n", "it is empty"),
+        ("[]", "it is not a JSON object"),
+    ],
+)
+def test_a_file_that_can_not_be_kept_as_it_is_stays_and_is_named(environ, config, content, why):
+    write(config, content)
+    messages = []
+    load(environ, messages.append)
+    assert [each.text for each in messages] == [
+        f"docker config {config}: {why.removeprefix('it ')}; continuing without it"
+    ]
+    for change in (lambda: store(environ).store(JOE, Stop()), lambda: store(environ).erase(Stop())):
+        with pytest.raises(StorageError) as caught:
+            change()
+        assert str(caught.value) == f"can't change {config}: {why} (correct the file)"
+    assert config.read_text() == content
+
+
+def test_a_folder_in_place_of_the_file_is_named(environ, config):
+    config.mkdir(parents=True)
+    for change in (lambda: store(environ).store(JOE, Stop()), lambda: store(environ).erase(Stop())):
+        with pytest.raises(StorageError) as caught:
+            change()
+        assert str(caught.value) == f"can't read {config}: it is a folder, not a regular file"
