@@ -32,8 +32,8 @@ _TOLD = ("failed", "stopped", "skipped", "unchanged")
 _MOST_NAMED = 3
 _WRITES: Mapping[type[Action], tuple[str, str, str]] = {
     CopyImage: ("copied", "copy", "image"),
-    PutManifest: ("put", "put", "manifest"),
-    PutBlob: ("put", "put", "blob"),
+    PutManifest: ("stored", "store", "manifest"),
+    PutBlob: ("stored", "store", "blob"),
     ImportTar: ("imported", "import", "archive"),
     ExportTar: ("exported", "export", "archive"),
 }
@@ -122,9 +122,17 @@ def _named(deletes: Sequence[Outcome], taken_tags: int = 0) -> str:
 
 
 def _writes(outcomes: Iterable[Outcome], *, dry_run: bool) -> Iterator[str]:
-    counts = Counter(type(outcome.action) for outcome in outcomes if outcome.status in _MADE)
+    made = [outcome.action for outcome in outcomes if outcome.status in _MADE]
+    tagged = [
+        each.reference for each in made if isinstance(each, PutManifest) and each.reference.tag
+    ]
+    if tagged:
+        things = f"tag {tagged[0]}" if len(tagged) == 1 else f"{len(tagged)} tags"
+        yield f"set {things}"
+    counts = Counter(type(action) for action in made)
+    counts[PutManifest] -= len(tagged)
     for kind, (past, infinitive, noun) in _WRITES.items():
-        if counts[kind]:
+        if counts[kind] > 0:
             yield f"{infinitive if dry_run else past} {_counted(counts[kind], noun)}"
 
 

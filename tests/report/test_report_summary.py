@@ -11,8 +11,16 @@ from regbot.events import RunResult
 from regbot.image.options import CopyOptions
 from regbot.journal.restore import Undone
 from regbot.oci.digest import Digest
+from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
-from regbot.plan.action import CopyImage, DeleteManifest, DeleteTag, ExportTar, PutBlob
+from regbot.plan.action import (
+    CopyImage,
+    DeleteManifest,
+    DeleteTag,
+    ExportTar,
+    PutBlob,
+    PutManifest,
+)
 from regbot.plan.evidence import Evidence
 from regbot.plan.outcome import Outcome
 from regbot.report.summary import summary, undo_summary
@@ -32,6 +40,13 @@ def deleted(repository="app", status="done"):
 def manifest(*tags, repository="app"):
     action = DeleteManifest(reference(repository, f"@{DIGEST}"), DIGEST)
     return Outcome("clean", action, "done", DIGEST, "", Evidence(tags=tags))
+
+
+def put(name, status="done"):
+    content = Manifest.parse(
+        b'{"schemaVersion": 2, "manifests": []}', "application/vnd.oci.image.index.v1+json"
+    )
+    return Outcome("x", PutManifest(reference(name=name), content), status)
 
 
 def copied(status="done"):
@@ -65,8 +80,8 @@ def line(*outcomes, runs=(), **more):
                 Outcome("x", ExportTar(reference(), Path("a.tar")), "done"),
             ],
             (
-                "deleted 1 tag in 1 repository, copied 1 image, put 1 blob and exported 1 archive"
-                " in 4.2s"
+                "deleted 1 tag in 1 repository, copied 1 image, stored 1 blob and exported"
+                " 1 archive in 4.2s"
             ),
         ),
         (
@@ -81,6 +96,12 @@ def line(*outcomes, runs=(), **more):
             ),
         ),
         ([copied("unchanged")], "changed nothing in 4.2s; 1 action unchanged"),
+        ([put(":v1")], "set tag registry.example.org/app:v1 in 4.2s"),
+        ([put(":v1"), put(":v2"), put(":v2", "failed")], "set 2 tags in 4.2s; 1 action failed"),
+        (
+            [put(":v1"), put(f"@{DIGEST}")],
+            "set tag registry.example.org/app:v1 and stored 1 manifest in 4.2s",
+        ),
     ],
 )
 def test_it_says_what_was_done_in_which_time(outcomes, text):
