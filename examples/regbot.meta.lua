@@ -276,18 +276,18 @@ function tag.add(ref, tag) end
 
 ---The manifest of a single image. Of an index, it is the image for the platform. Without platform, it is the image for the local platform, or the only image of the index.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
----@param platform? string os/arch[/variant][,osver=<version>]
+---@param platform? string of an index, the image for this platform, such as linux/arm64
 ---@return regbot.Manifest
 function manifest.get(ref, platform) end
 
 ---The manifest of a single image. Of an index, it is the image for the platform. Without platform, it is the image for the local platform, or the only image of the index.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob text, a reference, or an object that came from one
----@param platform? string os/arch[/variant][,osver=<version>]
+---@param platform? string of an index, the image for this platform, such as linux/arm64
 ---@return regbot.Manifest
 function image.manifest(ref, platform) end
 
 ---The manifest of a single image. Of an index, it is the image for the platform. Without platform, it is the image for the local platform, or the only image of the index.
----@param platform? string os/arch[/variant][,osver=<version>]
+---@param platform? string of an index, the image for this platform, such as linux/arm64
 ---@return regbot.Manifest
 function manifest_object:get(platform) end
 
@@ -369,24 +369,24 @@ function manifest_object:ratelimit() end
 
 ---The image config: labels, time of creation, what a container runs.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob a manifest, or a reference to an image
----@param platform? string os/arch[/variant][,osver=<version>]
+---@param platform? string of an index, the image for this platform, such as linux/arm64
 ---@return regbot.Config
 function image.config(ref, platform) end
 
 ---The image config: labels, time of creation, what a container runs.
----@param platform? string os/arch[/variant][,osver=<version>]
+---@param platform? string of an index, the image for this platform, such as linux/arm64
 ---@return regbot.Config
 function manifest_object:config(platform) end
 
 ---What there is to know of an image, in one table: the fields of its config, and name, digest and mediaType of what the reference names. image is the digest of the image that was chosen from an index, layers are its layers, size is the size of them and the config in bytes, annotations are those of the index and the image.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
----@param platform? string os/arch[/variant][,osver=<version>]
+---@param platform? string of an index, the image for this platform, such as linux/arm64
 ---@return table
 function image.inspect(ref, platform) end
 
 ---The digest of what a reference names. With platform, the digest of the image that an index has for it.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
----@param platform? string os/arch[/variant][,osver=<version>]
+---@param platform? string of an index, the image for this platform, such as linux/arm64
 ---@return string
 function image.digest(ref, platform) end
 

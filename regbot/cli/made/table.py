@@ -5,6 +5,7 @@ A light table: it is read for ``regbot --help``, before any function is known.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Literal
@@ -31,6 +32,10 @@ Form = Literal[
 """
 
 
+_WORD = r"(?:\$\([^)]*\)|'[^']*'|[^\s'])+"
+_PART = re.compile(rf"--?[a-z]\S* (?![-<>]){_WORD}|[<>] {_WORD}|{_WORD}")
+"""A word, an option with its value, or a sign with the file after it. Quotes and what is in
+``$(...)`` are parts of a word."""
 _WIDTH = 74
 """Columns of an example, so that the help fits a terminal."""
 
@@ -74,12 +79,14 @@ class Made:
 
 
 def _folded(line: str) -> str:
+    """The line in several where it is too long, broken between words and before options."""
     lines = [""]
-    for word in line.split(" "):
-        if len(lines[-1]) + len(word) > _WIDTH and lines[-1].strip():
+    for part in _PART.findall(line):
+        if len(lines[-1]) + len(part) > _WIDTH and lines[-1].strip():
             lines[-1] += "\\"
             lines.append("    ")
-        lines[-1] += f"{word} "
+        inside = part.replace(" --", " \\\n        --") if len(part) > _WIDTH else part
+        lines[-1] += f"{inside} "
     return "\n".join(each.rstrip() for each in lines)
 
 
@@ -256,8 +263,7 @@ FAMILIES: tuple[Family, ...] = (
                 "rm",
                 "manifest.delete",
                 {
-                    f"{_APP}@$(regbot manifest head {_APP}:v1.1.0) --dry-run": "see what would"
-                    " go with it",
+                    f"{_APP}:v1.1.0 --force-tag-dereference --dry-run": "see what would go with it",
                     f"{_APP}:v1.1.0 --force-tag-dereference": "delete it, by a tag that is on it",
                 },
                 aliases=_RM,

@@ -205,7 +205,9 @@ def _referrer(
     return subject.with_digest(referrers[0].digest)
 
 
-_PLATFORM = Parameter("platform", PLATFORM, "of an index, the image for this platform")
+_PLATFORM = Parameter(
+    "platform", PLATFORM, "of an index, the image for this platform, such as linux/arm64"
+)
 
 BINDINGS = (
     Binding(

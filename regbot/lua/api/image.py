@@ -11,9 +11,9 @@ from regbot.lua.api.context import Context
 from regbot.lua.api.manifest import manifest_of, read_head, read_manifest
 from regbot.lua.api.names import REFERENCE
 from regbot.lua.api.objects import (
+    FOR_PLATFORM,
     MANIFEST,
     MANIFEST_HEAD,
-    PLATFORM,
     HeldConfig,
     HeldManifest,
     give_config,
@@ -109,7 +109,7 @@ BINDINGS = (
         doc="The image config: labels, time of creation, what a container runs.",
         parameters=(
             Parameter("ref", MANIFEST, "a manifest, or a reference to an image"),
-            Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
+            FOR_PLATFORM,
         ),
         run=_config,
         result="regbot.Config",
@@ -124,7 +124,7 @@ BINDINGS = (
         " in bytes, annotations are those of the index and the image.",
         parameters=(
             Parameter("ref", REFERENCE, "the image"),
-            Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
+            FOR_PLATFORM,
         ),
         run=_inspect,
         result="table",
@@ -135,7 +135,7 @@ BINDINGS = (
         " index has for it.",
         parameters=(
             Parameter("ref", REFERENCE, "the image"),
-            Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
+            FOR_PLATFORM,
         ),
         run=_digest,
         result="string",

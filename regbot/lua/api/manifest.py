@@ -7,9 +7,9 @@ from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.names import REFERENCE
 from regbot.lua.api.objects import (
+    FOR_PLATFORM,
     MANIFEST,
     MANIFEST_HEAD,
-    PLATFORM,
     SOURCE,
     HeldConfig,
     HeldManifest,
@@ -175,7 +175,7 @@ BINDINGS = (
         " platform, it is the image for the local platform, or the only image of the index.",
         parameters=(
             _REF,
-            Parameter("platform", PLATFORM, "os/arch[/variant][,osver=<version>]", optional=True),
+            FOR_PLATFORM,
         ),
         run=_get,
         result="regbot.Manifest",

@@ -7,7 +7,7 @@ from typing import Any
 
 from regbot.errors import InvalidValue
 from regbot.lua.api.names import NAMED, read_reference
-from regbot.lua.binding import Passed, Type, describe
+from regbot.lua.binding import Parameter, Passed, Type, describe
 from regbot.lua.wire import to_bytes, to_text
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest, RateLimit, encode
@@ -180,4 +180,10 @@ MANIFEST_HEAD = Type(
 MANIFEST = _document_type("manifest or reference", _read_manifest_or_reference, NAMED)
 SOURCE = _document_type("manifest, config or reference", _read_source, NAMED)
 PLATFORM = Type("platform", _read_platform, "string")
+FOR_PLATFORM = Parameter(
+    "platform",
+    PLATFORM,
+    "of an index, the image for this platform, such as linux/arm64",
+    optional=True,
+)
 PLATFORMS = Type("array of platforms", _read_platforms, "string[]")
