@@ -114,7 +114,7 @@ def _show_runs(runs: Sequence[RunRecord], script_runs: Sequence[ScriptRun] = ())
     columns = (
         Column("run"),
         Column("started", left_out=2),
-        Column("command"),
+        Column("command", is_name=True),
         Column("status"),
         Column("took", is_number=True),
         Column("config", left_out=1),

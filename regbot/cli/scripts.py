@@ -233,7 +233,7 @@ def run(
         config,
         config_path,
         settings,
-        Options(dry_run=dry_run, evidence=bool(reports)),
+        Options(dry_run=dry_run, evidence=bool(reports), typed=f"run {file}" if file else ""),
         prints=sys.stderr if as_json else None,
         live=True,
     ) as bot:

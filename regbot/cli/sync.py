@@ -98,7 +98,7 @@ def sync(
         config,
         config_path,
         settings,
-        Options(dry_run=dry_run, evidence=bool(reports)),
+        Options(dry_run=dry_run, evidence=bool(reports), typed=f"sync {source} {target}"),
         live=True,
     ) as bot:
         ended = bot.run(script)

@@ -31,9 +31,10 @@ failed, or it was stopped before its end.
 class RunRecord:
     """A run. Times are in seconds since 1970; ``counts`` are its actions by status.
 
-    ``kind`` is the command, such as ``once``, ``apply`` or ``undo``. ``config`` is the
-    path of the config, and ``fingerprint`` tells its versions apart. ``keep`` is for how many
-    seconds it is kept, None until its config says so.
+    ``kind`` is the command, such as ``once``, ``apply`` or ``undo``, with what was typed after
+    it for commands such as ``tag rm``. ``config`` is the path of the config, and
+    ``fingerprint`` tells its versions apart. ``keep`` is for how many seconds it is kept, None
+    until its config says so.
     """
 
     id: str

@@ -26,8 +26,9 @@ class JournalSettings:
     """Where journals are kept, and for how long.
 
     ``state`` None is the system's folder for it; ``keep`` is in seconds, None where only the
-    config knows. ``config`` and ``fingerprint`` are what the history tells of a run. ``off``:
-    none is kept.
+    config knows. ``config`` and ``fingerprint`` are what the history tells of a run, and
+    ``typed`` the command that was typed, if more is known than its name. ``off``: none is
+    kept.
     """
 
     state: State | None
@@ -35,6 +36,7 @@ class JournalSettings:
     config: str
     fingerprint: str
     off: bool = False
+    typed: str = ""
 
 
 class JournalSlot:
@@ -120,7 +122,7 @@ class JournalSlot:
                 if self._attempt is None and settings.keep is not None:
                     self._journal.forget(settings.config, settings.keep)
                 self._run = self._journal.begin_run(
-                    kind=self._kind,
+                    kind=settings.typed or self._kind,
                     config=settings.config,
                     fingerprint=settings.fingerprint,
                     keep=settings.keep,

@@ -58,7 +58,8 @@ class Options:
     ``timeout`` is in seconds, for all together, and ``grace`` those to end in once somebody
     asked to stop. ``journal`` is a state other than the config's; False leaves no record.
     ``turns`` are taken together with other bots of the process, ``stop`` ends them together,
-    and ``shared`` is what they have of a state in a database.
+    and ``shared`` is what they have of a state in a database. ``typed`` is what the history
+    tells of the command, which has no secret.
     """
 
     dry_run: bool = False
@@ -74,6 +75,7 @@ class Options:
     turns: Turns = field(default_factory=Turns)
     stop: Stop | None = None
     shared: SharedState | None = None
+    typed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +383,7 @@ def assemble(config: Config, options: Options, config_path: str, emit: Emit) -> 
         config_path,
         config.fingerprint,
         off=not options.journal,
+        typed=options.typed,
     )
     try:
         yield Bot(config, services, stop, journal)

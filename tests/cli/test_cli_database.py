@@ -71,6 +71,11 @@ def test_nothing_is_deleted_while_the_journal_is_away(bot, tmp_path):
     assert PASSWORD not in done.stderr
 
 
+def test_the_history_tells_which_command_was_typed(bot):
+    assert bot.run("tag", "rm", f"{bot.registry.host}/{APP}:old0").returncode == 0
+    assert f"\ttag rm {bot.registry.host}/{APP}:old0\t" in bot.run("history").stdout
+
+
 def test_what_two_runs_delete_at_once_is_in_the_history(bot):
     runs = [bot.start("once") for _ in range(2)]
     assert {run.wait() for run in runs} <= {0, 1}

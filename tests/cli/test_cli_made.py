@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -93,6 +94,13 @@ def test_the_help_of_a_command_teaches_with_examples(name, tmp_path):
     assert [line for line in page.splitlines() if len(line) > 80] == []
     assert f"\n  regbot {name} " in page
     assert "\\b" not in page
+
+
+def test_an_example_is_broken_where_nothing_is_torn_apart():
+    for family in FAMILIES:
+        for typed, _ in (each for made in family.members for each in made.calls(family.name)):
+            for line in typed.splitlines():
+                shlex.split(line.removesuffix("\\"))
 
 
 @pytest.mark.parametrize("family", MADE, ids=lambda family: family.name)
@@ -486,6 +494,8 @@ def test_one_of_several_files_has_to_be_chosen(run, repository, tmp_path):
 
 
 def test_the_history_has_what_a_command_changed(run, repository, tmp_path: Path):
-    run("tag", "rm", f"{repository}:v2")
+    run("tag", "rm", f"{repository}:v2", "--reason", "not \x1b needed", "--ignore-missing")
     shown = run("history").stdout
     assert "1 done" in shown
+    typed = f"tag rm {repository}:v2 --ignore-missing --reason 'not \\x1b needed'"
+    assert f"\t{typed}\t" in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from regbot.cli.made.signature import FILE, TABLE, Signature
+from regbot.cli.made.signature import AN_OPTION, FILE, TABLE, Signature
 from regbot.config.values import Call
 from regbot.errors import InvalidValue, RegbotError, UsageError
 from regbot.lua.api.blob import LocalContent
@@ -28,6 +29,8 @@ _PATHS = ("files", "configFile")
 """Options that are paths."""
 _CHUNK = 1024 * 1024
 _LONGEST_LIST = 16 * 1024 * 1024
+_LONGEST_TYPED = 500
+"""Characters that the history tells of a command."""
 
 
 def lines_of(signature: Signature, command: str, words: Sequence[str]) -> list[Sequence[str]]:
@@ -51,6 +54,24 @@ def lines_of(signature: Signature, command: str, words: Sequence[str]) -> list[S
             hint = f"regbot {command} {signature.usage}"
             raise UsageError(f"{command}: write {hint}{instead} (see regbot {command} --help)")
     return lines
+
+
+def typed_of(
+    signature: Signature, command: str, words: Sequence[str], given: Mapping[str, object]
+) -> str:
+    """The command as it was typed, for the history: its arguments, and the function's options.
+
+    None of them is a secret: logins are no options of these commands.
+    """
+    parts = [*command.split(" "), *words]
+    for option in signature.click_options():
+        value = given.get(str(option.name).removeprefix(AN_OPTION))
+        if value not in (None, (), False, ""):
+            flag = max(option.opts, key=len)
+            values = value if isinstance(value, tuple) else (value,)
+            parts += [flag] if value is True else [w for each in values for w in (flag, str(each))]
+    line = shlex.join(parts).encode("utf-8", "backslashreplace").decode()
+    return line if len(line) <= _LONGEST_TYPED else f"{line[:_LONGEST_TYPED]}..."
 
 
 def _standard_lines() -> Iterator[str]:

@@ -19,6 +19,7 @@ from regbot.cli.made.inputs import (
     content_from,
     lines_of,
     require_digests,
+    typed_of,
 )
 from regbot.cli.made.results import Results
 from regbot.cli.made.signature import AN_OPTION, Signature
@@ -79,7 +80,11 @@ def run_made(
             config,
             given["config_path"],
             settings,
-            Options(dry_run=dry_run, answered=results.answered),
+            Options(
+                dry_run=dry_run,
+                answered=results.answered,
+                typed=typed_of(signature, command, words, options),
+            ),
             live=not (results.is_exact or sent),
             table=dry_run,
             command=True,
