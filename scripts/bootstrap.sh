@@ -136,5 +136,5 @@ bootstrap_end_of_range() {
   venv=.venv-$end
   say "Installing regbot with the $end versions that it allows into $venv"
   "$uv" pip install --quiet --python "$venv/bin/python" --resolution "$resolution" \
-    --editable '.[kubernetes,notify,server]' --group test || fail "uv could not install regbot; its lines above say why"
+    --editable '.[cluster,ecr,gcr,kubernetes,notify,server]' --group test || fail "uv could not install regbot; its lines above say why"
 }
