@@ -59,8 +59,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     cls=Commands,
     sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 success, 1 a script or test failed, 2 wrong usage or config,"
-    " 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 a script, command or test failed, 2 wrong usage or"
+    " config, 130 interrupted.",
 )
 @options_before
 @click.version_option(__version__, message="regbot %(version)s")

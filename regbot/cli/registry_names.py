@@ -20,7 +20,7 @@ class RegistryName(ListedName):
     """The name of a registry. It completes to those that were set up."""
 
     def __init__(self) -> None:
-        super().__init__("such as registry.example.org, or docker.io for Docker Hub")
+        super().__init__("Write one such as registry.example.org, or docker.io for Docker Hub")
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as references have it. Raises UsageError."""

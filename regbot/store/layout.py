@@ -123,6 +123,8 @@ class Layout:
         """
         self._stop.check_attempt()
         with writing(self.folder):
+            if self.folder.is_file():
+                raise self._why_no_index()
             if create:
                 self.folder.mkdir(parents=True, exist_ok=True)
         self._require(create=create)

@@ -478,7 +478,7 @@ def test_the_digest_of_standard_input(tmp_path):
 def test_an_artifact_needs_a_type_and_content(run, repository):
     done = run("artifact", "put", f"{repository}:file", stdin="x")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "artifactType says what it is" in done.stderr
+    assert "the artifact type is missing" in done.stderr
     done = run("artifact", "put", "--artifact-type", "text/plain", stdin="x")
     assert "a reference is needed" in done.stderr
 

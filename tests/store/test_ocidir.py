@@ -367,3 +367,10 @@ def test_who_reads_while_the_folder_is_changed_does_not_read_its_own_changes_aga
         reading.result()
     assert folder.store.tags() == []
     assert parsed == []
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    store = OciDirStore(Reference.parse(f"ocidir://{tmp_path}/file"))
+    with pytest.raises(Malformed, match="is a file, not an OCI layout folder"):
+        push(store, make_image(), "v1")

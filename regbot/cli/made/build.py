@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from regbot.cli.made.running import run_made
-from regbot.cli.made.signature import Signature, sentence
+from regbot.cli.made.signature import Signature, sentence, shown_name
 from regbot.cli.made.table import Family, Made
 from regbot.cli.options import dry_run_option, optional_config_option, settings_options
 
@@ -83,7 +83,7 @@ def _help(name: str, doc: str, signature: Signature) -> str:
     calls = signature.made.calls(name.partition(" ")[0])
     examples = "\n".join(f"# {meaning}\n{typed}" for typed, meaning in calls)
     words = " ".join(
-        f"{parameter.name.upper()} is {parameter.doc}." for parameter in signature.words
+        f"{shown_name(parameter)} is {parameter.doc}." for parameter in signature.words
     )
     many = "With - instead, each line of standard input is taken for the arguments of a call."
     if signature.is_for_one:

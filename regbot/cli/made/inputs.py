@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from regbot.cli.made.signature import AN_OPTION, FILE, TABLE, Signature
+from regbot.cli.made.signature import AN_OPTION, FILE, TABLE, Signature, shown_name
 from regbot.config.values import Call
 from regbot.errors import InvalidValue, RegbotError, UsageError
 from regbot.lua.api.blob import LocalContent
@@ -112,7 +112,7 @@ class Reading:
         if content:
             values[self._signature.made.content] = content
         for parameter in words:
-            self._check(parameter, parameter.name.upper(), values.get(parameter.name))
+            self._check(parameter, shown_name(parameter), values.get(parameter.name))
         arguments = [
             values.get(parameter.name, plain(None)) for parameter in self._binding.parameters
         ]

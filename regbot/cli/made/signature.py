@@ -35,6 +35,11 @@ TABLE = "table<string, string>"
 LIST = "string[]"
 
 
+def shown_name(parameter: Parameter) -> str:
+    """What an argument is called. What is a manifest in a script is its reference here."""
+    return "REF" if parameter.name == "manifest" else parameter.name.upper()
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """The function of a command, and which of its parameters are typed how."""
@@ -90,7 +95,7 @@ class Signature:
     @property
     def usage(self) -> str:
         """The arguments, as the help shows them."""
-        names = [each.name.upper() for each in self.words]
+        names = [shown_name(each) for each in self.words]
         if self.repeats or self.made.each_last:
             return f"{' '.join(names)}..."
         optional = [f"[{name}]" for name in names[self.needed :]]

@@ -65,7 +65,10 @@ def _put(
         raise InvalidValue("content is needed, or the option files")
     config_type = configType or (artifactType if configFile else EMPTY_TYPE)
     if config_type == EMPTY_TYPE and not artifactType:
-        raise InvalidValue("artifactType says what it is, and is missing (or name a configType)")
+        raise InvalidValue(
+            "the artifact type is missing (name it by artifactType, at the prompt by"
+            " --artifact-type; or name the type of a config)"
+        )
     types = _types(len(files) or 1, fileMediaTypes, artifactType)
     data: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_MANIFEST}
     if artifactType:

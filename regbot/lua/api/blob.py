@@ -67,10 +67,13 @@ CONTENT = Type(
 )
 
 
+_NO_DIGEST = "the digest of the blob is missing (write it after the repository: app@sha256:...)"
+
+
 def _find(context: Context, reference: Reference, digest: str | None) -> Passed:
     wanted = Digest.parse(digest) if digest else reference.digest
     if wanted is None:
-        raise InvalidValue(f"{reference} names no digest, and no digest is given")
+        raise InvalidValue(_NO_DIGEST)
     size = context.stores.open(reference).blob_size(wanted)
     fields = {"reference": str(reference.without_name), "digest": str(wanted), "size": size}
     return Passed("blob", {**fields, "text": str(reference.with_digest(wanted))})
@@ -104,7 +107,7 @@ def _put(context: Context, reference: Reference, content: Held) -> Passed:
 def _copy(context: Context, source: Reference, target: Reference, digest: str | None) -> Passed:
     wanted = Digest.parse(digest) if digest else source.digest
     if wanted is None:
-        raise InvalidValue(f"{source} names no digest, and no digest is given")
+        raise InvalidValue(_NO_DIGEST)
     size = context.stores.open(source).blob_size(wanted)
     repository = target.without_name
     context.executor.execute(
