@@ -20,9 +20,9 @@ def compiler() -> Compiler:
 def script_reader() -> ScriptReader:
     """What reads scripts against everything they can call."""
     from regbot.lua.api.catalogue import BINDINGS, interface
-    from regbot.lua.api.module import find_module
     from regbot.lua.check.meaning import Api
     from regbot.lua.check.reader import ScriptReader
+    from regbot.lua.modules import find_module
     from regbot.lua.values import SHAPES
 
     compiled_by = compiler()

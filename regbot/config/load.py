@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from regbot.config.build import build
 from regbot.config.checks import check
@@ -20,9 +20,13 @@ from regbot.config.schema import File
 from regbot.config.section import FileReader
 from regbot.config.targets import check_targets
 from regbot.config.values import Config
-from regbot.errors import ConfigError
+from regbot.errors import ConfigError, InvalidValue
 from regbot.files import is_private
+from regbot.journal.place import DatabaseUrl
 from regbot.lua.finding import Finding, LuaText, Reader
+
+if TYPE_CHECKING:
+    from regbot.lua.modules import Modules
 
 MAX_BYTES = 16 * 1024 * 1024
 
@@ -126,12 +130,38 @@ def load_config(
     if reader is not unread and not config.scripts:
         text = "there are no scripts, so nothing will run (add some under scripts)"
         idle = [document.line(Problem(Mark(1, 1), text))]
+    modules, unread_modules = _modules_of(document, config)
+    if modules:
+        files += modules.files
+        scripts = tuple(replace(script, modules=modules) for script in config.scripts)
+        config = replace(config, scripts=scripts)
     return replace(
         config,
-        fingerprint=_fingerprint(data, config),
+        fingerprint=_fingerprint(data, config, modules),
         files=files,
-        warnings=(*config.warnings, *idle, *findings.warnings),
+        warnings=(*config.warnings, *idle, *findings.warnings, *unread_modules),
     )
+
+
+def _modules_of(document: Document, config: Config) -> tuple[Modules | None, Sequence[str]]:
+    """The modules that scripts can require, where machines have to agree on them.
+
+    None where that is not so, and where there are too many, which is warned of: then each is
+    read when it is required.
+    """
+    if not isinstance(config.state, DatabaseUrl):
+        return None, ()
+    from regbot.lua.modules import may_require, read_modules
+
+    if not any(may_require(script.text) for script in config.scripts):
+        return None, ()
+    try:
+        return read_modules(config.defaults.lua_path), ()
+    except InvalidValue as error:
+        mark, _ = document.find(("defaults", "luaPath"))
+        text = "machines don't compare their modules, and read each when it is required"
+        todo = "have luaPath name a folder with modules alone"
+        return None, [document.line(Problem(mark, f"{error}: {text} ({todo})"))]
 
 
 def _error(problems: Iterable[str], registries: Registries, files: Iterable[Path]) -> ConfigError:
@@ -150,10 +180,12 @@ def _without_credentials(document: Document) -> Document:
     return replace(document, root=replace(root, entries=entries))
 
 
-def _fingerprint(data: bytes, config: Config) -> str:
+def _fingerprint(data: bytes, config: Config, modules: Modules | None) -> str:
     hasher = sha256(data)
     for script in config.scripts:
         hasher.update(sha256(script.text).digest())
+    if modules:
+        hasher.update(modules.digest())
     return f"sha256:{hasher.hexdigest()}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from regbot.errors import ConfigError, UsageError
@@ -19,6 +19,9 @@ from regbot.rules.in_use.settings import Command, InUseSettings
 from regbot.rules.policy import Policy
 from regbot.sync.rules import Sync
 from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from regbot.lua.modules import Modules
 
 Misfire = Literal["once", "skip"]
 """What becomes of a run whose time was missed."""
@@ -106,7 +109,8 @@ class Script:
     machine's. Runs begin up to ``jitter`` after their time, and one that was missed may be
     made up for within ``misfire_grace``. With ``approve`` a server makes plans of it, which
     lapse if nobody approves them for ``approve_within``. With ``work`` it has no text; that of
-    a policy is done at each of its ``repositories``.
+    a policy is done at each of its ``repositories``. Without ``modules``, each is read when it
+    is required.
     """
 
     name: str = ""
@@ -130,6 +134,7 @@ class Script:
     env: tuple[str, ...] = ()
     memory: int = DEFAULT_MEMORY
     lua_path: tuple[Path, ...] = ()
+    modules: Modules | None = None
     work_dir: Path = Path()
     timezone: str = ""
     guard: Guard = Guard()
@@ -184,8 +189,8 @@ class Config:
     ``readahead`` is how many tags may be read ahead of a script, 0 for none. ``notify`` are
     those who are told what became of runs.
     ``warnings`` have the form of a ConfigError's problems. ``fingerprint`` is a digest of
-    the file and of the scripts it names. ``files`` are those that the file names, for scripts
-    and in templates.
+    the file, of the scripts it names, and of the modules that were read with it. ``files`` are
+    those modules, and those that the file names, for scripts and in templates.
     """
 
     client: ClientSettings

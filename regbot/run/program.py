@@ -49,6 +49,7 @@ def _context_of(script: Script, services: Services, stop: Stop, session: Session
         stop=stop,
         blob_limit=services.blob_limit,
         lua_path=script.lua_path,
+        modules=script.modules,
         work_dir=script.work_dir,
         env=script.env,
         environment=services.environment,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regbot.events import Emit, TagRead, TagsListed
 from regbot.oci.digest import Digest
@@ -17,6 +18,9 @@ from regbot.plan.uses import InUse
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStores
 from regbot.values import dataclass
+
+if TYPE_CHECKING:
+    from regbot.lua.modules import Modules
 
 
 class Seen:
@@ -89,8 +93,9 @@ class Context:
     """One run of one script, or a body of parallel.map in it, as its bindings see it.
 
     ``stores`` can only read; whatever changes something goes to ``executor``.
-    ``blob_limit`` is in bytes, ``lua_path`` where modules are, ``work_dir`` where
-    archives are. ``env`` are the names in ``environment`` that the script may ask for.
+    ``blob_limit`` is in bytes, ``lua_path`` where modules are, unless ``modules`` has them,
+    ``work_dir`` where archives are. ``env`` are the names in ``environment`` that the script
+    may ask for.
     ``last_message`` is the latest log line of the script or body, ``warned`` the
     variables that a warning was given for. ``in_use`` tells which images are, ``now`` the
     seconds since 1970.
@@ -103,6 +108,7 @@ class Context:
     stop: Stop
     blob_limit: int
     lua_path: tuple[Path, ...] = ()
+    modules: Modules | None = None
     work_dir: Path = Path()
     env: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
