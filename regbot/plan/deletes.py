@@ -240,14 +240,20 @@ class Deletes:
     def _what_is_there(
         self, action: Delete, target: Target, delete: Callable[[], A]
     ) -> A | Applied:
-        """Delete what was seen; what moved or went in this very moment is no failure."""
+        """Delete what was seen; what moved or went in this very moment is no failure.
+
+        A tag that came to be on a placeholder meanwhile is being deleted by another run,
+        or was left so: it is deleted from there.
+        """
         try:
             return delete()
         except (DigestMismatch, NotFound):
             now = self._looks.again(action, target)
             if isinstance(now, Applied):
                 return now
-            raise
+            if now.on in (now.digest, target.on):
+                raise
+        return self._what_is_there(action, now, lambda: self._applier.delete(action, now))
 
     def _with_referrer(self, action: Delete, target: Target, applied: Applied) -> Applied:
         """The same, and whether the untagged manifest is no longer listed as a referrer."""

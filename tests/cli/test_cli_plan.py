@@ -218,9 +218,10 @@ def test_two_applies_at_once_do_no_harm(tmp_path, quirks):
         bot.registry.tag(APP, "same", before["old0"])
         bot.configure()
         bot.make_plan()
-        other = bot.start("apply", "plan.json")
-        assert bot.apply().returncode == 0
-        assert other.wait(60) == 0
+        with bot.start("apply", "plan.json") as other:
+            done = bot.apply()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert other.returncode == 0
         kept = {tag: digest for tag, digest in before.items() if tag.startswith("new")}
         assert bot.registry.tags(APP) == {**kept, "same": before["old0"]}
         for run in bot.journalled():

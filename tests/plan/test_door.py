@@ -193,11 +193,45 @@ def test_two_scripts_at_once_put_one_tag_at_a_time_on_a_placeholder(tmp_path):
         assert max(map(len, on_placeholders)) == 1
 
 
+def placeholder_of(image):
+    """What a delete puts on a tag of this image."""
+    made = taking_away(image.manifest)
+    return Image(made.manifest, b"", dict(made.blobs))
+
+
+@pytest.mark.parametrize("other", ["goes on", "is killed"])
+def test_a_tag_that_another_run_is_deleting_just_now_is_no_failure(tmp_path, other):
+    image = make_image(labels={"n": "deleted by two runs"})
+    placeholder = placeholder_of(image)
+    with bot_in(tmp_path, DISTRIBUTION_2) as bot:
+        bot.registry.put(APP, "v1", image)
+        before = bot.registry.tags(APP)
+        bot.registry.before(
+            "PUT", "/manifests/sha256:", lambda: bot.registry.put(APP, "v1", placeholder)
+        )
+        if other == "goes on":
+            bot.registry.before(
+                "DELETE",
+                f"/manifests/{placeholder.digest}",
+                lambda: bot.registry.content.repository(APP).delete_manifest(
+                    str(placeholder.digest), ["v1"]
+                ),
+            )
+        bot.configure('tag.delete(app .. ":v1")')
+        done = bot.run("once")
+        assert done.returncode == 0, done.stderr
+        assert bot.registry.tags(APP) == {}
+        assert ("already gone" if other == "goes on" else "was left half deleted") in done.stderr
+        if other == "is killed":
+            (run,) = bot.journalled()
+            assert bot.run("undo", run).returncode == 0
+            assert bot.registry.tags(APP) == before
+
+
 def test_a_tag_goes_alone_from_a_placeholder_that_another_tag_is_on(bot):
     """Somebody tagged what a delete that was broken off had left."""
     image = make_image(labels={"n": "broken off"})
-    made = taking_away(image.manifest)
-    placeholder = Image(made.manifest, b"", dict(made.blobs))
+    placeholder = placeholder_of(image)
     bot.registry.put(APP, "v1", image)
     bot.registry.put(APP, "v1", placeholder)
     bot.registry.put(APP, "copied", placeholder)
@@ -205,4 +239,4 @@ def test_a_tag_goes_alone_from_a_placeholder_that_another_tag_is_on(bot):
     bot.run("once")
     left = bot.registry.tags(APP)
     assert "v1" not in left
-    assert left["copied"] == str(made.manifest.digest)
+    assert left["copied"] == str(placeholder.digest)
