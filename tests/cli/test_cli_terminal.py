@@ -44,7 +44,7 @@ def test_what_a_run_does_is_shown_until_its_end(bot, snapshot):
 def test_apply_shows_its_bar_from_the_start_with_the_item_at_hand(bot):
     bot.configure()
     bot.make_plan()
-    bot.registry.break_next("stall", "HEAD", f"/v2/{APP}/manifests/old", times=1)
+    bot.registry.break_next("stall", "HEAD", f"/v2/{APP}/manifests/old", times=9)
     with in_terminal("apply", "plan.json", "-c", "bot.yml", home=bot.folder) as running:
         running.wait_for(rf"apply  ─+  0 of 3 actions\n  delete tag {bot.app}:old\d\n")
         running.process.send_signal(signal.SIGINT)

@@ -181,12 +181,12 @@ def test_clients_of_one_process_take_turns(registry):
 
     thread = threading.Thread(target=put)
     thread.start()
-    assert is_put.wait(10)
+    assert is_put.wait(60)
     with connect(registry) as client:
         client.tag_delete(f"{repository}:old-1")
         order.append("deleted")
         looked.set()
-    thread.join(10)
+    thread.join(60)
     assert order == ["put", "deleted"]
 
 

@@ -75,9 +75,9 @@ def ended(server: Silent, own: Web, stop: Stop, call: Callable[[], object]) -> N
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert server.spoke.wait(20)
+    assert server.spoke.wait(60)
     stop.ask()
-    assert server.left.wait(20), "the connection was not cut"
+    assert server.left.wait(60), "the connection was not cut"
     thread.join(20)
     assert len(seen) == 1
 
@@ -148,7 +148,7 @@ def test_an_answer_that_trickles_in_ends_with_the_timeout_of_the_run(
     ):
         with pytest.raises(ScriptTimeout):
             own.get(server.host, "/v2/")
-        assert server.left.wait(20)
+        assert server.left.wait(60)
 
 
 @pytest.mark.parametrize(("start", "piece"), TRICKLES.values(), ids=TRICKLES)
@@ -171,21 +171,24 @@ def test_headers_that_trickle_in_end_with_the_read_timeout(what: str) -> None:
     ):
         with pytest.raises(ConnectionFailed, match=r"no answer came within 0\.5s"):
             own.send(server.host, "/v2/", retry=False)
-        assert server.left.wait(20)
+        assert server.left.wait(60)
 
 
 def test_a_long_upload_is_not_taken_for_headers_that_do_not_come() -> None:
     """Only once all of a request is sent do its headers have to come."""
     pause = threading.Event()
+    now = 0.0
 
     def content() -> Iterator[bytes]:
+        nonlocal now
         for _ in range(4):
             yield b"x"
-            pause.wait(0.3)
+            now += 2 * PATIENT.read
+            pause.wait(0.3)  # for the thread that looks at the clock
 
     with (
         scripted(lambda _: Said(201)) as server,
-        web(plain(server.host), timeouts=Timeouts(connect=10.0, read=0.5)) as own,
+        web(plain(server.host), timeouts=PATIENT, clock=lambda: now) as own,
     ):
         own.send(
             server.host, "/v2/", "PUT", body=content, length=4, expect=frozenset({201}), retry=False
@@ -227,7 +230,7 @@ def test_a_connection_that_does_not_open_does_not_hold_up_the_end(
             own.get(host, "/v2/")
 
         call = thread.submit(ask)
-        assert begun.wait(20)
+        assert begun.wait(60)
         time.sleep(0.3)  # so that it waits for the connection, which nobody can see
         stop.ask()
         with pytest.raises(Stopped):
@@ -252,7 +255,7 @@ def test_a_server_that_takes_no_more_of_an_upload_does_not_hold_up_the_end() -> 
     ):
         how = {"body": content, "length": 2**30, "retry": False}
         call = thread.submit(own.send, host, "/v2/", "PUT", **how)
-        assert is_full.wait(20)
+        assert is_full.wait(60)
         stop.ask()
         with pytest.raises(Stopped):
             call.result(60)
@@ -274,7 +277,7 @@ def test_an_address_that_does_not_come_does_not_hold_up_the_end(monkeypatch) -> 
         ThreadPoolExecutor(1) as thread,
     ):
         call = thread.submit(own.get, "registry.example", "/v2/")
-        assert asked.wait(20)
+        assert asked.wait(60)
         stop.ask()
         with pytest.raises(Stopped):
             call.result(30)
@@ -285,7 +288,7 @@ def test_other_runs_on_the_same_transport_go_on() -> None:
     first, second = Stop(grace=GRACE), Stop()
     with silent(HALF) as server, web(plain(server.host), timeouts=PATIENT, stop=second) as own:
         answer = own.send(server.host, "/v2/")
-        assert server.spoke.wait(20)
+        assert server.spoke.wait(60)
         first.ask()
         with pytest.raises(Stopped):
             own.transport.bind(first).send(server.host, _get())

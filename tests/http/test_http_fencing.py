@@ -207,11 +207,11 @@ def test_what_is_in_flight_is_cut_when_the_attempt_ends(words: bytes | None) -> 
         ThreadPoolExecutor(1) as thread,
     ):
         call = thread.submit(own.get, server.host, "/v2/")
-        assert asked.wait(20)
+        assert asked.wait(60)
         attempt.end("a newer one runs")
         try:
             with pytest.raises(AttemptEnded, match="a newer one runs"):
-                call.result(20)
+                call.result(60)
         finally:
             ended.set()
 
@@ -240,4 +240,4 @@ def test_who_waits_for_a_slot_ends_too() -> None:
         call = thread.submit(own.get, server.host, "/v2/")
         lease.pause()
         with pytest.raises(AttemptEnded):
-            call.result(20)
+            call.result(60)

@@ -140,7 +140,7 @@ def alive(pid_file: Path) -> bool:
 
 def gone(pid_file: Path) -> bool:
     """Whether a process ends; a killed one takes the kernel a moment."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while alive(pid_file) and time.monotonic() < deadline:
         time.sleep(0.01)
     return not alive(pid_file)

@@ -9,7 +9,7 @@ from regbot.lua import wire
 from regbot.lua.answering import Answering
 from regbot.lua.calls import MOST_AT_ONCE, Call, Calls
 
-LONG = 10.0
+LONG = 60.0
 
 
 class Peer:

@@ -14,7 +14,7 @@ from regbot.lua import sandbox
 from regbot.lua.api.catalogue import interface
 from regbot.stopping import Stop
 
-LONG = 10.0
+LONG = 60.0
 """Seconds after which calls that should meet have not."""
 
 

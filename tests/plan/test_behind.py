@@ -111,7 +111,7 @@ def test_a_tag_is_seen_deleted_and_read_back(bot):
 def test_referrers_are_asked_for_together_with_the_tag(bot):
     came, together = threading.Event(), []
     bot.registry.before("GET", "/manifests/sha256-", came.set)
-    bot.registry.before("GET", "/manifests/old0", lambda: together.append(came.wait(10)))
+    bot.registry.before("GET", "/manifests/old0", lambda: together.append(came.wait(60)))
     bot.configure(f'manifest.head(app .. ":old0") {DELETE}')
     assert bot.run("once").returncode == 0
     assert together == [True]
@@ -200,7 +200,7 @@ class TestWhatCanNotBeReadBack:
         bot.registry.before("HEAD", signalled, lambda: started[0].send_signal(signal.SIGTERM))
         bot.registry.break_next("stall", "HEAD", "/manifests/old1", seconds=9, times=9)
         started.append(bot.start_logged("once"))
-        started[0].wait(30)
+        started[0].wait(60)
         assert set(statuses(bot)) <= {"stopped", "failed"}
 
 
@@ -340,7 +340,7 @@ def test_what_is_stopped_before_it_is_done_in_a_folder_is_left(bot):
     bot.configure('tag.delete("ocidir://layout:t1") manifest.head(app .. ":new0")')
     process = bot.start("once")
     bot.registry.before("HEAD", "/manifests/new0", lambda: process.send_signal(signal.SIGTERM))
-    process.wait(30)
+    process.wait(60)
     index = json.loads((bot.folder / "layout" / "index.json").read_text())
     noted = [action for actions in bot.journalled().values() for action in actions]
     deletes = [action.status for action in noted if action.verb == "delete tag"]
@@ -352,7 +352,7 @@ def test_killed_before_the_tag_is_read_back(bot):
     bot.configure(DELETE)
     process = bot.start("once")
     bot.registry.before("HEAD", "/manifests/old0", process.kill)
-    assert process.wait(30) == -9
+    assert process.wait(60) == -9
     assert statuses(bot) == ["begun"]
     assert bot.run("undo", next(iter(bot.journalled()))).returncode == 0
     assert bot.registry.tags(APP) == before
@@ -364,7 +364,7 @@ def test_stopped_before_the_tag_is_read_back(bot):
     bot.registry.break_next("stall", "HEAD", "/manifests/old0", seconds=60.0)
     stop = threading.Timer(0.2, process.send_signal, [signal.SIGTERM])
     bot.registry.before("GET", "/manifests/old0", stop.start)
-    process.wait(30)
+    process.wait(60)
     stop.join()
     assert set(statuses(bot)) <= {"done", "stopped"}
 

@@ -25,7 +25,7 @@ def is_together(bot):
     came, together = threading.Event(), []
     looks = r"/manifests/old(?!0$)"
     bot.registry.before("", looks, came.set)
-    bot.registry.before("", "/manifests/old0$", lambda: together.append(came.wait(10)))
+    bot.registry.before("", "/manifests/old0$", lambda: together.append(came.wait(60)))
     return together
 
 
@@ -46,7 +46,7 @@ def test_no_look_waits_until_the_tags_are_counted(bot):
     bot.registry.before("", "/blobs/", configs.release, times=TAGS)
 
     def wait():
-        together.extend(configs.acquire(timeout=10) for _ in range(TAGS))
+        together.extend(configs.acquire(timeout=60) for _ in range(TAGS))
 
     bot.registry.before("", "/tags/list", wait, after=1)  # the first list is the script's
     assert len(bot.make_plan()["actions"]) == TAGS

@@ -16,7 +16,7 @@ from regbot.plan.turns import Turns
 from regbot.stopping import Stop
 from regbot.store.ocidir import OciDirStore
 
-LONG = 10.0
+LONG = 60.0
 APP = Reference.parse("registry.example.org/app")
 OTHER = Reference.parse("registry.example.org/other")
 

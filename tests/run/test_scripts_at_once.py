@@ -22,7 +22,7 @@ from regbot.oci.tag import Tag
 from regbot.run.bot import Bot, Options, assemble
 from regbot.store.ocidir import OciDirStore
 
-LONG = 20.0
+LONG = 60.0
 OTHER = f"{APP}-other"
 KEEP = {"keepAtLeast": 5}
 NO_GUARD: dict[str, Any] = {}
@@ -188,7 +188,7 @@ class TestAPutOnATagThatIsBeingDeleted:
         begin = f'local tagged = {where} .. ":old0" '
         first = f'{begin} tag.delete(tagged) print("deleted") manifest.head(meeting .. ":any")'
         second = f'{begin} {WAIT} image.copy(app .. ":{source}", tagged) print("put")'
-        configure(bot, {"first": first, "second": second}, NO_GUARD, second={"timeout": "20s"})
+        configure(bot, {"first": first, "second": second}, NO_GUARD, second={"timeout": "60s"})
         results, program = run_all(bot.folder, hear=meeting)
         assert {result.error for result in results.values()} == {""}
         assert [outcome.status for outcome in program.outcomes] == ["done", "done"]

@@ -57,7 +57,7 @@ def test_six_round_trips_after_the_first_tag(registry: TestRegistry, store: Remo
     came = threading.Event()
     together: list[bool] = []
     registry.before("POST", UPLOAD, came.set)
-    registry.before("PUT", "/manifests/sha256:", lambda: together.append(came.wait(10)))
+    registry.before("PUT", "/manifests/sha256:", lambda: together.append(came.wait(60)))
     with patch("regbot.store.placeholder_delete.LOOK_HOLDS", 60.0):  # on a slow machine too
         delete(store, "t1")
     requests = asked(registry)

@@ -27,7 +27,7 @@ import pytest
 USER = "robot"
 PASSWORD = "correct horse"
 _HTPASSWD = f"{USER}:$2b$05$mZ2eRQ/S4jCXWwzvvybzQOCI0EVHWNlzWtB24cPkRDBq4jQIap7/C\n"
-_READY_WITHIN = 15.0
+_READY_WITHIN = 60.0
 _STARTS = 3
 _ACCEPT = ", ".join(
     f"application/vnd.{kind}+json"
@@ -75,7 +75,7 @@ def running(
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
