@@ -424,7 +424,8 @@ function image.copy(src, dst, options) end
 ---Write an image to an archive that docker load, podman and skopeo can read. It is compressed if its name ends with .gz, .tgz or .zst.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the image
 ---@param file string the archive (for scripts, a file in workDir)
-function image.exportTar(ref, file) end
+---@param options? {platform?: string}
+function image.exportTar(ref, file, options) end
 
 ---Copy the image of an archive to a reference. The archive may be compressed, and may come from docker save, skopeo or buildah.
 ---@param ref string|regbot.Reference|regbot.Manifest|regbot.Config|regbot.Blob the target

@@ -31,7 +31,7 @@ from regbot.oci.manifest import (
     encode,
 )
 from regbot.oci.reference import Reference
-from regbot.oci.tag import Name
+from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
 from regbot.store.layout_index import REF_NAME
 from regbot.store.protocol import ReadStore
@@ -48,18 +48,20 @@ def write_archive(
     path: Path,
     *,
     repository_name: str,
+    tag: Tag | None = None,
     stop: Stop,
     emit: Emit,
 ) -> Manifest:
     """Write what ``name`` is, all platforms of it, and give its manifest.
 
     ``repository_name``, such as ``registry.example.org/team/app``, is what
-    ``docker load`` calls the image, empty for nothing. The file is packed when its
+    ``docker load`` calls the image, empty for nothing. ``tag`` is the tag there, by default
+    ``name``, if that is one. The file is packed when its
     name ends with .gz, .tgz, .zst or .tzst, and replaces an older one. Layers that
     are kept elsewhere (``is_external``) are left out. Raises what the source
     raises, NotSupported for docker's schema 1, and StorageError.
     """
-    names = _Names.of(repository_name, name)
+    names = _Names.of(repository_name, tag or name)
     require_replaceable(path)
     head = source.head(name)
     look = Look(source, source.manifest, emit=emit)

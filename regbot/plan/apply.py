@@ -263,6 +263,7 @@ class Applier:
                 action.reference.name,
                 action.path,
                 repository_name=_docker_name(action.reference),
+                tag=action.reference.tag,
                 stop=self.stop,
                 emit=self.emit,
             )

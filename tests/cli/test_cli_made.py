@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -483,6 +484,21 @@ def test_an_artifact_needs_a_type_and_content(run, repository):
     assert "a reference is needed" in done.stderr
 
 
+def test_the_image_of_one_platform_is_exported_by_its_tag(run, repository, tmp_path):
+    words = ("image", "export", f"{repository}:multi", "arm.tar", "-p", "linux/arm64")
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / "arm.tar") as archive:
+        (saved,) = json.load(archive.extractfile("manifest.json"))
+        config = json.load(archive.extractfile(saved["Config"]))
+        (entry,) = json.load(archive.extractfile("index.json"))["manifests"]
+    assert saved["RepoTags"] == [f"{repository}:multi"]
+    assert config["architecture"] == "arm64"
+    assert run("image", "digest", f"{repository}:multi", "-p", "linux/arm64").stdout == (
+        f"{entry['digest']}\n"
+    )
+
+
 def test_one_of_several_files_has_to_be_chosen(run, repository, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).write_text(name)
@@ -491,6 +507,8 @@ def test_one_of_several_files_has_to_be_chosen(run, repository, tmp_path):
     done = run("artifact", "get", f"{repository}:files")
     assert (done.returncode, done.stdout) == (1, "")
     assert "there are 2 files: choose with --file: one, two" in done.stderr
+    other = run("artifact", "get", f"{repository}:files", "--file", "three")
+    assert f"{repository}:files has no such file (it has: one, two)" in other.stderr
 
 
 def test_the_history_has_what_a_command_changed(run, repository, tmp_path: Path):

@@ -352,6 +352,7 @@ FAMILIES: tuple[Family, ...] = (
                 {
                     f"{_APP}:v2.1.0 app.tar": "to a file; app.tar.gz and app.tar.zst compress it",
                     f"{_APP}:v2.1.0 > app.tar": "to standard output",
+                    f"{_APP}:latest arm.tar --platform linux/arm64": "the image of one platform",
                 },
                 doc="Write an image to an archive that docker load, podman and skopeo can read. It"
                 " is compressed if its name ends with .gz, .tgz or .zst. Without FILE, it is"

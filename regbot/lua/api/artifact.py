@@ -186,7 +186,8 @@ def _get(
         and (not fileMediaTypes or layer.media_type in fileMediaTypes)
     ]
     if not layers:
-        raise NotFound("it has no such file")
+        names = (layer.annotations.get(TITLE) or layer.media_type for layer in manifest.layers)
+        raise NotFound(f"{reference} has no such file (it has: {', '.join(names) or 'none'})")
     return Passed("[]Descriptor", layers)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from regbot.image.options import CopyOptions
 from regbot.image.resolve import image_of
 from regbot.lua.api.context import Context
@@ -9,6 +11,7 @@ from regbot.lua.api.manifest import read_manifest
 from regbot.lua.api.names import REFERENCE, TAGGED
 from regbot.lua.api.objects import PLATFORM, PLATFORMS
 from regbot.lua.binding import BOOLEAN, STRING, Binding, Parameter, Passed, plain
+from regbot.oci.digest import Digest
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage, ExportTar, ImportTar
@@ -38,9 +41,7 @@ def _copy(
         fast_check=fastCheck,
     )
     if platform:
-        index = read_manifest(context, source)
-        image = image_of(context.stores.open(source), index, platform)
-        source = source.with_digest(image.digest)
+        source = source.with_digest(_digest_for(context, source, platform))
     outcome = context.executor.execute(
         CopyImage(source, target, options, reason or context.last_message)
     )
@@ -50,11 +51,22 @@ def _copy(
     return plain(None)
 
 
-def _export(context: Context, reference: Reference, file: str) -> Passed:
+def _digest_for(context: Context, reference: Reference, platform: Platform) -> Digest:
+    """The digest of the image that an index has for a platform."""
+    index = read_manifest(context, reference)
+    return image_of(context.stores.open(reference), index, platform).digest
+
+
+def _export(
+    context: Context, reference: Reference, file: str, *, platform: Platform | None
+) -> Passed:
     path = file_in(context.work_dir, file)
+    if platform:
+        reference = replace(reference, digest=_digest_for(context, reference, platform))
     outcome = context.executor.execute(ExportTar(reference, path, context.last_message))
     if outcome.digest:
-        context.seen.saved(reference, outcome.digest)
+        saved = reference.with_digest(outcome.digest) if platform else reference
+        context.seen.saved(saved, outcome.digest)
     return plain(None)
 
 
@@ -116,6 +128,9 @@ BINDINGS = (
         doc="Write an image to an archive that docker load, podman and skopeo can read. It is"
         " compressed if its name ends with .gz, .tgz or .zst.",
         parameters=(Parameter("ref", REFERENCE, "the image"), _FILE),
+        options=(
+            Parameter("platform", PLATFORM, "of an index, write the image for this platform alone"),
+        ),
         run=_export,
         changes=True,
     ),
