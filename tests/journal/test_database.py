@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
 from contextlib import ExitStack, closing, suppress
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from support.databases import connecting
 from support.postgres import postgres as own_postgres
 
 from regbot.errors import DatabaseAway, StorageError
+from regbot.journal import postgres
 from regbot.journal.database import storable
+from regbot.journal.place import DatabaseUrl
 
 STEPS = (
     (
@@ -179,6 +184,55 @@ def test_an_error_never_shows_the_password(database_url):
             opened_at(wrong)
         assert "s3cret" not in str(error.value)
         assert "wr0ng" not in str(error.value)
+
+
+def refusal(url):
+    """What is said of a database that can't be used, after its name."""
+    with pytest.raises(StorageError) as error:
+        opened_at(url)
+    text = str(error.value)
+    assert "\n" not in text
+    shown = DatabaseUrl.parse(url).shown
+    assert text.startswith(f"can't use the history {shown}: ")
+    return text.removeprefix(f"can't use the history {shown}: ")
+
+
+def with_login(url, login):
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))
+
+
+def test_a_server_that_lets_nobody_in_is_told_with_what_to_do(database_url, monkeypatch):
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    for login in ("regbot:wr0ng", "nobody:wr0ng"):
+        told = refusal(with_login(database_url, login))
+        assert told.startswith("the user or the password is wrong (correct it")
+    assert refusal(with_login(database_url, "regbot")).startswith("it asks for a password (give")
+    absent = urlunsplit(urlsplit(database_url)._replace(path="/absent"))
+    assert refusal(absent).startswith("there is no such database (create it")
+
+
+def test_a_user_without_rights_is_told_which_it_needs(database_url):
+    url = with_login(database_url, "idle:idle")
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("DROP ROLE IF EXISTS idle")
+        owner.execute("CREATE ROLE idle LOGIN PASSWORD 'idle'")
+        assert refusal(url).startswith("its user has to own the schema regbot and all in it (as")
+        opened_at(database_url).close()
+        assert refusal(url).startswith("its user has to own the schema regbot and all in it (as")
+        owner.execute("GRANT USAGE ON SCHEMA regbot TO idle")
+        assert refusal(url).startswith("its user has to own the schema regbot and all in it (as")
+        owner.execute("REVOKE USAGE ON SCHEMA regbot FROM idle")
+        owner.execute(f"REVOKE CONNECT ON DATABASE {urlsplit(url).path[1:]} FROM PUBLIC")
+        assert refusal(url).startswith("its user may not connect to it (as")
+        owner.execute("DROP ROLE idle")
+
+
+def test_a_server_that_is_too_old_is_refused(database_url, monkeypatch):
+    monkeypatch.setattr(postgres, "_OLDEST", 1000)
+    assert re.fullmatch(
+        r"it is in PostgreSQL \d\d \(take version 1000 or a later one\)", refusal(database_url)
+    )
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])
