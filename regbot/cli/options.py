@@ -113,6 +113,9 @@ only_option = click.option(
     metavar="NAME",
     help="Only this script, even if it is disabled. Repeatable.",
 )
+missing_option = click.option(
+    "--missing", is_flag=True, help="Of syncs, copy only tags that the target lacks."
+)
 dry_run_option = _dry_run(help="Change nothing, and show what would be done.")
 
 

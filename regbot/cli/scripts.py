@@ -18,6 +18,7 @@ from regbot.cli.opening import absolute_path, open_bot, open_service, read_confi
 from regbot.cli.options import (
     config_option,
     dry_run_option,
+    missing_option,
     only_option,
     optional_config_option,
     report_option,
@@ -43,6 +44,7 @@ _LARGEST_SCRIPT = 16 * 1024 * 1024
 @dry_run_option
 @report_option
 @cluster_option
+@missing_option
 @click.option(
     "--profile", "with_profile", is_flag=True, help="Show on standard error what took the time."
 )
@@ -55,6 +57,7 @@ def once(
     *,
     dry_run: bool,
     in_cluster: bool,
+    missing: bool,
     with_profile: bool,
 ) -> int:
     """Run every enabled script once.
@@ -76,6 +79,9 @@ def once(
         from regbot.run.bot import Options
 
         config = read_config(config_path, compiler()).only(only)
+        if missing and in_cluster:
+            raise UsageError("--missing doesn't go with --cluster (leave one of them out)")
+        config = config.copying_what_is_missing() if missing else config
         with open_bot(
             config,
             config_path,

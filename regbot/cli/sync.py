@@ -13,6 +13,7 @@ from regbot.cli.group import EXIT_CODES
 from regbot.cli.opening import open_bot, read_config
 from regbot.cli.options import (
     dry_run_option,
+    missing_option,
     optional_config_option,
     report_option,
     settings_options,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @click.option("--digest-tags", is_flag=True, help="Copy tags named after the digest too.")
 @click.option("--referrers", is_flag=True, help="Copy referrers too.")
 @click.option("--cleanup", is_flag=True, help="Delete tags of the target that are not to be there.")
+@missing_option
 @dry_run_option
 @report_option
 @partial(settings_options, level="warn")
@@ -62,6 +64,7 @@ def sync(
     digest_tags: bool,
     referrers: bool,
     cleanup: bool,
+    missing: bool,
     dry_run: bool,
 ) -> int:
     """Bring copies of images up to date, once.
@@ -91,7 +94,9 @@ def sync(
         options = CopyOptions(
             tuple(map(Platform.parse, platforms)), digest_tags=digest_tags, referrers=referrers
         )
-        script = _script(config, source, target, rules, options, cleanup=cleanup)
+        script = _script(
+            config, source, target, rules, options, cleanup=cleanup, only_missing=missing
+        )
     except InvalidValue as error:
         raise UsageError(str(error)) from None
     with open_bot(
@@ -115,6 +120,7 @@ def _script(
     options: CopyOptions,
     *,
     cleanup: bool,
+    only_missing: bool,
 ) -> Script:
     """The script that syncs a source, whose name tells what it is. Raises InvalidValue."""
     from regbot.config.syncplaces import kind_of_source, repositories_of, source_of, target_of
@@ -124,7 +130,14 @@ def _script(
     if kind == "image" and (cleanup or rules != TagRules()):
         raise InvalidValue(f"{source} is one image (leave --tag, --except, --range, --cleanup out)")
     target_of(kind, target)
-    work = Sync(source_of(kind, source), target, (rules,), options=options, cleanup=cleanup)
+    work = Sync(
+        source_of(kind, source),
+        target,
+        (rules,),
+        options=options,
+        cleanup=cleanup,
+        only_missing=only_missing,
+    )
     script = config.command(f"{source} to {target}", work)
     return replace(script, repositories=repositories_of(kind, source))
 

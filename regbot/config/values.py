@@ -261,6 +261,21 @@ class Config:
         chosen = (replace(script, enabled=True) for script in self.scripts if script.name in names)
         return replace(self, scripts=tuple(chosen)) if names else self
 
+    def copying_what_is_missing(self) -> Config:
+        """The same, whose syncs leave tags alone that their targets have.
+
+        Raises UsageError where a script that would run is no sync.
+        """
+        scripts = []
+        for script in self.scripts:
+            if isinstance(script.work, Sync):
+                script = replace(script, work=replace(script.work, only_missing=True))
+            elif script.enabled:
+                text = f"--missing goes with entries under sync, and {script.name!r} is none"
+                raise UsageError(f"{text} (choose entries with --only)")
+            scripts.append(script)
+        return replace(self, scripts=tuple(scripts))
+
     def require_schedules(self) -> None:
         """Raise a ConfigError that names every enabled script without a schedule.
 

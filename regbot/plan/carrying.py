@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -26,6 +26,8 @@ from regbot.values import dataclass
 
 WORKERS = 32
 """Tags and manifests deleted at once; each host's own limits hold besides."""
+COPIES = 4
+"""Images copied at once of a sync."""
 _SEVERAL = 2
 
 
@@ -83,30 +85,69 @@ def _pinned(outcome: Outcome) -> Action:
     return action
 
 
-def carry_out(plan: Sequence[Planned], executor_of: Callable[[str], Executor]) -> None:
+def carry_out(
+    plan: Sequence[Planned],
+    executor_of: Callable[[str], Executor],
+    *,
+    syncs: Collection[str] = (),
+) -> None:
     """Carry out a plan, in its order but for tags and removals, which go many at once.
 
     What fails is among the executors' outcomes. After a copy or put that failed nothing
     further of that script is done, since its later deletes may rest on it; after a step
-    of a removal that was not done, none of its later steps. Raises Stopped or
-    ScriptTimeout when it has to end.
+    of a removal that was not done, none of its later steps. Of scripts that are ``syncs``
+    copies also go many at once, and one that failed stops only what it was a backup for, and
+    the deletes. Raises Stopped or ScriptTimeout when it has to end.
     """
-    work = _Carrying(executor_of)
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool:
-        for mixes, group in groupby(plan, _mixes):
+    work = _Carrying(executor_of, syncs)
+    with (
+        ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool,
+        ThreadPoolExecutor(COPIES, thread_name_prefix="copy") as copying,
+    ):
+        for (way, _), group in groupby(plan, work.group):
             together = list(group)
-            stages = work.stages(together, pool) if mixes else [[planned] for planned in together]
-            for stage in stages:
-                work.do_all(stage, pool)
+            if way == "deletes":
+                for stage in work.stages(together, pool):
+                    work.do_all(stage, pool)
+            elif way == "copies":
+                for stage in _backups_first(together):
+                    work.do_all(stage, copying)
+            else:
+                for planned in together:
+                    work.do_all([planned], pool)
 
 
 class _Carrying:
     """What may still be done of a plan."""
 
-    def __init__(self, executor_of: Callable[[str], Executor]) -> None:
+    def __init__(self, executor_of: Callable[[str], Executor], syncs: Collection[str]) -> None:
         self._executor_of = executor_of
+        self._syncs = syncs
         self._broken: set[str] = set()
+        self._without_backup: set[Reference | None] = set()
         self._executors: dict[str, Executor] = {}
+
+    def group(self, planned: Planned) -> tuple[str, str]:
+        """What an action has in common with those that it may go with.
+
+        One sync may copy what another one copied before, so the copies of each go by themselves.
+        """
+        way = self.way(planned)
+        return way, planned.script if way == "copies" else ""
+
+    def way(self, planned: Planned) -> str:
+        """How an action may go with those before and after it: deletes, copies, or alone.
+
+        Before a manifest that a script deletes by its digest all tags are looked at anew.
+        """
+        match planned.action:
+            case DeleteTag():
+                return "deletes"
+            case DeleteManifest(removal=removal) if removal:
+                return "deletes"
+            case CopyImage() if planned.script in self._syncs:
+                return "copies"
+        return "alone"
 
     def stages(self, deletes: Sequence[Planned], pool: ThreadPoolExecutor) -> list[list[Planned]]:
         """The deletes that may go at once, and those that have to come after them."""
@@ -151,7 +192,11 @@ class _Carrying:
     def do(self, planned: Planned) -> None:
         """Do an action, or skip it and say why."""
         executor = self._executor(planned)
-        if planned.script in self._broken:
+        is_copy = self.way(planned) == "copies"
+        if is_copy and planned.action.reference in self._without_backup:
+            executor.skip(planned.action, "its backup failed")
+            return
+        if planned.script in self._broken and not is_copy:
             executor.skip(planned.action, "an earlier copy or put of the script failed")
             return
         try:
@@ -164,6 +209,8 @@ class _Carrying:
         except RegbotError:
             if not isinstance(planned.action, DeleteTag | DeleteManifest):
                 self._broken.add(planned.script)
+            if is_copy:
+                self._without_backup.add(_read_by(planned.action))
 
     def settle(self) -> None:
         """Finish the deletes that were begun; those that fail are among the outcomes."""
@@ -183,15 +230,21 @@ def _with_named_tags(action: Action) -> Action:
     return action
 
 
-def _mixes(planned: Planned) -> bool:
-    """Whether an action may go together with those before and after it.
+def _backups_first(copies: Sequence[Planned]) -> list[list[Planned]]:
+    """The copies of what others will replace, and then those."""
+    replaced = {planned.action.reference for planned in copies}
+    stages: list[list[Planned]] = [[], []]
+    for planned in copies:
+        is_backup = _read_by(planned.action) in replaced
+        stages[0 if is_backup else 1].append(planned)
+    return stages
 
-    Before a manifest that a script deletes by its digest all tags are looked at anew.
-    """
-    action = planned.action
-    return isinstance(action, DeleteTag) or (
-        isinstance(action, DeleteManifest) and bool(action.removal)
-    )
+
+def _read_by(action: Action) -> Reference | None:
+    """The tag that a copy reads, if it reads one."""
+    if not isinstance(action, CopyImage) or action.source.tag is None:
+        return None
+    return action.source.with_tag(action.source.tag)
 
 
 def _links(door: Executor, reference: Reference) -> Links:

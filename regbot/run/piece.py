@@ -216,7 +216,7 @@ def carry_out_judged(
         ):
             judge(session)
             services.emit(StepsAhead(script.name, "action", len(plan)))
-            carry_out(plan, lambda _: session.executor)
+            carry_out(plan, lambda _: session.executor, syncs=_syncs_of([script]))
     finally:
         for outcome in carried.outcomes.all:
             services.outcomes.add(outcome)
@@ -235,11 +235,15 @@ def carry_out_for(
     Raises as ``plan.carrying.carry_out`` does.
     """
     executors: dict[str, Executor] = {}
-    for name in scripts_of(plan):
-        script = script_of(name)
+    scripts = {name: script_of(name) for name in scripts_of(plan)}
+    for name, script in scripts.items():
         executors[name] = door.acting_for(name, script.guard, services.in_use(script.in_use, stop))
     services.emit(StepsAhead("", "action", len(plan)))
-    carry_out(plan, executors.__getitem__)
+    carry_out(plan, executors.__getitem__, syncs=_syncs_of(scripts.values()))
+
+
+def _syncs_of(scripts: Iterable[Script]) -> set[str]:
+    return {script.name for script in scripts if isinstance(script.work, Sync)}
 
 
 def session_of(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:

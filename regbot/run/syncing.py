@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from regbot.config.syncplaces import place_of_backup
@@ -27,6 +28,7 @@ from regbot.oci.manifest import INDEXES
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Tag
 from regbot.plan.action import CopyImage
+from regbot.plan.carrying import COPIES
 from regbot.plan.executor import Executor
 from regbot.plan.session import Session
 from regbot.plan.uses import InUse
@@ -41,8 +43,6 @@ Result = TypeVar("Result")
 
 LOOKS = 32
 """Tags that are compared at once; each host's own limits hold besides."""
-COPIES = 4
-"""Images that are copied at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,9 @@ class Syncing:
 
     def _compare(self, source: Reference) -> _Copy | None:
         sync, store, target = self._sync, self._stores.open(source), self._at_target(source)
+        there = self._digest_at(target)
+        if there and sync.only_missing:
+            return None
         try:
             head = store.head(source.name)
         except NotFound:
@@ -163,7 +166,6 @@ class Syncing:
             return None
         if sync.platform and head.media_type in INDEXES:
             digest = image_of(store, store.manifest(digest), sync.platform).digest
-        there = self._digest_at(target)
         if there == digest and (sync.options.fast_check or not sync.options.asks_for_more):
             return None
         return _Copy(source, target, digest, there)
@@ -176,9 +178,10 @@ class Syncing:
     def _digest_at(self, target: Reference) -> Digest | None:
         """What the target's tag is on; None where it isn't there, or may not be seen.
 
-        Where a backup is made of it, it has to be seen.
+        Where a backup is made of it, or it is to be left alone, it has to be seen.
         """
-        unseen = (NotFound,) if self._sync.backup else NOT_SEEN
+        sync = self._sync
+        unseen = (NotFound,) if sync.backup or sync.only_missing else NOT_SEEN
         try:
             return self._executor.reading(target).head(target.name).digest
         except unseen:
@@ -205,7 +208,7 @@ class Syncing:
             )
         if copy.replaced and self._sync.backup:
             backup = self._backup_of(copy.target)
-            kept = copy.target.with_digest(copy.replaced)
+            kept = replace(copy.target, digest=copy.replaced)
             reason = f"{copy.target} is about to be replaced"
             self._executor.execute(
                 CopyImage(kept, backup, CopyOptions(), reason, digest=copy.replaced)

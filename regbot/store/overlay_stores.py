@@ -52,8 +52,10 @@ class OverlayStores:
 
     def _below(self, repository: Reference, base: ReadStores) -> ReadStore:
         """A repository of the base, with what was planned before."""
-        store = base.open(repository)
-        return self._after.open(repository).on(store) if self._after else store
+        if self._after is None:
+            return base.open(repository)
+        below = self._after._below(repository, base)  # noqa: SLF001 - it is one of its own
+        return self._after.open(repository).on(below)
 
     def _listed(self, base: ReadStores, registry: str, limit: int | None, last: str) -> list[str]:
         new = {made.repository for made in self._made() if made.registry == registry}

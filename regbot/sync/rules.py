@@ -66,7 +66,8 @@ class Sync:
     index only this image is copied, as an image by itself. ``media_types`` are those of the
     manifests that are copied. ``backup`` is a template of a tag, or of a reference, to which
     an image of the target is copied before its tag moves. ``cleanup``: tags of the target
-    that are not among those to copy are deleted.
+    that are not among those to copy are deleted. ``only_missing``: tags that the target has
+    are left as they are.
     """
 
     source: Reference | None
@@ -78,6 +79,7 @@ class Sync:
     backup: str = ""
     rate_limit: RateLimit = RateLimit()
     cleanup: bool = False
+    only_missing: bool = False
 
     @property
     def is_of_image(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from support.configs import load, problems
 
 from regbot.config.values import Repositories
+from regbot.errors import UsageError
 from regbot.image.options import CopyOptions, ReferrerFilter
 from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
@@ -240,6 +241,14 @@ def test_shared_targets_are_told_with_all_other_mistakes():
         "bot.yml:5:5",
         "bot.yml:7:1",
     ]
+
+
+def test_only_syncs_copy_what_is_missing():
+    text = "scripts: [{name: clean, script: tag.ls(), enabled: false}]\n" + entry()
+    *_, sync = load(text).copying_what_is_missing().scripts
+    assert sync.work.only_missing
+    with pytest.raises(UsageError, match=r"'clean' is none \(choose entries with --only\)"):
+        load(text.replace(", enabled: false", "")).copying_what_is_missing()
 
 
 def test_hooks_are_warned_of_as_nobody_runs_them():

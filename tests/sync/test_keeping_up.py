@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from support.registry import DELETE_OFF, DISTRIBUTION_3, OLAREG, Fault, Quirks, TestRegistry
 
 from regbot.config.load import load_config
-from regbot.events import BytesAhead, BytesMoved, Event, Message, RunResult, plain
+from regbot.events import BytesAhead, BytesMoved, Event, Message, RunResult, ignore, plain
+from regbot.plan.carrying import planned_from
 from regbot.plan.outcome import Outcome
 from regbot.run.bot import Options, assemble
 
@@ -40,7 +42,13 @@ class Pair:
     folder: Path
 
     def sync(
-        self, *, dry_run: bool = False, guard: Any = None, mirror: str = "", **entry: Any
+        self,
+        *,
+        dry_run: bool = False,
+        missing: bool = False,
+        guard: Any = None,
+        mirror: str = "",
+        **entry: Any,
     ) -> Ran:
         """Run one entry once, from APP to COPY unless it says otherwise.
 
@@ -68,6 +76,7 @@ class Pair:
                 counts[type(event)] += event.count
 
         loaded = load_config(json.dumps(config), filename="bot.yml", environ={}, base=self.folder)
+        loaded = loaded.copying_what_is_missing() if missing else loaded
         with assemble(loaded, Options(dry_run=dry_run), "", plain(hear)) as bot:
             ended = bot.run_once()
             moved = counts[BytesAhead], counts[BytesMoved]
@@ -341,6 +350,70 @@ class TestCleanUp:
         ran = pair.sync(cleanup=True, guard={"maxDeletes": 2})
         assert ran.result.guarded
         assert not pair.wrote()
+
+
+class TestWithAGuard:
+    GUARD: ClassVar[dict[str, Any]] = {"maxDeletes": 5}
+
+    def test_an_image_that_fails_stops_no_other_and_nothing_is_deleted(self, pair):
+        fill(pair.source, APP, "1", "2", "3", "4", "5")
+        fill(pair.target, COPY, "9")
+        pair.target.break_next("status", "PUT", "manifests/1", status=403, times=9)
+        ran = pair.sync(cleanup=True, guard=self.GUARD)
+        assert ran.result.status == "failed"
+        assert set(pair.target.tags(COPY)) == {"2", "3", "4", "5", "9"}
+        assert statuses(ran)["9"] == "skipped"
+
+    def test_a_tag_whose_backup_fails_does_not_move(self, pair):
+        fill(pair.source, APP, "1", "2")
+        before = fill(pair.target, COPY, "1", "2", "9")
+        for tag in ("1", "2"):
+            pair.source.put_image(APP, tag, labels={"new": "yes"})
+        pair.target.break_next("status", "PUT", "manifests/old-1", status=403, times=9)
+        ran = pair.sync(cleanup=True, backup="old-{{.Ref.Tag}}", guard=self.GUARD)
+        after = pair.target.tags(COPY)
+        assert (after["1"], after["old-2"], after["9"]) == (before["1"], before["2"], before["9"])
+        assert after["2"] != before["2"]
+        details = {str(each.action.reference.tag): each.detail for each in ran.outcomes}
+        assert details["1"] == "its backup failed"
+
+    def test_several_images_are_copied_at_once(self, pair):
+        fill(pair.source, APP, "1", "2")
+        both = threading.Barrier(2)
+        for tag in ("1", "2"):
+            path = f"{COPY}/manifests/{tag}$"
+            pair.target.break_next("call", "PUT", path, call=lambda: both.wait(20))
+        assert pair.sync(guard=self.GUARD).result.status == "done"
+        assert not both.broken
+
+
+def test_a_plan_keeps_the_order_of_syncs_that_copy_on_what_another_one_copies(pair):
+    fill(pair.source, APP, "1")
+    there = pair.target.host
+    first = {"source": f"{pair.source.host}/{APP}", "target": f"{there}/{COPY}"}
+    second = {"source": f"{there}/{COPY}", "target": f"{there}/on"}
+    config = {
+        "creds": [{"registry": host, "tls": "disabled"} for host in (pair.source.host, there)],
+        "defaults": {"state": "state"},
+        "sync": [{**entry, "type": "repository"} for entry in (first, second)],
+    }
+    fill(pair.target, COPY, "0")
+    loaded = load_config(json.dumps(config), filename="bot.yml", environ={}, base=pair.folder)
+    with assemble(loaded, Options(dry_run=True), "", ignore) as planning:
+        planning.run_once()
+    with assemble(loaded, Options(), "", ignore) as bot:
+        ended = bot.apply(planned_from(planning.outcomes))
+    assert ended.status == "done"
+    assert set(pair.target.tags("on")) == {"0", "1"}
+
+
+def test_of_what_is_missing_alone_no_tag_moves(pair):
+    new = fill(pair.source, APP, "1", "2")
+    before = fill(pair.target, COPY, "1", "9")
+    pair.source.put_image(APP, "1", labels={"new": "yes"})
+    assert pair.sync(missing=True, cleanup=True).result.status == "done"
+    assert pair.target.tags(COPY) == {"1": before["1"], "2": new["2"]}
+    assert not pair.source.asked("HEAD", "/manifests/1")
 
 
 def test_a_dry_run_changes_nothing_and_tells_all(pair):
