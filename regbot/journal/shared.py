@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from regbot.errors import UsageError
@@ -30,10 +31,18 @@ if TYPE_CHECKING:
     from regbot.journal.postgres import PostgresDatabase
 
 _INSTALL = "pip install '.[cluster]'"
+_PACKAGES = ("psycopg", "procrastinate")
 PATIENCE = 30.0
 """Seconds to wait for others that are writing: many machines write all the time."""
 SHARED: Steps = ((*MANIFESTS, *SIGHTINGS, *LEASES, *TURNS),)
 """The tables for what is in files of a folder, in versions like those of STEPS."""
+
+
+def require_packages() -> None:
+    """Raise UsageError where packages of the extra are missing. None is imported."""
+    if not all(map(find_spec, _PACKAGES)):
+        text = "a state in PostgreSQL needs packages that are not installed"
+        raise UsageError(f"{text} ({_INSTALL})")
 
 
 class _Opened:
@@ -126,11 +135,9 @@ def connect(url: DatabaseUrl, parts: Mapping[str, Steps], patience: float) -> Po
 
     Raises StorageError, and UsageError where packages are missing.
     """
-    try:
-        from regbot.journal.postgres import PostgresDatabase
-    except ImportError:
-        text = "a state in PostgreSQL needs packages that are not installed"
-        raise UsageError(f"{text} ({_INSTALL})") from None
+    require_packages()
+    from regbot.journal.postgres import PostgresDatabase
+
     with ExitStack() as ending:
         database = PostgresDatabase(url, patience=patience)
         ending.callback(database.close)

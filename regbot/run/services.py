@@ -137,12 +137,13 @@ class Services:
 def open_shared(state: State | None) -> SharedState | None:
     """What this process has of a state that others share; None for a folder.
 
-    Call it once, where the parts of the process are put together.
+    Call it once, where the parts of the process are put together. Raises UsageError.
     """
     if not isinstance(state, DatabaseUrl):
         return None
-    from regbot.journal.shared import SharedState
+    from regbot.journal.shared import SharedState, require_packages
 
+    require_packages()
     return SharedState(state)
 
 

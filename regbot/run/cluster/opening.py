@@ -46,7 +46,9 @@ def open_units(state: State | None, what: str) -> Iterator[Units]:
 @contextmanager
 def _open_queue(state: State | None, what: str) -> Iterator[tuple[Units, Queue]]:
     url = require_database(state, what)
-    from regbot.journal.shared import PATIENCE, open_database
+    from regbot.journal.shared import PATIENCE, open_database, require_packages
+
+    require_packages()
     from regbot.run.cluster.queue import Queue
     from regbot.run.cluster.units import Units
 
