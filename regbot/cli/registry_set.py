@@ -94,7 +94,11 @@ def _set(host: str, **options: Any) -> None:  # noqa: ANN401 - the values of any
         raise UsageError("nothing to set (name an option such as --tls disabled)")
     path = registries_file()
     set_up(path, host, settings, os.environ)
-    show_text(f"{host}: set {', '.join(settings)} in {path}")
+    gone = [alias for alias in settings if not settings[alias]]
+    there = [alias for alias in settings if settings[alias]]
+    deeds = [f"set {', '.join(there)}"] if there else []
+    deeds += [f"removed {', '.join(gone)}"] if gone else []
+    show_text(f"{host}: {' and '.join(deeds)} in {path}")
 
 
 def _setting(alias: str, value: Any) -> Setting:  # noqa: ANN401 - the value of any option

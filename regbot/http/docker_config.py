@@ -86,7 +86,7 @@ def _merged(settings: HostSettings, docker: Login, emit: Emit) -> Login:
         emit(Message("info", "the config replaces docker's login", fields))
     user, password = login.user or docker.user, login.password or docker.password
     if not silent:
-        filled = (user, password) != (login.user, login.password)
+        filled = (user, password) != (login.user, login.password) and not login.helper
         origin = login.origin & docker.origin if filled else login.origin
         return replace(login, user=user, password=password, origin=origin)
     return replace(

@@ -92,6 +92,8 @@ def test_what_is_set_is_used_and_removed(tmp_path: Path) -> None:
         assert json.loads(asked.stdout) == ["kept", "old", "same"]
         elsewhere = {"REGBOT_CONFIG_HOME": str(tmp_path / "elsewhere")}
         assert regbot(*ask, home=tmp_path, variables=elsewhere).returncode == 1
+        done = run(tmp_path, "set", registry.host, "--tls", "", "--hostname", registry.host)
+        assert done.stdout.startswith(f"{registry.host}: set hostname and removed tls in ")
         done = run(tmp_path, "rm", registry.host)
         assert (done.returncode, done.stdout[:8]) == (0, "removed ")
         assert regbot(*ask, home=tmp_path).returncode == 1

@@ -16,7 +16,7 @@ from support.registry import TestRegistry
 
 from regbot.events import Event, Message, ignore
 from regbot.http.docker_config import DockerConfig, load
-from regbot.http.hosts import HUB_KEY, HostSettings, Login, Secret
+from regbot.http.hosts import HUB_KEY, HostSettings, Login, Origin, Secret
 
 
 def auth(user: str, password: str) -> str:
@@ -201,6 +201,14 @@ def test_the_config_wins_field_by_field_and_says_so() -> None:
     (message,) = events
     assert isinstance(message, Message)
     assert message.fields == {"registry": "r", "fields": "user"}
+
+
+def test_a_helper_of_the_config_is_named_by_the_config_alone() -> None:
+    """Its error says where it is named; a login that docker stored names no helper."""
+    ours, docker = Origin("regbot.yml:3"), Origin("config.json")
+    configured = HostSettings("r", login=Login(helper="docker-credential-x", origin=ours))
+    settings, _ = filled_in(configured, Login("joe", Secret("pw"), origin=docker))
+    assert settings.login.origin == ours
 
 
 def test_a_login_in_the_config_beats_docker_tokens_and_helpers() -> None:
