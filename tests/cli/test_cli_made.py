@@ -124,8 +124,9 @@ def test_templates_of_regctl_find_their_fields(run, registry, repository):
     template = '{{$name := .Name}}{{range .Tags}}{{printf "%s:%s\\n" $name .}}{{end}}'
     listed = run("tag", "ls", repository, "--include", "v.", "--format", template)
     assert listed.stdout == f"{repository}:v1\n{repository}:v2\n"
-    words = ("manifest", "head", f"{repository}:v1", "--format", "{{.GetDescriptor.Digest}}")
-    assert run(*words).stdout == f"{registry.tags(name)['v1']}\n"
+    words = ("manifest", "head", f"{repository}:v1", "--format")
+    template = "{{.GetDescriptor.Digest}}{{with .Manifest.GetDescriptor}} {{.Size}}{{end}}"
+    assert run(*words, template).stdout.startswith(f"{registry.tags(name)['v1']} ")
     put = ("manifest", "put", f"{repository}:new", "--format")
     stored = run(
         *put,

@@ -103,6 +103,7 @@ def test_a_mistake_is_found_before_anything_runs(template, words):
         ("{{range .Size}}{{end}}", "range needs a list, not 3"),
         ("{{index .Config.Env 7}}", "index: there is no item 7"),
         ("{{index .Config.Env -1}}", "index: there is no item -1"),
+        ("{{.Missing.GetPlatformList}}", ".GetPlatformList is not supported"),
         ("{{.IsList}}", ".IsList is not supported (docs/commands.md lists what is)"),
         ("{{.Architecture.Name}}", "there is no .Name in arm64 (see --json)"),
         ("{{.Config.Env.First}}", 'there is no .First in ["X=1", "Y=2"]'),

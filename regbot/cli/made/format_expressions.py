@@ -87,15 +87,13 @@ class _Field:
     def value(self, scope: Scope) -> Any:  # noqa: ANN401
         value = self.of.value(scope)
         more = scope.fields if value is scope.root else {}
-        if value is None and not more:
-            return None
         fields = {**more, **value} if isinstance(value, Mapping) else more
         key = _key(fields, self.name)
         if key is not None:
             return fields[key]
         if _METHOD.fullmatch(self.name):
             raise unsupported(f".{self.name}")
-        if not isinstance(value, Mapping):
+        if value is not None and not isinstance(value, Mapping):
             raise UsageError(
                 f"--format: there is no .{self.name} in {text_of(value)[:60]} (see --json)"
             )

@@ -138,10 +138,12 @@ class Results:
         """What regctl's templates find beside the fields of the result."""
         value = result.value
         if result.kind == "manifest":
-            return {"descriptor": {key: value[key] for key in _DESCRIPTOR}}
+            descriptor = {key: value[key] for key in _DESCRIPTOR}
+            whole = {**value_of(result), "descriptor": descriptor}
+            return {"descriptor": descriptor, "manifest": whole}
         if self._made.listed:
             return {"name": call.about, self._made.listed: value}
-        if self._form == "text" and self._waits:
+        if self._waits and isinstance(value, str):
             return {"manifest": {"descriptor": {"digest": value}}}
         return {}
 
