@@ -6,7 +6,6 @@ a traceback of half an import. Until then hardly anything is imported, for the s
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 
@@ -25,6 +24,8 @@ _GARBAGE = 100_000
 def main() -> None:
     """Run the command and exit with its exit code."""
     signal.signal(signal.SIGINT, leave)
+    import gc
+
     gc.set_threshold(_GARBAGE)
     from regbot.cli.commands import regbot
 
