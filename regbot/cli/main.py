@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 EXIT_INTERRUPTED = 130
-
-
 _GARBAGE = 100_000
-"""Objects that come to be until garbage is looked for: hardly any is not freed at once."""
+"""New objects after which garbage is looked for. Nearly all are freed at once, without that."""
 
 
 def main() -> None:
