@@ -158,10 +158,38 @@ class Journal:
             run, lambda: new_id(run.started), lambda added: self._running.take(_lock_of(added))
         )
 
-    def end_script(self, run: ScriptRun) -> None:
-        """Set how a run of a script ended. Raises StorageError."""
+    def claim_script(self, run: ScriptRun) -> bool:
+        """Whether a run of a script that goes on is this process's, to say how it ends.
+
+        False where another process goes on with it, or has ended it, because this one was
+        suspended for longer than its lease. Call it in a transaction. Raises StorageError.
+        """
+        if not self._running.ended(_lock_of(run.id)):
+            return True
+        is_left = any(
+            each.id == run.id and each.status == "interrupted"
+            for each in self.open_script_runs(run.config)
+        )
+        if is_left:
+            self.hold_script(run.id)
+        return is_left
+
+    def end_script(self, run: ScriptRun) -> bool:
+        """Set how a run of a script ended, as far as ``claim_script`` lets this process say so.
+
+        Raises StorageError.
+        """
+        with self._history.writing():
+            is_own = self.claim_script(run)
+            if is_own:
+                self._history.script_runs.end(run)
+        if is_own:
+            self._running.release(_lock_of(run.id))
+        return is_own
+
+    def amend_script(self, run: ScriptRun) -> None:
+        """Set what is known of a run of a script since it ended. Raises StorageError."""
         self._history.script_runs.end(run)
-        self._running.release(_lock_of(run.id))
 
     def script_runs(self, limit: int | None = None) -> list[ScriptRun]:
         """The runs of scripts, newest first; ``interrupted`` if their process is gone."""

@@ -26,6 +26,7 @@ from regbot.run.service_events import (
     PlanLapsed,
     PlanWaits,
     ScriptRunEnded,
+    ScriptRunLeft,
     ScriptRunStarted,
 )
 from regbot.stopping import Clock
@@ -68,7 +69,9 @@ class Actions:
             return [outcome for key in keys for outcome in self._outcomes.pop(key)]
 
 
-OF_SERVERS: Kinds = frozenset({ActionDone, ScriptRunStarted, ScriptRunEnded, PlanWaits, PlanLapsed})
+OF_SERVERS: Kinds = frozenset(
+    {ActionDone, ScriptRunStarted, ScriptRunEnded, ScriptRunLeft, PlanWaits, PlanLapsed}
+)
 OF_COMMANDS: Kinds = frozenset({ActionDone, ScriptStarted, ScriptEnded, RunEnded})
 """What is heard: of a server, its runs and plans as it tells them itself; else of ``once`` each
 script, and of ``apply`` the whole."""
@@ -102,6 +105,8 @@ class RunListener:
                 self._tell(of_start(run))
             case ScriptRunEnded(run=run):
                 self._tell_run(run)
+            case ScriptRunLeft(run=run):
+                self._actions.take(run.id)
             case PlanWaits(plan=plan):
                 planned = self._actions.of_script(plan.script)
                 self._tell(of_plan(plan, self.ways, self._wall(), what="approval", planned=planned))

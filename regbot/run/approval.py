@@ -9,12 +9,16 @@ from regbot.config.values import Config, Script
 from regbot.errors import Conflict
 from regbot.events import Emit, Message, RunResult
 from regbot.journal.journal import Journal
-from regbot.journal.records import PlanRecord
+from regbot.journal.records import PlanRecord, ScriptRun
 from regbot.run.bot import Bot
 from regbot.run.commands import approve_command
 from regbot.run.planning import keep_plan, plan_of
 from regbot.run.service_events import PlanLapsed, PlanWaits
 from regbot.units import format_moment
+
+
+class RunTakenOver(Exception):
+    """Another server has the run, since this one was suspended."""
 
 
 class Approvals:
@@ -41,17 +45,20 @@ class Approvals:
             )
         return self._journal
 
-    def keep(self, bot: Bot, script: Script, result: RunResult, emit: Emit) -> str:
+    def keep(self, bot: Bot, run: ScriptRun, script: Script, result: RunResult, emit: Emit) -> str:
         """Keep what a dry run of a script planned; the id of the plan, empty if it is empty.
 
         ``emit`` is that of the run, which is told with what the log says of the plan.
         It takes the place of those of the script that still wait, as they are out of date.
-        Raises StorageError, and Conflict without a journal.
+        Raises StorageError, Conflict without a journal, and RunTakenOver.
         """
         journal, plan = self.journal, plan_of(bot, [result])
         record = None
-        if plan.actions:
-            record = keep_plan(bot, journal, plan, [result], script)
+        with journal.database.writing():
+            if not journal.claim_script(run):
+                raise RunTakenOver
+            if plan.actions:
+                record = keep_plan(bot, journal, plan, [result], script)
         for waiting in journal.plans_in("waiting", self._config_path):
             if waiting.script == script.name and waiting != record:
                 self.give_up(waiting, "a newer one takes its place")

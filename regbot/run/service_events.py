@@ -32,6 +32,13 @@ class ScriptRunEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptRunLeft(Event):
+    """A server follows a run of a script no more: another one has it, and tells how it ends."""
+
+    run: ScriptRun
+
+
+@dataclass(frozen=True, slots=True)
 class PlanWaits(Event):
     """A plan was made that waits for approval."""
 

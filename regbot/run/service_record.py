@@ -136,22 +136,33 @@ class ServiceRecord:
         with self._lock:
             self._running.pop(run.id, None)
 
-    def end(self, run: ScriptRun, stop: Stop) -> None:
-        """Note how a run ended.
+    def end(self, run: ScriptRun, stop: Stop) -> bool:
+        """Note how a run ended; False where another server has it, and does so.
 
         Where others have to know it, it is tried until it is recorded. Raises Stopped.
         """
         self.leave(run)
-        self._note(run)
         while self.journal:
             try:
-                self.journal.end_script(run)
+                if not self.journal.end_script(run):
+                    return False
+                break
             except StorageError as error:
                 self._warn("the end of the run is not recorded", error)
-                if self.servers:
-                    stop.wait(_TRIED_EVERY)
-                    continue
-            return
+                if not self.servers:
+                    break
+            stop.wait(_TRIED_EVERY)
+        self._note(run)
+        return True
+
+    def amend(self, run: ScriptRun) -> None:
+        """Note what is known of a run since it ended."""
+        self._note(run)
+        if self.journal:
+            try:
+                self.journal.amend_script(run)
+            except StorageError as error:
+                self._warn("the size of what the run deleted is not recorded", error)
 
     def _note(self, run: ScriptRun) -> None:
         self._last[run.script] = run

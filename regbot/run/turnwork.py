@@ -14,10 +14,10 @@ from regbot.events import Emit, Message, RunMissed, RunResult, in_run
 from regbot.journal.records import ScriptRun
 from regbot.plan.planfile import Plan, plan_of
 from regbot.report.summary import summary
-from regbot.run.approval import Approvals
+from regbot.run.approval import Approvals, RunTakenOver
 from regbot.run.bot import Bot
 from regbot.run.planning import apply_kept
-from regbot.run.service_events import ScriptRunEnded, ScriptRunStarted
+from regbot.run.service_events import ScriptRunEnded, ScriptRunLeft, ScriptRunStarted
 from regbot.run.service_record import ServiceRecord
 from regbot.run.timetable import Turn, rule_text
 
@@ -122,6 +122,9 @@ class TurnWork:
         except Stopped:
             is_left = True
             raise
+        except RunTakenOver:
+            is_left = True
+            self._emit(ScriptRunLeft(run))
         finally:
             if is_left:
                 self._record.leave(run)
@@ -162,7 +165,7 @@ class TurnWork:
         if result.status != "done":
             return result, ""
         try:
-            return result, self._approvals.keep(bot, script, result, emit)
+            return result, self._approvals.keep(bot, run, script, result, emit)
         except (Conflict, StorageError) as error:
             return replace(result, status="failed", error=f"the plan is not kept: {error}"), ""
 
@@ -189,12 +192,17 @@ class TurnWork:
         return plan
 
     def _end(self, run: ScriptRun, bot: Bot, result: RunResult) -> None:
-        """Note how a run ended, and then what it did: the report reads the registry."""
-        self._record.end(run, bot.stop)
+        """Note how a run ended, and then what it did: the report reads the registry.
+
+        Of several servers that followed it, only one tells how it ended.
+        """
+        if not self._record.end(run, bot.stop):
+            self._emit(ScriptRunLeft(run))
+            return
         report = self._report(run, bot, result)
         if report:
             run = replace(run, freeable=report.bytes_known)
-            self._record.end(run, bot.stop)
+            self._record.amend(run)
         self._emit(ScriptRunEnded(run, report))
 
     def _report(self, run: ScriptRun, bot: Bot, result: RunResult) -> Report | None:

@@ -26,6 +26,7 @@ from regbot.run.service_events import (
     PlanLapsed,
     PlanWaits,
     ScriptRunEnded,
+    ScriptRunLeft,
     ScriptRunStarted,
 )
 from regbot.values import dataclass
@@ -153,6 +154,9 @@ class Live:
                     self._tell_all()
             case ScriptRunEnded():
                 self._end(event.run, event.report)
+            case ScriptRunLeft():
+                with self._lock:
+                    self._forget(event.run)
             case RunMissed():
                 with self._lock:
                     self._missed[event.script] = event
@@ -187,11 +191,15 @@ class Live:
             text = f"the page of run {run.id} is not kept: {InternalError(error)}"
             self._emit(Message("warn", text))
         with self._lock:
-            self._going.pop(run.id, None)
-            for reader in self._readers:
-                if reader.run == run.id:
-                    reader.end()
-            self._tell_all()
+            self._forget(run)
+
+    def _forget(self, run: ScriptRun) -> None:
+        """A run goes on here no more. Call it with the lock."""
+        self._going.pop(run.id, None)
+        for reader in self._readers:
+            if reader.run == run.id:
+                reader.end()
+        self._tell_all()
 
     def _keep(self, run: ScriptRun, page: RunPage, remainders: tuple[Remainder, ...]) -> None:
         try:

@@ -25,7 +25,7 @@ from regbot.journal.shared import SharedState, connect
 from regbot.plan.outcome import ActionDone
 from regbot.run.cluster.due import STEPS, DueClaims
 from regbot.run.cluster.opening import open_servers
-from regbot.run.service_events import PlanWaits
+from regbot.run.service_events import PlanWaits, ScriptRunEnded, ScriptRunLeft
 
 
 @pytest.fixture
@@ -177,6 +177,36 @@ def test_a_run_goes_on_with_its_config_when_that_is_replaced(bot):
         service.run_now("clean")
         heard.ended(2)
         assert [event.text for event in heard.of(Printed)] == ["another"]
+
+
+@pytest.mark.parametrize("approve", [False, True])
+def test_a_run_is_told_once_when_a_server_wakes_up_that_another_one_took_it_from(
+    bot, approve, monkeypatch
+):
+    held, go = threading.Event(), threading.Event()
+
+    def hold():
+        held.set()
+        assert go.wait(60)
+
+    bot.fill(old=1)
+    bot.registry.before("GET", "/tags/list", hold)
+    with (
+        serving(bot, approve=approve) as (second, other),
+        served(read(bot), queue_only=True) as (first, heard),
+    ):
+        first.run_now("clean")
+        assert held.wait(60)
+        monkeypatch.setattr(first, "_take_over", lambda _servers: None)  # it sleeps
+        with closing(opened(bot.database)) as database:
+            assert database.run("DELETE FROM held WHERE name LIKE '%.script'") == 1
+        until(lambda: state_of(second, "clean").running)
+        go.set()
+        (run,) = other.ended()
+        heard.until(lambda: heard.of(ScriptRunLeft))
+    assert run.status == "done"
+    assert heard.of(ScriptRunEnded) == heard.of(PlanWaits) == []
+    assert len(other.of(PlanWaits)) == int(approve)
 
 
 CUT_OFF = "UPDATE unit SET state = 'running', worker = 'gone', begun = 0, ready = 0"

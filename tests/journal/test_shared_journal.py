@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import psycopg
@@ -12,6 +13,7 @@ from support.journals import CONFIG, PLACE, begin, end, note, small
 from regbot.errors import AttemptEnded, Conflict, StorageError
 from regbot.journal.opening import open_journal
 from regbot.journal.place import DatabaseUrl
+from regbot.journal.records import ScriptRun
 from regbot.journal.shared import SharedState
 from regbot.plan.action import DeleteTag
 
@@ -103,6 +105,26 @@ def test_who_lost_its_lease_leaves_the_plan_to_who_has_it_now(url):
         assert other.plan(plan.id).state == "applying"
         other.end_plan(taken_over, "applied")
         assert journal.plan(plan.id).state == "applied"
+
+
+def test_of_two_that_follow_a_run_one_says_how_it_ended(url):
+    with open_journal(url) as journal, open_journal(url) as other:
+        run = journal.begin_script(ScriptRun("", "clean", "server", "/bot.yml", 1.0))
+        lapse(journal)
+        other.hold_script(run.id)
+        assert not journal.end_script(replace(run, status="failed"))
+        assert other.script_run(run.id).status == "running"
+        assert other.end_script(replace(run, status="done"))
+        assert not journal.end_script(replace(run, status="failed"))
+        assert journal.script_run(run.id).status == "done"
+
+
+def test_who_lost_its_lease_ends_a_run_that_nobody_took(url):
+    with open_journal(url) as journal:
+        run = journal.begin_script(ScriptRun("", "clean", "server", "/bot.yml", 1.0))
+        lapse(journal)
+        assert journal.end_script(replace(run, status="done"))
+        assert journal.script_run(run.id).status == "done"
 
 
 def test_servers_of_a_config_are_known(url):
