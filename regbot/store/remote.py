@@ -4,55 +4,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 
 from regbot.errors import (
     ConnectionFailed,
     ContentError,
     CredentialError,
-    DigestMismatch,
     InvalidValue,
     Malformed,
     NotSupported,
     RegbotError,
-    RegistryError,
     RegistryUnsupported,
     RequestError,
     ServerFault,
     TooManyRequests,
-    Unauthorized,
 )
 from regbot.events import Emit, Message, ignore
-from regbot.http.exchange import Exchange, Request, Response, Scope
-from regbot.http.faults import error_of
+from regbot.http.exchange import Exchange, Request, Response
 from regbot.oci.digest import Digest
-from regbot.oci.manifest import MEDIA_TYPES, SCHEMA1, Descriptor, Head, ImageConfig, Manifest
+from regbot.oci.manifest import Descriptor, Head, ImageConfig, Manifest
 from regbot.oci.reference import Reference
 from regbot.oci.tag import Name, Tag
 from regbot.stopping import Stop
-from regbot.store.answers import (
-    digest_said,
-    head_said,
-    media_type_said,
-    rate_limit_said,
-    size_said,
-)
-from regbot.store.download import download
-from regbot.store.endpoint import Endpoint, fetch, location_of
+from regbot.store.endpoint import Endpoint
 from regbot.store.listing import list_names
 from regbot.store.placeholder_delete import LOOK
 from regbot.store.presence import Presence
 from regbot.store.protocol import Chunks, Written, ignore_writes, read_config
 from regbot.store.referrer_tags import Known, Referrers
 from regbot.store.registries import Kind, how_to_delete, kind_of, why_no_deletes
+from regbot.store.remote_blobs import RemoteBlobs
+from regbot.store.remote_manifests import RemoteManifests
 from regbot.store.tag_removal import TagRemoval
-from regbot.store.upload import Upload, cancel
 
 _SEEN = 64
 """Tags whose last look is remembered."""
-_PAGE = "text/html"
-"""What a proxy or a page to log in at answers with, in place of a registry."""
-_ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 
 
 class RemoteStore:
@@ -83,6 +68,8 @@ class RemoteStore:
         self._stop = stop or Stop()
         self._bind = bind or (lambda _: exchange)
         self._endpoint = Endpoint(exchange, self.repository, urgent=urgent)
+        self._manifests = RemoteManifests(self._endpoint, self.repository, written)
+        self._blobs = RemoteBlobs(self._endpoint, self.repository, self._ending)
         self._emit = emit
         self._mirrors = mirrors
         self._known_referrers = referrers or Known()
@@ -171,7 +158,7 @@ class RemoteStore:
 
     def head(self, name: Name) -> Head:
         """HEAD of a manifest; a GET where the host or its answer asks for one."""
-        return self._head(name, mirrors=self._mirrors)
+        return self._manifests.head(name, mirrors=self._mirrors)
 
     def original_tags(self, limit: int) -> list[Tag]:
         """The first tags, never from a mirror."""
@@ -179,15 +166,15 @@ class RemoteStore:
 
     def glance(self, name: Name) -> Head | None:
         """What a HEAD alone tells of a manifest; None where those of the host tell too little."""
-        return self._by_head(name, mirrors=self._mirrors)
+        return self._manifests.glance(name, mirrors=self._mirrors)
 
     def original_head(self, name: Name) -> Head:
         """The same, and never from a mirror."""
-        return self._head(name, mirrors=False)
+        return self._manifests.head(name, mirrors=False)
 
     def manifest(self, name: Name) -> Manifest:
         """GET of a manifest with its exact bytes, checked."""
-        manifest = self._manifest(name, mirrors=self._mirrors)
+        manifest = self._manifests.get(name, mirrors=self._mirrors)
         if not isinstance(name, Digest) and not self._mirrors:
             self._seen[name] = (time.monotonic(), manifest)
             while len(self._seen) > _SEEN:
@@ -200,15 +187,15 @@ class RemoteStore:
 
     def original(self, name: Name) -> Manifest:
         """The same, and never from a mirror."""
-        return self._manifest(name, mirrors=False)
+        return self._manifests.get(name, mirrors=False)
 
     def blob_size(self, digest: Digest) -> int:
         """Content-Length of a blob."""
-        return self._blob_size(digest, scopes=self._endpoint.pull, mirrors=self._mirrors)
+        return self._blobs.size(digest, mirrors=self._mirrors)
 
     def blob(self, digest: Digest, size: int | None = None) -> Iterator[bytes]:
         """The chunks of a blob; a broken connection is gone on with."""
-        return download(self._endpoint, digest, size, mirrors=self._mirrors)
+        return self._blobs.chunks(digest, size, mirrors=self._mirrors)
 
     def config(self, image: Manifest, *, limit: int) -> ImageConfig:
         """The config of an image."""
@@ -220,13 +207,13 @@ class RemoteStore:
 
     def put_manifest(self, name: Name, manifest: Manifest) -> None:
         """PUT the exact bytes; the fallback tag of a subject is kept up where needed."""
-        taken_up = self._put(name, manifest)
+        taken_up = self._manifests.put(name, manifest)
         if manifest.subject is not None and not taken_up:
             self._referrers.add(manifest, manifest.subject.digest)
 
     def write(self, name: Name, manifest: Manifest, *, retry: bool = True) -> None:
         """PUT the exact bytes and nothing else; ``retry`` False sends them once."""
-        self._put(name, manifest, retry=retry)
+        self._manifests.put(name, manifest, retry=retry)
 
     def delete_manifest(self, digest: Digest) -> None:
         """DELETE by digest; the fallback tag of its subject is kept up where needed."""
@@ -287,119 +274,15 @@ class RemoteStore:
 
     def put_blob(self, content: Chunks, *, digest: Digest, size: int) -> bool:
         """Upload a blob. False, with nothing sent, when it is there already."""
-        try:
-            if self._blob_size(digest, scopes=self._endpoint.push, mirrors=False) == size:
-                return False
-        except (Unauthorized, TooManyRequests, ServerFault):
-            raise
-        except (RegistryError, NotSupported):
-            pass
-        self.upload(content, digest=digest, size=size)
-        return True
+        return self._blobs.put(content, digest=digest, size=size)
 
     def upload(self, content: Chunks, *, digest: Digest, size: int) -> None:
         """Upload a blob without asking whether it is there."""
-        Upload(self._endpoint, content, digest=digest, size=size, ending=self._ending).run()
+        self._blobs.upload(content, digest=digest, size=size)
 
     def mount_blob(self, digest: Digest, source: Reference) -> bool:
-        """Ask for a cross-repository mount (distribution spec, "Mounting a blob").
-
-        Not where a token is for one repository alone: a mount needs the scopes of two.
-        """
-        here = self.repository
-        is_elsewhere = source.scheme != "registry" or source.registry != here.registry
-        if is_elsewhere or self._endpoint.settings.repo_auth:
-            return False
-        request = Request(
-            "POST",
-            self._endpoint.path(f"blobs/uploads/?mount={digest}&from={source.repository}"),
-            expect=frozenset({201, 202}),
-            scopes=(*self._endpoint.push, Scope("repository", source.repository, ("pull",))),
-            body=b"",
-        )
-        try:
-            with self._endpoint.send(request) as response:
-                if response.status == 201:
-                    return True
-                session = location_of(response, f"blob {digest} to {here}")
-        except (TooManyRequests, ServerFault):
-            raise
-        except RegistryError:
-            return False
-        cancel(self._ending(), session)
-        return False
-
-    def _manifest_request(self, method: str, name: Name, *, mirrors: bool) -> Request:
-        return Request(
-            method,
-            self._endpoint.path(f"manifests/{name}"),
-            scopes=self._endpoint.pull,
-            headers=_ACCEPT,
-            mirrors=mirrors,
-        )
-
-    def _head(self, name: Name, *, mirrors: bool) -> Head:
-        head = self._by_head(name, mirrors=mirrors)
-        if head is not None:
-            return head
-        manifest = self._manifest(name, mirrors=mirrors)
-        return Head(manifest.media_type, manifest.digest, manifest.size, manifest.rate_limit)
-
-    def _by_head(self, name: Name, *, mirrors: bool) -> Head | None:
-        if self._endpoint.settings.disable_head:
-            return None
-        try:
-            with self._endpoint.send(
-                self._manifest_request("HEAD", name, mirrors=mirrors)
-            ) as response:
-                head = head_said(response.headers)
-        except RegistryUnsupported:
-            return None
-        return head if head is not None and _fits(name, head.digest) else None
-
-    def _manifest(self, name: Name, *, mirrors: bool) -> Manifest:
-        reference = str(self.repository.with_name(name))
-        request = self._manifest_request("GET", name, mirrors=mirrors)
-        limit = self._endpoint.exchange.blob_limit
-        body, answer = fetch(partial(self._endpoint.send, request), limit)
-        asked = name if isinstance(name, Digest) else None
-        try:
-            manifest = Manifest.parse(
-                body,
-                media_type_said(answer.headers),
-                algorithm=asked.algorithm if asked else "sha256",
-                rate_limit=rate_limit_said(answer.headers),
-            )
-        except ContentError as error:
-            raise type(error)(f"{reference}: {error}") from None
-        _check(manifest, asked or digest_said(answer.headers), reference)
-        return manifest
-
-    def _put(self, name: Name, manifest: Manifest, *, retry: bool = True) -> bool:
-        """Whether the registry lists it as a referrer of its subject itself."""
-        reference = str(self.repository.with_name(name))
-        if manifest.media_type in SCHEMA1:
-            raise NotSupported(f"{reference}: manifests of schema 1 are not written")
-        if isinstance(name, Digest):
-            name.check(manifest.raw, reference)
-        request = Request(
-            "PUT",
-            self._endpoint.path(f"manifests/{name}"),
-            expect=frozenset({200, 201, 202, 204}),
-            scopes=self._endpoint.push,
-            headers={"Content-Type": manifest.media_type},
-            body=manifest.raw,
-            length=manifest.size,
-            retry=retry,
-        )
-        try:
-            with self._endpoint.send(request) as response:
-                if media_type_said(response.headers) == _PAGE and response.status == 200:
-                    raise error_of(response)  # a registry says 201
-                _check(manifest, digest_said(response.headers), reference)
-                return "OCI-Subject" in response.headers
-        finally:
-            self._written(self.repository, None)
+        """Ask for a cross-repository mount."""
+        return self._blobs.mount(digest, source)
 
     def _subject_listed_by_tag(self, digest: Digest) -> Digest | None:
         """The subject of a manifest, where a fallback tag lists what refers to it."""
@@ -410,33 +293,3 @@ class RemoteStore:
         except ContentError:
             return None
         return subject.digest if subject else None
-
-    def _blob_size(self, digest: Digest, *, scopes: tuple[Scope, ...], mirrors: bool) -> int:
-        path = self._endpoint.path(f"blobs/{digest}")
-        methods = ("GET",) if self._endpoint.settings.disable_head else ("HEAD", "GET")
-        for method in methods:
-            request = Request(method, path, scopes=scopes, mirrors=mirrors)
-            try:
-                with self._endpoint.send(request) as response:
-                    size = size_said(response.headers)
-            except RegistryUnsupported:
-                continue
-            if size is not None:
-                return size
-        raise NotSupported(f"{self.repository} does not tell the size of blob {digest}")
-
-
-def _fits(name: Name, said: Digest) -> bool:
-    """Whether a digest said for a name can be taken: the same one, or a tag's sha256."""
-    return said == name if isinstance(name, Digest) else said.algorithm == "sha256"
-
-
-def _check(manifest: Manifest, expected: Digest | None, reference: str) -> None:
-    """Raise DigestMismatch when the bytes have another digest than the expected."""
-    if expected is None or manifest.digest == expected:
-        return
-    if manifest.media_type in SCHEMA1:
-        if expected.algorithm == manifest.digest.algorithm:
-            raise DigestMismatch(f"{reference}: digest is {manifest.digest}, expected {expected}")
-        return
-    expected.check(manifest.raw, reference)
