@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 
 from regbot.errors import NotFound
@@ -17,14 +17,13 @@ from regbot.plan.session import Session
 from regbot.plan.uses import InUse
 from regbot.rules.content import StoreContent
 from regbot.rules.policy import Policy, Rule
+from regbot.run.backups import Backups
 from regbot.run.repositories import Place
 from regbot.run.retention import keep_to
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 from regbot.sync.rules import Sync
 
-WithBackups = Callable[[Iterable[Tag]], set[Tag]]
-"""Tags of the target, with those of their backups beside them."""
 _LOOKS = 32
 """Tags that are looked for at once at the source; its host's own limits hold besides."""
 
@@ -34,7 +33,7 @@ def clean_up(
     source: Reference,
     target: Reference,
     wanted: Collection[Tag],
-    with_backups: WithBackups,
+    backups: Backups,
     session: Session,
     stop: Stop,
     *,
@@ -45,10 +44,11 @@ def clean_up(
 ) -> None:
     """Delete the tags of a target repository that are not ``wanted``.
 
-    Those that a guard protects stay, and what is signed by a tag goes with it. A tag that the
-    rules take also stays where the source has it and did not list it: it is new, or the list
-    was not whole. ``with_backups`` adds to tags those of their backups. ``now`` is in seconds
-    since 1970. Raises what the stores and ``keep_to`` raise, before anything is deleted.
+    Those that a guard protects stay. A tag that the rules take also stays where the source has
+    it and did not list it: it is new, or the list was not whole. So do the signatures and the
+    ``backups`` of what stays. ``now`` is in seconds since 1970.
+
+    Raises what the stores and ``keep_to`` raise, before anything is deleted.
     """
     executor = session.executor
     content = StoreContent(executor.reading(target), stop, script=script, emit=emit)
@@ -57,15 +57,15 @@ def clean_up(
         there = [tag for tag in content.tags() if not is_digest_tag(tag)]
     except NotFound:
         return
-    kept = set(wanted)
+    kept = {*wanted, *backups.beside(wanted)}
     kept |= {tag for tag in there if executor.protects(target.with_tag(tag))}
     missing = [tag for tag in sync.chosen(there) if tag not in kept]
     unlisted = _found(executor.reading(source), missing, stop)
     if unlisted:
         more = f" and {len(unlisted) - 1} more" if unlisted[1:] else ""
-        text = f"{unlisted[0]}{more} stay: {source} has what it did not list"
+        text = f"{source} did not list all that it has, so these stay: {unlisted[0]}{more}"
         emit(Message("warn", text, fields))
-        kept |= with_backups(unlisted)
+        kept |= {*unlisted, *backups.beside(unlisted)}
     doomed = [tag for tag in there if tag not in kept]
     if not doomed:
         return

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from regbot.config.syncplaces import place_of_backup
 from regbot.errors import (
     GuardBroken,
-    InvalidValue,
     NotFound,
     RegbotError,
     ScriptError,
@@ -26,12 +24,12 @@ from regbot.image.transfer import NOT_SEEN
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import INDEXES
 from regbot.oci.reference import Reference
-from regbot.oci.tag import Tag
 from regbot.plan.action import CopyImage
 from regbot.plan.carrying import COPIES
 from regbot.plan.executor import Executor
 from regbot.plan.session import Session
 from regbot.plan.uses import InUse
+from regbot.run.backups import Backups
 from regbot.run.repositories import Place, with_name
 from regbot.run.unit import told
 from regbot.stopping import Stop
@@ -90,10 +88,12 @@ class Syncing:
         self._stores: ReadStores = session.stores
         self._executor: Executor = session.executor
         self._stop = stop
-        self._environment = environment
         self._emit = emit
         self._may_wait = may_wait
         self._target = sync.target_of(place.repository)
+        self._backups = Backups(
+            sync.backup, self._target.without_name, environment, self._executor.repository_of
+        )
         self._lock = threading.Lock()
         self._failures: dict[str, str] = {}
 
@@ -104,12 +104,18 @@ class Syncing:
         """
         self._refuse_itself()
         names = self._names()
-        looks = Crew(LOOKS, self._stop).run(self._compared, names)
-        copies = [copy for copy in looks if copy]
+
+        def look(name: Reference) -> _Copy | None:
+            return self._tried(name, lambda: self._compare(name))
+
+        def copy(image: _Copy) -> None:
+            self._tried(image.source, lambda: self._copy(image))
+
+        copies = [image for image in Crew(LOOKS, self._stop).run(look, names) if image]
         text = f"{len(copies)} of {len(names)} images are to be copied"
         self._tell("info" if copies else "debug", text)
         self._emit(StepsAhead(self._script, "action", len(copies)))
-        Crew(COPIES, self._stop).run(self._copied, copies)
+        Crew(COPIES, self._stop).run(copy, copies)
         if self._sync.cleanup and names and not self._failures:
             self._clean_up(names, now=now, in_use=in_use)
         if self._failures:
@@ -118,7 +124,7 @@ class Syncing:
     def _refuse_itself(self) -> None:
         """Raise ScriptError where tags of a repository are copied to where they are."""
         source = self._place.repository
-        if self._is_target(source) and not self._sync.is_of_image:
+        if self._backups.is_target(source) and not self._sync.is_of_image:
             raise ScriptError(f"{source} is the source and the target (name another target)")
 
     def _names(self) -> Sequence[Reference]:
@@ -143,10 +149,6 @@ class Syncing:
         if self._sync.cleanup:
             return self._executor.reading(repository)
         return self._stores.open(repository)
-
-    def _compared(self, source: Reference) -> _Copy | None:
-        """What there is to do for an image: None where the target has it already."""
-        return self._tried(source, lambda: self._compare(source))
 
     def _compare(self, source: Reference) -> _Copy | None:
         sync, store, target = self._sync, self._stores.open(source), self._at_target(source)
@@ -187,9 +189,6 @@ class Syncing:
         except unseen:
             return None
 
-    def _copied(self, copy: _Copy) -> None:
-        self._tried(copy.source, lambda: self._copy(copy))
-
     def _copy(self, copy: _Copy) -> None:
         """Copy an image, and before it what it replaces to its backup.
 
@@ -207,7 +206,7 @@ class Syncing:
                 tell=lambda text: self._tell("info", text),
             )
         if copy.replaced and self._sync.backup:
-            backup = self._backup_of(copy.target)
+            backup = self._backups.of(copy.target)
             kept = replace(copy.target, digest=copy.replaced)
             reason = f"{copy.target} is about to be replaced"
             self._executor.execute(
@@ -226,8 +225,8 @@ class Syncing:
             self._sync,
             self._place.repository,
             self._target,
-            self._with_backups(filter(None, (name.tag for name in names))),
-            self._with_backups,
+            [name.tag for name in names if name.tag],
+            self._backups,
             self._session,
             self._stop,
             script=self._script,
@@ -235,26 +234,6 @@ class Syncing:
             in_use=in_use,
             emit=self._emit,
         )
-
-    def _with_backups(self, tags: Iterable[Tag]) -> set[Tag]:
-        """Tags of the target, and those that their backups have beside them."""
-        kept = set(tags)
-        if self._sync.backup:
-            backups = [self._backup_of(self._target.with_tag(tag)) for tag in kept]
-            kept |= {backup.tag for backup in backups if self._is_target(backup) and backup.tag}
-        return kept
-
-    def _backup_of(self, target: Reference) -> Reference:
-        """Where what is at a target goes before it is replaced. Raises InvalidValue."""
-        backup = place_of_backup(self._sync.backup, target, self._environment)
-        if backup.tag == target.tag and self._is_target(backup):
-            raise InvalidValue(f"backup: {backup} is {target} itself (write another tag)")
-        return backup
-
-    def _is_target(self, reference: Reference) -> bool:
-        """Whether a reference is in the target's repository, by any of its names."""
-        here, there = map(self._executor.repository_of, (reference, self._target))
-        return here == there
 
     def _tried(self, source: Reference, work: Callable[[], Result]) -> Result | None:
         """What work gives, or None where it fails, which stops no other image."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.images import make_image
+from support.images import make_image, push
 from support.planning import NEW, OLD, open_world
 
 from regbot.errors import NotFound
@@ -99,3 +99,12 @@ def test_a_planned_repository_is_listed_by_those_after_it(world):
     assert "team/new" not in OverlayStores(world.base, after=world.stores).repositories(registry)
     stores.keep()
     assert "team/new" in OverlayStores(world.base, after=world.stores).repositories(registry)
+
+
+def test_a_plan_after_a_plan_after_a_plan_sees_all_of_them(world):
+    push(world.open("team/new"), NEW, "v1")
+    second = OverlayStores(world.base, after=world.stores)
+    push(second.open(world.reference("team/new")), OLD, "v2")
+    third = OverlayStores(world.base, after=second)
+    for stores in (third, third.through(world.base)):
+        assert stores.open(world.reference("team/new")).tags() == ["v1", "v2"]
