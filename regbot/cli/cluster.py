@@ -9,7 +9,7 @@ import click
 
 from regbot.cli.ending import grace_option, leave_in_time
 from regbot.cli.opening import open_bot, read_config
-from regbot.cli.options import config_option, settings_options
+from regbot.cli.options import ListedName, config_option, settings_options
 from regbot.cli.output import note, show
 from regbot.cli.reading import compiler
 from regbot.units import format_duration
@@ -120,7 +120,7 @@ def units(run: str, config_path: str) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=ListedName("List the runs with: regbot units"))
 @config_option
 def cancel(run: str, config_path: str) -> None:
     """End a run that workers share.

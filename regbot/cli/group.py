@@ -25,6 +25,14 @@ EXIT_CODES: Mapping[str, int] = {
 }
 """The exit code for each way in which a run ends."""
 
+_ELSEWHERE: Mapping[str, str] = {
+    "artifact list": "referrer ls",
+    "artifact ls": "referrer ls",
+    "artifact tree": "referrer tree",
+    "image manifest": "manifest get",
+    "registry config": "registry ls",
+}
+"""Commands of regctl, and what they are called here."""
 _GIVEN = "regbot.given before the command"
 
 
@@ -100,6 +108,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and pass on the options in front of it."""
+        _require_known(self, ctx, args[0])
         name, command, rest = super().resolve_command(ctx, args)
         if name and command and not isinstance(command, Family):
             _pass_on(ctx, name, command)
@@ -113,10 +122,24 @@ class Family(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and pass on the options in front of all."""
+        _require_known(self, ctx, args[0])
         name, command, rest = super().resolve_command(ctx, args)
         if name and command:
             _pass_on(ctx, name, command)
         return name, command, rest
+
+
+def _require_known(group: click.Group, ctx: click.Context, name: str) -> None:
+    """Raise click's UsageError for a name that is no command, with one that may be meant."""
+    if ctx.resilient_parsing or name.startswith("-") or group.get_command(ctx, name):
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, group.list_commands(ctx), n=1, cutoff=0.5)
+    above = ctx.command_path.partition(" ")[2]
+    meant = _ELSEWHERE.get(f"{above} {name}", " ".join([above, *near]) if near else "")
+    hint = f" Did you mean 'regbot {meant.strip()}'?" if meant else ""
+    raise click.UsageError(f"No such command '{name}'.{hint}", ctx)
 
 
 def _pass_on(ctx: click.Context, name: str, command: click.Command) -> None:

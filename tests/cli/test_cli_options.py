@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 from support.command import REGBOT, environment, regbot
+
+from regbot.cli.commands import regbot as group
 
 CONFIG = "scripts:\n  - name: a\n    script: log.debug('fine') log('hello')\n"
 
@@ -113,3 +116,23 @@ def test_a_missing_name_is_told_where_the_names_are(tmp_path, command, way):
     done = regbot(command, home=tmp_path)
     assert done.returncode == 2
     assert way in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tga", "ls"], "No such command 'tga'. Did you mean 'regbot tag'?"),
+        (["tag", "lst"], "No such command 'lst'. Did you mean 'regbot tag ls'?"),
+        (
+            ["image", "manifest", "a"],
+            "No such command 'manifest'. Did you mean 'regbot manifest get'?",
+        ),
+        (["artifact", "tree", "a"], "No such command 'tree'. Did you mean 'regbot referrer tree'?"),
+        (["xyzzy"], "No such command 'xyzzy'."),
+    ],
+    ids=str,
+)
+def test_a_command_that_is_not_there_is_told_with_the_one_that_may_be_meant(words, message):
+    with pytest.raises(click.UsageError) as caught:
+        group.main(words, prog_name="regbot", standalone_mode=False)
+    assert caught.value.message == message
