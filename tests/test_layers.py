@@ -156,7 +156,6 @@ UNCALLED: dict[str, str] = {
     "retention_decide": "of the library",
     "api_opts": "config.build reads it by its name",
     "default_map": "click reads it",
-    "list_commands": "click calls it",
     "shell_complete": "click calls it",
     "format_commands": "click calls it",
     "get_missing_message": "click calls it",

@@ -41,8 +41,12 @@ SHARED: Steps = ((*MANIFESTS, *SIGHTINGS, *LEASES, *TURNS),)
 def require_packages() -> None:
     """Raise UsageError where packages of the extra are missing. None is imported."""
     if not all(map(find_spec, _PACKAGES)):
-        text = "a state in PostgreSQL needs packages that are not installed"
-        raise UsageError(f"{text} ({_INSTALL})")
+        raise _missing_packages()
+
+
+def _missing_packages() -> UsageError:
+    text = "a state in PostgreSQL needs packages that are not installed"
+    return UsageError(f"{text} ({_INSTALL})")
 
 
 class _Opened:
@@ -135,9 +139,10 @@ def connect(url: DatabaseUrl, parts: Mapping[str, Steps], patience: float) -> Po
 
     Raises StorageError, and UsageError where packages are missing.
     """
-    require_packages()
-    from regbot.journal.postgres import PostgresDatabase
-
+    try:
+        from regbot.journal.postgres import PostgresDatabase
+    except ImportError:  # one that is missing, or a library of the system that it needs
+        raise _missing_packages() from None
     with ExitStack() as ending:
         database = PostgresDatabase(url, patience=patience)
         ending.callback(database.close)
