@@ -210,7 +210,7 @@ class Answer:
     def read1(self, amount: int, decode_content: bool = True) -> bytes:  # noqa: ARG002, FBT001, FBT002 - as urllib3 has it
         """The next bytes of the body, ``amount`` at most, as they came; none at its end."""
         if self._left and not self._pieces:
-            return self._read_plain(min(amount, self._left))
+            return self._read_plain(amount)
         left = _LONGEST_HEAD
         while not self._pieces and not self._is_whole:
             if self._is_broken or left <= 0:
@@ -233,11 +233,16 @@ class Answer:
     read = read1
 
     def _read_plain(self, amount: int) -> bytes:
-        """Bytes of a body whose length is known, past the parser: it has nothing to find there."""
-        data = self._connection.sock.recv(amount)
-        self._left -= len(data)
-        self._is_whole = not self._left
-        return data
+        """Bytes of a body whose length is known, past the parser: it has nothing to find there.
+
+        At its end one byte more is asked for. TLS keeps what follows in the same record, and
+        nobody would see it before the next answer begins with it.
+        """
+        data = self._connection.sock.recv(amount if amount < self._left else self._left + 1)
+        body = data[: self._left]
+        self._left -= len(body)
+        self._is_whole, self._has_surplus = not self._left, len(data) > len(body)
+        return body
 
     def close(self) -> None:
         """Read nothing more."""

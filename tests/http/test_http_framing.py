@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
+from support.certificates import Authority
 from support.httpclient import Web, plain, web
 
 from regbot.errors import ConnectionFailed
+from regbot.http.hosts import HostSettings
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 WORLD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nworld"
 
 
 @contextmanager
-def answering(*connections: list[bytes]) -> Iterator[tuple[str, list[int]]]:
+def answering(
+    *connections: list[bytes], tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, list[int]]]:
     """A server with the answers of each connection; gives its host, and requests by connection."""
     asked = [0] * len(connections)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -26,6 +32,8 @@ def answering(*connections: list[bytes]) -> Iterator[tuple[str, list[int]]]:
         def serve() -> None:
             for number, answers in enumerate(connections):
                 connection, _ = listener.accept()
+                if tls:
+                    connection = tls.wrap_socket(connection, server_side=True)
                 with connection:
                     for answer in answers:
                         if not connection.recv(65536):
@@ -76,6 +84,24 @@ def asking(request: pytest.FixtureRequest) -> Asking:
 def test_what_follows_an_answer_is_never_the_next_one(asking: Asking, surplus: bytes) -> None:
     with asking([HELLO + surplus, HELLO], [WORLD]) as (client, host, asked):
         assert client.get(host, "/v2/") == b"hello"
+        assert client.get(host, "/v2/") == b"world"
+        assert asked == [1, 1]
+
+
+@pytest.mark.parametrize("length", [70_000, 130_000])
+def test_what_follows_a_long_body_in_a_record_of_tls_is_never_the_next_answer(
+    tmp_path: Path, length: int
+) -> None:
+    """What is decrypted and not read leaves nothing that could be waited for on the socket."""
+    body = b"x" * length
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + body
+    surplus = WORLD.replace(b"world", b"wrong")
+    authority = Authority.make(tmp_path)
+    with (
+        answering([answer + surplus, HELLO], [WORLD], tls=authority.server()) as (host, asked),
+        web(HostSettings(host, ca_certificate=authority.certificate)) as client,
+    ):
+        assert client.get(host, "/v2/") == body
         assert client.get(host, "/v2/") == b"world"
         assert asked == [1, 1]
 
