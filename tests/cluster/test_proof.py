@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,10 @@ def handing_out(bot: ClusterBot) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def ends_well(bot: ClusterBot, process: subprocess.Popen[bytes]) -> None:
-    assert process.wait(_LONGEST) == 0, (bot.folder / "stderr").read_text()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_LONGEST)
+    logs = [bot.folder / "stderr", *sorted(bot.folder.glob("worker*"))]
+    assert process.returncode == 0, "\n".join(log.read_text() for log in logs)
 
 
 def holds(bot: ClusterBot, before: Any, alone: Any, runs: int = 1) -> None:

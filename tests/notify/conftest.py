@@ -1,3 +1,4 @@
+import math
 from contextlib import ExitStack
 
 import pytest
@@ -22,8 +23,12 @@ def events():
 
 
 @pytest.fixture
-def open_notifier(events):
-    """Makes notifiers that hardly wait between their tries, and closes them."""
+def open_notifier(events, monkeypatch):
+    """Makes notifiers that hardly wait between their tries, and closes them.
+
+    None says that its end waits for receivers: that depends on the speed of this machine.
+    """
+    monkeypatch.setattr("regbot.notify.notifier._TELLS_AFTER", math.inf)
     opened = []
 
     def open_notifier(*receivers, environ=None, **more):
