@@ -64,6 +64,23 @@ def test_a_dry_run_shows_what_would_be_copied_and_deleted(tmp_path, registry):
     assert set(registry.tags("copies/app")) == {"old"}
 
 
+def test_what_is_missing_is_copied_and_no_tag_moves(tmp_path, registry):
+    there = registry.put_image("copies/app", "1.0")
+    done = sync(tmp_path, f"{registry.host}/team/app", f"{registry.host}/copies/app", "--missing")
+    assert done.returncode == 0, done.stderr
+    assert set(registry.tags("copies/app")) == {"1.0", "1.1", "2.0", "edge"}
+    assert registry.tags("copies/app")["1.0"] == there
+
+
+def test_missing_is_for_syncs_in_this_process(tmp_path):
+    (tmp_path / "regbot.yml").write_text("scripts: [{name: a, script: 'log(1)'}]\n")
+    for more, line in (((), "'a' is none"), (("--cluster",), "doesn't go with --cluster")):
+        done = regbot("once", "--missing", *more, home=tmp_path, cwd=tmp_path)
+        assert done.returncode == 2
+        assert line in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_an_image_goes_to_a_layout_folder_anywhere_and_back(tmp_path, registry):
     config = json.loads((tmp_path / "regbot.yml").read_text())
     config["defaults"]["workDir"] = str(tmp_path / "elsewhere")
