@@ -85,9 +85,11 @@ def test_a_template_is_filled_in(template, text):
         ("{{.a | .b}}", "| needs a function, not .b"),
         ("{{with .x}}", "{{with .x}} without {{end}}"),
         (r'{{"\q"}}', "can't be read (escapes are those of JSON)"),
-        (f"{{{{index .a {'9' * 5000}}}}}", "can't be read"),
+        (f"{{{{index .a {'9' * 5000}}}}}", "more than 1000 characters"),
         ("{{if .x}}" * 3000 + "{{end}}" * 3000, "nested too deep"),
-        ("{{" + "(" * 3000 + ".x" + ")" * 3000 + "}}", "nested too deep"),
+        ("{{" + "(" * 450 + ".x" + ")" * 450 + "}}", "nested too deep"),
+        ("{{" + ".x" * 3000 + "}}", "more than 1000 characters between {{ and }}"),
+        ("{{.x" + " | len" * 3000 + "}}", "more than 1000 characters"),
     ],
 )
 def test_a_mistake_is_found_before_anything_runs(template, words):
@@ -123,3 +125,8 @@ def test_what_does_not_fit_the_value_is_an_error(template, words):
 def test_fields_besides_are_those_of_the_whole_value_alone():
     template = Template("{{$n := .Name}}{{range .Tags}}{{$n}}:{{.}} {{end}}{{json .}}")
     assert template.render(["v1"], {"name": "app", "tags": ["v1"]}) == 'app:v1 ["v1"]'
+
+
+@pytest.mark.parametrize("template", ["{{" + ".x" * 500 + "}}", "{{.x" + "|not" * 249 + "}}"])
+def test_the_longest_actions_are_worked_out(template):
+    assert Template(template).render({}) in ("", "true")

@@ -26,6 +26,8 @@ _SHORT_OF = ("and", "or")
 """These look at their values only as far as they have to."""
 _CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "nil": None}
 _MOST_NESTED = 30
+_LONGEST = 1000
+"""Characters of an action. Each of its fields and functions is worked out within the next."""
 
 Token = tuple[str, str]
 """Its kind, and how it is written."""
@@ -140,6 +142,7 @@ def _plain(name: str) -> str:
 def tokens_of(text: str, position: int) -> tuple[tuple[Token, ...], re.Match[str]]:
     """What is written from here to ``}}``, and the place of that. Raises UsageError."""
     tokens: list[Token] = []
+    begin = position
     while (closing := _CLOSE.match(text, position)) is None:
         token = _TOKEN.match(text, position)
         rest = text[position:].strip()
@@ -153,6 +156,8 @@ def tokens_of(text: str, position: int) -> tuple[tuple[Token, ...], re.Match[str
         is_next = begins == position and bool(tokens) and _has_fields(tokens[-1])
         tokens.append(("field of" if kind == "field" and is_next else kind, token[kind]))
         position = token.end()
+        if position - begin > _LONGEST:
+            raise UsageError(f"--format: more than {_LONGEST} characters between {{{{ and }}}}")
     return tuple(tokens), closing
 
 
