@@ -49,7 +49,7 @@ def history(run: str | None, config_path: str | None, *, with_unchanged: bool) -
     config = read_config(config_path)
     if run is None:
         with journal_at(config.state) as journal:
-            _show_runs(journal.runs(), journal.script_runs() if with_unchanged else ())
+            _show_runs(journal.runs(), journal.script_runs.all() if with_unchanged else ())
     else:
         with journal_with(lambda journal: journal.run(run), config) as (journal, record):
             _show_actions(journal.actions(record.id))

@@ -137,7 +137,7 @@ def _require_unused(journal: Journal) -> None:
         query = f"SELECT name FROM worker WHERE until > {journal.database.now} LIMIT 1"  # noqa: S608
         for (worker,) in journal.database.rows(query):
             raise StateInUse(f"process {worker} works with {state} (stop it first)")
-    records: list[RunRecord | ScriptRun] = [*journal.runs(), *journal.script_runs()]
+    records: list[RunRecord | ScriptRun] = [*journal.runs(), *journal.script_runs.all()]
     for run in records:
         if run.status == "running":
             raise StateInUse(f"run {run.id} goes on in {state} (wait for its end, or stop it)")

@@ -21,6 +21,7 @@ from regbot.journal.records import (
     RunStatus,
     SavedManifest,
 )
+from regbot.journal.running import Running
 from regbot.journal.runpages import RUN_PAGES, RunPages
 from regbot.journal.scriptruns import SCRIPT_RUNS, ScriptRuns
 from regbot.oci.digest import Digest
@@ -75,10 +76,12 @@ class History:
     whether a process applies a plan.
     """
 
-    def __init__(self, database: Database, is_applied: Callable[[str], bool]) -> None:
+    def __init__(
+        self, database: Database, running: Running, is_applied: Callable[[str], bool]
+    ) -> None:
         self._database = database
         self.plans = Plans(self._database, is_applied)
-        self.script_runs = ScriptRuns(self._database)
+        self.script_runs = ScriptRuns(self._database, running)
         self.pages = RunPages(self._database)
         self.failing = Failing(self._database)
 

@@ -9,7 +9,6 @@ same time, each by its ``runjournal``.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
@@ -30,11 +29,11 @@ from regbot.journal.records import (
     PlanState,
     RunRecord,
     SavedManifest,
-    ScriptRun,
 )
 from regbot.journal.runjournal import RunJournal, WallClock
 from regbot.journal.running import Running
 from regbot.journal.runpages import RunPages
+from regbot.journal.scriptruns import ScriptRuns
 from regbot.oci.digest import Digest
 from regbot.oci.manifest import Manifest
 from regbot.oci.reference import Reference
@@ -66,7 +65,7 @@ class Journal:
         self.manifests = manifests
         self._running = running
         self._courses = courses
-        self._history = History(database, self._is_applying)
+        self._history = History(database, running, self._is_applying)
 
     def __enter__(self) -> Self:
         return self
@@ -152,87 +151,15 @@ class Journal:
         is_shared = self._courses is not None and self._courses.is_applying(plan)
         return is_shared or self._running.is_held(_plan_lock(plan))
 
-    def begin_script(self, run: ScriptRun) -> ScriptRun:
-        """Begin a run of a script, and give it its id. Raises StorageError."""
-        return self._history.script_runs.add(
-            run, lambda: new_id(run.started), lambda added: self._running.take(_lock_of(added))
-        )
-
-    def claim_script(self, run: ScriptRun) -> bool:
-        """Whether a run of a script that goes on is this process's, to say how it ends.
-
-        False where another process goes on with it, or has ended it, because this one was
-        suspended for longer than its lease. Call it in a transaction. Raises StorageError.
-        """
-        if not self._running.ended(_lock_of(run.id)):
-            return True
-        is_left = any(
-            each.id == run.id and each.status == "interrupted"
-            for each in self.open_script_runs(run.config)
-        )
-        if is_left:
-            self.hold_script(run.id)
-        return is_left
-
-    def end_script(self, run: ScriptRun) -> bool:
-        """Set how a run of a script ended, as far as ``claim_script`` lets this process say so.
-
-        Raises StorageError.
-        """
-        with self._history.writing():
-            is_own = self.claim_script(run)
-            if is_own:
-                self._history.script_runs.end(run)
-        if is_own:
-            self._running.release(_lock_of(run.id))
-        return is_own
-
-    def amend_script(self, run: ScriptRun) -> None:
-        """Set what is known of a run of a script since it ended. Raises StorageError."""
-        self._history.script_runs.end(run)
-
-    def script_runs(self, limit: int | None = None) -> list[ScriptRun]:
-        """The runs of scripts, newest first; ``interrupted`` if their process is gone."""
-        return [self._checked_script(run) for run in self._history.script_runs.all(limit)]
-
-    def script_runs_of(self, config: str, script: str, limit: int) -> list[ScriptRun]:
-        """The newest runs of one script of a config, as ``script_runs``."""
-        runs = self._history.script_runs.of(config, script, limit)
-        return [self._checked_script(run) for run in runs]
-
-    def open_script_runs(self, config: str) -> list[ScriptRun]:
-        """The runs of a config's scripts that have not ended, as ``script_runs``, oldest first."""
-        return [self._checked_script(run) for run in self._history.script_runs.open(config)]
-
-    def hold_script(self, run: str) -> None:
-        """Go on with a run of a script whose process is gone. Raises StorageError."""
-        self._running.take(_lock_of(run))
-
-    def script_run(self, run: str) -> ScriptRun:
-        """The run of a script with this id. Raises NotFound."""
-        return self._checked_script(self._history.script_runs.find(run))
-
-    def _checked_script(self, run: ScriptRun) -> ScriptRun:
-        """The run of a script, ``interrupted`` if its process is gone."""
-        if run.status == "running" and not self._running.is_held(_lock_of(run.id)):
-            return replace(run, status="interrupted")
-        return run
-
-    def last_script_runs(self, config: str) -> list[ScriptRun]:
-        """Of each script of a config, the last run, and the last that ended well.
-
-        The oldest comes first.
-        """
-        return [self._checked_script(run) for run in self._history.script_runs.last(config)]
+    @property
+    def script_runs(self) -> ScriptRuns:
+        """The runs of scripts, those that changed nothing among them."""
+        return self._history.script_runs
 
     @property
     def pages(self) -> RunPages:
         """What runs of scripts left to be looked at."""
         return self._history.pages
-
-    def last_due(self, config: str) -> Mapping[tuple[str, str], float]:
-        """When the last run of each script of a config was due, by script and schedule."""
-        return self._history.script_runs.last_due(config)
 
     def failing(self, config: str) -> frozenset[str]:
         """The scripts of a config that failed in their last run, as far as that was noted."""
@@ -375,10 +302,7 @@ class Journal:
         runs = self._history.forget(now, is_going=self._is_going)
         for run in runs:
             self._running.release(run)
-        for run in self._history.script_runs.forget(
-            now, is_going=lambda run: self._running.is_held(_lock_of(run))
-        ):
-            self._running.release(_lock_of(run))
+        self._history.script_runs.forget(now)
         self.manifests.tidy(before=now - _TEMPORARY_FOR)
         return Forgotten(len(runs), self._remove_unused() if runs else 0)
 
@@ -394,11 +318,6 @@ class Journal:
                     self.manifests.remove(digest)
                 removed += len(unused)
         return removed
-
-
-def _lock_of(script_run: str) -> str:
-    """The lock of a run of a script; the run's own is that of what it changes."""
-    return f"{script_run}.script"
 
 
 def _plan_lock(plan: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from regbot.errors import NotFound
 from regbot.journal.database import ALL_ROWS, Database, storable
+from regbot.journal.naming import new_id
 from regbot.journal.records import ScriptRun
+from regbot.journal.running import Running
 
 SCRIPT_RUNS = (
     """CREATE TABLE IF NOT EXISTS script_run (
@@ -38,21 +40,21 @@ _KEPT = 500
 
 
 class ScriptRuns:
-    """The runs of scripts in a database."""
+    """The runs of scripts in a database. All methods raise StorageError.
 
-    def __init__(self, database: Database) -> None:
+    ``running`` has the names of those in progress: whoever has a run holds its name.
+    """
+
+    def __init__(self, database: Database, running: Running) -> None:
         self._database = database
+        self._running = running
 
-    def add(
-        self, run: ScriptRun, new_id: Callable[[], str], lock: Callable[[str], None]
-    ) -> ScriptRun:
-        """Add a run under a new id, in place of the oldest. Raises StorageError.
-
-        ``lock`` is called with the id before others see the run.
-        """
+    def begin(self, run: ScriptRun) -> ScriptRun:
+        """Begin a run, in place of the oldest, and give it its id."""
         config, script = storable(run.config), storable(run.script)
         with self._database.writing():
-            run = replace(run, id=next(name for name in iter(new_id, None) if self._is_free(name)))
+            ids = iter(lambda: new_id(run.started), None)
+            run = replace(run, id=next(name for name in ids if self._is_free(name)))
             self._database.run(
                 f"INSERT INTO script_run ({_COLUMNS})"  # noqa: S608
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -73,23 +75,51 @@ class ScriptRuns:
                 " WHERE config = ? AND script = ? ORDER BY started DESC LIMIT ? OFFSET ?)",
                 (config, script, ALL_ROWS, _KEPT),
             )
-            lock(run.id)
+            self._running.take(_lock_of(run.id))
         return run
 
-    def end(self, run: ScriptRun) -> None:
-        """Set how a run ended. Raises StorageError."""
+    def claim(self, run: ScriptRun) -> bool:
+        """Whether a run that goes on is this process's, to say how it ends.
 
-        def write() -> None:
-            self._database.run(
-                "UPDATE script_run SET ended = ?, status = ?, error = ?, guarded = ?, counts = ?,"
-                " plan = ?, freeable = ?, summary = ? WHERE id = ?",
-                (*_ending(run), run.id),
-            )
+        False where another process goes on with it, or has ended it, because this one was
+        suspended for longer than its lease. Call it in a transaction.
+        """
+        if not self._running.ended(_lock_of(run.id)):
+            return True
+        is_left = any(
+            each.id == run.id and each.status == "interrupted" for each in self.open(run.config)
+        )
+        if is_left:
+            self.hold(run.id)
+        return is_left
 
-        self._database.together(write)
+    def hold(self, run: str) -> None:
+        """Go on with a run whose process is gone."""
+        self._running.take(_lock_of(run))
+
+    def end(self, run: ScriptRun) -> bool:
+        """Set how a run ended, as far as ``claim`` lets this process say so."""
+        with self._database.writing():
+            is_own = self.claim(run)
+            if is_own:
+                self._write_end(run)
+        if is_own:
+            self._running.release(_lock_of(run.id))
+        return is_own
+
+    def amend(self, run: ScriptRun) -> None:
+        """Set what is known of a run since it ended."""
+        self._database.together(lambda: self._write_end(run))
+
+    def _write_end(self, run: ScriptRun) -> None:
+        self._database.run(
+            "UPDATE script_run SET ended = ?, status = ?, error = ?, guarded = ?, counts = ?,"
+            " plan = ?, freeable = ?, summary = ? WHERE id = ?",
+            (*_ending(run), run.id),
+        )
 
     def all(self, limit: int | None = None) -> list[ScriptRun]:
-        """The runs, newest first."""
+        """The runs, newest first; ``interrupted`` if their process is gone."""
         limit = ALL_ROWS if limit is None else limit
         return self._select("ORDER BY started DESC, id DESC LIMIT ?", (limit,))
 
@@ -101,7 +131,7 @@ class ScriptRuns:
         )
 
     def open(self, config: str) -> list[ScriptRun]:
-        """The runs of a config whose end nobody has set, oldest first."""
+        """The runs of a config that have not ended, oldest first."""
         return self._select(
             "WHERE config = ? AND status = 'running' ORDER BY started, id", (storable(config),)
         )
@@ -119,14 +149,11 @@ class ScriptRuns:
         comes first.
         """
         path = storable(config)
-        rows = self._database.rows(
-            f"SELECT {_COLUMNS} FROM script_run WHERE id IN ("  # noqa: S608
-            f"{_NEWEST.format(by='started', which='TRUE')} UNION"
-            f" {_NEWEST.format(by='ended', which=_ENDED_WELL)}"
-            ") ORDER BY started, id",
+        return self._select(
+            f"WHERE id IN ({_NEWEST.format(by='started', which='TRUE')} UNION"
+            f" {_NEWEST.format(by='ended', which=_ENDED_WELL)}) ORDER BY started, id",
             (path, path),
         )
-        return [self._read(row) for row in rows]
 
     def last_due(self, config: str) -> dict[tuple[str, str], float]:
         """When the last run of each script of a config was due, by script and schedule."""
@@ -137,20 +164,24 @@ class ScriptRuns:
         )
         return {(script, schedule): due for script, schedule, due in rows}
 
-    def forget(self, now: float, *, is_going: Callable[[str], bool]) -> list[str]:
-        """Remove the runs that began longer ago than each is kept; their ids.
-
-        Those that go on stay. Raises StorageError.
-        """
+    def forget(self, now: float) -> None:
+        """Remove the runs that began longer ago than each is kept, but for those that go on."""
         with self._database.writing():
             rows = self._database.rows("SELECT id FROM script_run WHERE started < ? - keep", (now,))
-            gone = [str(run) for (run,) in rows if not is_going(run)]
+            gone = [str(run) for (run,) in rows if not self._running.is_held(_lock_of(run))]
             self._database.run_many("DELETE FROM script_run WHERE id = ?", [(run,) for run in gone])
-        return gone
+        for run in gone:
+            self._running.release(_lock_of(run))
 
     def _select(self, which: str, values: Sequence[object]) -> list[ScriptRun]:
         rows = self._database.rows(f"SELECT {_COLUMNS} FROM script_run {which}", values)  # noqa: S608
-        return [self._read(row) for row in rows]
+        return [self._checked(self._read(row)) for row in rows]
+
+    def _checked(self, run: ScriptRun) -> ScriptRun:
+        """The same, ``interrupted`` if its process is gone."""
+        if run.status == "running" and not self._running.is_held(_lock_of(run.id)):
+            return replace(run, status="interrupted")
+        return run
 
     def _is_free(self, run: str) -> bool:
         query = "SELECT 1 FROM script_run WHERE id = ? UNION SELECT 1 FROM run WHERE id = ?"
@@ -181,6 +212,11 @@ class ScriptRuns:
             summary=summary,
             keep=keep,
         )
+
+
+def _lock_of(run: str) -> str:
+    """The name of a run of a script in progress; the run's own is that of what it changes."""
+    return f"{run}.script"
 
 
 def _ending(run: ScriptRun) -> tuple[float | None, str, str, int, str, str, int | None, str]:

@@ -55,7 +55,7 @@ class Approvals:
         journal, plan = self.journal, plan_of(bot, [result])
         record = None
         with journal.database.writing():
-            if not journal.claim_script(run):
+            if not journal.script_runs.claim(run):
                 raise RunTakenOver
             if plan.actions:
                 record = keep_plan(bot, journal, plan, [result], script)

@@ -37,7 +37,7 @@ def last_due(journal: Journal, config: Config, path: str) -> dict[str, datetime]
 
     One that was due by another schedule does not count: a new schedule has missed nothing.
     """
-    last = journal.last_due(path)
+    last = journal.script_runs.last_due(path)
     return {
         script.name: datetime.fromtimestamp(last[script.name, rule_text(script)], UTC)
         for script in config.scripts
@@ -74,7 +74,7 @@ class ServiceRecord:
     def look(self) -> None:
         """Learn which runs were the last, also those of other servers. Raises StorageError."""
         if self.journal:
-            for run in self.journal.last_script_runs(self._settings.config):
+            for run in self.journal.script_runs.last(self._settings.config):
                 if run.status != "running":
                     self._note(run)
 
@@ -124,7 +124,7 @@ class ServiceRecord:
     def _begun(self, run: ScriptRun) -> ScriptRun:
         if self.journal:
             try:
-                return self.journal.begin_script(run)
+                return self.journal.script_runs.begin(run)
             except StorageError as error:
                 if self.servers:
                     raise
@@ -144,7 +144,7 @@ class ServiceRecord:
         self.leave(run)
         while self.journal:
             try:
-                if not self.journal.end_script(run):
+                if not self.journal.script_runs.end(run):
                     return False
                 break
             except StorageError as error:
@@ -160,7 +160,7 @@ class ServiceRecord:
         self._note(run)
         if self.journal:
             try:
-                self.journal.amend_script(run)
+                self.journal.script_runs.amend(run)
             except StorageError as error:
                 self._warn("the size of what the run deleted is not recorded", error)
 

@@ -57,7 +57,7 @@ def script_line(
     """The line of a script. Raises StorageError."""
     last = state.last
     runs = (
-        journal.script_runs_of(last.config, last.script, SPARK_RUNS + len(state.running))
+        journal.script_runs.of(last.config, last.script, SPARK_RUNS + len(state.running))
         if journal and last
         else ()
     )
@@ -77,7 +77,7 @@ def other_runs(run: ScriptRun, journal: Journal | None) -> list[tuple[ScriptRun,
     """The newest runs of the same script, each with what it did. Raises StorageError."""
     if not journal or not run.script:
         return []
-    runs = journal.script_runs_of(run.config, run.script, SPARK_RUNS)
+    runs = journal.script_runs.of(run.config, run.script, SPARK_RUNS)
     return [(other, what_it_did(other)) for other in runs if other.id != run.id]
 
 
@@ -108,7 +108,7 @@ def config_name(path: str) -> str:
 def run_of(journal: Journal, run: str) -> ScriptRun:
     """The run of a script, or that of a command. Raises NotFound and StorageError."""
     try:
-        return journal.script_run(run)
+        return journal.script_runs.find(run)
     except NotFound:
         record = journal.run(run)
         if record.id != run:

@@ -149,5 +149,5 @@ def _can(record: PlanRecord, now: float) -> Asking:
 def _applied_by(journal: Journal, record: PlanRecord, plan: Plan) -> ScriptRun | None:
     """The last run that applied a plan, which is a run of all its scripts."""
     scripts = ", ".join(dict.fromkeys(planned.script for planned in plan.actions))
-    runs = journal.script_runs_of(record.config, scripts, _RUNS)
+    runs = journal.script_runs.of(record.config, scripts, _RUNS)
     return next((run for run in runs if run.kind == "apply" and run.plan == record.id), None)

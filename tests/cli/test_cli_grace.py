@@ -58,7 +58,7 @@ def stop(bot: Bot, running: subprocess.Popen[bytes]) -> None:
 def script_runs(bot: Bot) -> dict[str, str]:
     """How the last run of each script ended."""
     with open_journal(bot.state) as journal:
-        return {run.script: run.status for run in reversed(journal.script_runs())}
+        return {run.script: run.status for run in reversed(journal.script_runs.all())}
 
 
 def statuses(bot: Bot) -> dict[str, str]:

@@ -34,8 +34,8 @@ def listed(folder, *arguments):
 def note_run(folder, path, script, schedule, due):
     """What a server leaves of a run."""
     with open_journal(folder / "state") as journal:
-        run = journal.begin_script(ScriptRun("", script, "server", path, due, schedule, due))
-        journal.end_script(replace(run, ended=due + 1, status="done"))
+        run = journal.script_runs.begin(ScriptRun("", script, "server", path, due, schedule, due))
+        journal.script_runs.end(replace(run, ended=due + 1, status="done"))
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_missed_run_is_made_up_for_at_the_start(start, tmp_path):
     server.send_signal(signal.SIGTERM)
     server.wait(60)
     with open_journal(tmp_path / "state") as journal:
-        made_up, _ = journal.script_runs()
+        made_up, _ = journal.script_runs.all()
     assert (made_up.script, made_up.kind, made_up.config) == ("a", "server", path)
     assert made_up.status in ("done", "stopped")
     assert regbot("history", "-c", path, home=tmp_path).stdout.startswith("the journal is empty")
@@ -185,7 +185,7 @@ def test_a_killed_servers_run_is_interrupted_and_the_next_one_happens(start, tmp
     first.send_signal(signal.SIGKILL)
     first.wait(60)
     with open_journal(tmp_path / "state") as journal:
-        (run,) = journal.script_runs()
+        (run,) = journal.script_runs.all()
         assert run.status == "interrupted"
     config_file(tmp_path, {"name": "a", "interval": "1s"})
     second = start(path)

@@ -90,7 +90,7 @@ def contents(state):
             ],
             "plans": [(plan, journal.plan_content(plan)) for plan in journal.plans()],
             "failing": journal.failing("/bot.yml"),
-            "script runs": journal.script_runs(),
+            "script runs": journal.script_runs.all(),
             "seen": open_sightings(state).all(),
         }
 

@@ -48,7 +48,7 @@ def test_a_run_of_one_server_is_seen_and_ended_at_another(bot):
         first.until("its run was cancelled")
         until(lambda: "No run is being done by workers." in first.ask("/", "GET").text)
         with open_journal(bot.state) as journal:
-            until(lambda: journal.script_run(run).status == "stopped")
+            until(lambda: journal.script_runs.find(run).status == "stopped")
         assert "its run was cancelled" in second.ask(f"/runs/{run}", "GET").text
 
 

@@ -61,7 +61,7 @@ def servers(bot, count):
 def ended(bot):
     """When the runs that have ended were due."""
     with open_journal(bot.state) as journal:
-        return sorted(run.due for run in journal.script_runs() if run.ended)
+        return sorted(run.due for run in journal.script_runs.all() if run.ended)
 
 
 def test_what_is_due_runs_once_whoever_notices_it(bot):
@@ -77,7 +77,9 @@ def test_a_script_does_not_overlap_itself_in_another_server(bot):
     with servers(bot, 2):
         until(lambda: len(ended(bot)) >= 3)
     with open_journal(bot.state) as journal:
-        runs = sorted((run for run in journal.script_runs() if run.ended), key=lambda r: r.started)
+        runs = sorted(
+            (run for run in journal.script_runs.all() if run.ended), key=lambda r: r.started
+        )
     assert all(later.started >= earlier.ended for earlier, later in pairwise(runs))
     assert any("in another server" in log.read_text() for log in bot.folder.glob("server*"))
 

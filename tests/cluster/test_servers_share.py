@@ -52,7 +52,7 @@ def agents(bot, method, part):
 def script_runs(bot):
     """The runs of the script, the first one first."""
     with open_journal(bot.state) as journal:
-        return list(reversed(journal.script_runs()))
+        return list(reversed(journal.script_runs.all()))
 
 
 def first_run(bot):

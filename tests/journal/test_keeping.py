@@ -90,13 +90,13 @@ def test_what_was_to_be_kept_for_longer_is_not_removed_sooner(journal, clock):
 def test_plans_and_runs_of_scripts_are_kept_by_their_configs_too(journal, clock):
     for config, keep in ((LONG, 90 * DAY), (SHORT, 7 * DAY)):
         journal.keep_plan(b"{}", made=NOW, config=config, summary="", keep=keep)
-        run = journal.begin_script(ScriptRun("", "clean", "server", config, NOW, keep=keep))
-        journal.end_script(run)
+        run = journal.script_runs.begin(ScriptRun("", "clean", "server", config, NOW, keep=keep))
+        journal.script_runs.end(run)
     clock.now += 30 * DAY
     assert [plan.config for plan in journal.plans() if not plan.is_too_old(clock.now)] == [LONG]
     journal.forget(SHORT, 7 * DAY)
     assert [plan.config for plan in journal.plans()] == [LONG]
-    assert [run.config for run in journal.script_runs()] == [LONG]
+    assert [run.config for run in journal.script_runs.all()] == [LONG]
 
 
 def test_what_an_earlier_regbot_noted_stays_until_its_config_is_used(tmp_path, clock):

@@ -174,7 +174,7 @@ def test_plans_and_runs_of_the_first_version_are_taken_over(tmp_path):
         with open_journal(tmp_path) as journal:
             (plan,) = journal.plans()
             assert plan == PlanRecord("20261123-175501-aaaa", NOW, CONFIG, "1 delete")
-            (run,) = journal.script_runs()
+            (run,) = journal.script_runs.all()
             assert (run.status, run.counts, run.plan, run.freeable) == (
                 "done",
                 {"done": 2},

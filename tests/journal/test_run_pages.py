@@ -49,7 +49,7 @@ def deleted(journal, *references, status="done", run_id="", was_gone=False):
 
 def test_a_run_leaves_its_report_and_its_log(state):
     with open_journal(state) as journal:
-        run = journal.begin_script(NIGHTLY)
+        run = journal.script_runs.begin(NIGHTLY)
         assert journal.pages.of(run.id) == RunPage()
         page = RunPage("<!DOCTYPE html>\n<p>käse \udcff", LINES)
         journal.pages.keep(run.id, page)
@@ -59,7 +59,7 @@ def test_a_run_leaves_its_report_and_its_log(state):
 
 def test_a_report_that_is_too_large_is_not_kept_but_the_log_is(state):
     with open_journal(state) as journal:
-        run = journal.begin_script(NIGHTLY)
+        run = journal.script_runs.begin(NIGHTLY)
         huge = Random(1).randbytes(6 * 1024 * 1024).hex()
         journal.pages.keep(run.id, RunPage(huge, LINES))
         assert journal.pages.of(run.id) == RunPage("", LINES)
@@ -67,11 +67,13 @@ def test_a_report_that_is_too_large_is_not_kept_but_the_log_is(state):
 
 def test_a_page_goes_with_its_run(tmp_path):
     with open_journal(tmp_path, clock=lambda: NOW) as journal:
-        old = journal.begin_script(NIGHTLY)
+        old = journal.script_runs.begin(NIGHTLY)
         journal.pages.keep(old.id, RunPage("old", LINES))
-        journal.end_script(old)
+        journal.script_runs.end(old)
         for number in range(500):
-            journal.end_script(journal.begin_script(ScriptRun(*_nightly_at(NOW + number))))
+            journal.script_runs.end(
+                journal.script_runs.begin(ScriptRun(*_nightly_at(NOW + number)))
+            )
         journal.pages.keep(old.id, RunPage("again", LINES))
     with closing(sqlite3.connect(tmp_path / "history.sqlite")) as database:
         assert database.execute("SELECT count(*) FROM run_page").fetchall() == [(0,)]
@@ -83,7 +85,7 @@ def _nightly_at(started):
 
 def test_a_damaged_page_is_told_as_damage(tmp_path):
     with open_journal(tmp_path) as journal:
-        run = journal.begin_script(NIGHTLY)
+        run = journal.script_runs.begin(NIGHTLY)
         journal.pages.keep(run.id, RunPage("page", LINES))
         with closing(sqlite3.connect(tmp_path / "history.sqlite")) as database:
             database.execute("UPDATE run_page SET log = 'x'")
@@ -95,21 +97,21 @@ def test_a_damaged_page_is_told_as_damage(tmp_path):
 def test_a_run_of_a_script_is_found_by_its_id(state):
     with open_journal(state) as journal:
         with pytest.raises(NotFound):
-            journal.script_run("20000101-000000-0000")
-        run = journal.begin_script(NIGHTLY)
-        assert journal.script_run(run.id) == run
+            journal.script_runs.find("20000101-000000-0000")
+        run = journal.script_runs.begin(NIGHTLY)
+        assert journal.script_runs.find(run.id) == run
         with pytest.raises(NotFound):
-            journal.script_run(run.id[:8])
+            journal.script_runs.find(run.id[:8])
 
 
 def test_the_newest_runs_of_one_script_of_a_config(state):
     with open_journal(state) as journal:
-        assert journal.script_runs_of("/regbot.yml", "nightly", 3) == []
+        assert journal.script_runs.of("/regbot.yml", "nightly", 3) == []
         for number in range(5):
-            journal.begin_script(ScriptRun(*_nightly_at(NOW + number)))
-        journal.begin_script(ScriptRun("", "weekly", "server", "/regbot.yml", NOW + 9))
-        journal.begin_script(ScriptRun("", "nightly", "server", "/other.yml", NOW + 9))
-        runs = journal.script_runs_of("/regbot.yml", "nightly", 3)
+            journal.script_runs.begin(ScriptRun(*_nightly_at(NOW + number)))
+        journal.script_runs.begin(ScriptRun("", "weekly", "server", "/regbot.yml", NOW + 9))
+        journal.script_runs.begin(ScriptRun("", "nightly", "server", "/other.yml", NOW + 9))
+        runs = journal.script_runs.of("/regbot.yml", "nightly", 3)
         assert [run.started - NOW for run in runs] == [4, 3, 2]
 
 
@@ -146,7 +148,7 @@ def test_what_stays_is_that_of_the_last_run_and_bytes_add_up(state):
     clock = Clock()
     with open_journal(state, clock=clock) as journal:
         for kept, freeable in ((7, 100), (5, 20), (None, 3)):
-            run = journal.begin_script(NIGHTLY)
+            run = journal.script_runs.begin(NIGHTLY)
             deleted(journal, f"{APP}:{kept}", run_id=run.id)
             journal.pages.keep(run.id, RunPage(), [Remainder(APP, kept, freeable)])
             clock.now += 1
@@ -163,7 +165,7 @@ def test_what_stays_is_that_of_the_last_run_and_bytes_add_up(state):
 def test_a_layout_folder_is_the_same_by_its_relative_name(tmp_path, monkeypatch, state):
     monkeypatch.chdir(tmp_path)
     with open_journal(state) as journal:
-        run = journal.begin_script(NIGHTLY)
+        run = journal.script_runs.begin(NIGHTLY)
         deleted(journal, "ocidir://images:old", run_id=run.id)
         journal.pages.keep(run.id, RunPage(), [Remainder("ocidir://images", 4, 0)])
         [item] = journal.pages.repository_days()

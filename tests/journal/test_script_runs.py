@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
 
-from regbot.errors import StateInUse
+from regbot.errors import StateInUse, StorageError
 from regbot.journal.opening import open_journal
 from regbot.journal.records import ScriptRun
 from regbot.journal.serverlock import has_server, only_server
@@ -18,32 +18,43 @@ NIGHTLY = ScriptRun("", "nightly", "server", "/regbot.yml", NOW, "30 2 * * *", N
 
 def test_a_run_that_changed_nothing_is_kept_as_what_it_was(tmp_path):
     with open_journal(tmp_path) as journal:
-        run = journal.begin_script(NIGHTLY)
-        assert journal.script_runs() == [run]
+        run = journal.script_runs.begin(NIGHTLY)
+        assert journal.script_runs.all() == [run]
         assert run.status == "running"
         ended = replace(
             run, ended=NOW + 2, status="failed", error="no luck", guarded=True, counts={"done": 3}
         )
-        journal.end_script(ended)
-        assert journal.script_runs() == [ended]
+        journal.script_runs.end(ended)
+        assert journal.script_runs.all() == [ended]
         assert journal.runs() == []
 
 
 def test_a_run_whose_process_is_gone_is_interrupted(tmp_path):
     journal = open_journal(tmp_path)
-    journal.begin_script(NIGHTLY)
+    journal.script_runs.begin(NIGHTLY)
     with open_journal(tmp_path) as other:
-        assert [run.status for run in other.script_runs()] == ["running"]
+        assert [run.status for run in other.script_runs.all()] == ["running"]
         journal.close()
-        assert [run.status for run in other.script_runs()] == ["interrupted"]
+        assert [run.status for run in other.script_runs.all()] == ["interrupted"]
+
+
+def test_the_end_of_a_run_is_written_in_the_transaction_that_claims_it(state):
+    with open_journal(state) as journal:
+        run = journal.script_runs.begin(NIGHTLY)
+        with suppress(StorageError), journal.database.writing():
+            journal.script_runs.end(replace(run, status="done"))
+            raise StorageError("the transaction fails")
+        assert journal.script_runs.find(run.id).status != "done"
 
 
 def test_the_newest_500_runs_of_a_script_are_kept(state):
     with open_journal(state) as journal:
-        journal.begin_script(replace(NIGHTLY, script="rare", started=NOW - 9999))
+        journal.script_runs.begin(replace(NIGHTLY, script="rare", started=NOW - 9999))
         for number in range(502):
-            journal.end_script(journal.begin_script(replace(NIGHTLY, started=NOW + number)))
-        runs = journal.script_runs()
+            journal.script_runs.end(
+                journal.script_runs.begin(replace(NIGHTLY, started=NOW + number))
+            )
+        runs = journal.script_runs.all()
     assert [run.started for run in runs if run.script == "nightly"] == [
         NOW + number for number in reversed(range(2, 502))
     ]
@@ -52,17 +63,17 @@ def test_the_newest_500_runs_of_a_script_are_kept(state):
 
 def test_old_runs_are_forgotten_but_not_one_that_goes_on(state):
     with open_journal(state, clock=lambda: NOW) as journal:
-        old = journal.begin_script(replace(NIGHTLY, started=NOW - 100))
-        journal.end_script(replace(old, status="done"))
-        going = journal.begin_script(replace(NIGHTLY, script="long", started=NOW - 100))
-        new = journal.begin_script(replace(NIGHTLY, started=NOW - 10))
+        old = journal.script_runs.begin(replace(NIGHTLY, started=NOW - 100))
+        journal.script_runs.end(replace(old, status="done"))
+        going = journal.script_runs.begin(replace(NIGHTLY, script="long", started=NOW - 100))
+        new = journal.script_runs.begin(replace(NIGHTLY, started=NOW - 10))
         journal.forget("/regbot.yml", 50)
-        assert [run.id for run in journal.script_runs()] == [new.id, going.id]
+        assert [run.id for run in journal.script_runs.all()] == [new.id, going.id]
 
 
 def test_the_last_due_time_is_that_of_a_config_and_a_schedule(state):
     with open_journal(state) as journal:
-        assert journal.last_due("/regbot.yml") == {}
+        assert journal.script_runs.last_due("/regbot.yml") == {}
         for run in (
             replace(NIGHTLY, due=NOW - 86400),
             NIGHTLY,
@@ -70,8 +81,8 @@ def test_the_last_due_time_is_that_of_a_config_and_a_schedule(state):
             replace(NIGHTLY, config="/other.yml", due=NOW + 5),
             replace(NIGHTLY, kind="once", due=None),
         ):
-            journal.end_script(journal.begin_script(run))
-        assert journal.last_due("/regbot.yml") == {
+            journal.script_runs.end(journal.script_runs.begin(run))
+        assert journal.script_runs.last_due("/regbot.yml") == {
             ("nightly", "30 2 * * *"): NOW - 1,
             ("nightly", "0 4 * * *"): NOW - 7,
         }
@@ -79,9 +90,9 @@ def test_the_last_due_time_is_that_of_a_config_and_a_schedule(state):
 
 def test_a_text_that_is_no_utf8_can_be_kept(state):
     with open_journal(state) as journal:
-        run = journal.begin_script(replace(NIGHTLY, script="a\udcff"))
-        journal.end_script(replace(run, status="failed", error="\udcff"))
-        (kept,) = journal.script_runs()
+        run = journal.script_runs.begin(replace(NIGHTLY, script="a\udcff"))
+        journal.script_runs.end(replace(run, status="failed", error="\udcff"))
+        (kept,) = journal.script_runs.all()
         assert (kept.script, kept.error) == ("a\\udcff", "\\udcff")
 
 

@@ -109,22 +109,22 @@ def test_who_lost_its_lease_leaves_the_plan_to_who_has_it_now(url):
 
 def test_of_two_that_follow_a_run_one_says_how_it_ended(url):
     with open_journal(url) as journal, open_journal(url) as other:
-        run = journal.begin_script(ScriptRun("", "clean", "server", "/bot.yml", 1.0))
+        run = journal.script_runs.begin(ScriptRun("", "clean", "server", "/bot.yml", 1.0))
         lapse(journal)
-        other.hold_script(run.id)
-        assert not journal.end_script(replace(run, status="failed"))
-        assert other.script_run(run.id).status == "running"
-        assert other.end_script(replace(run, status="done"))
-        assert not journal.end_script(replace(run, status="failed"))
-        assert journal.script_run(run.id).status == "done"
+        other.script_runs.hold(run.id)
+        assert not journal.script_runs.end(replace(run, status="failed"))
+        assert other.script_runs.find(run.id).status == "running"
+        assert other.script_runs.end(replace(run, status="done"))
+        assert not journal.script_runs.end(replace(run, status="failed"))
+        assert journal.script_runs.find(run.id).status == "done"
 
 
 def test_who_lost_its_lease_ends_a_run_that_nobody_took(url):
     with open_journal(url) as journal:
-        run = journal.begin_script(ScriptRun("", "clean", "server", "/bot.yml", 1.0))
+        run = journal.script_runs.begin(ScriptRun("", "clean", "server", "/bot.yml", 1.0))
         lapse(journal)
-        assert journal.end_script(replace(run, status="done"))
-        assert journal.script_run(run.id).status == "done"
+        assert journal.script_runs.end(replace(run, status="done"))
+        assert journal.script_runs.find(run.id).status == "done"
 
 
 def test_servers_of_a_config_are_known(url):

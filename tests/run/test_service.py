@@ -41,7 +41,7 @@ def test_each_run_is_told_and_is_in_the_journal_as_what_it_was(tmp_path):
     with served(config) as (service, heard):
         run, *_ = heard.ended()
         assert service.journal is not None
-        assert run in service.journal.script_runs()
+        assert run in service.journal.script_runs.all()
     assert (run.script, run.kind, run.status, run.config) == (
         "nightly", "server", "done", "/etc/regbot.yml",
     )  # fmt: skip
@@ -143,7 +143,9 @@ def test_a_killed_servers_run_is_interrupted_in_the_state_of_the_next(tmp_path):
     with served(config_in(tmp_path, BUSY)) as (_, heard):
         run, *_ = heard.ended()
     with open_journal(tmp_path / "state") as journal:
-        journal.begin_script(replace(run, started=run.started + 1, ended=None, status="running"))
+        journal.script_runs.begin(
+            replace(run, started=run.started + 1, ended=None, status="running")
+        )
     with served(config) as (service, _):
         last = state_of(service, "nightly").last
     assert last is not None

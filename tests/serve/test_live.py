@@ -76,7 +76,7 @@ def test_the_last_lines_are_kept_and_long_texts_are_cut(live):
 
 def test_at_its_end_a_run_leaves_its_page_in_the_journal(live, journal):
     live.keep_in(journal, pytest.fail)
-    run = journal.begin_script(replace(a_run(), id=""))
+    run = journal.script_runs.begin(replace(a_run(), id=""))
     live.listen(ScriptRunStarted(run))
     say(live, "hello", run=run.id)
     live.listen(ScriptRunEnded(replace(run, status="done", ended=NOW), report(row("old"))))
@@ -93,7 +93,7 @@ def test_what_stays_is_noted_for_live_runs_alone(live, journal):
         for script, kept, size in (("a", 9, 5), ("b", 8, 7))
     )
     for dry_run in (True, False):
-        run = journal.begin_script(replace(a_run(), id=""))
+        run = journal.script_runs.begin(replace(a_run(), id=""))
         journal.begin_run(kind="server", config="", fingerprint="", run_id=run.id)
         live.listen(ScriptRunStarted(run))
         kept = report(row("old"), dry_run=dry_run, repositories=lines)

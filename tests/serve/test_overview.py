@@ -58,7 +58,7 @@ def test_of_very_many_repositories_those_with_most_deletes_are_shown():
 
 def test_a_run_of_a_command_is_found_as_that_of_a_script_is(tmp_path):
     with open_journal(tmp_path) as journal:
-        script_run = journal.begin_script(ScriptRun("", "nightly", "server", "/a/b.yml", 5.0))
+        script_run = journal.script_runs.begin(ScriptRun("", "nightly", "server", "/a/b.yml", 5.0))
         run = journal.begin_run(kind="once", config="/a/b.yml", fingerprint="")
         assert run_of(journal, script_run.id) == script_run
         assert (run_of(journal, run.id).kind, run_of(journal, run.id).script) == ("once", "")

@@ -50,9 +50,9 @@ def page(path, service, *events):
 
 def kept(journal, page=None, **fields):
     """A run that ended."""
-    run = journal.begin_script(replace(RUN, id="", started=fields.get("started", NOW)))
+    run = journal.script_runs.begin(replace(RUN, id="", started=fields.get("started", NOW)))
     run = replace(run, **{"status": "done", "ended": NOW + 3, **fields})
-    journal.end_script(run)
+    journal.script_runs.end(run)
     journal.pages.keep(run.id, page or RunPage())
     return run
 
@@ -127,7 +127,7 @@ def test_a_run_that_made_a_plan_leads_to_it(journal):
 
 
 def test_a_run_whose_server_is_gone_is_not_waited_for(journal):
-    run = journal.begin_script(replace(RUN, id=""))
+    run = journal.script_runs.begin(replace(RUN, id=""))
     answer = page(f"/runs/{run.id}", FakeService(journal=journal))
     assert "data-live" not in answer.text
 

@@ -69,7 +69,7 @@ def test_where_nothing_is_shared_the_first_page_says_so(shared):
 
 def test_where_the_state_is_a_folder_no_page_names_workers_or_units(tmp_path):
     with open_journal(tmp_path) as journal:
-        run = journal.begin_script(ScriptRun("", "clean", "server", "", 1.0))
+        run = journal.script_runs.begin(ScriptRun("", "clean", "server", "", 1.0))
         for path in ("/", f"/runs/{run.id}"):
             answer = page(path, None, FakeService(journal=journal))
             assert answer.status_code == 200
@@ -158,7 +158,7 @@ def test_without_a_token_a_run_is_ended_by_command_alone(shared):
 
 def test_a_run_goes_on_though_the_server_that_handed_it_out_is_gone(shared, tmp_path):
     with open_journal(tmp_path / "state") as gone:
-        run = gone.begin_script(ScriptRun("", "clean", "server", "", 1.0))
+        run = gone.script_runs.begin(ScriptRun("", "clean", "server", "", 1.0))
     with open_journal(tmp_path / "state") as journal:
         service = FakeService(journal=journal)
         assert "Result interrupted" in text_of(page(f"/runs/{run.id}", shared, service))

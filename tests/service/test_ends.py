@@ -85,7 +85,7 @@ def require_told(state, lines):
     finished = {line["run"] for line in lines if line["msg"] == "script finished"}
     started = {line["run"] for line in lines if line["msg"] == "script started"}
     with open_journal(state) as journal:
-        runs = {run.id: run for run in journal.script_runs()}
+        runs = {run.id: run for run in journal.script_runs.all()}
         changing = {run.id: run for run in journal.runs()}
     assert started <= runs.keys()
     assert {runs[run].status for run in started - finished} <= {"interrupted", "stopped"}
@@ -200,7 +200,7 @@ def test_a_server_that_is_told_to_end_leaves_nothing_open(tmp_path, quirks):
             require_told(world.state, lines)
             require_plans_told(world.state)
             with open_journal(world.state) as journal:
-                ends = {run.status for run in (*journal.runs(), *journal.script_runs())}
+                ends = {run.status for run in (*journal.runs(), *journal.script_runs.all())}
             assert ends <= {"done", "stopped"}
             world.require_as_before()
         assert world.undone, "no end came while something was deleted"

@@ -76,5 +76,5 @@ def test_a_plan_that_a_killed_server_applied_has_failed_and_can_be_applied_again
     assert set(bot.registry.tags(APP)) == {"new0", "new1"}
     assert state(bot, plan) == "applied"
     with open_journal(bot.state) as journal:
-        runs = [(run.kind, run.status, run.plan) for run in journal.script_runs()]
+        runs = [(run.kind, run.status, run.plan) for run in journal.script_runs.all()]
     assert ("apply", "interrupted", plan) in runs

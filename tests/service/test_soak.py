@@ -179,7 +179,7 @@ def requests_by_code(metrics):
 def counts_of_runs(server, state):
     """The runs of each script in the journal by their end, and those that the log misses."""
     with open_journal(state) as journal:
-        ended = [run for run in journal.script_runs() if run.status != "running"]
+        ended = [run for run in journal.script_runs.all() if run.status != "running"]
     counts = Counter(("regbot_runs_total", run.status, run.script) for run in ended)
     counts.update(("regbot_missed_runs_total", script) for script, _ in missed_runs(server.lines))
     return counts
@@ -212,7 +212,7 @@ def require_no_growth(held):
 def require_no_run_lost(state, lines):
     """At each second each script ran, or the log says that it didn't; never both."""
     with open_journal(state) as journal:
-        ran = [(run.script, int(run.due)) for run in journal.script_runs()]
+        ran = [(run.script, int(run.due)) for run in journal.script_runs.all()]
     missed = missed_runs(lines)
     assert len(set(ran + missed)) == len(ran) + len(missed)
     assert len({script for script, _ in ran}) == SCRIPTS

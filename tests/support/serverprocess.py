@@ -40,7 +40,7 @@ class Serving:
     def runs(self, script: str) -> list[ScriptRun]:
         """The runs of a script, newest first, without those that were there before."""
         with open_journal(self.folder / "state") as journal:
-            runs = journal.script_runs()
+            runs = journal.script_runs.all()
         return [run for run in runs if run.script == script and run.kind != "before"]
 
     def ended(self, script: str) -> ScriptRun:
@@ -76,8 +76,8 @@ def make_due(path: Path, *, took: Sequence[float] = (3.0, 5.0, 4.0)) -> None:
             for ago, seconds in zip(range(len(took), 0, -1), took, strict=True):
                 at = now - ago * _HOUR - 2
                 run = ScriptRun("", script.name, "before", str(path), at, rule_text(script), due=at)
-                begun = journal.begin_script(run)
-                journal.end_script(replace(begun, ended=at + seconds, status="done"))
+                begun = journal.script_runs.begin(run)
+                journal.script_runs.end(replace(begun, ended=at + seconds, status="done"))
 
 
 @contextmanager

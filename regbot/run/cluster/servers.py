@@ -65,7 +65,7 @@ class Servers:
         """Whether one of these scripts is being run, whoever follows that."""
         return any(
             run.status == "running" or self._units.has(run.id)
-            for run in self._journal.open_script_runs(self._config)
+            for run in self._journal.script_runs.open(self._config)
             if not run.scripts.isdisjoint(scripts)
         )
 
@@ -120,16 +120,16 @@ class Servers:
         """The runs that no server follows any more."""
         return [
             run
-            for run in self._journal.open_script_runs(self._config)
+            for run in self._journal.script_runs.open(self._config)
             if run.status == "interrupted" and self._units.has(run.id)
         ]
 
     def take_over(self, run: ScriptRun) -> bool:
         """Follow a run from now on; False if another server does, or it has ended."""
         with self.deciding():
-            is_left = self._journal.script_run(run.id).status == "interrupted"
+            is_left = self._journal.script_runs.find(run.id).status == "interrupted"
             if is_left:
-                self._journal.hold_script(run.id)
+                self._journal.script_runs.hold(run.id)
         return is_left
 
     def _cluster(self, bot: Bot) -> Cluster:
