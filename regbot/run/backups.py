@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from regbot.config.syncplaces import place_of_backup
 from regbot.errors import InvalidValue
@@ -29,6 +31,25 @@ class Backups:
         if backup.tag == target.tag and self.is_target(backup):
             raise InvalidValue(f"backup: {backup} is {target} itself (write another tag)")
         return backup
+
+    def clashing(
+        self, copied: Iterable[Reference], replaced: Iterable[Reference]
+    ) -> frozenset[Reference]:
+        """Those ``replaced`` whose backups the same run would replace.
+
+        Another backup goes to the same tag, or that is one of the tags to be ``copied``.
+        """
+        if not self.template:
+            return frozenset()
+        places = {}
+        for target in replaced:
+            with suppress(InvalidValue):
+                places[target] = self._place(self.of(target))
+        uses = Counter([*map(self._place, copied), *places.values()])
+        return frozenset(target for target, place in places.items() if uses[place] > 1)
+
+    def _place(self, reference: Reference) -> tuple[Reference, Tag | None]:
+        return self.repository_of(reference), reference.tag
 
     def is_target(self, reference: Reference) -> bool:
         """Whether a reference is in the target's repository, by any of its names."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from regbot.errors import (
     GuardBroken,
+    InvalidValue,
     NotFound,
     RegbotError,
     ScriptError,
@@ -108,10 +109,14 @@ class Syncing:
         def look(name: Reference) -> _Copy | None:
             return self._tried(name, lambda: self._compare(name))
 
-        def copy(image: _Copy) -> None:
-            self._tried(image.source, lambda: self._copy(image))
-
         copies = [image for image in Crew(LOOKS, self._stop).run(look, names) if image]
+        clashing = self._backups.clashing(
+            map(self._at_target, names), (image.target for image in copies if image.replaced)
+        )
+
+        def copy(image: _Copy) -> None:
+            self._tried(image.source, lambda: self._copy(image, clashing))
+
         text = f"{len(copies)} of {len(names)} images are to be copied"
         self._tell("info" if copies else "debug", text)
         self._emit(StepsAhead(self._script, "action", len(copies)))
@@ -189,11 +194,16 @@ class Syncing:
         except unseen:
             return None
 
-    def _copy(self, copy: _Copy) -> None:
+    def _copy(self, copy: _Copy, clashing: Collection[Reference]) -> None:
         """Copy an image, and before it what it replaces to its backup.
 
-        An image whose backup failed is not replaced.
+        An image whose backup failed, or is ``clashing`` with another image, is not replaced.
         """
+        if copy.target in clashing:
+            raise InvalidValue(
+                f"backup: {self._backups.of(copy.target)} gets another image in the same run"
+                " (write another tag, or don't copy to that one)"
+            )
         limit, source = self._sync.rate_limit, copy.source.with_digest(copy.digest)
         if limit.least and self._may_wait:
             store = self._stores.open(source)

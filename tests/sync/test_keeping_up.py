@@ -213,6 +213,21 @@ def test_a_backup_that_would_be_the_tag_itself_fails_and_the_tag_does_not_move(p
     assert pair.target.tags(COPY) == before
 
 
+@pytest.mark.parametrize("backup", ["old", "old-{{.Ref.Tag}}"])
+def test_a_tag_does_not_move_where_its_backup_gets_another_image_in_the_same_run(pair, backup):
+    for registry, repository in ((pair.source, APP), (pair.target, COPY)):
+        for tag in ("1", "2", "old-1", "old-2", "3"):
+            registry.put_image(repository, tag, labels={"tag": tag})
+    before = dict(pair.target.tags(COPY))
+    for tag in ("1", "2"):
+        pair.source.put_image(APP, tag, labels={"new": "yes"})
+    new = pair.source.put_image(APP, "4")
+    ran = pair.sync(backup=backup)
+    assert ran.result.status == "failed"
+    assert pair.target.tags(COPY) == {**before, "4": new}
+    assert any("gets another image in the same run" in text for text in ran.messages)
+
+
 class TestCleanUp:
     def test_tags_that_the_rules_no_longer_take_go(self, pair):
         fill(pair.source, APP, "1", "2", "edge")
