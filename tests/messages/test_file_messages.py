@@ -12,6 +12,7 @@ from regbot.errors import ConfigError, Conflict, StorageError
 from regbot.events import ignore
 from regbot.http.hosts import Secret
 from regbot.journal.opening import open_journal
+from regbot.journal.place import DatabaseUrl
 from regbot.journal.serverlock import only_server
 from regbot.serve.access import Access
 
@@ -47,6 +48,13 @@ def test_the_history_is_in_use_by_another_process(snapshot, tmp_path):
             open_journal(tmp_path, patience=0.05)
         other.execute("ROLLBACK")
     assert steady(str(caught.value), tmp_path) == snapshot
+
+
+def test_the_history_is_in_a_database_whose_url_cannot_be_read(snapshot):
+    url = DatabaseUrl.parse("postgresql://regbot:%zz@database.example.org/regbot")
+    with pytest.raises(StorageError) as caught:
+        open_journal(url)
+    assert str(caught.value) == snapshot
 
 
 def test_another_server_works_with_the_folder(snapshot, tmp_path):
