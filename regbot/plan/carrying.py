@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from typing import Literal
 
 from regbot.errors import NotFound, RegbotError, ScriptTimeout, Stopped
 from regbot.image.copy import Carried
@@ -29,6 +30,8 @@ WORKERS = 32
 COPIES = 4
 """Images copied at once of a sync."""
 _SEVERAL = 2
+_Kind = Literal["deletes", "copies", "single"]
+"""Which actions of a plan that follow one another may go at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +107,18 @@ def carry_out(
         ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool,
         ThreadPoolExecutor(COPIES, thread_name_prefix="copy") as copying,
     ):
-        for (way, _), group in groupby(plan, work.group):
-            together = list(group)
-            if way == "deletes":
-                for stage in work.stages(together, pool):
-                    work.do_all(stage, pool)
-            elif way == "copies":
-                for stage in _backups_first(together):
-                    work.do_all(stage, copying)
-            else:
-                for planned in together:
-                    work.do_all([planned], pool)
+        for (kind, _), batch in groupby(plan, work.batch_of):
+            together = list(batch)
+            match kind:
+                case "deletes":
+                    for stage in work.stages(together, pool):
+                        work.do_all(stage, pool)
+                case "copies":
+                    for stage in _backups_first(together):
+                        work.do_all(stage, copying)
+                case "single":
+                    for planned in together:
+                        work.do_all([planned], pool)
 
 
 class _Carrying:
@@ -127,16 +131,13 @@ class _Carrying:
         self._without_backup: set[Reference | None] = set()
         self._executors: dict[str, Executor] = {}
 
-    def group(self, planned: Planned) -> tuple[str, str]:
-        """What an action has in common with those that it may go with.
+    def batch_of(self, planned: Planned) -> tuple[_Kind, str]:
+        """The kind of an action; of a copy also its sync, which may copy what another one did."""
+        kind = self._kind(planned)
+        return kind, planned.script if kind == "copies" else ""
 
-        One sync may copy what another one copied before, so the copies of each go by themselves.
-        """
-        way = self.way(planned)
-        return way, planned.script if way == "copies" else ""
-
-    def way(self, planned: Planned) -> str:
-        """How an action may go with those before and after it: deletes, copies, or alone.
+    def _kind(self, planned: Planned) -> _Kind:
+        """What an action may go with at once; a single one goes by itself.
 
         Before a manifest that a script deletes by its digest all tags are looked at anew.
         """
@@ -147,7 +148,7 @@ class _Carrying:
                 return "deletes"
             case CopyImage() if planned.script in self._syncs:
                 return "copies"
-        return "alone"
+        return "single"
 
     def stages(self, deletes: Sequence[Planned], pool: ThreadPoolExecutor) -> list[list[Planned]]:
         """The deletes that may go at once, and those that have to come after them."""
@@ -192,7 +193,7 @@ class _Carrying:
     def do(self, planned: Planned) -> None:
         """Do an action, or skip it and say why."""
         executor = self._executor(planned)
-        is_copy = self.way(planned) == "copies"
+        is_copy = self._kind(planned) == "copies"
         if is_copy and planned.action.reference in self._without_backup:
             executor.skip(planned.action, "its backup failed")
             return
