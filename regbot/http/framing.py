@@ -13,14 +13,14 @@ from __future__ import annotations
 import http.client
 import select
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
 import httptools
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from regbot.http.cutting import Cutter
+from regbot.http.headers import Headers
 from regbot.http.opening import Opening
 
 _READ_AT_ONCE = 64 * 1024
@@ -106,35 +106,6 @@ class Connection(HTTPConnection):
 
 class SecureConnection(Connection, HTTPSConnection):
     """The same over TLS."""
-
-
-class Headers(Mapping[str, str]):
-    """Headers as they came; those of one name are joined by a comma (RFC 9110, section 5.3)."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
-        values: dict[str, str] = {}
-        for name, value in fields:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-            values[key] = f"{values[key]}, {text}" if key in values else text
-        self._values = values
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
-
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as Mapping has it
-        """The value of a header, by its name in any case; the default where there is none."""
-        return self._values.get(name.lower(), default)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
 
 def known_to_urllib3(answer: Answer, method: str) -> urllib3.HTTPResponse:
