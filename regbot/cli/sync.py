@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -99,11 +100,13 @@ def sync(
         )
     except InvalidValue as error:
         raise UsageError(str(error)) from None
+    flags = [*["--cleanup"] * cleanup, *["--missing"] * missing]
+    typed = shlex.join(["sync", source, target, *flags])
     with open_bot(
         config,
         config_path,
         settings,
-        Options(dry_run=dry_run, evidence=bool(reports), typed=f"sync {source} {target}"),
+        Options(dry_run=dry_run, evidence=bool(reports), typed=typed),
         live=True,
     ) as bot:
         ended = bot.run(script)

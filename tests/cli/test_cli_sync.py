@@ -38,13 +38,16 @@ def test_the_tags_that_are_chosen_are_copied_and_the_history_has_it(tmp_path, re
         r"\d.*",
         "--except",
         "2.*",
+        "--missing",
+        "--cleanup",
     )
     assert done.returncode == 0, done.stderr
     assert set(registry.tags("copies/app")) == {"1.0", "1.1"}
     assert "copied 2 images" in done.stderr
     history = regbot("history", home=tmp_path, cwd=tmp_path).stdout
     assert "2 done" in history
-    assert f"\tsync {registry.host}/team/app {registry.host}/copies/app\t" in history
+    names = f"{registry.host}/team/app {registry.host}/copies/app"
+    assert f"\tsync {names} --cleanup --missing\t" in history
 
 
 def test_a_dry_run_shows_what_would_be_copied_and_deleted(tmp_path, registry):
