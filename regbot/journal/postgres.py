@@ -142,9 +142,14 @@ class PostgresDatabase:
         )
 
     def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a statement once for each row of values."""
+        """Run a statement once for each row of values.
+
+        Not by ``executemany``, which sends them as a pipeline: after one PostgreSQL forgets to
+        end the transaction of who does nothing in it (``_LONGEST_IDLE``).
+        """
         with self._lock, self._mapped(), self._connected().cursor() as cursor:
-            cursor.executemany(_with_marks(statement), rows)
+            for values in rows:
+                cursor.execute(_with_marks(statement), values)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query."""

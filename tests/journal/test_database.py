@@ -174,6 +174,21 @@ def test_the_time_is_that_of_the_database(database):
     assert before - 0.01 <= now <= time.time() + 0.01
 
 
+def test_who_does_nothing_after_writing_rows_keeps_no_lock(database_url):
+    """As a machine that is suspended in the middle of a write."""
+    place = DatabaseUrl.parse(database_url)
+    with (
+        closing(postgres.PostgresDatabase(place, patience=30.0)) as other,
+        closing(postgres.PostgresDatabase(place, patience=0.5)) as suspended,
+    ):
+        suspended.prepare("kept", (("CREATE TABLE kept (name TEXT)",),))
+        suspended.run("BEGIN")
+        suspended.run_many("INSERT INTO kept VALUES (?)", [("first",), ("second",)])
+        with other.writing():
+            other.run("LOCK TABLE kept")
+            assert other.rows("SELECT * FROM kept") == []
+
+
 def test_an_error_never_shows_the_password(database_url):
     for wrong in (
         database_url.replace("s3cret", "wr0ng"),
