@@ -28,6 +28,8 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _ADDRESS = rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])"
 _HOST = re.compile(rf"{_ADDRESS}(?::(?P<port>[0-9]{{1,5}}))?")
 _LAYOUT_PREFIX = "ocidir://"
+_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*@|[^/@:]*:[^/]*@[^@/]*[./]")
+"""A user, a password or both before a host, as URLs may have them."""
 _NAME_LENGTH = 255
 
 
@@ -55,6 +57,7 @@ class Reference:
         """
         if text.startswith(_LAYOUT_PREFIX):
             return cls._parse_layout(text, default_tag)
+        _refuse_login(text)
         if "://" in text:
             raise InvalidValue(f"reference {text!r}: remove the scheme before ://")
         name, digest = _split_digest(text)
@@ -144,6 +147,7 @@ def parse_registry(text: str, *, within: str = "") -> str:
 
     ``within`` is the reference that contains it, for errors. Raises InvalidValue.
     """
+    _refuse_login(text)
     match = _HOST.fullmatch(text)
     port = match["port"] if match else None
     if match is None or (port and not 0 < int(port) < 65536) or not _is_address(text):
@@ -163,6 +167,15 @@ def names_of_registry(registry: str) -> tuple[str, ...]:
         if host == name and (not port or port.startswith(":")):
             return tuple(other + port for other in LOOPBACK)
     return (registry,)
+
+
+def _refuse_login(text: str) -> None:
+    """Raise InvalidValue for a name with a login in it, without showing that."""
+    if _LOGIN.match(text):
+        raise InvalidValue(
+            "the name of an image or a registry can't hold a login, which logs would show"
+            " (remove what is before @, and log in: regbot registry login HOST)"
+        )
 
 
 def _is_address(host: str) -> bool:

@@ -162,3 +162,20 @@ def test_a_text_of_a_kind_of_its_own_is_read_as_any_other() -> None:
 
     for text in ("team/app", "alpine", "ocidir://images"):
         assert Reference.parse(Marked(text)) == Reference.parse(text)
+
+
+@pytest.mark.parametrize("read", [Reference.parse, parse_registry])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://user:p4ss@registry.example.org/app",
+        "https://p4ss@registry.example.org",
+        "user:p4ss@registry.example.org/app:v1",
+        "user:p4@ss:p4ss@localhost/app",
+    ],
+)
+def test_a_password_in_a_name_is_not_shown(read, text):
+    with pytest.raises(InvalidValue) as caught:
+        read(text)
+    assert "p4" not in str(caught.value)
+    assert "registry login" in str(caught.value)
