@@ -44,9 +44,9 @@ class RetrySender:
                 continue
             if answer.status in request.expect:
                 return answer
-            failure = error_of(answer)
             if answer.status not in OVERLOADED:
-                raise failure
+                raise error_of(answer)  # by no name, which its own traceback would keep
+            failure = error_of(answer)
             if left <= 0:
                 raise failure.with_advice(_tried(self._tries if request.retry else 1, failure))
 

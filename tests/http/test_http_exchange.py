@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import pytest
 from support.httpclient import OK, plain, web
@@ -230,3 +232,17 @@ def test_connections_are_used_again() -> None:
         listener = registry._listeners["registry"]
         ports = {x.getpeername()[1] for x in listener._open}
         assert len(ports) == 1
+
+
+def test_an_error_that_was_handled_is_freed_without_a_search_for_garbage() -> None:
+    """A command looks for garbage rarely, and each error has its request and its answer."""
+    with scripted(always(404)) as server, web(plain(server.host)) as own:
+        gc.disable()
+        try:
+            with pytest.raises(NotFound) as caught:
+                own.send(server.host, "/v2/")
+            error = weakref.ref(caught.value)
+            del caught
+            assert error() is None
+        finally:
+            gc.enable()
