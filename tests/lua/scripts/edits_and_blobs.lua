@@ -42,7 +42,7 @@ assert(select(1, b:put("other")):match("^sha256:"))
 local ok, message = pcall(blob.get, repo, "sha256:" .. ("0"):rep(64))
 assert(not ok and message:find("blob.get", 1, true), message)
 ok, message = pcall(blob.get, repo .. ":old")
-assert(not ok and message:find("names no digest", 1, true), message)
+assert(not ok and message:find("the digest of the blob is missing", 1, true), message)
 
 -- Sizes, dates, limits, referrers.
 assert(image.created(repo .. ":old") == time.parse("2021-01-01T00:00:00Z"))
