@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 _GARBAGE = 100_000
 """New objects after which garbage is looked for. Nearly all are freed at once, without that."""
+_ROUNDS = 2
+"""Looks at new objects before one at older ones. A run is old when it ends, and a server has many:
+by Python's own 10, those that are over would fill its memory."""
 
 
 def main() -> None:
@@ -24,7 +27,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, leave)
     import gc
 
-    gc.set_threshold(_GARBAGE)
+    gc.set_threshold(_GARBAGE, _ROUNDS, _ROUNDS)
     from regbot.cli.commands import regbot
 
     try:
