@@ -76,14 +76,19 @@ def require_name(name: str) -> None:
 def read_modules(folders: Sequence[Path]) -> Modules:
     """All modules in some folders, of each name the one in the first folder that has it.
 
+    One that leads out of that folder is no module, and no other of its name is.
     Raises InvalidValue where there are too many, or one can't be read.
     """
     sources: dict[str, bytes] = {}
+    refused: set[str] = set()
     files = []
     size = 0
     for folder in folders:
         for path, name in _modules_in(folder):
-            if name in sources or _leads_out(folder, path):
+            if name in sources or name in refused:
+                continue
+            if _leads_out(folder, path):
+                refused.add(name)
                 continue
             source = _source(folder, path, name)
             if source is None:

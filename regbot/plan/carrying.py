@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from types import MappingProxyType
 from typing import Literal
 
 from regbot.errors import NotFound, RegbotError, ScriptTimeout, Stopped
@@ -92,7 +93,7 @@ def carry_out(
     plan: Sequence[Planned],
     executor_of: Callable[[str], Executor],
     *,
-    syncs: Collection[str] = (),
+    syncs: Mapping[str, Callable[[Reference], None]] = MappingProxyType({}),
 ) -> None:
     """Carry out a plan, in its order but for tags and removals, which go many at once.
 
@@ -100,7 +101,8 @@ def carry_out(
     further of that script is done, since its later deletes may rest on it; after a step
     of a removal that was not done, none of its later steps. Of scripts that are ``syncs``
     copies also go many at once, and one that failed stops only what it was a backup for, and
-    the deletes. Raises Stopped or ScriptTimeout when it has to end.
+    the deletes; each waits by what is given there, with its source. Raises Stopped or
+    ScriptTimeout when it has to end.
     """
     work = _Carrying(executor_of, syncs)
     with (
@@ -124,7 +126,11 @@ def carry_out(
 class _Carrying:
     """What may still be done of a plan."""
 
-    def __init__(self, executor_of: Callable[[str], Executor], syncs: Collection[str]) -> None:
+    def __init__(
+        self,
+        executor_of: Callable[[str], Executor],
+        syncs: Mapping[str, Callable[[Reference], None]],
+    ) -> None:
         self._executor_of = executor_of
         self._syncs = syncs
         self._broken: set[str] = set()
@@ -204,6 +210,8 @@ class _Carrying:
             if isinstance(planned.action, DeleteTag):
                 executor.begin(planned.action)
             else:
+                if isinstance(planned.action, CopyImage) and is_copy:
+                    self._syncs[planned.script](planned.action.source)
                 executor.execute(_with_named_tags(planned.action))
         except (Stopped, ScriptTimeout):
             raise

@@ -25,6 +25,7 @@ from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
 from regbot.rules.policy import Policy
+from regbot.run.pulls import Wait, waiting_for_pulls
 from regbot.run.repositories import Place, told_with
 from regbot.run.services import Services
 from regbot.run.unit import WITHDRAWN, raise_for_failed
@@ -216,7 +217,8 @@ def carry_out_judged(
         ):
             judge(session)
             services.emit(StepsAhead(script.name, "action", len(plan)))
-            carry_out(plan, lambda _: session.executor, syncs=_syncs_of([script]))
+            waits = _waits_of([script], session.executor, services, stop)
+            carry_out(plan, lambda _: session.executor, syncs=waits)
     finally:
         for outcome in carried.outcomes.all:
             services.outcomes.add(outcome)
@@ -239,11 +241,19 @@ def carry_out_for(
     for name, script in scripts.items():
         executors[name] = door.acting_for(name, script.guard, services.in_use(script.in_use, stop))
     services.emit(StepsAhead("", "action", len(plan)))
-    carry_out(plan, executors.__getitem__, syncs=_syncs_of(scripts.values()))
+    waits = _waits_of(scripts.values(), door, services, stop)
+    carry_out(plan, executors.__getitem__, syncs=waits)
 
 
-def _syncs_of(scripts: Iterable[Script]) -> set[str]:
-    return {script.name for script in scripts if isinstance(script.work, Sync)}
+def _waits_of(
+    scripts: Iterable[Script], door: Executor, services: Services, stop: Stop
+) -> dict[str, Wait]:
+    """What each of the scripts that is a sync waits with before it copies."""
+    return {
+        script.name: waiting_for_pulls(script.work, script.name, door.reading, stop, services.emit)
+        for script in scripts
+        if isinstance(script.work, Sync)
+    }
 
 
 def session_of(script: Script, services: Services, stop: Stop) -> AbstractContextManager[Session]:

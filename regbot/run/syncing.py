@@ -19,7 +19,6 @@ from regbot.errors import (
 from regbot.events import Emit, Level, Message, StepsAhead
 from regbot.image.crew import Crew
 from regbot.image.options import CopyOptions
-from regbot.image.ratelimit import wait_for_pulls
 from regbot.image.resolve import image_of
 from regbot.image.transfer import NOT_SEEN
 from regbot.oci.digest import Digest
@@ -31,6 +30,7 @@ from regbot.plan.executor import Executor
 from regbot.plan.session import Session
 from regbot.plan.uses import InUse
 from regbot.run.backups import Backups
+from regbot.run.pulls import waiting_for_pulls
 from regbot.run.repositories import Place, with_name
 from regbot.run.unit import told
 from regbot.stopping import Stop
@@ -91,6 +91,7 @@ class Syncing:
         self._stop = stop
         self._emit = emit
         self._may_wait = may_wait
+        self._wait = waiting_for_pulls(sync, script, session.stores.open, stop, emit)
         self._target = sync.target_of(place.repository)
         self._backups = Backups(
             sync.backup, self._target.without_name, environment, self._executor.repository_of
@@ -204,17 +205,9 @@ class Syncing:
                 f"backup: {self._backups.of(copy.target)} gets another image in the same run"
                 " (write another tag, or don't copy to that one)"
             )
-        limit, source = self._sync.rate_limit, copy.source.with_digest(copy.digest)
-        if limit.least and self._may_wait:
-            store = self._stores.open(source)
-            wait_for_pulls(
-                store,
-                source,
-                limit.least,
-                poll=limit.retry,
-                stop=self._stop,
-                tell=lambda text: self._tell("info", text),
-            )
+        source = copy.source.with_digest(copy.digest)
+        if self._may_wait:
+            self._wait(source)
         if copy.replaced and self._sync.backup:
             backup = self._backups.of(copy.target)
             kept = replace(copy.target, digest=copy.replaced)

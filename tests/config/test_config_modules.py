@@ -91,3 +91,10 @@ def test_too_many_are_not_compared_which_is_warned_of(folder, limit, monkeypatch
     (folder / "lib/rules/old.lua").write_text("return 'read late'")
     assert logged(config) == ["read late"]
     assert load(folder).fingerprint == config.fingerprint
+
+
+def test_a_module_that_leads_out_gives_way_to_no_other(folder):
+    inside = folder / "lib/rules/old.lua"
+    inside.rename(folder / "elsewhere.lua")
+    inside.symlink_to(folder / "elsewhere.lua")
+    assert modules.read_modules([folder / "lib", folder / "more"]).sources.keys() == {"other"}

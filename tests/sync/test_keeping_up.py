@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import pytest
 from support.registry import DELETE_OFF, DISTRIBUTION_3, OLAREG, Fault, Quirks, TestRegistry
 
 from regbot.config.load import load_config
+from regbot.errors import Stopped
 from regbot.events import BytesAhead, BytesMoved, Event, Message, RunResult, ignore, plain
 from regbot.plan.carrying import planned_from
 from regbot.plan.outcome import Outcome
 from regbot.run.bot import Options, assemble
+from regbot.stopping import Stop
 
 APP, COPY = "team/app", "copies/app"
 
@@ -517,3 +520,25 @@ class TestTheSameRegistryTwice:
             assert pair.sync(**entry).result.status == "done"
         assert set(pair.target.tags(f"copies/{APP}")) == {"1"}
         assert not pair.target.tags(f"copies/copies/{APP}")
+
+
+@pytest.mark.parametrize("guard", [None, {"maxDeletes": 5}], ids=["as it comes", "judged first"])
+def test_a_copy_waits_until_enough_pulls_are_left(tmp_path, guard):
+    waited = []
+
+    def end(_stop, seconds):
+        waited.append(seconds)
+        raise Stopped("nobody waits here")
+
+    with (
+        TestRegistry(DISTRIBUTION_3, rate_limit=50) as source,
+        TestRegistry(DISTRIBUTION_3) as target,
+        patch.object(Stop, "wait", end),
+    ):
+        fill(source, APP, "1.0")
+        pair = Pair(source, target, tmp_path)
+        ran = pair.sync(ratelimit={"min": 100, "retry": "15m"}, guard=guard)
+        assert ran.result.status == "stopped"
+        assert pair.wrote() == []
+    assert waited == [900.0]
+    assert "info: waiting until 100 pulls remain, now 50" in ran.messages
