@@ -5,93 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from regbot.config.document import MappingNode, Mistake
+from regbot.config.document import MappingNode
 from regbot.config.fields import (
-    Expected,
     clean_text_of,
     count_of,
     duration_of,
     flag_of,
     name_of,
-    unexpected,
-    word_of,
 )
 from regbot.config.filefields import rendered
 from regbot.config.section import Key, Listing, RequiredKey, Section, Table, Value
-from regbot.config.shapes import ANY_TEXT, shaped, text, words
-from regbot.config.syncplaces import repositories_of, source_of, target_of
-from regbot.config.template import render
+from regbot.config.syncfields import (
+    backup_of,
+    expression_of,
+    hooks_of,
+    kind_of,
+    platform_of,
+    range_of,
+)
+from regbot.config.syncplaces import place_of_backup, repositories_of, source_of, target_of
 from regbot.config.values import Repositories
 from regbot.errors import InvalidValue
 from regbot.image.options import CopyOptions, ReferrerFilter
-from regbot.oci.patterns import Pattern
-from regbot.oci.platform import Platform
 from regbot.oci.reference import Reference
-from regbot.sync.rules import RateLimit, Sync, TagRules, fields_of
+from regbot.sync.rules import RateLimit, Sync, TagRules
 
-_KINDS = ("image", "repository", "registry")
-KIND = Expected("image, repository or registry", "write one of the three words")
-HOOKS = Expected("a mapping", "remove it: hooks are not run")
-_ANY = Reference.parse("example.org/app:any.tag")
-"""What a template of a backup is tried with."""
 _LEAST_RETRY = 300.0
 """Seconds below which a ``retry`` counts as so many, as for regsync."""
-
-
-@shaped(text(r"v\d+\.\d+", "latest"))
-def expression_of(value: Value) -> Pattern:
-    """A regular expression that has to fit a whole name."""
-    try:
-        return Pattern.parse(f"regex:{clean_text_of(value)}")
-    except InvalidValue as error:
-        raise Mistake(f"{error} (write one such as v\\d+\\.\\d+)") from None
-
-
-@shaped(text(">=1.2 <2", "^3.1"))
-def range_of(value: Value) -> str:
-    """A range of versions."""
-    from regbot.oci.versions import require_range
-
-    try:
-        return require_range(word_of(value))
-    except InvalidValue as error:
-        raise Mistake(str(error)) from None
-
-
-@shaped(words(*_KINDS))
-def kind_of(value: Value) -> str:
-    """What is copied."""
-    word = word_of(value, KIND)
-    if word not in _KINDS:
-        raise unexpected(word, KIND)
-    return word
-
-
-@shaped(text("linux/amd64", "linux/arm64/v8"))
-def platform_of(value: Value) -> Platform:
-    """A platform."""
-    try:
-        return Platform.parse(word_of(value))
-    except InvalidValue as error:
-        raise Mistake(f"{error} (write one such as linux/amd64)") from None
-
-
-@shaped(ANY_TEXT)
-def backup_of(value: Value) -> str:
-    """A template of a tag or reference that is not the target itself."""
-    template = clean_text_of(value)
-    text = render(template, value.reader.environ, fields=fields_of(_ANY)).strip()
-    if text in (str(_ANY), str(_ANY.tag)):
-        raise Mistake("it would be the tag itself (write another one, as old-{{.Ref.Tag}})")
-    return template
-
-
-@shaped({"type": "object"})
-def hooks_of(value: Value) -> bool:
-    """Whether there are hooks."""
-    if not isinstance(value.node, MappingNode):
-        raise unexpected(value.node, HOOKS)
-    return bool(value.node.entries)
 
 
 class TagRulesSection(Section):
@@ -268,6 +208,20 @@ class SyncEntry(SyncOptions):
             if entry is not None and self.values.get("kind", kinds[0]) not in kinds:
                 text = f"{alias} goes with type {' and '.join(kinds)} (remove it)"
                 value.note(entry.key_mark, text)
+        backup = value.node.entries.get("backup")
+        if backup and self.values.get("kind") == "registry" and self._has_one_backup(value):
+            text = "all repositories would have one backup (write {{.Ref.Repository}} in it)"
+            value.note(backup.value.mark, f"backup: {text}")
+
+    def _has_one_backup(self, value: Value) -> bool:
+        """Whether images of two repositories would go to one place before they are replaced."""
+        template, environment = self.values.get("backup", ""), value.reader.environ
+        targets = (Reference.parse(f"example.org/{name}:any.tag") for name in ("app", "web"))
+        try:
+            first, second = (place_of_backup(template, each, environment) for each in targets)
+        except InvalidValue:
+            return False
+        return first == second
 
     @property
     def shown(self) -> str:

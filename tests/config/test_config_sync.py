@@ -126,6 +126,10 @@ def test_without_rules_every_tag_is_copied():
         (entry("backup: 'old-{{.Ref.Name}}'"), "backup: template: there is no .Ref.Name here"),
         (entry("backup: '{{.Ref.Tag}}'"), "backup: it would be the tag itself"),
         (entry("backup: '{{.Ref.CommonName}}'"), "backup: it would be the tag itself"),
+        (
+            entry("backup: 'b.org/old:{{.Ref.Tag}}'", kind="registry", source="example.org"),
+            "backup: all repositories would have one backup (write {{.Ref.Repository}} in it)",
+        ),
         (entry("tag: {allow: [a]}"), "did you mean tags?"),
         (
             entry("cleanup: true") + entry(kind="image", source="a:1").replace("sync:\n", ""),
