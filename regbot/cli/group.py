@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -33,6 +34,8 @@ _ELSEWHERE: Mapping[str, str] = {
     "registry config": "registry ls",
 }
 """Commands of regctl, and what they are called here."""
+_OF_WRITING = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
+"""What keeps a help from being written."""
 _GIVEN = "regbot.given before the command"
 
 
@@ -79,7 +82,7 @@ class Commands(click.Group):
         try:
             return super().main(*args, **extra)
         except OSError as error:
-            if error.filename is not None:
+            if error.errno not in _OF_WRITING:
                 raise
             note(str(lost(error)))
             sys.exit(EXIT_FAILED)
@@ -131,7 +134,9 @@ class Family(click.Group):
 
 def _require_known(group: click.Group, ctx: click.Context, name: str) -> None:
     """Raise click's UsageError for a name that is no command, with one that may be meant."""
-    if ctx.resilient_parsing or name.startswith("-") or group.get_command(ctx, name):
+    if ctx.resilient_parsing or name.startswith("-"):
+        return
+    if name in group.list_commands(ctx) or group.get_command(ctx, name):
         return
     from difflib import get_close_matches
 

@@ -107,14 +107,14 @@ def _chosen(actions: Sequence[ActionRecord], tags: Sequence[str], run: str) -> _
     possible = [action for action in reversed(actions) if _may_have_changed(action)]
     if not tags:
         return [(action, list(action.tags)) for action in possible]
-    asked = {text: _names(text) for text in tags}
+    by_text = {text: _names(text) for text in tags}
     used: set[str] = set()
     chosen: _Chosen = []
     for action in possible:
         own_tags: list[Tag] = []
         for tag in action.tags:
             called = {tag, str(action.reference.with_tag(tag))}
-            fitting = {text for text, names in asked.items() if names & called}
+            fitting = {text for text, names in by_text.items() if names & called}
             used |= fitting
             own_tags += [tag] if fitting else []
         chosen += [(action, own_tags)] if own_tags else []

@@ -233,13 +233,15 @@ class Applier:
 
     def _copy(self, action: CopyImage, may_put: MayPut) -> Applied:
         target, source = action.reference, self.sources.open(action.source)
+        name = action.source.name
         if target.tag and target.digest:
-            digest = source.head(action.source.name).digest
+            digest = source.head(name).digest
             if digest != target.digest:
                 raise DigestMismatch(f"{action.source} is {digest}, not {target.digest}")
+            name = digest
         copied = copy_image(
             source,
-            action.source.name,
+            name,
             self.stores.open(target),
             target.tag or target.digest,
             action.options,

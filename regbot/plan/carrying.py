@@ -31,6 +31,8 @@ WORKERS = 32
 COPIES = 4
 """Images copied at once of a sync."""
 _SEVERAL = 2
+Wait = Callable[[Reference], None]
+"""Waits until an image may be copied from there. Raises what the Stop raises."""
 _Kind = Literal["deletes", "copies", "single"]
 """Which actions of a plan that follow one another may go at once."""
 
@@ -93,16 +95,17 @@ def carry_out(
     plan: Sequence[Planned],
     executor_of: Callable[[str], Executor],
     *,
-    syncs: Mapping[str, Callable[[Reference], None]] = MappingProxyType({}),
+    syncs: Mapping[str, Wait] = MappingProxyType({}),
 ) -> None:
     """Carry out a plan, in its order but for tags and removals, which go many at once.
 
     What fails is among the executors' outcomes. After a copy or put that failed nothing
     further of that script is done, since its later deletes may rest on it; after a step
-    of a removal that was not done, none of its later steps. Of scripts that are ``syncs``
-    copies also go many at once, and one that failed stops only what it was a backup for, and
-    the deletes; each waits by what is given there, with its source. Raises Stopped or
+    of a removal that was not done, none of its later steps. Raises Stopped or
     ScriptTimeout when it has to end.
+
+    ``syncs`` are the scripts that are syncs, each with what its copies wait for. Their copies
+    also go many at once. One that failed stops only what it was a backup for, and the deletes.
     """
     work = _Carrying(executor_of, syncs)
     with (
@@ -126,11 +129,7 @@ def carry_out(
 class _Carrying:
     """What may still be done of a plan."""
 
-    def __init__(
-        self,
-        executor_of: Callable[[str], Executor],
-        syncs: Mapping[str, Callable[[Reference], None]],
-    ) -> None:
+    def __init__(self, executor_of: Callable[[str], Executor], syncs: Mapping[str, Wait]) -> None:
         self._executor_of = executor_of
         self._syncs = syncs
         self._broken: set[str] = set()

@@ -23,70 +23,81 @@ from regbot.run.retention import keep_to
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 from regbot.sync.rules import Sync
+from regbot.values import dataclass
 
 _LOOKS = 32
 """Tags that are looked for at once at the source; its host's own limits hold besides."""
 
 
-def clean_up(
-    sync: Sync,
-    source: Reference,
-    target: Reference,
-    wanted: Collection[Tag],
-    backups: Backups,
-    session: Session,
-    stop: Stop,
-    *,
-    script: str,
-    now: float,
-    in_use: InUse | None,
-    emit: Emit,
-) -> None:
-    """Delete the tags of a target repository that are not ``wanted``.
+@dataclass(frozen=True, slots=True)
+class CleanUp:
+    """Removes from a target repository what is not to be there; ``source`` is what it copies."""
 
-    Those that a guard protects stay. A tag that the rules take also stays where the source has
-    it and did not list it: it is new, or the list was not whole. So do the signatures and the
-    ``backups`` of what stays. ``now`` is in seconds since 1970.
+    sync: Sync
+    source: Reference
+    target: Reference
+    backups: Backups
+    session: Session
+    stop: Stop
+    script: str
+    emit: Emit
 
-    Raises what the stores and ``keep_to`` raise, before anything is deleted.
-    """
-    executor = session.executor
-    content = StoreContent(executor.reading(target), stop, script=script, emit=emit)
-    fields = {"script": script, "repository": str(target)}
-    try:
-        there = [tag for tag in content.tags() if not is_digest_tag(tag)]
-    except NotFound:
-        return
-    kept = {*wanted, *backups.beside(wanted)}
-    kept |= {tag for tag in there if executor.protects(target.with_tag(tag))}
-    missing = [tag for tag in sync.chosen(there) if tag not in kept]
-    unlisted = _found(executor.reading(source), missing, stop)
-    if unlisted:
-        more = f" and {len(unlisted) - 1} more" if unlisted[1:] else ""
-        text = f"{source} did not list all that it has, so these stay: {unlisted[0]}{more}"
-        emit(Message("warn", text, fields))
-        kept |= {*unlisted, *backups.beside(unlisted)}
-    doomed = [tag for tag in there if tag not in kept]
-    if not doomed:
-        return
-    if len(doomed) == len(there):
-        text = "nothing is deleted, as the target has none of the tags that are to be there"
-        emit(Message("warn", text, fields))
-        return
-    keep_to(
-        Policy(
-            (Rule(tags=(_one_of(kept),)),),
-            delete=(_one_of(doomed),),
-            otherwise=f"it is not among what is synced from {source}",
-        ),
-        Place(target, is_named=False),
-        content,
-        executor,
-        script=script,
-        now=now,
-        in_use=in_use,
-        emit=emit,
-    )
+    def run(self, wanted: Collection[Tag], *, now: float, in_use: InUse | None) -> None:
+        """Delete the tags of the target that are not ``wanted``, but for those to be kept.
+
+        ``now`` is in seconds since 1970. Raises what the stores and ``keep_to`` raise, before
+        anything is deleted.
+        """
+        executor = self.session.executor
+        content = StoreContent(
+            executor.reading(self.target), self.stop, script=self.script, emit=self.emit
+        )
+        try:
+            there = [tag for tag in content.tags() if not is_digest_tag(tag)]
+        except NotFound:
+            return
+        kept = self._kept(there, wanted)
+        doomed = [tag for tag in there if tag not in kept]
+        if not doomed:
+            return
+        if len(doomed) == len(there):
+            self._warn("nothing is deleted: the target has none of the tags that are to be there")
+            return
+        keep_to(
+            Policy(
+                (Rule(tags=(_one_of(kept),)),),
+                delete=(_one_of(doomed),),
+                otherwise=f"it is not among what is synced from {self.source}",
+            ),
+            Place(self.target, is_named=False),
+            content,
+            executor,
+            script=self.script,
+            now=now,
+            in_use=in_use,
+            emit=self.emit,
+        )
+
+    def _kept(self, there: Sequence[Tag], wanted: Collection[Tag]) -> set[Tag]:
+        """The tags to keep: those wanted, those that a guard protects, and their backups.
+
+        A tag that the rules take also stays where the source has it and did not list it: it is
+        new, or the list was not whole. Signatures go with what they belong to.
+        """
+        executor = self.session.executor
+        kept = {*wanted, *self.backups.beside(wanted)}
+        kept |= {tag for tag in there if executor.protects(self.target.with_tag(tag))}
+        missing = [tag for tag in self.sync.chosen(there) if tag not in kept]
+        unlisted = _found(executor.reading(self.source), missing, self.stop)
+        if unlisted:
+            more = f" and {len(unlisted) - 1} more" if unlisted[1:] else ""
+            stay = f"so these stay: {unlisted[0]}{more}"
+            self._warn(f"{self.source} did not list all that it has, {stay}")
+        return kept | {*unlisted, *self.backups.beside(unlisted)}
+
+    def _warn(self, text: str) -> None:
+        fields = {"script": self.script, "repository": str(self.target)}
+        self.emit(Message("warn", text, fields))
 
 
 def _found(store: ReadStore, tags: Sequence[Tag], stop: Stop) -> list[Tag]:

@@ -18,14 +18,14 @@ from regbot.errors import (
 )
 from regbot.events import Ending, StepsAhead
 from regbot.plan.action import Action
-from regbot.plan.carrying import Planned, carry_out, scripts_of
+from regbot.plan.carrying import Planned, Wait, carry_out, scripts_of
 from regbot.plan.executor import Executor, Terms
 from regbot.plan.judgement import judge
 from regbot.plan.outcome import Outcome, Outcomes
 from regbot.plan.session import Session, open_session
 from regbot.plan.turns import Turns, change_of
 from regbot.rules.policy import Policy
-from regbot.run.pulls import Wait, waiting_for_pulls
+from regbot.run.pulls import wait_for_nothing, waiting_for_pulls
 from regbot.run.repositories import Place, told_with
 from regbot.run.services import Services
 from regbot.run.unit import WITHDRAWN, raise_for_failed
@@ -170,6 +170,7 @@ def _keep_up(
 ) -> None:
     from regbot.run.syncing import Syncing
 
+    wait = waiting_for_pulls(sync, script.name, session.stores.open, stop, services.emit)
     syncing = Syncing(
         script.name,
         sync,
@@ -178,7 +179,7 @@ def _keep_up(
         stop,
         environment=services.environment,
         emit=services.emit,
-        may_wait=not services.dry_run,
+        wait=wait_for_nothing if services.dry_run else wait,
     )
     syncing.run(now=services.now(), in_use=services.in_use(script.in_use, stop))
     raise_for_failed(services.outcomes.of(script.name))

@@ -1,4 +1,4 @@
-"""What the functions of scripts are for: a Lua program, and the calls of a command."""
+"""Runs a Lua program, or makes the calls of a command: both use the functions of scripts."""
 
 from __future__ import annotations
 

@@ -8,12 +8,10 @@ from regbot.errors import RegbotError, ScriptTimeout, Stopped
 from regbot.events import Emit, Message
 from regbot.image.ratelimit import wait_for_pulls
 from regbot.oci.reference import Reference
+from regbot.plan.carrying import Wait
 from regbot.stopping import Stop
 from regbot.store.protocol import ReadStore
 from regbot.sync.rules import Sync
-
-Wait = Callable[[Reference], None]
-"""Waits until an image may be copied. Raises what the Stop raises."""
 
 
 def waiting_for_pulls(
@@ -45,8 +43,8 @@ def waiting_for_pulls(
         except RegbotError:
             return
 
-    return wait if limit.least else _go_on
+    return wait if limit.least else wait_for_nothing
 
 
-def _go_on(_source: Reference) -> None:
-    """A Wait for sources without a limit."""
+def wait_for_nothing(_source: Reference) -> None:
+    """A Wait for sources without a limit, and for a dry run."""

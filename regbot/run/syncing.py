@@ -25,12 +25,11 @@ from regbot.oci.digest import Digest
 from regbot.oci.manifest import INDEXES
 from regbot.oci.reference import Reference
 from regbot.plan.action import CopyImage
-from regbot.plan.carrying import COPIES
+from regbot.plan.carrying import COPIES, Wait
 from regbot.plan.executor import Executor
 from regbot.plan.session import Session
 from regbot.plan.uses import InUse
 from regbot.run.backups import Backups
-from regbot.run.pulls import waiting_for_pulls
 from regbot.run.repositories import Place, with_name
 from regbot.run.unit import told
 from regbot.stopping import Stop
@@ -79,9 +78,9 @@ class Syncing:
         *,
         environment: Mapping[str, str],
         emit: Emit,
-        may_wait: bool,
+        wait: Wait,
     ) -> None:
-        """``may_wait`` says whether to wait for the limit of pulls, as a dry run does not."""
+        """``wait`` is what waits for the limit of pulls before each copy."""
         self._script = script
         self._sync = sync
         self._place = place
@@ -90,8 +89,7 @@ class Syncing:
         self._executor: Executor = session.executor
         self._stop = stop
         self._emit = emit
-        self._may_wait = may_wait
-        self._wait = waiting_for_pulls(sync, script, session.stores.open, stop, emit)
+        self._wait = wait
         self._target = sync.target_of(place.repository)
         self._backups = Backups(
             sync.backup, self._target.without_name, environment, self._executor.repository_of
@@ -206,8 +204,7 @@ class Syncing:
                 " (write another tag, or don't copy to that one)"
             )
         source = copy.source.with_digest(copy.digest)
-        if self._may_wait:
-            self._wait(source)
+        self._wait(source)
         if copy.replaced and self._sync.backup:
             backup = self._backups.of(copy.target)
             kept = replace(copy.target, digest=copy.replaced)
@@ -222,21 +219,19 @@ class Syncing:
 
     def _clean_up(self, names: Sequence[Reference], *, now: float, in_use: InUse | None) -> None:
         """Delete the tags of the target that are not among those to copy."""
-        from regbot.run.cleaning import clean_up
+        from regbot.run.cleaning import CleanUp
 
-        clean_up(
+        cleaning = CleanUp(
             self._sync,
             self._place.repository,
             self._target,
-            [name.tag for name in names if name.tag],
             self._backups,
             self._session,
             self._stop,
-            script=self._script,
-            now=now,
-            in_use=in_use,
-            emit=self._emit,
+            self._script,
+            self._emit,
         )
+        cleaning.run([name.tag for name in names if name.tag], now=now, in_use=in_use)
 
     def _tried(self, source: Reference, work: Callable[[], Result]) -> Result | None:
         """What work gives, or None where it fails, which stops no other image."""

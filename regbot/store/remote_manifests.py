@@ -57,17 +57,17 @@ class RemoteManifests:
         request = self._request("GET", name, mirrors=mirrors)
         limit = self._endpoint.exchange.blob_limit
         body, answer = fetch(partial(self._endpoint.send, request), limit)
-        asked = name if isinstance(name, Digest) else None
+        wanted = name if isinstance(name, Digest) else None
         try:
             manifest = Manifest.parse(
                 body,
                 media_type_said(answer.headers),
-                algorithm=asked.algorithm if asked else "sha256",
+                algorithm=wanted.algorithm if wanted else "sha256",
                 rate_limit=rate_limit_said(answer.headers),
             )
         except ContentError as error:
             raise type(error)(f"{reference}: {error}") from None
-        _check(manifest, asked or digest_said(answer.headers), reference)
+        _check(manifest, wanted or digest_said(answer.headers), reference)
         return manifest
 
     def put(self, name: Name, manifest: Manifest, *, retry: bool = True) -> bool:

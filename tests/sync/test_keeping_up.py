@@ -303,7 +303,7 @@ class TestCleanUp:
         fill(pair.target, COPY, "9")
         ran = pair.sync(cleanup=True, mediaTypes=["application/other"])
         assert set(pair.target.tags(COPY)) == {"9"}
-        assert any("nothing is deleted, as the target has none" in text for text in ran.messages)
+        assert any("nothing is deleted: the target has none" in text for text in ran.messages)
 
     def test_a_delete_that_is_refused_fails_the_run(self, tmp_path):
         with TestRegistry(DISTRIBUTION_3) as source, TestRegistry(DELETE_OFF) as target:

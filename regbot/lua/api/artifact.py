@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from regbot.lua.api.blob import CONTENT, Held, chunks_of
 from regbot.lua.api.context import Context
 from regbot.lua.api.manifest import read_head, read_manifest
 from regbot.lua.api.names import REFERENCE
-from regbot.lua.api.objects import PLATFORM
+from regbot.lua.api.objects import FOR_PLATFORM
 from regbot.lua.binding import (
     BOOLEAN,
     NAMED_STRINGS,
@@ -209,9 +210,7 @@ def _referrer(
     return subject.with_digest(referrers[0].digest)
 
 
-_PLATFORM = Parameter(
-    "platform", PLATFORM, "of an index, the image for this platform, such as linux/arm64"
-)
+_PLATFORM = replace(FOR_PLATFORM, optional=False)
 
 BINDINGS = (
     Binding(
